@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Makes the two small initramfs images that VMs boot with, from the root's
+# busybox and kernel modules, and prints the path of the one asked for:
+#   host    mounts the root (9p, overlaid) and hands over to guest/init
+#   nested  all of the guest's system; runs the script it is given
+# Both are made once per root and recipe, and kept in the cache.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: initramfs.sh host|nested
+
+	Prints the path of the image, having made it if it was not there.
+	The image is made from the root (VFIO_ROOT, else root.sh's) and kept in
+	\$VFIO_CACHE (else build/ of this tree).
+	END
+}
+
+case ${1-} in
+--help) usage; exit 0 ;;
+host) modules=(9p 9pnet_virtio overlay) ;;
+nested) modules=(igbvf e1000e nvme virtio_net) ;;
+*) usage >&2; exit 2 ;;
+esac
+kind=$1
+
+here=$(dirname "$(realpath "$0")")
+root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}")
+cache=${VFIO_CACHE:-$(realpath "$here/../../..")/build}
+mkdir -p "$cache"
+cache=$(realpath "$cache")
+kver=$(ls "$root/lib/modules")
+hash=$(
+	{
+		ls -l --time-style=full-iso "$root/boot/vmlinuz-$kver" \
+			"$root/bin/busybox"
+		cat "$0" "$here/guest/initramfs-$kind"
+	} | sha256sum | cut -c1-12
+)
+image=$cache/initramfs-$kind-$hash
+if [ -e "$image" ]; then
+	echo "$image"
+	exit 0
+fi
+
+tmp=$(mktemp -d "$cache/initramfs.XXXXXX")
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "$tmp/root/modules"
+cp "$here/guest/initramfs-$kind" "$tmp/root/init"
+chmod +x "$tmp/root/init"
+
+# shellcheck disable=SC2016 # expanded in the root
+VFIO_ROOT=$root "$here/inroot.sh" --bind "$tmp" --chdir "$tmp/root" -- \
+	bash -euc '
+	kver=$1
+	shift
+	mkdir -p bin dev proc sys
+	cp /bin/busybox bin/
+	ln -s busybox bin/sh
+	for module; do
+		modprobe --set-version "$kver" --show-depends "$module"
+	done | while read -r what path _; do
+		[ "$what" = insmod ] || continue
+		name=${path##*/}
+		name=${name%%.ko*}
+		[ -e "modules/$name.ko" ] && continue
+		case $path in
+		*.xz) xz -dc "$path" >"modules/$name.ko" ;;
+		*) cp "$path" "modules/$name.ko" ;;
+		esac
+		echo "$name" >>modules/order
+	done
+	find . | cpio --quiet -o -H newc | gzip -1 >../image
+	' sh "$kver" "${modules[@]}"
+mv "$tmp/image" "$image"
+echo "$image"

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs a command with the hermetic Debian root as its file system, in mount
+# and PID namespaces of its own: nothing stays mounted and no process survives
+# the caller, however it ends.  The root itself is read-only in there; named
+# directories of the machine appear writable at the path they have outside.
+# Knows nothing of VMs: QEMU and the compiler are both run by it.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: inroot.sh [--bind DIR]... [--chdir DIR] [--] COMMAND [ARG]...
+
+	Runs COMMAND in the Debian root (VFIO_ROOT, else root.sh's).
+	  --bind DIR    DIR of this machine is there under the same name, writable
+	  --chdir DIR   start in DIR
+	Its exit status is the command's.
+	END
+}
+
+# The part that runs inside the namespaces, as process 1 of the new PID
+# namespace: builds the view of the root on a tmpfs and becomes the command.
+enter()
+{
+	local root=$1 dir=$2 nbind=$3 new=/tmp entry bind
+	shift 3
+
+	mount --make-rprivate /
+	# The tmpfs hides /tmp from here on: take hold of what is bound first.
+	local -a fds=()
+	while [ "$nbind" -gt 0 ]; do
+		exec {fd}<"$1"
+		fds+=("$fd" "$1")
+		shift
+		nbind=$((nbind - 1))
+	done
+	exec {rootfd}<"$root"
+	mount -t tmpfs -o mode=755 inroot "$new"
+
+	cd "/proc/self/fd/$rootfd"
+	for entry in *; do
+		if [ -L "$entry" ]; then
+			cp -P "$entry" "$new/"
+			continue
+		fi
+		mkdir "$new/$entry"
+		case $entry in
+		boot | etc | opt | sbin | usr | var)
+			mount --bind "$entry" "$new/$entry"
+			mount -o remount,bind,ro "$new/$entry"
+			;;
+		tmp)
+			chmod 1777 "$new/$entry"
+			;;
+		esac
+	done
+	mount --rbind /dev "$new/dev"
+	mount --rbind /sys "$new/sys"
+	mount -t proc proc "$new/proc"
+
+	set -- "${fds[@]}" -- "$@"
+	while [ "$1" != -- ]; do
+		bind=$new$2
+		mkdir -p "$bind"
+		mount --bind "/proc/self/fd/$1" "$bind"
+		fd=$1
+		exec {fd}<&-
+		shift 2
+	done
+	shift
+	exec {rootfd}<&-
+	cd /
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	exec chroot "$new" /bin/sh -c 'cd "$1" && shift && exec "$@"' \
+		sh "$dir" "$@"
+}
+
+if [ "${1-}" = --inside ]; then
+	shift
+	enter "$@"
+fi
+
+binds=()
+chdir=/
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	--bind) binds+=("$(realpath "$2")"); shift 2 ;;
+	--chdir) chdir=$(realpath "$2"); shift 2 ;;
+	--) shift; break ;;
+	-*) usage >&2; exit 2 ;;
+	*) break ;;
+	esac
+done
+[ $# -gt 0 ] || { usage >&2; exit 2; }
+
+here=$(dirname "$(realpath "$0")")
+root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}")
+
+# setpriv: if this process is killed, so is unshare; --kill-child: and with
+# it process 1 of the namespace, which takes all others along.
+exec setpriv --pdeathsig KILL \
+	unshare --mount --pid --fork --kill-child \
+	"$here/inroot.sh" --inside "$root" "$chdir" "${#binds[@]}" \
+	${binds[@]+"${binds[@]}"} env -i \
+	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \
+	HOME=/tmp LC_ALL=C.UTF-8 TERM="${TERM-dumb}" "$@"

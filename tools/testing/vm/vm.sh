@@ -1,0 +1,356 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Boots a host VM from the hermetic root, runs one command in it and ends
+# with the command's exit status.  Watches over the VM: time limit,
+# heartbeat, kernel complaints.  Kills it whenever it ends itself.
+# What runs inside, and what the devices are used for, it does not know.
+
+set -u
+
+usage()
+{
+	cat <<-END
+	usage: vm.sh [OPTION]... -- COMMAND [ARG]...
+
+	Boots a VM (q35, intel-iommu, software emulation) from the Debian root
+	(VFIO_ROOT, else root.sh's), runs COMMAND in it as root, with its
+	stdout and stderr brought out.  The root's files are read-only below a
+	tmpfs: what COMMAND writes is gone afterwards, except in shares.
+
+	Devices; each sits behind a root port of its own, in the order given,
+	so the first is 0000:01:00.0, the second 0000:02:00.0, ...
+	  --igb NETDEV     an igb PF on this netdev, given as to QEMU's -netdev
+	                   without id=, e.g. hubport,hubid=0 or
+	                   stream,addr.type=unix,addr.path=/DIR/sock ('' for a
+	                   port with no peer)
+	  --nic MODEL NETDEV   another network card: e1000e, virtio-net-pci, ...
+	  --nvme           an NVMe controller with a 64 MiB disk
+	  --device ARGS    any -device (ARGS with bus= stay where they say)
+	  --no-coldplug    load no drivers for the devices found at boot
+	Files:
+	  --layer DIR      lay DIR over the root, read-only (layer.sh makes one
+	                   with modules); later ones on top
+	  --share DIR[:IN] DIR of this machine, writable in the VM as IN
+	                   (default: /out)
+	  --bind DIR       let QEMU see DIR under its own name (sockets, images)
+	  --log DIR        console, dmesg, heartbeat, ... go here (default: a
+	                   temporary DIR, kept and named if the run fails).
+	                   In the VM it is /run/vm/log; *.console files
+	                   that appear in it are watched, too
+	Machine:
+	  --memory MIB     default 2048; at 2816 and above igb VFs do not work
+	  --cpus N         default 2
+	  --accel ARGS     default tcg,thread=multi.  With thread=single the CPUs
+	                   take turns: slower, but QEMU 10.0 then survives BARs
+	                   and DMA mappings that come and go under load
+	  --append ARGS    more kernel command line
+	  --name NAME      host name, default host; say it before --igb, --nic
+	  --qemu ARG       one more argument for QEMU (repeat)
+	Verdict:
+	  --timeout S      time limit, default 600
+	  --allow REGEX    kernel console lines that are no complaint
+	  --forbid REGEX   kernel console lines that are one, e.g. 'DMAR:.*fault'
+
+	Exit status: COMMAND's, or
+	  121  wrong usage or the VM could not be started
+	  122  a kernel complained (WARN, oops, lockdep, ...): lines on stderr
+	  124  time limit
+	  125  the VM died: it ended or stopped beating without a result.  Not
+	       a failure of COMMAND, unless what COMMAND tests hung the kernel
+	In the VM: /run/vm/tools is this directory, its guest/ is in PATH
+	(nested, make-vfs, bind-driver: see their --help).
+	END
+}
+
+die()
+{
+	echo "vm.sh: $*" >&2
+	exit 121
+}
+
+here=$(dirname "$(realpath "$0")")
+
+binds=()
+layers=()
+shares=()
+devices=()
+check=()
+qemu_args=()
+slot=0
+nvmes=0
+memory=2048
+cpus=2
+accel=tcg,thread=multi
+append=
+name=host
+timeout=600
+log=
+coldplug=1
+
+# Gives a device a root port of its own.
+behind_port()
+{
+	slot=$((slot + 1))
+	devices+=(-device "pcie-root-port,id=rp$slot,slot=$slot,chassis=$slot")
+	devices+=(-device "$1,bus=rp$slot,addr=0")
+}
+
+# Cards of VMs with different names have different addresses.
+nic()
+{
+	local mac
+	mac=$(echo "$name" | md5sum | sed 's/^\(..\)\(..\).*/52:54:00:\1:\2/')
+	devices+=(-netdev "${2:-hubport,hubid=10$slot},id=net$slot")
+	behind_port "$1,netdev=net$slot,mac=$mac:$(printf %02x $((slot + 1)))"
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	--no-coldplug) coldplug=; shift; continue ;;
+	--nvme)
+		nvmes=$((nvmes + 1))
+		devices+=(-drive "if=none,id=disk$nvmes,format=raw,file=@RUN@/disk$nvmes")
+		behind_port "nvme,serial=disk$nvmes,drive=disk$nvmes"
+		shift
+		continue
+		;;
+	--) shift; break ;;
+	esac
+	[ $# -gt 1 ] || die "$1: option unknown or without its value; see --help"
+	case $1 in
+	--igb) nic igb "$2" ;;
+	--nic)
+		[ $# -gt 2 ] || die "--nic MODEL NETDEV"
+		nic "$2" "$3"
+		shift
+		;;
+	--device)
+		case $2 in
+		*bus=*) devices+=(-device "$2") ;;
+		*) behind_port "$2" ;;
+		esac
+		;;
+	--layer) layers+=("$(realpath -e "$2")") || die "--layer $2" ;;
+	--share) shares+=("$2") ;;
+	--bind) binds+=(--bind "$(realpath -e "$2")") || die "--bind $2" ;;
+	--log) log=$2 ;;
+	--memory) memory=$2 ;;
+	--cpus) cpus=$2 ;;
+	--accel) accel=$2 ;;
+	--append) append+=" $2" ;;
+	--name) name=$2 ;;
+	--qemu) qemu_args+=("$2") ;;
+	--timeout) timeout=$2 ;;
+	--allow | --forbid) check+=("$1" "$2") ;;
+	*) die "$1: unknown option; see --help" ;;
+	esac
+	shift 2
+done
+[ $# -gt 0 ] || die "no command; see --help"
+
+root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}") || die "no root"
+export VFIO_ROOT=$root
+initrd=$("$here/initramfs.sh" host) || die "no initramfs"
+nested=$("$here/initramfs.sh" nested) || die "no initramfs"
+
+qemu=
+run=
+keep_log=1
+if [ -z "$log" ]; then
+	keep_log=
+	log=$(mktemp -d "${TMPDIR:-/tmp}/vm-log.XXXXXX")
+fi
+mkdir -p "$log"
+log=$(realpath "$log")
+
+# Whatever way this script ends, QEMU ends first.
+# shellcheck disable=SC2317 # the trap calls it
+cleanup()
+{
+	local status=$?
+	trap '' INT TERM HUP
+	if [ -n "$qemu" ]; then
+		kill -KILL "$qemu"
+		wait "$qemu"
+	fi 2>/dev/null
+	[ -z "$run" ] || rm -rf "$run"
+	if [ "$status" = 0 ] && [ -z "$keep_log" ]; then
+		rm -rf "$log"
+	elif [ -z "$keep_log" ]; then
+		echo "vm.sh: $name: logs are in $log" >&2
+	fi
+	exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+run=$(mktemp -d "${TMPDIR:-/tmp}/vm.XXXXXX")
+rm -f "$log"/*console "$log"/heartbeat "$log"/dmesg
+echo "$name" >"$run/name"
+echo "log /run/vm/log" >"$run/shares"
+[ -z "$coldplug" ] || : >"$run/coldplug"
+printf '%q ' "$@" >"$run/command"
+cp "$nested" "$run/nested.initramfs"
+for ((i = 1; i <= nvmes; i++)); do
+	truncate -s 64M "$run/disk$i"
+done
+# One stream or two: as on our side, so that lines keep their order.
+mkfifo "$run/out" "$run/err"
+[ ! /proc/self/fd/1 -ef /proc/self/fd/2 ] || : >"$run/merge"
+
+# nohz, highres: without these the timer interrupt of a CPU was seen to stay
+# away for ever.  no_timer_check: on a busy machine the check at boot panics.
+args=(
+	-name "$name" -nodefaults -display none -no-reboot
+	-accel "$accel" -cpu max -smp "$cpus" -m "${memory}M"
+	-M "q35,kernel-irqchip=split"
+	-device "intel-iommu,intremap=on,caching-mode=on"
+	-kernel "$(realpath "$root/vmlinuz")" -initrd "$initrd"
+	-append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on nohz=off highres=off no_timer_check vm.layers=${#layers[@]}$append"
+	-chardev "file,id=console,path=$log/console" -serial chardev:console
+	-chardev "file,id=heartbeat,path=$log/heartbeat"
+	-serial chardev:heartbeat
+	-device "virtio-serial-pci,bus=pcie.0"
+	-chardev "file,id=out,path=$run/out"
+	-device "virtserialport,chardev=out,name=out"
+	-chardev "file,id=err,path=$run/err"
+	-device "virtserialport,chardev=err,name=err"
+)
+
+# 9p share: directory, tag, options.
+export9p()
+{
+	args+=(-fsdev "local,id=$2,path=$1,security_model=none,multidevs=remap$3")
+	args+=(-device "virtio-9p-pci,fsdev=$2,mount_tag=$2,bus=pcie.0")
+	binds+=(--bind "$1")
+}
+
+export9p "$root" root ,readonly=on
+export9p "$here" tools ,readonly=on
+export9p "$run" ctl ''
+export9p "$log" log ''
+binds+=(--bind "$(dirname "$initrd")")
+for i in "${!layers[@]}"; do
+	export9p "${layers[i]}" "layer$i" ,readonly=on
+done
+for i in "${!shares[@]}"; do
+	dir=$(realpath -e "${shares[i]%%:*}") || die "--share ${shares[i]}"
+	in=/out
+	case ${shares[i]} in
+	*:*) in=${shares[i]#*:} ;;
+	esac
+	echo "share$i $in" >>"$run/shares"
+	export9p "$dir" "share$i" ''
+done
+[ -e "$run/shares" ] || : >"$run/shares"
+
+cat "$run/out" &
+pumps=$!
+cat "$run/err" >&2 &
+pumps="$pumps $!"
+
+"$here/inroot.sh" "${binds[@]}" -- \
+	qemu-system-x86_64 "${args[@]}" "${devices[@]//@RUN@/$run}" \
+	${qemu_args[@]+"${qemu_args[@]}"} \
+	>"$log/qemu" 2>&1 </dev/null &
+qemu=$!
+
+running()
+{
+	kill -0 "$qemu" 2>/dev/null
+}
+
+# Prints how often the CPU that beat least has done so.
+beats()
+{
+	local cpu n min=
+	for ((cpu = 0; cpu < cpus; cpu++)); do
+		n=$(grep -c "^$cpu" "$log/heartbeat" 2>/dev/null)
+		[ "${n:-0}" -ge "${min:-1000000}" ] || min=${n:-0}
+	done
+	echo "$min"
+}
+
+complaints()
+{
+	"$here/console-check.sh" ${check[@]+"${check[@]}"} "$log"/*console
+}
+
+# The watch: ends with the reason in $end.
+start=$SECONDS
+beat=0
+beat_time=$SECONDS
+complained=
+end=
+while running; do
+	sleep 0.2
+	if [ -e "$run/status" ]; then
+		end=result
+		break
+	fi
+	if [ $((SECONDS - start)) -ge "$timeout" ]; then
+		end=timeout
+		break
+	fi
+	[ "${looked:-0}" != $SECONDS ] || continue
+	looked=$SECONDS
+	n=$(beats)
+	if [ "$n" != "$beat" ]; then
+		beat=$n
+		beat_time=$SECONDS
+	elif [ $((SECONDS - beat_time)) -ge 60 ]; then
+		end=dead
+		break
+	fi
+	if [ -z "$complained" ] && ! complaints >/dev/null; then
+		complained=$SECONDS
+	fi
+	# Time for the command to end; but it may hang because of it.
+	if [ -n "$complained" ] && [ $((SECONDS - complained)) -ge 60 ]; then
+		end=complained
+		break
+	fi
+done
+if [ "$end" = result ]; then
+	for ((i = 0; i < 100; i++)); do
+		running || break
+		sleep 0.2
+	done
+fi
+kill -KILL "$qemu" 2>/dev/null
+wait "$qemu" 2>/dev/null
+qemu_status=$?
+qemu=
+# shellcheck disable=SC2086 # a list of pids
+wait $pumps
+
+if ! complaints >&2; then
+	echo "vm.sh: $name: a kernel complained, see above" >&2
+	exit 122
+fi
+case ${end:-gone} in
+result) exit "$(cat "$run/status")" ;;
+timeout)
+	echo "vm.sh: $name: time limit of $timeout s reached;" \
+		"the VM was alive (last heartbeat" \
+		"$((SECONDS - beat_time)) s before): the command is blocked" >&2
+	tail -n 5 "$log/console" >&2
+	exit 124
+	;;
+dead)
+	echo "vm.sh: $name: no heartbeat of some CPU for 60 s: the VM is" \
+		"dead (emulator or kernel), after $((SECONDS - start)) s" >&2
+	exit 125
+	;;
+*)
+	echo "vm.sh: $name: QEMU ended (status $qemu_status) without a" \
+		"result of the command:" >&2
+	cat "$log/qemu" >&2
+	tail -n 20 "$log/console" >&2
+	exit 125
+	;;
+esac
