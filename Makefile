@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Builds, installs and tests the modules of this tree.  "make help" lists what
+# there is.  Kbuild reads the file Kbuild, not this one.
+
+SHELL := /bin/sh
+BUILD ?= build/modules
+KDIR ?=
+VM := tools/testing/vm
+
+include config.mk
+
+.PHONY: all modules config install uninstall clean check demo help
+all: modules
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make                 build the modules into build/modules; in the Debian 13
+#:                      root that the tests use (made at first use, as root),
+#: make KDIR=DIR        or against the headers of an installed 6.12 kernel, e.g.
+#:                      KDIR=/lib/modules/$(uname -r)/build
+#:   W=1 C=1            with more warnings, with sparse
+#:   CONFIG_x=n         without a part (see config.mk)
+#:   BUILD=DIR          into DIR
+#: make install         put the modules into /lib/modules/<kernel>/updates, in
+#:                      front of the distribution's; KDIR=, INSTALL_MOD_PATH=
+#: make uninstall       take them away again: the distribution's come back
+#: make check           all tests (as root; up to 30 minutes)
+#: make demo            live migration of a VM between two hosts (as root)
+#: make clean           remove what was built, but not the Debian root
+#: make distclean       remove that too
+
+# The sources are copied and built in the copy: the tree stays clean, and
+# several configurations can be built side by side.
+src_files := Kbuild drivers include
+build_dir = $(abspath $(BUILD))
+# Our answers go on the command line, where they count in every directory,
+# over those of the kernel's configuration.
+config_args = $(foreach s,$(VFIO_SYMBOLS),CONFIG_$(s)=$(CONFIG_$(s)))
+kmake_args = $(config_args) \
+	     $(foreach v,W C V CF KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
+
+modules: config
+ifeq ($(KDIR),)
+	@root=$$($(VM)/root.sh) && kver=$$(ls $$root/lib/modules) && \
+	VFIO_ROOT=$$root $(VM)/inroot.sh --bind $(build_dir) -- \
+		make -s -j$$(nproc) -C /lib/modules/$$kver/build \
+		M=$(build_dir) $(kmake_args) modules
+else
+	+$(MAKE) -C $(KDIR) M=$(build_dir) $(kmake_args) modules
+endif
+
+# For the compiler: include/vfio-build-config.h.  Touched only when it changes,
+# so that nothing is rebuilt.
+config:
+	@mkdir -p $(build_dir)/include
+	@for f in $(src_files); do cp -ru --preserve=timestamps $$f $(build_dir)/; done
+	@cd $(build_dir)/include && for s in $(config_args); do \
+		name=$${s%=*}; \
+		printf '#undef %s\n#undef %s_MODULE\n' $$name $$name; \
+		case $${s#*=} in \
+		y) echo "#define $$name 1" ;; \
+		m) echo "#define $${name}_MODULE 1" ;; \
+		esac; \
+	done >vfio-build-config.new && \
+	if cmp -s vfio-build-config.new vfio-build-config.h; then \
+		rm vfio-build-config.new; \
+	else \
+		mv vfio-build-config.new vfio-build-config.h; \
+	fi
+
+install_kdir = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
+
+install:
+	@tools/modules.sh install $(build_dir) $(install_kdir) $(INSTALL_MOD_PATH)
+
+uninstall:
+	@tools/modules.sh uninstall $(build_dir) $(install_kdir) \
+		$(INSTALL_MOD_PATH)
+
+check:
+	tools/testing/check.sh
+
+demo:
+	$(VM)/demo/demo.sh
+
+clean:
+	rm -rf $(build_dir)
+	find build -mindepth 1 -maxdepth 1 ! -name 'root*' -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: distclean
+distclean:
+	rm -rf --one-file-system build

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What is built as external modules: m, y or n, as the help of each symbol in
+# drivers/vfio/**/Kconfig says.  Change it on the command line:
+#	make CONFIG_IGBVF_VFIO_PCI=n
+CONFIG_VFIO ?= m
+CONFIG_VFIO_GROUP ?= y
+CONFIG_VFIO_CONTAINER ?= $(CONFIG_VFIO_GROUP)
+CONFIG_VFIO_VIRQFD ?= y
+CONFIG_VFIO_IOMMU_TYPE1 ?= m
+CONFIG_VFIO_PCI_CORE ?= m
+CONFIG_VFIO_PCI_MMAP ?= y
+CONFIG_VFIO_PCI_INTX ?= y
+CONFIG_VFIO_PCI ?= m
+CONFIG_IGBVF_VFIO_PCI ?= m
+
+# Not offered: said here so that the kernel's own answer does not count.
+CONFIG_VFIO_DEVICE_CDEV := n
+CONFIG_VFIO_NOIOMMU := n
+CONFIG_VFIO_DEBUGFS := n
+CONFIG_IOMMUFD := n
+
+VFIO_SYMBOLS := VFIO VFIO_GROUP VFIO_CONTAINER VFIO_VIRQFD VFIO_IOMMU_TYPE1 \
+		VFIO_PCI_CORE VFIO_PCI_MMAP VFIO_PCI_INTX VFIO_PCI \
+		IGBVF_VFIO_PCI VFIO_DEVICE_CDEV VFIO_NOIOMMU VFIO_DEBUGFS \
+		IOMMUFD

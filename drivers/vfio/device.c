@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Life of a vfio_device: allocation, registration, the wait for its users at
+ * unregistration, open counts, and the device sets in which devices share a
+ * reset scope.  How a user gets to the device (group.c) and what he can ask of
+ * it (device_file.c) are not known here.
+ *
+ * dev_sets_lock protects the table of sets and vfio_device_set.device_count;
+ * dev_set->lock the members of a set and their open counts.
+ */
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/idr.h>
+#include <linux/iommu.h>
+#include <linux/kdev_t.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "vfio.h"
+
+/* How often a user is asked to release a device that is to go */
+#define VFIO_REQUEST_INTERVAL	(10 * HZ)
+
+static DEFINE_IDA(vfio_device_ida);
+
+static DEFINE_MUTEX(dev_sets_lock);
+static DEFINE_XARRAY(dev_sets);		/* set_id -> struct vfio_device_set */
+
+/* Find or make the set, and count one more member. */
+static struct vfio_device_set *vfio_get_device_set(void *set_id)
+{
+	unsigned long key = (unsigned long)set_id;
+	struct vfio_device_set *dev_set;
+	int ret;
+
+	mutex_lock(&dev_sets_lock);
+	dev_set = xa_load(&dev_sets, key);
+	if (dev_set)
+		goto count;
+
+	dev_set = kzalloc(sizeof(*dev_set), GFP_KERNEL);
+	if (!dev_set) {
+		dev_set = ERR_PTR(-ENOMEM);
+		goto unlock;
+	}
+	dev_set->set_id = set_id;
+	mutex_init(&dev_set->lock);
+	INIT_LIST_HEAD(&dev_set->device_list);
+
+	ret = xa_err(xa_store(&dev_sets, key, dev_set, GFP_KERNEL));
+	if (ret) {
+		mutex_destroy(&dev_set->lock);
+		kfree(dev_set);
+		dev_set = ERR_PTR(ret);
+		goto unlock;
+	}
+count:
+	dev_set->device_count++;
+unlock:
+	mutex_unlock(&dev_sets_lock);
+	return dev_set;
+}
+
+static void vfio_put_device_set(struct vfio_device_set *dev_set)
+{
+	mutex_lock(&dev_sets_lock);
+	if (!--dev_set->device_count) {
+		xa_erase(&dev_sets, (unsigned long)dev_set->set_id);
+		mutex_destroy(&dev_set->lock);
+		kfree(dev_set);
+	}
+	mutex_unlock(&dev_sets_lock);
+}
+
+static void vfio_leave_device_set(struct vfio_device *device)
+{
+	struct vfio_device_set *dev_set = device->dev_set;
+
+	if (!dev_set)
+		return;
+
+	mutex_lock(&dev_set->lock);
+	list_del(&device->dev_set_list);
+	mutex_unlock(&dev_set->lock);
+	device->dev_set = NULL;
+	vfio_put_device_set(dev_set);
+}
+
+/**
+ * vfio_assign_device_set - say which devices share a reset scope
+ * @device: the device, not registered yet
+ * @set_id: any pointer that is the same for all devices of the scope and for
+ *	no other device, e.g. the PCI slot or bus that is reset as a whole
+ *
+ * A device for which this is not called gets a set of its own.
+ *
+ * Return: 0 or a negative errno.
+ */
+int vfio_assign_device_set(struct vfio_device *device, void *set_id)
+{
+	struct vfio_device_set *dev_set;
+
+	if (WARN_ON(!set_id))
+		return -EINVAL;
+
+	dev_set = vfio_get_device_set(set_id);
+	if (IS_ERR(dev_set))
+		return PTR_ERR(dev_set);
+
+	vfio_leave_device_set(device);
+	mutex_lock(&dev_set->lock);
+	device->dev_set = dev_set;
+	list_add_tail(&device->dev_set_list, &dev_set->device_list);
+	mutex_unlock(&dev_set->lock);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_assign_device_set);
+
+/**
+ * vfio_device_set_open_count - count the open files of a reset scope
+ * @dev_set: the set; the caller holds its lock
+ *
+ * During open_device and close_device the file that is being opened or closed
+ * counts as open.
+ *
+ * Return: open files of all devices in the set.
+ */
+unsigned int vfio_device_set_open_count(struct vfio_device_set *dev_set)
+{
+	struct vfio_device *member;
+	unsigned int count = 0;
+
+	lockdep_assert_held(&dev_set->lock);
+	list_for_each_entry(member, &dev_set->device_list, dev_set_list)
+		count += member->open_count;
+	return count;
+}
+EXPORT_SYMBOL_GPL(vfio_device_set_open_count);
+
+/**
+ * vfio_find_device_in_devset - find the member that drives a device
+ * @dev_set: the set; the caller holds its lock
+ * @dev: parent device
+ *
+ * Return: the member whose parent is @dev, or NULL.
+ */
+struct vfio_device *
+vfio_find_device_in_devset(struct vfio_device_set *dev_set,
+			   struct device *dev)
+{
+	struct vfio_device *member;
+
+	lockdep_assert_held(&dev_set->lock);
+	list_for_each_entry(member, &dev_set->device_list, dev_set_list)
+		if (member->dev == dev)
+			return member;
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(vfio_find_device_in_devset);
+
+/* Last reference to the embedded device dropped */
+static void vfio_device_release(struct device *dev)
+{
+	struct vfio_device *device =
+		container_of(dev, struct vfio_device, device);
+
+	vfio_leave_device_set(device);
+	if (device->ops->release)
+		device->ops->release(device);
+	vfio_put_inode(device->inode);
+	ida_free(&vfio_device_ida, device->index);
+	kvfree(device);
+}
+
+static int vfio_device_init(struct vfio_device *device, struct device *dev,
+			    const struct vfio_device_ops *ops)
+{
+	int ret;
+
+	ret = ida_alloc_max(&vfio_device_ida, MINORMASK, GFP_KERNEL);
+	if (ret < 0)
+		return ret;
+	device->index = ret;
+	device->dev = dev;
+	device->ops = ops;
+
+	device->inode = vfio_get_inode();
+	if (IS_ERR(device->inode)) {
+		ret = PTR_ERR(device->inode);
+		goto err_index;
+	}
+
+	if (ops->init) {
+		ret = ops->init(device);
+		if (ret)
+			goto err_inode;
+	}
+
+	device_initialize(&device->device);
+	device->device.release = vfio_device_release;
+	device->device.class = vfio_device_class;
+	device->device.parent = dev;
+	return 0;
+
+err_inode:
+	vfio_put_inode(device->inode);
+err_index:
+	/* An init that assigned a set and then failed must not leave it. */
+	vfio_leave_device_set(device);
+	ida_free(&vfio_device_ida, device->index);
+	return ret;
+}
+
+/**
+ * _vfio_alloc_device - vfio_alloc_device() for a structure of @size bytes
+ * @size: of the driver's structure, with its struct vfio_device at the start
+ * @dev: the parent device
+ * @ops: callbacks
+ *
+ * Return: the device, or an ERR_PTR().  Freed by the last vfio_put_device().
+ */
+struct vfio_device *_vfio_alloc_device(size_t size, struct device *dev,
+				       const struct vfio_device_ops *ops)
+{
+	struct vfio_device *device;
+	int ret;
+
+	if (WARN_ON(size < sizeof(*device)))
+		return ERR_PTR(-EINVAL);
+
+	device = kvzalloc(size, GFP_KERNEL);
+	if (!device)
+		return ERR_PTR(-ENOMEM);
+
+	ret = vfio_device_init(device, dev, ops);
+	if (ret) {
+		kvfree(device);
+		return ERR_PTR(ret);
+	}
+	return device;
+}
+EXPORT_SYMBOL_GPL(_vfio_alloc_device);
+
+/* Refuse, with a reason, what would only be noticed in the middle of use. */
+static int vfio_device_check(struct vfio_device *device,
+			     enum vfio_group_type type)
+{
+	const struct vfio_device_ops *ops = device->ops;
+	const struct vfio_log_ops *log = device->log_ops;
+	struct device *dev = device->dev;
+
+	if (IS_ENABLED(CONFIG_IOMMUFD) &&
+	    !(ops->bind_iommufd && ops->unbind_iommufd &&
+	      ops->attach_ioas && ops->detach_ioas)) {
+		dev_err(dev, "vfio: driver %s lacks an iommufd operation\n",
+			ops->name);
+		return -EINVAL;
+	}
+
+	if (log && !(log->log_start && log->log_stop &&
+		     log->log_read_and_clear)) {
+		dev_err(dev, "vfio: driver %s lacks a DMA logging operation\n",
+			ops->name);
+		return -EINVAL;
+	}
+
+	/*
+	 * User space relies on DMA being coherent with the CPU's caches: it
+	 * has no means to flush them.
+	 */
+	if (type == VFIO_IOMMU &&
+	    !device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY)) {
+		dev_err(dev,
+			"vfio: no IOMMU with cache-coherent DMA; is it enabled (firmware set-up, intel_iommu=on)?\n");
+		return -EINVAL;
+	}
+
+	return vfio_migration_check(device);
+}
+
+static int vfio_device_register(struct vfio_device *device,
+				enum vfio_group_type type)
+{
+	int ret;
+
+	ret = vfio_device_check(device, type);
+	if (ret)
+		return ret;
+
+	if (!device->dev_set) {
+		ret = vfio_assign_device_set(device, device);
+		if (ret)
+			return ret;
+	}
+
+	ret = dev_set_name(&device->device, "vfio%u", device->index);
+	if (ret)
+		return ret;
+
+	ret = vfio_group_join(device, type);
+	if (ret)
+		return ret;
+
+	ret = device_add(&device->device);
+	if (ret)
+		goto err_leave;
+
+	init_completion(&device->comp);
+	refcount_set(&device->refcount, 1);
+	vfio_group_publish(device);
+	return 0;
+
+err_leave:
+	vfio_group_leave(device);
+	return ret;
+}
+
+/**
+ * vfio_register_group_dev - offer a device that does DMA to user space
+ * @device: the device; mig_ops, log_ops and migration_flags are set if it has
+ *	them
+ *
+ * The device must be behind an IOMMU that confines it.  From here on users
+ * may open it.
+ *
+ * Return: 0 or a negative errno; -EINVAL, with a message that says why, for a
+ * device that cannot be offered.
+ */
+int vfio_register_group_dev(struct vfio_device *device)
+{
+	return vfio_device_register(device, VFIO_IOMMU);
+}
+EXPORT_SYMBOL_GPL(vfio_register_group_dev);
+
+/**
+ * vfio_register_emulated_iommu_dev - offer a device that does no DMA itself
+ * @device: the device, which reaches user memory through vfio_pin_pages() and
+ *	vfio_dma_rw() only
+ *
+ * It is given an IOMMU group of its own.
+ *
+ * Return: as vfio_register_group_dev().
+ */
+int vfio_register_emulated_iommu_dev(struct vfio_device *device)
+{
+	return vfio_device_register(device, VFIO_EMULATED_IOMMU);
+}
+EXPORT_SYMBOL_GPL(vfio_register_emulated_iommu_dev);
+
+bool vfio_device_try_get_registration(struct vfio_device *device)
+{
+	return refcount_inc_not_zero(&device->refcount);
+}
+
+/* After this the device may be gone. */
+void vfio_device_put_registration(struct vfio_device *device)
+{
+	if (refcount_dec_and_test(&device->refcount))
+		complete(&device->comp);
+}
+
+/*
+ * Drop the registration's own reference and wait until nobody has the device
+ * open.  A signal does not end the wait, as nothing could be done about the
+ * users then; but it makes the wait one that shows who is waiting for what.
+ */
+static void vfio_device_wait_unused(struct vfio_device *device)
+{
+	struct completion *comp = &device->comp;
+	bool interrupted = false;
+	unsigned int asked = 0;
+	long left;
+
+	vfio_device_put_registration(device);
+	left = try_wait_for_completion(comp);
+	while (left <= 0) {
+		if (device->ops->request)
+			device->ops->request(device, asked++);
+
+		if (interrupted) {
+			left = wait_for_completion_timeout(comp,
+							   VFIO_REQUEST_INTERVAL);
+			continue;
+		}
+
+		left = wait_for_completion_interruptible_timeout(comp,
+								 VFIO_REQUEST_INTERVAL);
+		if (left < 0) {
+			interrupted = true;
+			dev_warn(device->dev,
+				 "vfio: still in use; \"%s\" (%d) waits until its user closes it\n",
+				 current->comm, task_pid_nr(current));
+		}
+	}
+}
+
+/**
+ * vfio_unregister_group_dev - take a device away from user space
+ * @device: the device
+ *
+ * New users are turned away from the start; present ones are asked to let go
+ * through ops->request, again and again until they have.
+ */
+void vfio_unregister_group_dev(struct vfio_device *device)
+{
+	vfio_group_hide(device);
+	vfio_device_wait_unused(device);
+	device_del(&device->device);
+	vfio_group_leave(device);
+}
+EXPORT_SYMBOL_GPL(vfio_unregister_group_dev);
+
+static struct module *vfio_device_owner(struct vfio_device *device)
+{
+	return device->dev->driver ? device->dev->driver->owner : NULL;
+}
+
+/* A driver that is being unloaded is not opened any more. */
+static int vfio_device_first_open(struct vfio_device *device)
+{
+	int ret = 0;
+
+	if (!try_module_get(vfio_device_owner(device)))
+		return -ENODEV;
+
+	if (device->ops->open_device)
+		ret = device->ops->open_device(device);
+	if (ret)
+		module_put(vfio_device_owner(device));
+	return ret;
+}
+
+static void vfio_device_last_close(struct vfio_device *device)
+{
+	if (device->ops->close_device)
+		device->ops->close_device(device);
+	module_put(vfio_device_owner(device));
+}
+
+int vfio_device_open(struct vfio_device *device)
+{
+	int ret = 0;
+
+	lockdep_assert_held(&device->dev_set->lock);
+	if (++device->open_count == 1)
+		ret = vfio_device_first_open(device);
+	if (ret)
+		device->open_count--;
+	return ret;
+}
+
+void vfio_device_close(struct vfio_device *device)
+{
+	lockdep_assert_held(&device->dev_set->lock);
+	if (device->open_count == 1)
+		vfio_device_last_close(device);
+	device->open_count--;
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The open file of a device, whichever front door it was opened by: hands
+ * read, write, mmap and ioctl to the driver once the front door has let the
+ * user in, and VFIO_DEVICE_FEATURE to feature.c.  Keeps no state of the
+ * device and takes no lock.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+
+#include "vfio.h"
+
+struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device)
+{
+	struct vfio_device_file *df;
+
+	df = kzalloc(sizeof(*df), GFP_KERNEL_ACCOUNT);
+	if (!df)
+		return ERR_PTR(-ENOMEM);
+	df->device = device;
+	return df;
+}
+
+void vfio_device_file_free(struct vfio_device_file *df)
+{
+	vfio_device_put_registration(df->device);
+	kfree(df);
+}
+
+void vfio_device_file_grant(struct vfio_device_file *df,
+			    void (*close)(struct vfio_device_file *df))
+{
+	df->close = close;
+	/* Whoever sees this also sees an open device. */
+	smp_store_release(&df->access_granted, true);
+}
+
+static bool vfio_device_file_granted(struct vfio_device_file *df)
+{
+	/* Pairs with vfio_device_file_grant() */
+	return smp_load_acquire(&df->access_granted);
+}
+
+static int vfio_device_fops_release(struct inode *inode, struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+
+	if (df->close)
+		df->close(df);
+	vfio_device_file_free(df);
+	return 0;
+}
+
+static long vfio_device_ioctl(struct vfio_device *device, unsigned int cmd,
+			      unsigned long arg)
+{
+	if (cmd == VFIO_DEVICE_FEATURE)
+		return vfio_ioctl_device_feature(device, (void __user *)arg);
+	if (!device->ops->ioctl)
+		return -EINVAL;
+	return device->ops->ioctl(device, cmd, arg);
+}
+
+/*
+ * The device is awake during an ioctl, also one that the user himself put to
+ * sleep (VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY).
+ */
+static long vfio_device_fops_ioctl(struct file *file, unsigned int cmd,
+				   unsigned long arg)
+{
+	struct vfio_device_file *df = file->private_data;
+	struct vfio_device *device = df->device;
+	bool managed;
+	long ret;
+
+	if (!vfio_device_file_granted(df))
+		return -EINVAL;
+
+	managed = pm_runtime_enabled(device->dev);
+	if (managed) {
+		ret = pm_runtime_resume_and_get(device->dev);
+		if (ret) {
+			dev_err_ratelimited(device->dev,
+					    "vfio: does not wake up (%ld); remove and rescan it, or reset it\n",
+					    ret);
+			return -EIO;
+		}
+	}
+
+	ret = vfio_device_ioctl(device, cmd, arg);
+
+	if (managed)
+		pm_runtime_put(device->dev);
+	return ret;
+}
+
+static ssize_t vfio_device_fops_read(struct file *file, char __user *buf,
+				     size_t count, loff_t *ppos)
+{
+	struct vfio_device_file *df = file->private_data;
+	struct vfio_device *device = df->device;
+
+	if (!vfio_device_file_granted(df) || !device->ops->read)
+		return -EINVAL;
+	return device->ops->read(device, buf, count, ppos);
+}
+
+static ssize_t vfio_device_fops_write(struct file *file,
+				      const char __user *buf, size_t count,
+				      loff_t *ppos)
+{
+	struct vfio_device_file *df = file->private_data;
+	struct vfio_device *device = df->device;
+
+	if (!vfio_device_file_granted(df) || !device->ops->write)
+		return -EINVAL;
+	return device->ops->write(device, buf, count, ppos);
+}
+
+static int vfio_device_fops_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct vfio_device_file *df = file->private_data;
+	struct vfio_device *device = df->device;
+
+	if (!vfio_device_file_granted(df) || !device->ops->mmap)
+		return -EINVAL;
+	return device->ops->mmap(device, vma);
+}
+
+static const struct file_operations vfio_device_fops = {
+	.owner		= THIS_MODULE,
+	.release	= vfio_device_fops_release,
+	.read		= vfio_device_fops_read,
+	.write		= vfio_device_fops_write,
+	.unlocked_ioctl	= vfio_device_fops_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.mmap		= vfio_device_fops_mmap,
+};
+
+struct file *vfio_device_file_create(struct vfio_device_file *df)
+{
+	struct file *file;
+
+	file = anon_inode_getfile("[vfio-device]", &vfio_device_fops, df,
+				  O_RDWR);
+	if (IS_ERR(file))
+		return file;
+
+	/* Offsets select regions: pread and pwrite, but no position to seek */
+	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
+	/* One address space per device: unmap_mapping_range() finds them all */
+	file->f_mapping = df->device->inode->i_mapping;
+	return file;
+}
+
+struct vfio_device *vfio_device_from_file(struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+
+	if (file->f_op != &vfio_device_fops)
+		return NULL;
+	return df->device;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO_DEVICE_FEATURE: one table of the features that the core serves itself.
+ * Checks, user copies and the installation of new files are done here, once;
+ * a feature's function sees kernel memory only.  A feature that is not in the
+ * table is the driver's.
+ */
+#include <linux/array_size.h>
+#include <linux/bitops.h>
+#include <linux/errno.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/stddef.h>
+#include <linux/uaccess.h>
+
+#include "vfio.h"
+
+/**
+ * struct vfio_feature - a feature that the core serves
+ * @number: VFIO_DEVICE_FEATURE_*
+ * @size: bytes of payload
+ * @offered: does this device have it?
+ * @get: answer; NULL if it cannot be read
+ * @set: carry out; NULL if it cannot be set
+ * @refusal: for a feature whose SET has an answer, too: fill in the answer
+ *	that stands for "nothing was done"
+ */
+struct vfio_feature {
+	u32 number;
+	u32 size;
+	bool (*offered)(struct vfio_device *device);
+	int (*get)(struct vfio_device *device, union vfio_feature_data *data);
+	int (*set)(struct vfio_device *device, union vfio_feature_data *data,
+		   struct vfio_feature_fd *new);
+	void (*refusal)(union vfio_feature_data *data);
+};
+
+static bool vfio_feature_needs_mig_ops(struct vfio_device *device)
+{
+	return device->mig_ops;
+}
+
+static void vfio_feature_refuse_mig_state(union vfio_feature_data *data)
+{
+	data->mig_state.data_fd = -1;
+}
+
+static const struct vfio_feature vfio_features[] = {
+	{
+		.number = VFIO_DEVICE_FEATURE_MIGRATION,
+		.size = sizeof(struct vfio_device_feature_migration),
+		.offered = vfio_feature_needs_mig_ops,
+		.get = vfio_migration_get_flags,
+	}, {
+		.number = VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
+		.size = sizeof(struct vfio_device_feature_mig_state),
+		.offered = vfio_feature_needs_mig_ops,
+		.get = vfio_migration_get_state,
+		.set = vfio_migration_set_state,
+		.refusal = vfio_feature_refuse_mig_state,
+	}, {
+		.number = VFIO_DEVICE_FEATURE_MIG_DATA_SIZE,
+		.size = sizeof(struct vfio_device_feature_mig_data_size),
+		.offered = vfio_feature_needs_mig_ops,
+		.get = vfio_migration_get_data_size,
+	},
+};
+
+static const struct vfio_feature *vfio_find_feature(u32 number)
+{
+	const struct vfio_feature *feature;
+
+	for (feature = vfio_features;
+	     feature < vfio_features + ARRAY_SIZE(vfio_features); feature++)
+		if (feature->number == number)
+			return feature;
+	return NULL;
+}
+
+static int vfio_feature_get(struct vfio_device *device,
+			    const struct vfio_feature *feature,
+			    void __user *arg)
+{
+	union vfio_feature_data data = {};
+	int ret;
+
+	ret = feature->get(device, &data);
+	if (ret)
+		return ret;
+	return copy_to_user(arg, &data, feature->size) ? -EFAULT : 0;
+}
+
+/* Give the user the file if he knows its number, else drop both. */
+static void vfio_feature_finish_fd(struct vfio_feature_fd *new, bool known)
+{
+	if (new->file && known) {
+		fd_install(new->fd, new->file);
+		return;
+	}
+	if (new->fd >= 0)
+		put_unused_fd(new->fd);
+	if (new->file)
+		fput(new->file);
+}
+
+static int vfio_feature_set(struct vfio_device *device,
+			    const struct vfio_feature *feature,
+			    void __user *arg)
+{
+	struct vfio_feature_fd new = { .fd = -EBADF };
+	union vfio_feature_data data = {};
+	int ret;
+
+	if (copy_from_user(&data, arg, feature->size))
+		return -EFAULT;
+	if (!feature->refusal)
+		return feature->set(device, &data, &new);
+
+	/*
+	 * The refusal is written first.  So a buffer that cannot take an
+	 * answer is found out before anything is done, and an error later on
+	 * leaves the right answer behind.
+	 */
+	feature->refusal(&data);
+	if (copy_to_user(arg, &data, feature->size))
+		return -EFAULT;
+
+	ret = feature->set(device, &data, &new);
+	if (!ret && copy_to_user(arg, &data, feature->size))
+		ret = -EFAULT;
+	vfio_feature_finish_fd(&new, !ret);
+	return ret;
+}
+
+/* Runs with the device open and awake. */
+int vfio_ioctl_device_feature(struct vfio_device *device,
+			      struct vfio_device_feature __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_device_feature, flags);
+	const struct vfio_feature *feature;
+	struct vfio_device_feature header;
+	u32 ops;
+	int ret;
+
+	if (copy_from_user(&header, arg, minsz))
+		return -EFAULT;
+	if (header.argsz < minsz)
+		return -EINVAL;
+	if (header.flags & ~(VFIO_DEVICE_FEATURE_MASK |
+			     VFIO_DEVICE_FEATURE_GET |
+			     VFIO_DEVICE_FEATURE_SET |
+			     VFIO_DEVICE_FEATURE_PROBE))
+		return -EINVAL;
+
+	/* Both at once is a question that only a probe can ask. */
+	ops = header.flags & (VFIO_DEVICE_FEATURE_GET |
+			      VFIO_DEVICE_FEATURE_SET);
+	if (hweight32(ops) == 2 && !(header.flags & VFIO_DEVICE_FEATURE_PROBE))
+		return -EINVAL;
+
+	feature = vfio_find_feature(header.flags & VFIO_DEVICE_FEATURE_MASK);
+	if (!feature) {
+		if (!device->ops->device_feature)
+			return -ENOTTY;
+		return device->ops->device_feature(device, header.flags,
+						   arg->data,
+						   header.argsz - minsz);
+	}
+	if (!feature->offered(device))
+		return -ENOTTY;
+
+	ret = vfio_check_feature(header.flags, header.argsz - minsz,
+				 (feature->get ? VFIO_DEVICE_FEATURE_GET : 0) |
+				 (feature->set ? VFIO_DEVICE_FEATURE_SET : 0),
+				 feature->size);
+	if (ret <= 0)
+		return ret;
+
+	if (ops == VFIO_DEVICE_FEATURE_GET)
+		return vfio_feature_get(device, feature, arg->data);
+	return vfio_feature_set(device, feature, arg->data);
+}

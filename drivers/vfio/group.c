@@ -1,0 +1,776 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The group way to a device: one /dev/vfio/<N> for each IOMMU group that has
+ * a registered device.  Its single user puts the group into a container and
+ * then opens devices.  What a container does with it is in container.c, what
+ * an open device does in device_file.c.
+ *
+ * groups.lock protects the list of groups and nr_devices; group_lock who uses
+ * a group and how; device_lock which devices its user may open; kvm_ref_lock
+ * the VM.  An open device holds the group's file: so a group that has open
+ * devices is released by nobody, and stays in its container.
+ */
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/iommu.h>
+#include <linux/kdev_t.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "vfio.h"
+
+/**
+ * struct vfio_group - an IOMMU group that users can own
+ * @dev: its kref is the lifetime of this object; one reference for the
+ *	devices, one for the open file
+ * @cdev: /dev/vfio/<N>
+ * @next: link in groups.list
+ * @nr_devices: devices that have joined; the node goes with the last.  Under
+ *	groups.lock
+ * @group_lock: who uses the group, and how
+ * @opened_file: the file of the single user, or NULL
+ * @container: the container that the group is in, or NULL
+ * @container_users: open devices that rely on @container
+ * @member: the group's place in @container.  Its iommu_group is set for as
+ *	long as there are devices, whether or not there is a container
+ * @device_lock: which devices the user may open
+ * @device_list: devices that can be opened, linked by vfio_device.group_next
+ * @kvm_ref_lock: for which VM
+ * @kvm: the VM of the user, valid while set
+ */
+struct vfio_group {
+	struct device dev;
+	struct cdev cdev;
+	struct list_head next;
+	unsigned int nr_devices;
+
+	struct mutex group_lock;	/* the next four members */
+	struct file *opened_file;
+	struct vfio_container *container;
+	unsigned int container_users;
+	struct vfio_container_member member;
+
+	struct mutex device_lock;	/* device_list */
+	struct list_head device_list;
+
+	spinlock_t kvm_ref_lock;	/* kvm */
+	struct kvm *kvm;
+};
+
+static struct {
+	struct mutex lock;		/* list, and nr_devices of its members */
+	struct list_head list;
+	struct class *class;
+	struct ida minors;
+	dev_t first;
+} groups = {
+	.lock = __MUTEX_INITIALIZER(groups.lock),
+	.list = LIST_HEAD_INIT(groups.list),
+	.minors = IDA_INIT(groups.minors),
+};
+
+static const struct file_operations vfio_group_fops;
+
+static struct vfio_group *vfio_group_from_file(struct file *file)
+{
+	return file->f_op == &vfio_group_fops ? file->private_data : NULL;
+}
+
+/*
+ * A group in a container
+ */
+
+/* Caller holds group_lock; the group has devices and is in no container. */
+static int vfio_group_attach(struct vfio_group *group,
+			     struct vfio_container *container)
+{
+	struct vfio_container_member *member = &group->member;
+	int ret;
+
+	if (member->type == VFIO_IOMMU) {
+		ret = iommu_group_claim_dma_owner(member->iommu_group, group);
+		if (ret) {
+			dev_notice_ratelimited(&group->dev,
+					       "not viable (%d): unbind every device of this IOMMU group from its host driver\n",
+					       ret);
+			return ret;
+		}
+	}
+
+	ret = vfio_container_attach(container, member);
+	if (ret)
+		goto err_owner;
+
+	group->container = container;
+	return 0;
+
+err_owner:
+	if (member->type == VFIO_IOMMU)
+		iommu_group_release_dma_owner(member->iommu_group);
+	return ret;
+}
+
+/* Caller holds group_lock; no device of the group is open. */
+static void vfio_group_detach(struct vfio_group *group)
+{
+	struct vfio_container_member *member = &group->member;
+
+	vfio_container_detach(group->container, member);
+	group->container = NULL;
+	if (member->type == VFIO_IOMMU)
+		iommu_group_release_dma_owner(member->iommu_group);
+}
+
+/*
+ * Open devices.  A device that is open stays in the container that it was
+ * opened in; so for it, group->container needs no lock.
+ */
+
+struct vfio_container *vfio_group_container(struct vfio_device *device)
+{
+	return device->group->container;
+}
+
+struct iommu_group *vfio_group_iommu_group(struct vfio_device *device)
+{
+	return device->group->member.iommu_group;
+}
+
+/* Before the first open.  Caller holds group_lock. */
+static void vfio_group_use(struct vfio_group *group, struct vfio_device *device)
+{
+	get_file(group->opened_file);
+	group->container_users++;
+
+	spin_lock(&group->kvm_ref_lock);
+	vfio_device_get_kvm(device, group->kvm);
+	spin_unlock(&group->kvm_ref_lock);
+}
+
+/* After the last close.  Caller holds group_lock. */
+static void vfio_group_unuse(struct vfio_group *group,
+			     struct vfio_device *device)
+{
+	vfio_device_put_kvm(device);
+	group->container_users--;
+	fput(group->opened_file);
+}
+
+static int vfio_group_open_counted(struct vfio_group *group,
+				   struct vfio_device *device)
+{
+	int ret;
+
+	lockdep_assert_held(&group->group_lock);
+	if (!group->container || !vfio_container_has_backend(group->container))
+		return -EINVAL;
+
+	mutex_lock(&device->dev_set->lock);
+	if (!device->open_count)
+		vfio_group_use(group, device);
+
+	ret = vfio_device_open(device);
+	if (!ret && device->open_count == 1)
+		vfio_container_register_device(group->container, device);
+
+	if (!device->open_count)
+		vfio_group_unuse(group, device);
+	mutex_unlock(&device->dev_set->lock);
+	return ret;
+}
+
+static void vfio_group_close_device(struct vfio_device_file *df)
+{
+	struct vfio_device *device = df->device;
+	struct vfio_group *group = device->group;
+
+	mutex_lock(&group->group_lock);
+	mutex_lock(&device->dev_set->lock);
+	vfio_device_close(device);
+	if (!device->open_count) {
+		vfio_container_unregister_device(group->container, device);
+		vfio_group_unuse(group, device);
+	}
+	mutex_unlock(&device->dev_set->lock);
+	mutex_unlock(&group->group_lock);
+}
+
+/* Takes over the registration reference, also when it fails. */
+static struct file *vfio_group_open_device(struct vfio_group *group,
+					   struct vfio_device *device)
+{
+	struct vfio_device_file *df;
+	struct file *file;
+	int ret;
+
+	df = vfio_device_file_alloc(device);
+	if (IS_ERR(df)) {
+		vfio_device_put_registration(device);
+		return ERR_CAST(df);
+	}
+
+	mutex_lock(&group->group_lock);
+	ret = vfio_group_open_counted(group, device);
+	mutex_unlock(&group->group_lock);
+	if (ret) {
+		file = ERR_PTR(ret);
+		goto err_free;
+	}
+	vfio_device_file_grant(df, vfio_group_close_device);
+
+	file = vfio_device_file_create(df);
+	if (IS_ERR(file))
+		goto err_close;
+	return file;
+
+err_close:
+	vfio_group_close_device(df);
+err_free:
+	vfio_device_file_free(df);
+	return file;
+}
+
+static int vfio_device_match(struct vfio_device *device, char *name)
+{
+	if (device->ops->match)
+		return device->ops->match(device, name);
+	return !strcmp(dev_name(device->dev), name);
+}
+
+/* The device that @name means, with a registration reference. */
+static struct vfio_device *vfio_group_find_device(struct vfio_group *group,
+						  char *name)
+{
+	struct vfio_device *device, *found = ERR_PTR(-ENODEV);
+	int ret;
+
+	mutex_lock(&group->device_lock);
+	list_for_each_entry(device, &group->device_list, group_next) {
+		ret = vfio_device_match(device, name);
+		if (!ret)
+			continue;
+		if (ret < 0)
+			found = ERR_PTR(ret);
+		else if (vfio_device_try_get_registration(device))
+			found = device;
+		break;
+	}
+	mutex_unlock(&group->device_lock);
+	return found;
+}
+
+/*
+ * The file of a group
+ */
+
+static int vfio_group_ioctl_get_status(struct vfio_group *group,
+				       struct vfio_group_status __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_group_status, flags);
+	struct vfio_group_status status;
+	int ret = 0;
+
+	if (copy_from_user(&status, arg, minsz))
+		return -EFAULT;
+	if (status.argsz < minsz)
+		return -EINVAL;
+	status.flags = 0;
+
+	mutex_lock(&group->group_lock);
+	if (!group->member.iommu_group)
+		ret = -ENODEV;
+	else if (group->container)
+		status.flags = VFIO_GROUP_FLAGS_CONTAINER_SET |
+			       VFIO_GROUP_FLAGS_VIABLE;
+	else if (!iommu_group_dma_owner_claimed(group->member.iommu_group))
+		status.flags = VFIO_GROUP_FLAGS_VIABLE;
+	mutex_unlock(&group->group_lock);
+	if (ret)
+		return ret;
+
+	return copy_to_user(arg, &status, minsz) ? -EFAULT : 0;
+}
+
+static int vfio_group_set_container(struct vfio_group *group,
+				    struct file *file)
+{
+	struct vfio_container *container = vfio_container_from_file(file);
+	int ret;
+
+	if (!container)
+		return -EBADFD;
+
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
+	if (group->container)
+		ret = -EINVAL;
+	else if (!group->member.iommu_group)
+		ret = -ENODEV;
+	else
+		ret = vfio_group_attach(group, container);
+	mutex_unlock(&group->group_lock);
+	return ret;
+}
+
+static int vfio_group_ioctl_set_container(struct vfio_group *group,
+					  int __user *arg)
+{
+	struct fd f;
+	int fd, ret;
+
+	if (get_user(fd, arg))
+		return -EFAULT;
+	if (fd < 0)
+		return -EINVAL;
+
+	f = fdget(fd);
+	if (fd_empty(f))
+		return -EBADF;
+	ret = vfio_group_set_container(group, fd_file(f));
+	fdput(f);
+	return ret;
+}
+
+static int vfio_group_ioctl_unset_container(struct vfio_group *group)
+{
+	int ret = 0;
+
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
+	if (!group->container)
+		ret = -EINVAL;
+	else if (group->container_users)
+		ret = -EBUSY;
+	else
+		vfio_group_detach(group);
+	mutex_unlock(&group->group_lock);
+	return ret;
+}
+
+static int vfio_group_get_device_fd(struct vfio_group *group, char *name)
+{
+	struct vfio_device *device;
+	struct file *file;
+	int fd;
+
+	device = vfio_group_find_device(group, name);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0) {
+		vfio_device_put_registration(device);
+		return fd;
+	}
+
+	file = vfio_group_open_device(group, device);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
+
+static int vfio_group_ioctl_get_device_fd(struct vfio_group *group,
+					  char __user *arg)
+{
+	char *name;
+	int ret;
+
+	name = strndup_user(arg, PAGE_SIZE);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	ret = vfio_group_get_device_fd(group, name);
+	kfree(name);
+	return ret;
+}
+
+static long vfio_group_fops_ioctl(struct file *file, unsigned int cmd,
+				  unsigned long arg)
+{
+	struct vfio_group *group = file->private_data;
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case VFIO_GROUP_GET_STATUS:
+		return vfio_group_ioctl_get_status(group, uarg);
+	case VFIO_GROUP_SET_CONTAINER:
+		return vfio_group_ioctl_set_container(group, uarg);
+	case VFIO_GROUP_UNSET_CONTAINER:
+		return vfio_group_ioctl_unset_container(group);
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return vfio_group_ioctl_get_device_fd(group, uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int vfio_group_fops_open(struct inode *inode, struct file *file)
+{
+	struct vfio_group *group =
+		container_of(inode->i_cdev, struct vfio_group, cdev);
+	int ret = 0;
+
+	mutex_lock(&group->group_lock);
+	if (!group->member.iommu_group) {
+		ret = -ENODEV;
+	} else if (group->opened_file) {
+		ret = -EBUSY;
+	} else {
+		get_device(&group->dev);
+		group->opened_file = file;
+		file->private_data = group;
+	}
+	mutex_unlock(&group->group_lock);
+	return ret;
+}
+
+static int vfio_group_fops_release(struct inode *inode, struct file *file)
+{
+	struct vfio_group *group = file->private_data;
+
+	mutex_lock(&group->group_lock);
+	if (group->container)
+		vfio_group_detach(group);
+	group->opened_file = NULL;
+	mutex_unlock(&group->group_lock);
+	put_device(&group->dev);
+	return 0;
+}
+
+static const struct file_operations vfio_group_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vfio_group_fops_open,
+	.release	= vfio_group_fops_release,
+	.unlocked_ioctl	= vfio_group_fops_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+};
+
+/*
+ * Groups and their devices
+ */
+
+static void vfio_group_release(struct device *dev)
+{
+	struct vfio_group *group = container_of(dev, struct vfio_group, dev);
+
+	mutex_destroy(&group->device_lock);
+	mutex_destroy(&group->group_lock);
+	ida_free(&groups.minors, MINOR(group->dev.devt));
+	kfree(group);
+}
+
+static struct vfio_group *vfio_group_alloc(struct iommu_group *iommu_group,
+					   enum vfio_group_type type)
+{
+	struct vfio_group *group;
+	int minor;
+
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return ERR_PTR(-ENOMEM);
+
+	minor = ida_alloc_max(&groups.minors, MINORMASK, GFP_KERNEL);
+	if (minor < 0) {
+		kfree(group);
+		return ERR_PTR(minor);
+	}
+
+	mutex_init(&group->group_lock);
+	mutex_init(&group->device_lock);
+	spin_lock_init(&group->kvm_ref_lock);
+	INIT_LIST_HEAD(&group->device_list);
+	group->member.iommu_group = iommu_group;
+	group->member.type = type;
+
+	cdev_init(&group->cdev, &vfio_group_fops);
+	group->cdev.owner = THIS_MODULE;
+	device_initialize(&group->dev);
+	group->dev.devt = MKDEV(MAJOR(groups.first), minor);
+	group->dev.class = groups.class;
+	group->dev.release = vfio_group_release;
+	return group;
+}
+
+/* Caller holds groups.lock. */
+static struct vfio_group *vfio_group_create(struct iommu_group *iommu_group,
+					    enum vfio_group_type type)
+{
+	struct vfio_group *group;
+	int ret;
+
+	group = vfio_group_alloc(iommu_group, type);
+	if (IS_ERR(group))
+		return group;
+
+	ret = dev_set_name(&group->dev, "%d", iommu_group_id(iommu_group));
+	if (ret)
+		goto err_put;
+
+	/* Users may come from here on. */
+	ret = cdev_device_add(&group->cdev, &group->dev);
+	if (ret)
+		goto err_put;
+
+	iommu_group_ref_get(iommu_group);
+	list_add(&group->next, &groups.list);
+	return group;
+
+err_put:
+	put_device(&group->dev);
+	return ERR_PTR(ret);
+}
+
+/* Caller holds groups.lock. */
+static struct vfio_group *vfio_group_find(struct iommu_group *iommu_group)
+{
+	struct vfio_group *group;
+
+	list_for_each_entry(group, &groups.list, next)
+		if (group->member.iommu_group == iommu_group)
+			return group;
+	return NULL;
+}
+
+/* A group of its own for a device that is behind no IOMMU */
+static struct iommu_group *vfio_group_fake(struct device *dev)
+{
+	struct iommu_group *iommu_group;
+	int ret;
+
+	iommu_group = iommu_group_alloc();
+	if (IS_ERR(iommu_group))
+		return iommu_group;
+
+	ret = iommu_group_add_device(iommu_group, dev);
+	if (ret) {
+		iommu_group_put(iommu_group);
+		return ERR_PTR(ret);
+	}
+	return iommu_group;
+}
+
+int vfio_group_join(struct vfio_device *device, enum vfio_group_type type)
+{
+	struct iommu_group *iommu_group;
+	struct vfio_group *group;
+
+	if (type == VFIO_EMULATED_IOMMU)
+		iommu_group = vfio_group_fake(device->dev);
+	else
+		iommu_group = iommu_group_get(device->dev);
+	if (IS_ERR(iommu_group))
+		return PTR_ERR(iommu_group);
+	if (!iommu_group) {
+		dev_err(device->dev, "vfio: in no IOMMU group\n");
+		return -EINVAL;
+	}
+
+	mutex_lock(&groups.lock);
+	group = vfio_group_find(iommu_group);
+	if (!group)
+		group = vfio_group_create(iommu_group, type);
+	if (!IS_ERR(group))
+		group->nr_devices++;
+	mutex_unlock(&groups.lock);
+
+	if (IS_ERR(group) && type == VFIO_EMULATED_IOMMU)
+		iommu_group_remove_device(device->dev);
+	iommu_group_put(iommu_group);
+	if (IS_ERR(group))
+		return PTR_ERR(group);
+
+	device->group = group;
+	return 0;
+}
+
+/*
+ * The IOMMU group may not outlive its devices: a user who still has the group
+ * open loses it, and his container loses what was mapped for it.
+ */
+static void vfio_group_forget(struct vfio_group *group)
+{
+	struct iommu_group *iommu_group = group->member.iommu_group;
+
+	mutex_lock(&group->group_lock);
+	if (group->container)
+		vfio_group_detach(group);
+	group->member.iommu_group = NULL;
+	mutex_unlock(&group->group_lock);
+	iommu_group_put(iommu_group);
+}
+
+void vfio_group_leave(struct vfio_device *device)
+{
+	struct vfio_group *group = device->group;
+
+	if (group->member.type == VFIO_EMULATED_IOMMU)
+		iommu_group_remove_device(device->dev);
+
+	mutex_lock(&groups.lock);
+	if (--group->nr_devices) {
+		mutex_unlock(&groups.lock);
+		return;
+	}
+	list_del(&group->next);
+	cdev_device_del(&group->cdev, &group->dev);
+	mutex_unlock(&groups.lock);
+
+	vfio_group_forget(group);
+	put_device(&group->dev);
+}
+
+void vfio_group_publish(struct vfio_device *device)
+{
+	struct vfio_group *group = device->group;
+
+	mutex_lock(&group->device_lock);
+	list_add(&device->group_next, &group->device_list);
+	mutex_unlock(&group->device_lock);
+}
+
+void vfio_group_hide(struct vfio_device *device)
+{
+	struct vfio_group *group = device->group;
+
+	mutex_lock(&group->device_lock);
+	list_del(&device->group_next);
+	mutex_unlock(&group->device_lock);
+}
+
+/*
+ * For those who are handed a file
+ */
+
+/**
+ * vfio_file_iommu_group - the IOMMU group behind a file
+ * @file: any file
+ *
+ * Only KVM on machines with an sPAPR IOMMU has a use for it.
+ *
+ * Return: the IOMMU group with a reference, or NULL: on other machines, for
+ * other files, and for a group whose devices are gone.
+ */
+struct iommu_group *vfio_file_iommu_group(struct file *file)
+{
+	struct vfio_group *group = vfio_group_from_file(file);
+	struct iommu_group *iommu_group = NULL;
+
+	if (!IS_ENABLED(CONFIG_SPAPR_TCE_IOMMU) || !group)
+		return NULL;
+
+	mutex_lock(&group->group_lock);
+	if (group->member.iommu_group) {
+		iommu_group = group->member.iommu_group;
+		iommu_group_ref_get(iommu_group);
+	}
+	mutex_unlock(&group->group_lock);
+	return iommu_group;
+}
+EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
+
+/**
+ * vfio_file_is_group - is this the file of a group?
+ * @file: any file
+ *
+ * Return: true for an open /dev/vfio/<group>.
+ */
+bool vfio_file_is_group(struct file *file)
+{
+	return vfio_group_from_file(file);
+}
+EXPORT_SYMBOL_GPL(vfio_file_is_group);
+
+/**
+ * vfio_file_has_dev - does a group file own a device?
+ * @file: any file
+ * @device: a registered device
+ *
+ * Return: true if @file is the file of the group that @device belongs to.
+ */
+bool vfio_file_has_dev(struct file *file, struct vfio_device *device)
+{
+	struct vfio_group *group = vfio_group_from_file(file);
+
+	return group && group == device->group;
+}
+EXPORT_SYMBOL_GPL(vfio_file_has_dev);
+
+bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
+{
+	struct vfio_group *group = vfio_group_from_file(file);
+
+	if (!group)
+		return false;
+
+	spin_lock(&group->kvm_ref_lock);
+	group->kvm = kvm;
+	spin_unlock(&group->kvm_ref_lock);
+	return true;
+}
+
+bool vfio_group_file_not_coherent(struct file *file)
+{
+	struct vfio_group *group = vfio_group_from_file(file);
+	struct vfio_device *device;
+	bool found = false;
+
+	if (!group)
+		return false;
+
+	mutex_lock(&group->device_lock);
+	list_for_each_entry(device, &group->device_list, group_next) {
+		found = !device_iommu_capable(device->dev,
+					      IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+		if (found)
+			break;
+	}
+	mutex_unlock(&group->device_lock);
+	return found;
+}
+
+/*
+ * The device nodes
+ */
+
+static char *vfio_group_devnode(const struct device *dev, umode_t *mode)
+{
+	return kasprintf(GFP_KERNEL, "vfio/%s", dev_name(dev));
+}
+
+int __init vfio_group_init(void)
+{
+	int ret;
+
+	groups.class = class_create("vfio");
+	if (IS_ERR(groups.class))
+		return PTR_ERR(groups.class);
+	groups.class->devnode = vfio_group_devnode;
+
+	ret = alloc_chrdev_region(&groups.first, 0, MINORMASK + 1, "vfio");
+	if (ret)
+		goto err_class;
+	return 0;
+
+err_class:
+	class_destroy(groups.class);
+	return ret;
+}
+
+void vfio_group_cleanup(void)
+{
+	unregister_chrdev_region(groups.first, MINORMASK + 1);
+	class_destroy(groups.class);
+	ida_destroy(&groups.minors);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between a VFIO container and the IOMMU backend behind it.
+ *
+ * A backend never knows by which front door a user came in; a container
+ * knows nothing of mappings.
+ */
+#ifndef VFIO_IOMMU_DRIVER_H
+#define VFIO_IOMMU_DRIVER_H
+
+#include <linux/types.h>
+
+struct iommu_domain;
+struct iommu_group;
+struct module;
+struct page;
+struct vfio_device;
+
+/**
+ * enum vfio_group_type - what stands behind a group
+ * @VFIO_IOMMU: a real IOMMU group: devices do DMA of their own
+ * @VFIO_EMULATED_IOMMU: a group made for an emulated device, which reaches
+ *	user memory only through pin_pages and dma_rw
+ * @VFIO_NO_IOMMU: a device without IOMMU protection (not offered)
+ */
+enum vfio_group_type {
+	VFIO_IOMMU,
+	VFIO_EMULATED_IOMMU,
+	VFIO_NO_IOMMU,
+};
+
+/**
+ * struct vfio_iommu_driver_ops - an IOMMU backend
+ * @name: name of the backend
+ * @owner: its module; a reference is held while a container uses it
+ * @open: start a context for VFIO_SET_IOMMU with the type @arg; returns the
+ *	context or an ERR_PTR()
+ * @release: end a context; all groups are detached before
+ * @ioctl: ioctls of the container that the container does not handle itself,
+ *	and VFIO_CHECK_EXTENSION; @iommu_data is NULL for a CHECK_EXTENSION
+ *	on a container that has no backend yet
+ * @attach_group: take a group into the context
+ * @detach_group: take it out
+ * @pin_pages: pin @npage pages at @user_iova for an emulated device of
+ *	@group; returns how many, which is all, or an error
+ * @unpin_pages: undo @pin_pages
+ * @register_device: tell vfio_device_ops.dma_unmap of this device of unmaps.
+ *	Called for devices that have that callback, at their first open
+ * @unregister_device: undo @register_device, at the last close: also unpins
+ *	nothing, the device has done so
+ * @dma_rw: copy between @data and user memory at @user_iova
+ * @group_iommu_domain: the domain that a group is attached to, or an ERR_PTR()
+ *
+ * Callbacks may sleep.  @attach_group, @detach_group, @open and @release are
+ * called with the container's lock held for write, @ioctl with it held for
+ * read, the others from a context that holds an open device.
+ */
+struct vfio_iommu_driver_ops {
+	const char *name;
+	struct module *owner;
+	void *(*open)(unsigned long arg);
+	void (*release)(void *iommu_data);
+	long (*ioctl)(void *iommu_data, unsigned int cmd, unsigned long arg);
+	int (*attach_group)(void *iommu_data, struct iommu_group *group,
+			    enum vfio_group_type type);
+	void (*detach_group)(void *iommu_data, struct iommu_group *group);
+	int (*pin_pages)(void *iommu_data, struct iommu_group *group,
+			 dma_addr_t user_iova, int npage, int prot,
+			 struct page **pages);
+	void (*unpin_pages)(void *iommu_data, dma_addr_t user_iova,
+			    int npage);
+	void (*register_device)(void *iommu_data, struct vfio_device *vdev);
+	void (*unregister_device)(void *iommu_data, struct vfio_device *vdev);
+	int (*dma_rw)(void *iommu_data, dma_addr_t user_iova, void *data,
+		      size_t count, bool write);
+	struct iommu_domain *(*group_iommu_domain)(void *iommu_data,
+						   struct iommu_group *group);
+};
+
+int vfio_register_iommu_driver(const struct vfio_iommu_driver_ops *ops);
+void vfio_unregister_iommu_driver(const struct vfio_iommu_driver_ops *ops);
+
+#endif /* VFIO_IOMMU_DRIVER_H */

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration state machine as data: which states there are, which arcs
+ * lead from one to the next, and which flags of the device each needs.  Ways
+ * of several arcs follow from these two tables; nothing else spells out a
+ * transition.  No locks, no state, no kernel services.
+ */
+#include <linux/errno.h>
+#include <linux/vfio.h>
+
+#include "mig_fsm.h"
+
+#define STOP_COPY	VFIO_MIGRATION_STOP_COPY
+#define P2P		VFIO_MIGRATION_P2P
+#define PRE_COPY	VFIO_MIGRATION_PRE_COPY
+
+enum mig_session {
+	NO_SESSION,
+	SAVING,			/* one session for the whole saving group */
+	LOADING,
+};
+
+struct mig_state {
+	unsigned int needs;	/* flags without which it does not exist */
+	enum mig_session session;
+};
+
+static const struct mig_state mig_states[VFIO_MIG_STATES] = {
+	[VFIO_DEVICE_STATE_ERROR]	 = { 0,			NO_SESSION },
+	[VFIO_DEVICE_STATE_STOP]	 = { STOP_COPY,		NO_SESSION },
+	[VFIO_DEVICE_STATE_RUNNING]	 = { 0,			NO_SESSION },
+	[VFIO_DEVICE_STATE_STOP_COPY]	 = { STOP_COPY,		SAVING },
+	[VFIO_DEVICE_STATE_RESUMING]	 = { STOP_COPY,		LOADING },
+	[VFIO_DEVICE_STATE_RUNNING_P2P]	 = { P2P,		NO_SESSION },
+	[VFIO_DEVICE_STATE_PRE_COPY]	 = { PRE_COPY,		SAVING },
+	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = { P2P | PRE_COPY,	SAVING },
+};
+
+struct mig_arc {
+	unsigned char from;
+	unsigned char to;
+	unsigned char without;	/* flags with which it does not exist */
+};
+
+/*
+ * An arc exists if both of its ends do, and none of the flags in without is
+ * set.  A device that knows P2P never goes from running to stopped, or back,
+ * in one step.
+ */
+#define ARC(from, to, without)						\
+	{ VFIO_DEVICE_STATE_##from, VFIO_DEVICE_STATE_##to, without }
+
+static const struct mig_arc mig_arcs[] = {
+	ARC(RUNNING,		STOP,		P2P),
+	ARC(STOP,		RUNNING,	P2P),
+	ARC(RUNNING,		RUNNING_P2P,	0),
+	ARC(RUNNING_P2P,	RUNNING,	0),
+	ARC(RUNNING_P2P,	STOP,		0),
+	ARC(STOP,		RUNNING_P2P,	0),
+
+	ARC(STOP,		STOP_COPY,	0),
+	ARC(STOP_COPY,		STOP,		0),
+	ARC(STOP,		RESUMING,	0),
+	ARC(RESUMING,		STOP,		0),
+
+	ARC(RUNNING,		PRE_COPY,	0),
+	ARC(PRE_COPY,		RUNNING,	0),
+	ARC(RUNNING_P2P,	PRE_COPY_P2P,	0),
+	ARC(PRE_COPY_P2P,	RUNNING_P2P,	0),
+
+	ARC(PRE_COPY,		PRE_COPY_P2P,	0),
+	ARC(PRE_COPY_P2P,	PRE_COPY,	0),
+	ARC(PRE_COPY,		STOP_COPY,	P2P),
+	ARC(PRE_COPY_P2P,	STOP_COPY,	0),
+	ARC(ERROR,		ERROR,		0),	/* ends the table */
+};
+
+int vfio_mig_fsm_flags_legal(unsigned int flags)
+{
+	return (flags & STOP_COPY) && !(flags & ~(STOP_COPY | P2P | PRE_COPY));
+}
+
+int vfio_mig_fsm_has_state(unsigned int flags, unsigned int state)
+{
+	return state < VFIO_MIG_STATES && !(mig_states[state].needs & ~flags);
+}
+
+int vfio_mig_fsm_in_session(unsigned int state)
+{
+	return mig_states[state].session != NO_SESSION;
+}
+
+int vfio_mig_fsm_same_session(unsigned int a, unsigned int b)
+{
+	return vfio_mig_fsm_in_session(a) &&
+	       mig_states[a].session == mig_states[b].session;
+}
+
+static int mig_arc_exists(const struct mig_arc *arc, unsigned int flags)
+{
+	return vfio_mig_fsm_has_state(flags, arc->from) &&
+	       vfio_mig_fsm_has_state(flags, arc->to) &&
+	       !(arc->without & flags);
+}
+
+/*
+ * May the way between two states lead through a third?  Only if no session is
+ * begun or ended unasked: a way between states of one session stays in it,
+ * and any other way stays out of all.
+ */
+static int mig_may_pass(unsigned int state, unsigned int from, unsigned int to)
+{
+	if (vfio_mig_fsm_same_session(from, to))
+		return vfio_mig_fsm_same_session(state, to);
+	return !vfio_mig_fsm_in_session(state);
+}
+
+/*
+ * Breadth first, from the end of the way to its beginning.  Each round takes
+ * in states that were not reached before, so there are at most as many rounds
+ * as states; the way found is a shortest one.
+ */
+unsigned int vfio_mig_fsm_next(unsigned int flags, unsigned int from,
+			       unsigned int to)
+{
+	const struct mig_arc *arc;
+	unsigned int reached, layer, found;
+
+	if (!vfio_mig_fsm_has_state(flags, from) ||
+	    !vfio_mig_fsm_has_state(flags, to))
+		return VFIO_DEVICE_STATE_ERROR;
+	if (from == to)
+		return to;
+
+	layer = 1U << to;
+	for (reached = layer; layer; reached |= layer) {
+		found = 0;
+		for (arc = mig_arcs; arc->to; arc++) {
+			if (!mig_arc_exists(arc, flags) ||
+			    !(layer & 1U << arc->to) ||
+			    (reached & 1U << arc->from))
+				continue;
+			if (arc->from == from)
+				return arc->to;
+			if (mig_may_pass(arc->from, from, to))
+				found |= 1U << arc->from;
+		}
+		layer = found;
+	}
+	return VFIO_DEVICE_STATE_ERROR;
+}

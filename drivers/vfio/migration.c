@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration features of a device, and the step function by which drivers
+ * walk the state machine.  What the states and arcs are is in mig_fsm.c; the
+ * state itself, and the lock that protects it, belong to the driver.
+ */
+#include <linux/bug.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/init.h>
+#include <linux/nospec.h>
+
+#include "mig_fsm.h"
+#include "vfio.h"
+
+/* STOP_COPY is in every legal set; the other two flags count. */
+#define MIG_FLAG_SETS		4
+#define MIG_FLAG_SET(flags)	((flags) / VFIO_MIGRATION_P2P)
+
+/* Next hop for [flag set][from][to], from vfio_mig_fsm_next() */
+static u8 mig_next_hop[MIG_FLAG_SETS][VFIO_MIG_STATES][VFIO_MIG_STATES]
+	__ro_after_init;
+
+void __init vfio_migration_init(void)
+{
+	unsigned int flags, from, to;
+
+	for (flags = 0; flags < 2 * MIG_FLAG_SETS; flags++) {
+		if (!vfio_mig_fsm_flags_legal(flags))
+			continue;
+		for (from = 0; from < VFIO_MIG_STATES; from++)
+			for (to = 0; to < VFIO_MIG_STATES; to++)
+				mig_next_hop[MIG_FLAG_SET(flags)][from][to] =
+					vfio_mig_fsm_next(flags, from, to);
+	}
+}
+
+int vfio_migration_check(struct vfio_device *device)
+{
+	const struct vfio_migration_ops *ops = device->mig_ops;
+
+	if (!ops)
+		return 0;
+
+	if (!ops->migration_set_state || !ops->migration_get_state ||
+	    !ops->migration_get_data_size) {
+		dev_err(device->dev,
+			"vfio: driver %s lacks a migration operation\n",
+			device->ops->name);
+		return -EINVAL;
+	}
+	if (!vfio_mig_fsm_flags_legal(device->migration_flags)) {
+		dev_err(device->dev,
+			"vfio: driver %s has illegal migration flags %#x\n",
+			device->ops->name, device->migration_flags);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/**
+ * vfio_mig_get_next_state - the next arc on the way to a state
+ * @device: a registered device with migration ops
+ * @cur_fsm: the state that it is in
+ * @new_fsm: the state that its user asked for
+ * @next_fsm: the state to go to next
+ *
+ * A driver goes to @next_fsm, makes that its @cur_fsm, and asks again until
+ * it has arrived.  Every step is an arc that a device with these
+ * migration_flags implements; states that they do not offer are stepped over.
+ * If @new_fsm is @cur_fsm, so is @next_fsm.
+ *
+ * Return: 0, or -EINVAL if there is no way: @new_fsm does not exist, is not
+ * offered or is ERROR; @cur_fsm is ERROR, which only a reset leaves; or
+ * STOP_COPY would have to go back to PRE_COPY.  A @cur_fsm that such a device
+ * cannot be in is a bug of the driver.
+ */
+int vfio_mig_get_next_state(struct vfio_device *device,
+			    enum vfio_device_mig_state cur_fsm,
+			    enum vfio_device_mig_state new_fsm,
+			    enum vfio_device_mig_state *next_fsm)
+{
+	unsigned int flags = device->migration_flags;
+	unsigned int to = new_fsm;
+
+	*next_fsm = VFIO_DEVICE_STATE_ERROR;
+	if (WARN_ON_ONCE(!vfio_mig_fsm_flags_legal(flags) ||
+			 !vfio_mig_fsm_has_state(flags, cur_fsm)))
+		return -EINVAL;
+	if (to >= VFIO_MIG_STATES)
+		return -EINVAL;
+	to = array_index_nospec(to, VFIO_MIG_STATES);
+
+	*next_fsm = mig_next_hop[MIG_FLAG_SET(flags)][cur_fsm][to];
+	return *next_fsm == VFIO_DEVICE_STATE_ERROR ? -EINVAL : 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
+
+int vfio_migration_get_flags(struct vfio_device *device,
+			     union vfio_feature_data *data)
+{
+	data->migration.flags = device->migration_flags;
+	return 0;
+}
+
+int vfio_migration_get_state(struct vfio_device *device,
+			     union vfio_feature_data *data)
+{
+	enum vfio_device_mig_state state;
+	int ret;
+
+	ret = device->mig_ops->migration_get_state(device, &state);
+	if (ret)
+		return ret;
+	data->mig_state.device_state = state;
+	data->mig_state.data_fd = -1;
+	return 0;
+}
+
+int vfio_migration_get_data_size(struct vfio_device *device,
+				 union vfio_feature_data *data)
+{
+	unsigned long length = 0;
+	int ret;
+
+	ret = device->mig_ops->migration_get_data_size(device, &length);
+	if (ret)
+		return ret;
+	data->mig_data_size.stop_copy_length = length;
+	return 0;
+}
+
+/* Is the device in the data session that @to belongs to? */
+static bool vfio_migration_in_session(struct vfio_device *device,
+				      unsigned int to)
+{
+	enum vfio_device_mig_state state;
+
+	return !device->mig_ops->migration_get_state(device, &state) &&
+	       vfio_mig_fsm_same_session(state, to);
+}
+
+/*
+ * A number for the file that a transition may bring is reserved before, so
+ * that a user who can't have one keeps his state.  If none can be had, what
+ * will not bring a file is done all the same.
+ */
+static int vfio_migration_reserve_fd(struct vfio_device *device,
+				     unsigned int to,
+				     struct vfio_feature_fd *new)
+{
+	if (!vfio_mig_fsm_in_session(to))
+		return 0;
+
+	new->fd = get_unused_fd_flags(O_CLOEXEC);
+	if (new->fd >= 0 || vfio_migration_in_session(device, to))
+		return 0;
+	return new->fd;
+}
+
+/*
+ * Setting the state that the device is in already is left to the driver's
+ * walk, which has nothing to do then: only the driver can say so under its
+ * state lock.
+ */
+int vfio_migration_set_state(struct vfio_device *device,
+			     union vfio_feature_data *data,
+			     struct vfio_feature_fd *new)
+{
+	u32 to = data->mig_state.device_state;
+	struct file *file;
+	int ret;
+
+	if (to == VFIO_DEVICE_STATE_ERROR ||
+	    !vfio_mig_fsm_has_state(device->migration_flags, to))
+		return -EINVAL;
+	to = array_index_nospec(to, VFIO_MIG_STATES);
+
+	ret = vfio_migration_reserve_fd(device, to, new);
+	if (ret)
+		return ret;
+
+	file = device->mig_ops->migration_set_state(device, to);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (!file)
+		return 0;
+
+	/* The device left the session that it was in above. */
+	if (new->fd < 0) {
+		ret = new->fd;
+		fput(file);
+		return ret;
+	}
+	new->file = file;
+	data->mig_state.data_fd = new->fd;
+	return 0;
+}

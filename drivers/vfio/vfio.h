@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the files of vfio.ko.  Drivers see
+ * include/linux/vfio.h, IOMMU backends see iommu_driver.h; both see no more.
+ *
+ * Calls go down: front door (group.c) -> device file (device_file.c) ->
+ * features (feature.c, migration.c) -> device (device.c).  A container knows
+ * the backend behind it and neither groups' files nor devices' files.
+ *
+ * The locks of the whole tree, outermost first.  A task that holds one may
+ * take those below it:
+ *
+ *   device_lock()	(driver core) of the parent: probe and remove, and so
+ *			registration and unregistration
+ *   groups.lock	(group.c) the list of groups and their device counts
+ *   group_lock		(group.c) one group: who has it open, its container,
+ *			that container's users, its IOMMU group.  Held over
+ *			the first open and the last close of a device
+ *   dev_set->lock	one reset scope: the open counts of its devices, and
+ *			opens, closes and hot resets of any of them
+ *   container->lock	(container.c, rwsem) the groups and the backend of a
+ *			container.  Held for read over each ioctl of the
+ *			backend, so the backend's locks are below it, and
+ *			below those what a driver's dma_unmap callback takes
+ *   backends_lock	(container.c) the registered IOMMU backends; held over
+ *			the attach of all groups by VFIO_SET_IOMMU
+ *   device_lock	(group.c, per group) the devices that a group's user
+ *			may open; leaf but for the match callback
+ *   dev_sets_lock	(device.c) table of device sets, a leaf
+ *
+ * and inside a device, below dev_set->lock:
+ *
+ *   igate		(vfio-pci-core) the interrupt configuration
+ *   ioeventfds_lock	(vfio-pci-core) the ioeventfds
+ *   mmap_lock		(mm) held by page faults, and taken by user copies
+ *   memory_lock	(vfio-pci-core, rwsem) whether device memory answers:
+ *			for read around each access, for write around reset
+ *			and changes of power state or memory decoding
+ *   state lock		of a variant driver: the migration state and its data
+ *			sessions.  Inside memory_lock, because a reset holds
+ *			that when it reports back to the driver
+ *   irqlock		(vfio-pci-core, spinlock, interrupts off)
+ *
+ * User memory is touched neither with memory_lock held nor with a state lock
+ * held: the buffer may be a mapping of the device itself, and its fault takes
+ * memory_lock.
+ *
+ * Spinlocks kvm_ref_lock (group.c) and virqfd_lock (virqfd.c) are leaves.
+ */
+#ifndef VFIO_PRIVATE_H
+#define VFIO_PRIVATE_H
+
+#include <linux/fs.h>
+#include <linux/lockdep.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+
+#include "iommu_driver.h"
+
+struct class;
+struct vfio_container;
+
+/* main.c */
+
+/* Parent class of all vfioN */
+extern struct class *vfio_device_class;
+
+/*
+ * The inode that carries all mappings of a device, whichever of its files
+ * they were made with.  Returned by vfio_put_inode().
+ */
+struct inode *vfio_get_inode(void);
+void vfio_put_inode(struct inode *inode);
+
+/* device.c */
+
+/*
+ * While a registration reference is held, the device stays registered and
+ * vfio_unregister_group_dev() waits.  Fails if it is on its way out.
+ */
+bool vfio_device_try_get_registration(struct vfio_device *device);
+void vfio_device_put_registration(struct vfio_device *device);
+
+/*
+ * Count one more open file; the first opens the device.  Caller holds
+ * dev_set->lock and a registration reference.  Driver callbacks that run in
+ * here see the device counted as open.
+ */
+int vfio_device_open(struct vfio_device *device);
+void vfio_device_close(struct vfio_device *device);
+
+/* device_file.c */
+
+/**
+ * struct vfio_device_file - one open file of a device
+ * @device: the device; a registration reference is held
+ * @close: what the front door does to undo its open; set by it before
+ *	@access_granted
+ * @access_granted: the front door let the user in: the device is open.  Set
+ *	once, read without a lock
+ */
+struct vfio_device_file {
+	struct vfio_device *device;
+	void (*close)(struct vfio_device_file *df);
+	bool access_granted;
+};
+
+/* Takes over the caller's registration reference if it succeeds. */
+struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device);
+void vfio_device_file_free(struct vfio_device_file *df);
+
+/* Says that the device is open and stays so until @close. */
+void vfio_device_file_grant(struct vfio_device_file *df,
+			    void (*close)(struct vfio_device_file *df));
+
+/* Makes the file, which owns @df from then on. */
+struct file *vfio_device_file_create(struct vfio_device_file *df);
+
+/* NULL if @file is none of a device. */
+struct vfio_device *vfio_device_from_file(struct file *file);
+
+/* feature.c */
+int vfio_ioctl_device_feature(struct vfio_device *device,
+			      struct vfio_device_feature __user *arg);
+
+/**
+ * union vfio_feature_data - kernel copy of the payload of a core feature
+ */
+union vfio_feature_data {
+	struct vfio_device_feature_migration migration;
+	struct vfio_device_feature_mig_state mig_state;
+	struct vfio_device_feature_mig_data_size mig_data_size;
+};
+
+/**
+ * struct vfio_feature_fd - a file that a feature hands to the user
+ * @fd: reserved number, or negative
+ * @file: what is to be installed there, or NULL
+ *
+ * Filled in by the feature, installed by feature.c once the user has the
+ * number, and else released by it.
+ */
+struct vfio_feature_fd {
+	int fd;
+	struct file *file;
+};
+
+/* migration.c */
+void vfio_migration_init(void);
+
+/* Can this device be registered with the mig_ops and flags that it has? */
+int vfio_migration_check(struct vfio_device *device);
+
+int vfio_migration_get_flags(struct vfio_device *device,
+			     union vfio_feature_data *data);
+int vfio_migration_get_state(struct vfio_device *device,
+			     union vfio_feature_data *data);
+int vfio_migration_set_state(struct vfio_device *device,
+			     union vfio_feature_data *data,
+			     struct vfio_feature_fd *new);
+int vfio_migration_get_data_size(struct vfio_device *device,
+				 union vfio_feature_data *data);
+
+/* kvm.c */
+
+/*
+ * Give the device the VM that will use it, before its first open, and take it
+ * back after its last close.  Caller holds dev_set->lock; getting may be done
+ * under a spinlock.
+ */
+void vfio_device_get_kvm(struct vfio_device *device, struct kvm *kvm);
+void vfio_device_put_kvm(struct vfio_device *device);
+
+/* group.c */
+#if IS_ENABLED(CONFIG_VFIO_GROUP)
+int vfio_group_init(void);
+void vfio_group_cleanup(void);
+
+/* Make the device a member of its group, which appears with the first one. */
+int vfio_group_join(struct vfio_device *device, enum vfio_group_type type);
+/* Undo that.  The device has no users. */
+void vfio_group_leave(struct vfio_device *device);
+
+/* From publish to hide the group's user finds the device. */
+void vfio_group_publish(struct vfio_device *device);
+void vfio_group_hide(struct vfio_device *device);
+
+/* Of a device that is open the group way; NULL for any other. */
+struct vfio_container *vfio_group_container(struct vfio_device *device);
+struct iommu_group *vfio_group_iommu_group(struct vfio_device *device);
+
+/* Both false if the file is none of a group. */
+bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm);
+bool vfio_group_file_not_coherent(struct file *file);
+#else
+static inline int vfio_group_init(void)
+{
+	return 0;
+}
+
+static inline void vfio_group_cleanup(void)
+{
+}
+
+static inline int vfio_group_join(struct vfio_device *device,
+				  enum vfio_group_type type)
+{
+	return 0;
+}
+
+static inline void vfio_group_leave(struct vfio_device *device)
+{
+}
+
+static inline void vfio_group_publish(struct vfio_device *device)
+{
+}
+
+static inline void vfio_group_hide(struct vfio_device *device)
+{
+}
+
+static inline struct vfio_container *
+vfio_group_container(struct vfio_device *device)
+{
+	return NULL;
+}
+
+static inline struct iommu_group *
+vfio_group_iommu_group(struct vfio_device *device)
+{
+	return NULL;
+}
+
+static inline bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
+{
+	return false;
+}
+
+static inline bool vfio_group_file_not_coherent(struct file *file)
+{
+	return false;
+}
+#endif
+
+/* container.c */
+
+/**
+ * struct vfio_container_member - a group's place in a container
+ * @next: link in the container's list, under container->lock
+ * @iommu_group: what the backend attaches
+ * @type: what stands behind it
+ */
+struct vfio_container_member {
+	struct list_head next;
+	struct iommu_group *iommu_group;
+	enum vfio_group_type type;
+};
+
+#if IS_ENABLED(CONFIG_VFIO_CONTAINER)
+int vfio_container_init(void);
+void vfio_container_cleanup(void);
+
+/* NULL if @file is none of a container; no reference is taken. */
+struct vfio_container *vfio_container_from_file(struct file *file);
+
+/*
+ * Members keep the container alive.  The last one to leave takes the backend
+ * with it: the container is as new then.
+ */
+int vfio_container_attach(struct vfio_container *container,
+			  struct vfio_container_member *member);
+void vfio_container_detach(struct vfio_container *container,
+			   struct vfio_container_member *member);
+
+/* The caller has a member in: if there is a backend, it stays. */
+bool vfio_container_has_backend(struct vfio_container *container);
+
+/*
+ * For a device that is open by way of a member of the container, so that the
+ * backend is there and stays.
+ */
+void vfio_container_register_device(struct vfio_container *container,
+				    struct vfio_device *device);
+void vfio_container_unregister_device(struct vfio_container *container,
+				      struct vfio_device *device);
+int vfio_container_pin_pages(struct vfio_container *container,
+			     struct iommu_group *iommu_group,
+			     dma_addr_t iova, int npage, int prot,
+			     struct page **pages);
+void vfio_container_unpin_pages(struct vfio_container *container,
+				dma_addr_t iova, int npage);
+int vfio_container_dma_rw(struct vfio_container *container, dma_addr_t iova,
+			  void *data, size_t len, bool write);
+#else
+static inline int vfio_container_init(void)
+{
+	return 0;
+}
+
+static inline void vfio_container_cleanup(void)
+{
+}
+
+static inline int vfio_container_pin_pages(struct vfio_container *container,
+					   struct iommu_group *iommu_group,
+					   dma_addr_t iova, int npage,
+					   int prot, struct page **pages)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void
+vfio_container_unpin_pages(struct vfio_container *container, dma_addr_t iova,
+			   int npage)
+{
+}
+
+static inline int vfio_container_dma_rw(struct vfio_container *container,
+					dma_addr_t iova, void *data,
+					size_t len, bool write)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+/* virqfd.c */
+#if IS_ENABLED(CONFIG_VFIO_VIRQFD)
+int vfio_virqfd_init(void);
+void vfio_virqfd_cleanup(void);
+#else
+static inline int vfio_virqfd_init(void)
+{
+	return 0;
+}
+
+static inline void vfio_virqfd_cleanup(void)
+{
+}
+#endif
+
+#endif /* VFIO_PRIVATE_H */

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Eventfds that trigger a callback: the user, or KVM, signals the eventfd and
+ * a driver unmasks its interrupt.  A virqfd ends when its driver disables it
+ * or when the last file of the eventfd is closed, whichever comes first.
+ *
+ * virqfd_lock protects the pointers by which drivers hold their virqfds, and
+ * so decides which of the two ends it.  It is a leaf, taken with interrupts
+ * off from the eventfd's wake-up.
+ */
+#include <linux/eventfd.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/init.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include "vfio.h"
+
+static DEFINE_SPINLOCK(virqfd_lock);
+
+/*
+ * Ordered, so that a flush that was queued while a virqfd lived is done
+ * before the work that frees it.
+ */
+static struct workqueue_struct *virqfd_wq;
+
+/* Caller holds virqfd_lock, and has found that the virqfd still lives. */
+static void virqfd_end(struct virqfd *virqfd)
+{
+	lockdep_assert_held(&virqfd_lock);
+	*virqfd->pvirqfd = NULL;
+	queue_work(virqfd_wq, &virqfd->shutdown);
+}
+
+static void virqfd_trigger(struct virqfd *virqfd)
+{
+	if (virqfd->handler && !virqfd->handler(virqfd->opaque, virqfd->data))
+		return;
+	if (virqfd->thread)
+		schedule_work(&virqfd->inject);
+}
+
+/* Called with the lock of the eventfd's wait queue held, interrupts off. */
+static int virqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode,
+			 int sync, void *key)
+{
+	struct virqfd *virqfd = container_of(wait, struct virqfd, wait);
+	__poll_t events = key_to_poll(key);
+	unsigned long flags;
+	u64 count;
+
+	if (events & EPOLLIN) {
+		eventfd_ctx_do_read(virqfd->eventfd, &count);
+		virqfd_trigger(virqfd);
+	}
+
+	if (events & EPOLLHUP) {
+		spin_lock_irqsave(&virqfd_lock, flags);
+		if (*virqfd->pvirqfd == virqfd)
+			virqfd_end(virqfd);
+		spin_unlock_irqrestore(&virqfd_lock, flags);
+	}
+	return 0;
+}
+
+static void virqfd_poll_queue(struct file *file, wait_queue_head_t *wqh,
+			      poll_table *pt)
+{
+	struct virqfd *virqfd = container_of(pt, struct virqfd, pt);
+
+	add_wait_queue(wqh, &virqfd->wait);
+}
+
+static void virqfd_inject_work(struct work_struct *work)
+{
+	struct virqfd *virqfd = container_of(work, struct virqfd, inject);
+
+	virqfd->thread(virqfd->opaque, virqfd->data);
+}
+
+static void virqfd_flush_work(struct work_struct *work)
+{
+	struct virqfd *virqfd = container_of(work, struct virqfd, flush_inject);
+
+	flush_work(&virqfd->inject);
+}
+
+/* Runs once for each virqfd; nobody can find it any more. */
+static void virqfd_shutdown_work(struct work_struct *work)
+{
+	struct virqfd *virqfd = container_of(work, struct virqfd, shutdown);
+	u64 count;
+
+	eventfd_ctx_remove_wait_queue(virqfd->eventfd, &virqfd->wait, &count);
+	flush_work(&virqfd->inject);
+	eventfd_ctx_put(virqfd->eventfd);
+	kfree(virqfd);
+}
+
+static int virqfd_publish(struct virqfd *virqfd)
+{
+	int ret = 0;
+
+	spin_lock_irq(&virqfd_lock);
+	if (*virqfd->pvirqfd)
+		ret = -EBUSY;
+	else
+		*virqfd->pvirqfd = virqfd;
+	spin_unlock_irq(&virqfd_lock);
+	return ret;
+}
+
+static int virqfd_attach(struct virqfd *virqfd, struct file *file)
+{
+	int ret;
+
+	virqfd->eventfd = eventfd_ctx_fileget(file);
+	if (IS_ERR(virqfd->eventfd))
+		return PTR_ERR(virqfd->eventfd);
+
+	ret = virqfd_publish(virqfd);
+	if (ret) {
+		eventfd_ctx_put(virqfd->eventfd);
+		return ret;
+	}
+
+	/* A signal from before this counts, too. */
+	if (vfs_poll(file, &virqfd->pt) & EPOLLIN)
+		virqfd_trigger(virqfd);
+	return 0;
+}
+
+/**
+ * vfio_virqfd_enable - have an eventfd trigger a callback
+ * @opaque: first argument of the callbacks
+ * @handler: called for each signal, in atomic context; its return value says
+ *	if @thread is wanted.  NULL: always
+ * @thread: called from a work queue, or NULL
+ * @data: second argument of the callbacks
+ * @pvirqfd: where the driver keeps the virqfd; set to NULL again when it ends
+ * @fd: the eventfd
+ *
+ * The caller serialises this against vfio_virqfd_disable() for the same
+ * @pvirqfd.
+ *
+ * Return: 0; -EBUSY if @pvirqfd is in use, -EBADF or -EINVAL if @fd is no
+ * eventfd, or -ENOMEM.
+ */
+int vfio_virqfd_enable(void *opaque, int (*handler)(void *, void *),
+		       void (*thread)(void *, void *), void *data,
+		       struct virqfd **pvirqfd, int fd)
+{
+	struct virqfd *virqfd;
+	struct fd f;
+	int ret;
+
+	virqfd = kzalloc(sizeof(*virqfd), GFP_KERNEL_ACCOUNT);
+	if (!virqfd)
+		return -ENOMEM;
+
+	virqfd->pvirqfd = pvirqfd;
+	virqfd->opaque = opaque;
+	virqfd->handler = handler;
+	virqfd->thread = thread;
+	virqfd->data = data;
+	INIT_WORK(&virqfd->shutdown, virqfd_shutdown_work);
+	INIT_WORK(&virqfd->inject, virqfd_inject_work);
+	INIT_WORK(&virqfd->flush_inject, virqfd_flush_work);
+	init_waitqueue_func_entry(&virqfd->wait, virqfd_wakeup);
+	init_poll_funcptr(&virqfd->pt, virqfd_poll_queue);
+
+	ret = -EBADF;
+	f = fdget(fd);
+	if (fd_empty(f))
+		goto err_free;
+
+	/* While the file is held, the eventfd is not closed under us. */
+	ret = virqfd_attach(virqfd, fd_file(f));
+	fdput(f);
+	if (ret)
+		goto err_free;
+	return 0;
+
+err_free:
+	kfree(virqfd);
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vfio_virqfd_enable);
+
+/**
+ * vfio_virqfd_disable - end a virqfd
+ * @pvirqfd: where the driver keeps it; there need not be one
+ *
+ * When this returns, no callback of it runs or will run, also if it was the
+ * user who ended it by closing the eventfd.  May sleep; the caller holds no
+ * lock that the thread callback takes.
+ */
+void vfio_virqfd_disable(struct virqfd **pvirqfd)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&virqfd_lock, flags);
+	if (*pvirqfd)
+		virqfd_end(*pvirqfd);
+	spin_unlock_irqrestore(&virqfd_lock, flags);
+
+	flush_workqueue(virqfd_wq);
+}
+EXPORT_SYMBOL_GPL(vfio_virqfd_disable);
+
+/**
+ * vfio_virqfd_flush_thread - wait for the thread callback
+ * @pvirqfd: where the driver keeps the virqfd; there need not be one
+ *
+ * When this returns, a thread callback that was due at the call has run.
+ */
+void vfio_virqfd_flush_thread(struct virqfd **pvirqfd)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&virqfd_lock, flags);
+	if (*pvirqfd && (*pvirqfd)->thread)
+		queue_work(virqfd_wq, &(*pvirqfd)->flush_inject);
+	spin_unlock_irqrestore(&virqfd_lock, flags);
+
+	flush_workqueue(virqfd_wq);
+}
+EXPORT_SYMBOL_GPL(vfio_virqfd_flush_thread);
+
+int __init vfio_virqfd_init(void)
+{
+	virqfd_wq = alloc_ordered_workqueue("vfio-virqfd", 0);
+	return virqfd_wq ? 0 : -ENOMEM;
+}
+
+void vfio_virqfd_cleanup(void)
+{
+	destroy_workqueue(virqfd_wq);
+}
