@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * vfio_iommu_type1.ko: what its files share.
+ *
+ *   iommu_type1_main.c      module, backend ops, the ioctls' user copies
+ *   iommu_type1_map.c       mappings: look up, map, unmap, new vaddr
+ *   iommu_type1_pin.c       a mapping's pages: pin, remember, account, unpin
+ *   iommu_type1_domain.c    groups and IOMMU domains, usable IOVAs
+ *   iommu_type1_dirty.c     dirty page tracking
+ *   iommu_type1_emulated.c  emulated devices: pin_pages, dma_rw, unmap notices
+ *
+ * Locks.  type1_iommu.lock protects all of a container's state, the mappings
+ * included, and is held while pages are pinned: page faults, and so the
+ * mmap_lock, nest inside.  type1_iommu.devices_lock protects the list of
+ * devices to notify and is held while they are called back; they take
+ * type1_iommu.lock by unpinning, so it nests outside.
+ *
+ * All byte ranges are [first, last]: a range may end with the last byte of the
+ * address space.
+ */
+#ifndef VFIO_IOMMU_TYPE1_H
+#define VFIO_IOMMU_TYPE1_H
+
+#include <linux/bits.h>
+#include <linux/interval_tree.h>
+#include <linux/iommu.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/vfio.h>
+#include <linux/xarray.h>
+
+#include "iommu_driver.h"
+
+/* Most pages that are pinned by one call; their pointers fill one page */
+#define TYPE1_BATCH		(PAGE_SIZE / sizeof(struct page *))
+
+/*
+ * A run ends where the IOVA is a multiple of this many pages (1 GiB of 4 KiB
+ * pages), so that its length fits the bit field and the largest IOMMU pages
+ * still fit runs.
+ */
+#define TYPE1_RUN_SHIFT		18
+#define TYPE1_RUN_MAX		BIT(TYPE1_RUN_SHIFT)
+#define TYPE1_PFN_BITS		44
+
+/**
+ * struct type1_run - contiguous physical memory behind contiguous IOVAs
+ * @pfn: first page frame
+ * @npages: how many, 1 to TYPE1_RUN_MAX
+ * @pinned: each page carries a pin of ours; otherwise it is device memory,
+ *	which has none and is not accounted
+ */
+struct type1_run {
+	u64 pfn:TYPE1_PFN_BITS;
+	u64 npages:(TYPE1_RUN_SHIFT + 1);
+	u64 pinned:1;
+};
+
+/**
+ * struct type1_run_block - some runs of a mapping
+ * @next: the block that goes on
+ * @nr: runs in use
+ * @max: runs that fit
+ * @run: the runs, in the order of IOVAs
+ */
+struct type1_run_block {
+	struct type1_run_block *next;
+	unsigned int nr;
+	unsigned int max;
+	struct type1_run run[] __counted_by(max);
+};
+
+/**
+ * struct type1_runs - the memory behind a mapping, from its first IOVA on
+ * @first: blocks, in the order of IOVAs
+ * @last: the block that is being filled
+ * @nr_pages: pages in all runs
+ * @nr_pinned: of these, pinned ones
+ */
+struct type1_runs {
+	struct type1_run_block *first;
+	struct type1_run_block *last;
+	unsigned long nr_pages;
+	unsigned long nr_pinned;
+};
+
+/**
+ * struct type1_pin - a page that emulated devices have pinned
+ * @node: link in type1_mapping.pins, ordered by @index
+ * @index: page of the mapping
+ * @page: the page
+ * @refs: pin_pages calls that are not undone yet
+ */
+struct type1_pin {
+	struct rb_node node;
+	unsigned long index;
+	struct page *page;
+	unsigned long refs;
+};
+
+/**
+ * struct type1_owner - the process whose memory a mapping is
+ * @task: its RLIMIT_MEMLOCK applies; referenced
+ * @mm: its memory, and the locked_vm that is charged; held by mmgrab(), so it
+ *	may be that of a process that is gone
+ * @lock_cap: it had CAP_IPC_LOCK: no limit applies
+ * @charged: pages that it is charged for now
+ */
+struct type1_owner {
+	struct task_struct *task;
+	struct mm_struct *mm;
+	bool lock_cap;
+	unsigned long charged;
+};
+
+/**
+ * struct type1_mapping - user memory at a range of IOVAs
+ * @node: the range; link in type1_iommu.mappings
+ * @vaddr: where the memory is in the owner's mm, if @vaddr_valid
+ * @prot: IOMMU_READ, IOMMU_WRITE: what devices may do
+ * @vaddr_valid: the user has not taken @vaddr away
+ * @in_iommu: pinned as a whole, and mapped in every domain of the container
+ * @all_dirty: report every page as dirty next time
+ * @stuck: an IOMMU driver failed to unmap it: its pages stay pinned for good
+ * @owner: whose memory it is
+ * @runs: pages of the mapping; empty unless @in_iommu
+ * @pins: pages that emulated devices have pinned, struct type1_pin
+ * @nr_pins: how many of these
+ * @dirty: pages dirtied since the last report: bitmaps of a page each, in the
+ *	order of the mapping's pages
+ */
+struct type1_mapping {
+	struct interval_tree_node node;
+	unsigned long vaddr;
+	int prot;
+	bool vaddr_valid;
+	bool in_iommu;
+	bool all_dirty;
+	bool stuck;
+	struct type1_owner owner;
+	struct type1_runs runs;
+	struct rb_root pins;
+	unsigned long nr_pins;
+	struct xarray dirty;
+};
+
+/**
+ * struct type1_group - a group in a container
+ * @next: link in type1_domain.groups or type1_iommu.emulated_groups
+ * @iommu_group: the group; the core holds the reference
+ */
+struct type1_group {
+	struct list_head next;
+	struct iommu_group *iommu_group;
+};
+
+/**
+ * struct type1_domain - an IOMMU domain with the container's mappings
+ * @next: link in type1_iommu.domains
+ * @domain: the domain
+ * @groups: groups attached to it, struct type1_group; never empty
+ * @coherent: no device in it can bypass CPU caches
+ */
+struct type1_domain {
+	struct list_head next;
+	struct iommu_domain *domain;
+	struct list_head groups;
+	bool coherent;
+};
+
+/**
+ * struct type1_ranges - IOVAs that may be mapped
+ * @nr: how many ranges
+ * @range: the ranges, in ascending order
+ */
+struct type1_ranges {
+	unsigned int nr;
+	struct vfio_iova_range range[] __counted_by(nr);
+};
+
+/**
+ * struct type1_iommu - the backend's side of a container
+ * @v2: VFIO_TYPE1v2_IOMMU semantics; constant
+ * @nesting: domains are stage 2 below a user's stage 1; constant
+ * @lock: protects everything that follows, up to @devices_lock
+ * @mappings: struct type1_mapping by IOVA
+ * @domains: struct type1_domain; empty without physical groups
+ * @emulated_groups: struct type1_group of emulated devices
+ * @ranges: IOVAs that may be mapped; NULL: any
+ * @pgsize_bitmap: page sizes that every domain offers, PAGE_SIZE or more
+ * @dma_avail: mappings that may still be made
+ * @nr_vaddr_invalid: mappings whose vaddr was taken away
+ * @dirty_tracking: between START and STOP
+ * @batch: TYPE1_BATCH page pointers, scratch of the pinning loop
+ * @devices_lock: protects @devices
+ * @devices: emulated devices to be told of unmaps, by vfio_device.iommu_entry
+ */
+struct type1_iommu {
+	bool v2;
+	bool nesting;
+
+	struct mutex lock;		/* what follows */
+	struct rb_root_cached mappings;
+	struct list_head domains;
+	struct list_head emulated_groups;
+	struct type1_ranges *ranges;
+	unsigned long pgsize_bitmap;
+	unsigned int dma_avail;
+	unsigned int nr_vaddr_invalid;
+	bool dirty_tracking;
+	struct page **batch;
+
+	struct mutex devices_lock;	/* what follows */
+	struct list_head devices;
+};
+
+/**
+ * struct type1_unmap_req - an unmap request, checked for form
+ * @first: first IOVA
+ * @last: last IOVA
+ * @vaddr_only: keep the mappings, take their vaddr away
+ * @bitmap: report dirty pages before unmapping; NULL: don't
+ */
+struct type1_unmap_req {
+	unsigned long first;
+	unsigned long last;
+	bool vaddr_only;
+	const struct vfio_bitmap *bitmap;
+};
+
+static inline unsigned int type1_pgshift(struct type1_iommu *iommu)
+{
+	return __ffs(iommu->pgsize_bitmap);
+}
+
+static inline unsigned long type1_npages(struct type1_mapping *m)
+{
+	/* not last - first + 1: that is 0 for all of the address space */
+	return ((m->node.last - m->node.start) >> PAGE_SHIFT) + 1;
+}
+
+/* main */
+extern bool type1_allow_unsafe_interrupts;
+extern bool type1_disable_hugepages;
+
+/* map: all with iommu->lock held */
+struct type1_mapping *type1_first_mapping(struct type1_iommu *iommu,
+					  unsigned long first,
+					  unsigned long last);
+struct type1_mapping *type1_next_mapping(struct type1_mapping *m,
+					 unsigned long first,
+					 unsigned long last);
+int type1_check_no_bisect(struct type1_iommu *iommu, unsigned long first,
+			  unsigned long last);
+int type1_map(struct type1_iommu *iommu,
+	      const struct vfio_iommu_type1_dma_map *map);
+int type1_update_vaddr(struct type1_iommu *iommu,
+		       const struct vfio_iommu_type1_dma_map *map);
+int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
+		u64 *unmapped);
+void type1_destroy_mappings(struct type1_iommu *iommu);
+
+#define type1_for_each_mapping(m, iommu, first, last)			\
+	for ((m) = type1_first_mapping(iommu, first, last); (m);	\
+	     (m) = type1_next_mapping(m, first, last))
+
+/* pin: all with iommu->lock held */
+int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m);
+void type1_unpin_mapping(struct type1_mapping *m);
+int type1_pin_page(struct type1_mapping *m, unsigned long index,
+		   struct page **page);
+void type1_unpin_page(struct type1_mapping *m, struct page *page);
+int type1_recharge(struct type1_mapping *m);
+void type1_owner_init(struct type1_owner *owner);
+void type1_owner_put(struct type1_owner *owner);
+int type1_owner_change(struct type1_owner *owner);
+
+/* domain: all with iommu->lock held */
+int type1_attach_physical(struct type1_iommu *iommu,
+			  struct iommu_group *iommu_group);
+bool type1_detach_physical(struct type1_iommu *iommu,
+			   struct iommu_group *iommu_group);
+struct type1_group *type1_find_group(struct list_head *groups,
+				     struct iommu_group *iommu_group);
+struct type1_domain *type1_find_domain(struct type1_iommu *iommu,
+				       struct iommu_group *iommu_group);
+int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m);
+void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m);
+bool type1_iova_allowed(const struct type1_ranges *ranges,
+			unsigned long first, unsigned long last);
+bool type1_all_coherent(struct type1_iommu *iommu);
+
+/* dirty: all with iommu->lock held */
+int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,
+		       unsigned long last, const struct vfio_bitmap *bitmap);
+int type1_dirty_report(struct type1_iommu *iommu, unsigned long first,
+		       unsigned long last, const struct vfio_bitmap *bitmap);
+void type1_dirty_stop(struct type1_iommu *iommu);
+void type1_dirty_mark(struct type1_mapping *m, unsigned long index,
+		      unsigned long npages);
+void type1_dirty_forget(struct type1_mapping *m);
+
+/* Largest dirty bitmap of one request, in bytes: pages of 2^31 */
+#define TYPE1_DIRTY_BITMAP_MAX	BIT_ULL(28)
+
+/* emulated */
+int type1_attach_emulated(struct type1_iommu *iommu,
+			  struct iommu_group *iommu_group);
+bool type1_detach_emulated(struct type1_iommu *iommu,
+			   struct iommu_group *iommu_group);
+struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index);
+struct type1_pin *type1_next_pin(struct type1_pin *pin);
+int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
+			unsigned long last);
+int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
+		    dma_addr_t user_iova, int npage, int prot,
+		    struct page **pages);
+void type1_unpin_pages(void *iommu_data, dma_addr_t user_iova, int npage);
+void type1_register_device(void *iommu_data, struct vfio_device *vdev);
+void type1_unregister_device(void *iommu_data, struct vfio_device *vdev);
+int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
+		 size_t count, bool write);
+
+#endif /* VFIO_IOMMU_TYPE1_H */

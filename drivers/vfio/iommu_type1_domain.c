@@ -1,0 +1,659 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The IOMMU's side of a container: which groups are in it, the domains that
+ * they are attached to, and the IOVAs that all of them can use.
+ *
+ * Groups share a domain where the IOMMU driver permits it.  Every domain has
+ * every mapping: a domain that is new gets those that exist already.
+ *
+ * Everything here runs with the container's lock held.
+ */
+#define pr_fmt(fmt) "vfio_iommu_type1: " fmt
+
+#include <linux/device.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "iommu_type1.h"
+
+/* Map @r as the pages of @m from number @index on */
+static int map_run(struct iommu_domain *domain, struct type1_mapping *m,
+		   unsigned long index, const struct type1_run *r)
+{
+	unsigned long iova = m->node.start + (index << PAGE_SHIFT);
+	size_t size = (size_t)r->npages << PAGE_SHIFT;
+	size_t step = type1_disable_hugepages ? PAGE_SIZE : size;
+	phys_addr_t phys = PFN_PHYS(r->pfn);
+	size_t done;
+	int ret;
+
+	for (done = 0; done < size; done += step) {
+		ret = iommu_map(domain, iova + done, phys + done, step,
+				m->prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
+		if (ret)
+			goto err_unmap;
+		if (fatal_signal_pending(current)) {
+			done += step;
+			ret = -EINTR;
+			goto err_unmap;
+		}
+		cond_resched();
+	}
+	return 0;
+
+err_unmap:
+	if (done && iommu_unmap(domain, iova, done) != done)
+		m->stuck = true;
+	return ret;
+}
+
+/* Unmap @npages from the start of @m on, in pieces that fit the runs */
+static void unmap_domain(struct iommu_domain *domain, struct type1_mapping *m,
+			 unsigned long npages)
+{
+	unsigned long pos = m->node.start >> PAGE_SHIFT;
+	unsigned long n;
+
+	for (; npages; pos += n, npages -= n) {
+		n = min(npages, TYPE1_RUN_MAX - (pos & (TYPE1_RUN_MAX - 1)));
+		if (iommu_unmap(domain, pos << PAGE_SHIFT, n << PAGE_SHIFT) !=
+		    n << PAGE_SHIFT)
+			m->stuck = true;
+		cond_resched();
+	}
+	if (m->stuck)
+		pr_err_ratelimited("the IOMMU driver failed to unmap IOVAs %#lx-%#lx: their memory stays pinned until the machine is rebooted\n",
+				   m->node.start, m->node.last);
+}
+
+static int map_domain(struct iommu_domain *domain, struct type1_mapping *m)
+{
+	const struct type1_run_block *block;
+	const struct type1_run *r;
+	unsigned long done = 0;
+	unsigned int i;
+	int ret;
+
+	for (block = m->runs.first; block; block = block->next) {
+		for (i = 0; i < block->nr; i++) {
+			r = &block->run[i];
+			ret = map_run(domain, m, done, r);
+			if (ret)
+				goto err_unmap;
+			done += r->npages;
+		}
+	}
+	return 0;
+
+err_unmap:
+	unmap_domain(domain, m, done);
+	return ret;
+}
+
+/**
+ * type1_map_domains - let every domain know a mapping
+ * @iommu: the container
+ * @m: the mapping, pinned, in no domain yet
+ *
+ * Return: 0, or the error of the IOMMU driver, or -EINTR: then no domain has
+ * the mapping.
+ */
+int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	struct type1_domain *d;
+	int ret;
+
+	list_for_each_entry(d, &iommu->domains, next) {
+		ret = map_domain(d->domain, m);
+		if (ret)
+			goto err_unmap;
+	}
+	return 0;
+
+err_unmap:
+	list_for_each_entry_continue_reverse(d, &iommu->domains, next)
+		unmap_domain(d->domain, m, type1_npages(m));
+	return ret;
+}
+
+/**
+ * type1_unmap_domains - take a mapping out of every domain
+ * @iommu: the container
+ * @m: a mapping that is in every domain
+ *
+ * On return no device reaches the memory; or, if an IOMMU driver failed, the
+ * mapping is stuck.
+ */
+void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	struct type1_domain *d;
+
+	list_for_each_entry(d, &iommu->domains, next)
+		unmap_domain(d->domain, m, type1_npages(m));
+}
+
+/**
+ * type1_iova_allowed - may IOVAs be mapped?
+ * @ranges: what may be mapped; NULL: anything
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: true if they lie in one usable range.
+ */
+bool type1_iova_allowed(const struct type1_ranges *ranges,
+			unsigned long first, unsigned long last)
+{
+	unsigned int i;
+
+	if (!ranges)
+		return true;
+	for (i = 0; i < ranges->nr; i++)
+		if (first >= ranges->range[i].start &&
+		    last <= ranges->range[i].end)
+			return true;
+	return false;
+}
+
+/**
+ * type1_all_coherent - is no device able to bypass CPU caches?
+ * @iommu: the container
+ *
+ * Return: true if every domain enforces it.
+ */
+bool type1_all_coherent(struct type1_iommu *iommu)
+{
+	struct type1_domain *d;
+
+	list_for_each_entry(d, &iommu->domains, next)
+		if (!d->coherent)
+			return false;
+	return true;
+}
+
+/**
+ * type1_find_group - find a group on a list
+ * @groups: list of struct type1_group
+ * @iommu_group: the group
+ *
+ * Return: the group's entry, or NULL.
+ */
+struct type1_group *type1_find_group(struct list_head *groups,
+				     struct iommu_group *iommu_group)
+{
+	struct type1_group *group;
+
+	list_for_each_entry(group, groups, next)
+		if (group->iommu_group == iommu_group)
+			return group;
+	return NULL;
+}
+
+/**
+ * type1_find_domain - find the domain that a group is attached to
+ * @iommu: the container
+ * @iommu_group: the group
+ *
+ * Return: the domain, or NULL.
+ */
+struct type1_domain *type1_find_domain(struct type1_iommu *iommu,
+				       struct iommu_group *iommu_group)
+{
+	struct type1_domain *d;
+
+	list_for_each_entry(d, &iommu->domains, next)
+		if (type1_find_group(&d->groups, iommu_group))
+			return d;
+	return NULL;
+}
+
+/*
+ * Page sizes that all domains offer, @extra included, but none below
+ * PAGE_SIZE: an IOMMU with smaller pages does PAGE_SIZE with several.
+ */
+static unsigned long common_pgsizes(struct type1_iommu *iommu,
+				    struct type1_domain *extra)
+{
+	unsigned long bitmap = extra ? extra->domain->pgsize_bitmap : ULONG_MAX;
+	struct type1_domain *d;
+
+	list_for_each_entry(d, &iommu->domains, next)
+		bitmap &= d->domain->pgsize_bitmap;
+	if (bitmap & ~PAGE_MASK)
+		bitmap = (bitmap & PAGE_MASK) | PAGE_SIZE;
+	return bitmap;
+}
+
+static int cmp_range(const void *a, const void *b)
+{
+	const struct vfio_iova_range *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+static void free_resv_regions(struct list_head *regions)
+{
+	struct iommu_resv_region *region, *next;
+
+	list_for_each_entry_safe(region, next, regions, list) {
+		list_del(&region->list);
+		kfree(region);
+	}
+}
+
+/* Add to @regions what the groups of @d, and @extra, must not have mapped */
+static int get_resv_regions(struct type1_domain *d, struct iommu_group *extra,
+			    struct list_head *regions)
+{
+	struct type1_group *group;
+	int ret;
+
+	list_for_each_entry(group, &d->groups, next) {
+		ret = iommu_get_group_resv_regions(group->iommu_group, regions);
+		if (ret)
+			return ret;
+	}
+	return extra ? iommu_get_group_resv_regions(extra, regions) : 0;
+}
+
+static struct type1_ranges *regions_to_ranges(struct list_head *regions)
+{
+	struct iommu_resv_region *region;
+	struct type1_ranges *resv;
+	unsigned int nr = 0;
+
+	list_for_each_entry(region, regions, list)
+		nr++;
+	resv = kzalloc(struct_size(resv, range, nr), GFP_KERNEL_ACCOUNT);
+	if (!resv)
+		return NULL;
+	resv->nr = nr;
+	nr = 0;
+	list_for_each_entry(region, regions, list) {
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
+		    !region->length)
+			continue;
+		resv->range[nr].start = region->start;
+		resv->range[nr].end = region->start + region->length - 1;
+		nr++;
+	}
+	resv->nr = nr;
+	sort(resv->range, nr, sizeof(resv->range[0]), cmp_range, NULL);
+	return resv;
+}
+
+/* [@start, @end] without the sorted ranges of @resv */
+static struct type1_ranges *subtract_ranges(u64 start, u64 end,
+					    const struct type1_ranges *resv)
+{
+	const struct vfio_iova_range *r;
+	struct type1_ranges *out;
+	unsigned int nr = 0;
+
+	out = kzalloc(struct_size(out, range, resv->nr + 1),
+		      GFP_KERNEL_ACCOUNT);
+	if (!out)
+		return NULL;
+	out->nr = resv->nr + 1;
+	for (r = resv->range; r < resv->range + resv->nr; r++) {
+		if (r->end < start)
+			continue;
+		if (r->start > end)
+			break;
+		if (r->start > start)
+			out->range[nr++] = (struct vfio_iova_range) {
+				.start = start,
+				.end = r->start - 1,
+			};
+		if (r->end >= end)
+			goto out;
+		start = r->end + 1;
+	}
+	if (start <= end)
+		out->range[nr++] = (struct vfio_iova_range) {
+			.start = start,
+			.end = end,
+		};
+out:
+	out->nr = nr;
+	return out;
+}
+
+/*
+ * IOVAs that all groups of all domains can use; if given, also @extra, a group
+ * that joins @joined, which may be a domain that is in no list yet.
+ */
+static struct type1_ranges *usable_ranges(struct type1_iommu *iommu,
+					  struct type1_domain *joined,
+					  struct iommu_group *extra)
+{
+	struct type1_ranges *resv, *ranges = NULL;
+	u64 start = 0, end = ULONG_MAX;
+	struct type1_domain *d;
+	LIST_HEAD(regions);
+	int ret = 0;
+
+	if (joined) {
+		start = joined->domain->geometry.aperture_start;
+		end = min(end, joined->domain->geometry.aperture_end);
+		ret = get_resv_regions(joined, extra, &regions);
+	}
+	list_for_each_entry(d, &iommu->domains, next) {
+		if (ret)
+			break;
+		start = max(start, d->domain->geometry.aperture_start);
+		end = min(end, d->domain->geometry.aperture_end);
+		ret = get_resv_regions(d, NULL, &regions);
+	}
+	if (ret)
+		goto out_free;
+
+	ret = -ENOMEM;
+	resv = regions_to_ranges(&regions);
+	if (!resv)
+		goto out_free;
+	ranges = subtract_ranges(start, end, resv);
+	kfree(resv);
+out_free:
+	free_resv_regions(&regions);
+	return ranges ? ranges : ERR_PTR(ret);
+}
+
+static int first_device(struct device *dev, void *data)
+{
+	*(struct device **)data = dev;
+	return 1;
+}
+
+static int not_coherent(struct device *dev, void *data)
+{
+	return !device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+}
+
+/* An existing domain that takes the group as it is, and has it now; or NULL */
+static struct type1_domain *join_domain(struct type1_iommu *iommu,
+					struct iommu_group *iommu_group)
+{
+	bool coherent = !iommu_group_for_each_dev(iommu_group, NULL,
+						  not_coherent);
+	struct type1_domain *d;
+
+	list_for_each_entry(d, &iommu->domains, next)
+		if (d->coherent == coherent &&
+		    !iommu_attach_group(d->domain, iommu_group))
+			return d;
+	return NULL;
+}
+
+/*
+ * Where the IOMMU translates MSIs like other writes, the kernel has to map
+ * the doorbells: in the window that the IOMMU driver has reserved for it.
+ */
+static int prepare_msi(struct iommu_domain *domain,
+		       struct iommu_group *iommu_group)
+{
+	const struct iommu_resv_region *region, *window = NULL;
+	LIST_HEAD(regions);
+	int ret;
+
+	ret = iommu_get_group_resv_regions(iommu_group, &regions);
+	if (ret)
+		goto out_free;
+	list_for_each_entry(region, &regions, list) {
+		if (region->type == IOMMU_RESV_MSI) {
+			window = NULL;
+			break;
+		}
+		if (region->type == IOMMU_RESV_SW_MSI)
+			window = region;
+	}
+	if (window)
+		ret = iommu_get_msi_cookie(domain, window->start);
+	if (ret == -ENODEV) /* the kernel has no use for it */
+		ret = 0;
+out_free:
+	free_resv_regions(&regions);
+	return ret;
+}
+
+/* A domain with the group and without mappings, in no list yet */
+static struct type1_domain *new_domain(struct type1_iommu *iommu,
+				       struct iommu_group *iommu_group)
+{
+	struct iommu_domain *domain;
+	struct type1_domain *d;
+	struct device *dev = NULL;
+	int ret;
+
+	iommu_group_for_each_dev(iommu_group, &dev, first_device);
+	if (!dev)
+		return ERR_PTR(-ENODEV);
+	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	if (!d)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&d->groups);
+
+	domain = iommu_paging_domain_alloc(dev);
+	if (IS_ERR(domain)) {
+		ret = PTR_ERR(domain);
+		goto err_free;
+	}
+	if (iommu->nesting) {
+		ret = iommu_enable_nesting(domain);
+		if (ret)
+			goto err_domain;
+	}
+	ret = iommu_attach_group(domain, iommu_group);
+	if (ret)
+		goto err_domain;
+	ret = prepare_msi(domain, iommu_group);
+	if (ret)
+		goto err_detach;
+	if (domain->ops->enforce_cache_coherency)
+		d->coherent = domain->ops->enforce_cache_coherency(domain);
+	d->domain = domain;
+	return d;
+
+err_detach:
+	iommu_detach_group(domain, iommu_group);
+err_domain:
+	iommu_domain_free(domain);
+err_free:
+	kfree(d);
+	return ERR_PTR(ret);
+}
+
+static void free_domain(struct type1_domain *d)
+{
+	/* its page tables go as a whole: no need to unmap from them */
+	iommu_domain_free(d->domain);
+	kfree(d);
+}
+
+/* Can all mappings stay if only @ranges may be mapped? */
+static bool mappings_fit(struct type1_iommu *iommu,
+			 const struct type1_ranges *ranges)
+{
+	struct type1_mapping *m;
+
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX)
+		if (!type1_iova_allowed(ranges, m->node.start, m->node.last))
+			return false;
+	return true;
+}
+
+/*
+ * Put all mappings into a new domain; if it is the first one, pin them.  After
+ * an error some may be pinned, and be in this domain, without being in_iommu.
+ */
+static int replay(struct type1_iommu *iommu, struct type1_domain *d)
+{
+	struct type1_mapping *m;
+	int ret;
+
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {
+		if (!m->in_iommu) {
+			ret = type1_pin_mapping(iommu, m);
+			if (ret)
+				return ret;
+		}
+		ret = map_domain(d->domain, m);
+		if (ret)
+			return ret;
+	}
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX)
+		m->in_iommu = true;
+	return 0;
+}
+
+/* Unpin mappings that are in no domain (any more) */
+static void unpin_idle(struct type1_iommu *iommu)
+{
+	struct type1_mapping *m;
+
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX)
+		if (!m->in_iommu)
+			type1_unpin_mapping(m);
+}
+
+/* Make the container as a whole fit the domain and group that joined */
+static int fit_in(struct type1_iommu *iommu, struct type1_domain *d,
+		  bool is_new, struct iommu_group *iommu_group)
+{
+	unsigned long pgsizes = common_pgsizes(iommu, d);
+	struct type1_ranges *ranges;
+	int ret;
+
+	if (!pgsizes)
+		return -EINVAL;
+	ranges = usable_ranges(iommu, d, iommu_group);
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	if (!ranges->nr || !mappings_fit(iommu, ranges)) {
+		pr_warn_ratelimited("group %d: can't reach the IOVAs that are in use in the container\n",
+				    iommu_group_id(iommu_group));
+		ret = -EINVAL;
+		goto err_free;
+	}
+	if (is_new) {
+		ret = replay(iommu, d);
+		if (ret)
+			goto err_free;
+	}
+	kfree(iommu->ranges);
+	iommu->ranges = ranges;
+	iommu->pgsize_bitmap = pgsizes;
+	return 0;
+
+err_free:
+	kfree(ranges);
+	return ret;
+}
+
+/**
+ * type1_attach_physical - take a group of DMA capable devices in
+ * @iommu: the container
+ * @iommu_group: a group that is not in it
+ *
+ * Return: 0; -EPERM its devices could raise any interrupt; -EINVAL it can't
+ * have the mappings that exist, or the IOMMU driver refuses; or the error of
+ * pinning, of accounting or of the IOMMU driver.
+ */
+int type1_attach_physical(struct type1_iommu *iommu,
+			  struct iommu_group *iommu_group)
+{
+	struct type1_group *group;
+	struct type1_domain *d;
+	bool is_new = false;
+	int ret;
+
+	if (!type1_allow_unsafe_interrupts &&
+	    !iommu_group_has_isolated_msi(iommu_group)) {
+		pr_warn_ratelimited("group %d: without interrupt remapping its devices could raise any interrupt of this machine; to permit that, set the module parameter allow_unsafe_interrupts=1\n",
+				    iommu_group_id(iommu_group));
+		return -EPERM;
+	}
+
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return -ENOMEM;
+	group->iommu_group = iommu_group;
+
+	d = join_domain(iommu, iommu_group);
+	if (!d) {
+		d = new_domain(iommu, iommu_group);
+		if (IS_ERR(d)) {
+			ret = PTR_ERR(d);
+			goto err_free;
+		}
+		is_new = true;
+	}
+	ret = fit_in(iommu, d, is_new, iommu_group);
+	if (ret)
+		goto err_detach;
+
+	list_add_tail(&group->next, &d->groups);
+	if (is_new)
+		list_add_tail(&d->next, &iommu->domains);
+	return 0;
+
+err_detach:
+	iommu_detach_group(d->domain, iommu_group);
+	if (is_new) {
+		free_domain(d);
+		unpin_idle(iommu);
+	}
+err_free:
+	kfree(group);
+	return ret;
+}
+
+/* No physical group is left: nothing needs to be pinned as a whole */
+static void leave_iommu(struct type1_iommu *iommu)
+{
+	struct type1_mapping *m;
+
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {
+		m->in_iommu = false;
+		m->all_dirty = iommu->dirty_tracking;
+	}
+	unpin_idle(iommu);
+}
+
+/**
+ * type1_detach_physical - let a group go
+ * @iommu: the container
+ * @iommu_group: the group
+ *
+ * Return: false if it is not a physical group of the container.
+ */
+bool type1_detach_physical(struct type1_iommu *iommu,
+			   struct iommu_group *iommu_group)
+{
+	struct type1_domain *d = type1_find_domain(iommu, iommu_group);
+	struct type1_ranges *ranges = NULL;
+	struct type1_group *group;
+
+	if (!d)
+		return false;
+
+	iommu_detach_group(d->domain, iommu_group);
+	group = type1_find_group(&d->groups, iommu_group);
+	list_del(&group->next);
+	kfree(group);
+	if (list_empty(&d->groups)) {
+		list_del(&d->next);
+		free_domain(d);
+		if (list_empty(&iommu->domains))
+			leave_iommu(iommu);
+	}
+
+	iommu->pgsize_bitmap = common_pgsizes(iommu, NULL);
+	if (!list_empty(&iommu->domains))
+		ranges = usable_ranges(iommu, NULL, NULL);
+	if (!IS_ERR(ranges)) { /* else the narrower ones stay */
+		kfree(iommu->ranges);
+		iommu->ranges = ranges;
+	}
+	return true;
+}

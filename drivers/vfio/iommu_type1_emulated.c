@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Emulated devices: their drivers do the DMA.  They pin single pages of the
+ * mappings, copy to and from them, and are told before memory goes away.
+ *
+ * Pages are found, counted and charged here; that a physical group has the same
+ * memory pinned as a whole makes no difference but to the charge.
+ */
+#define pr_fmt(fmt) "vfio_iommu_type1: " fmt
+
+#include <linux/kthread.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "iommu_type1.h"
+
+/* How often drivers are asked to unpin one mapping */
+#define UNPIN_TRIES	10
+
+/**
+ * type1_pin_from - find pins in the order of pages
+ * @m: a mapping
+ * @index: a page of it
+ *
+ * Return: the first pin at or after the page, or NULL.
+ */
+struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index)
+{
+	struct rb_node *node = m->pins.rb_node;
+	struct type1_pin *pin, *found = NULL;
+
+	while (node) {
+		pin = rb_entry(node, struct type1_pin, node);
+		if (pin->index < index) {
+			node = node->rb_right;
+		} else {
+			found = pin;
+			node = node->rb_left;
+		}
+	}
+	return found;
+}
+
+/**
+ * type1_next_pin - the next pin in the order of pages
+ * @pin: a pin
+ *
+ * Return: the next one, or NULL.
+ */
+struct type1_pin *type1_next_pin(struct type1_pin *pin)
+{
+	return rb_entry_safe(rb_next(&pin->node), struct type1_pin, node);
+}
+
+static bool pin_before(struct rb_node *node, const struct rb_node *parent)
+{
+	return rb_entry(node, struct type1_pin, node)->index <
+	       rb_entry(parent, struct type1_pin, node)->index;
+}
+
+static struct type1_pin *find_pin(struct type1_mapping *m, unsigned long index)
+{
+	struct type1_pin *pin = type1_pin_from(m, index);
+
+	return pin && pin->index == index ? pin : NULL;
+}
+
+/* Pin a page of a mapping, or count one more user of it */
+static int get_page_pin(struct type1_mapping *m, unsigned long index,
+			struct page **page)
+{
+	struct type1_pin *pin = find_pin(m, index);
+	int ret;
+
+	if (pin) {
+		pin->refs++;
+		*page = pin->page;
+		return 0;
+	}
+
+	pin = kzalloc(sizeof(*pin), GFP_KERNEL_ACCOUNT);
+	if (!pin)
+		return -ENOMEM;
+	pin->index = index;
+	pin->refs = 1;
+	ret = type1_pin_page(m, index, &pin->page);
+	if (ret)
+		goto err_free;
+	rb_add(&pin->node, &m->pins, pin_before);
+	m->nr_pins++;
+	ret = type1_recharge(m);
+	if (ret)
+		goto err_unpin;
+	*page = pin->page;
+	return 0;
+
+err_unpin:
+	rb_erase(&pin->node, &m->pins);
+	m->nr_pins--;
+	type1_unpin_page(m, pin->page);
+err_free:
+	kfree(pin);
+	return ret;
+}
+
+static void drop_pin(struct type1_iommu *iommu, struct type1_mapping *m,
+		     struct type1_pin *pin)
+{
+	if (iommu->dirty_tracking)
+		type1_dirty_mark(m, pin->index, 1);
+	rb_erase(&pin->node, &m->pins);
+	m->nr_pins--;
+	type1_unpin_page(m, pin->page);
+	type1_recharge(m);
+	kfree(pin);
+}
+
+static void put_page_pin(struct type1_iommu *iommu, unsigned long iova)
+{
+	struct type1_mapping *m = type1_first_mapping(iommu, iova, iova);
+	struct type1_pin *pin = NULL;
+
+	if (m)
+		pin = find_pin(m, (iova - m->node.start) >> PAGE_SHIFT);
+	if (!pin)
+		pr_err_ratelimited("a driver unpins IOVA %#lx, which it has not pinned\n",
+				   iova);
+	else if (!--pin->refs)
+		drop_pin(iommu, m, pin);
+}
+
+/**
+ * type1_pin_pages - vfio_iommu_driver_ops.pin_pages
+ * @iommu_data: the container
+ * @iommu_group: group of the device
+ * @user_iova: first IOVA
+ * @npage: how many pages
+ * @prot: IOMMU_READ, IOMMU_WRITE: what the device wants to do
+ * @pages: out: the pages
+ *
+ * Return: @npage; -EINVAL not mapped, or no device would hear of an unmap;
+ * -EPERM the mapping does not permit @prot; -EACCES not VFIO_TYPE1v2_IOMMU; or
+ * the error of pinning or of accounting: then nothing is pinned.
+ */
+int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
+		    dma_addr_t user_iova, int npage, int prot,
+		    struct page **pages)
+{
+	struct type1_iommu *iommu = iommu_data;
+	unsigned long iova = user_iova;
+	struct type1_mapping *m;
+	int i, ret = 0;
+
+	if (!iommu || !pages || npage <= 0 || !prot ||
+	    !PAGE_ALIGNED(user_iova) || iova != user_iova)
+		return -EINVAL;
+	if (!iommu->v2)
+		return -EACCES;
+
+	mutex_lock(&iommu->devices_lock);
+	ret = list_empty(&iommu->devices) ? -EINVAL : 0;
+	mutex_unlock(&iommu->devices_lock);
+	if (ret)
+		return ret;
+
+	mutex_lock(&iommu->lock);
+	for (i = 0; i < npage; i++) {
+		m = type1_first_mapping(iommu, iova, iova);
+		if (!m)
+			ret = -EINVAL;
+		else if ((m->prot & prot) != prot)
+			ret = -EPERM;
+		else
+			ret = get_page_pin(m, (iova - m->node.start) >>
+					      PAGE_SHIFT, &pages[i]);
+		if (ret)
+			goto err_unpin;
+		iova += PAGE_SIZE;
+	}
+	mutex_unlock(&iommu->lock);
+	return npage;
+
+err_unpin:
+	while (i--) {
+		iova -= PAGE_SIZE;
+		put_page_pin(iommu, iova);
+		pages[i] = NULL;
+	}
+	mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+/**
+ * type1_unpin_pages - vfio_iommu_driver_ops.unpin_pages
+ * @iommu_data: the container
+ * @user_iova: first IOVA
+ * @npage: how many pages
+ */
+void type1_unpin_pages(void *iommu_data, dma_addr_t user_iova, int npage)
+{
+	struct type1_iommu *iommu = iommu_data;
+	unsigned long iova = user_iova;
+
+	mutex_lock(&iommu->lock);
+	for (; npage > 0; npage--, iova += PAGE_SIZE)
+		put_page_pin(iommu, iova);
+	mutex_unlock(&iommu->lock);
+}
+
+/**
+ * type1_register_device - vfio_iommu_driver_ops.register_device
+ * @iommu_data: the container
+ * @vdev: an emulated device
+ */
+void type1_register_device(void *iommu_data, struct vfio_device *vdev)
+{
+	struct type1_iommu *iommu = iommu_data;
+
+	if (!vdev->ops->dma_unmap)
+		return;
+	mutex_lock(&iommu->devices_lock);
+	list_add_tail(&vdev->iommu_entry, &iommu->devices);
+	mutex_unlock(&iommu->devices_lock);
+}
+
+/**
+ * type1_unregister_device - vfio_iommu_driver_ops.unregister_device
+ * @iommu_data: the container
+ * @vdev: the device; its dma_unmap is not running any more on return
+ */
+void type1_unregister_device(void *iommu_data, struct vfio_device *vdev)
+{
+	struct type1_iommu *iommu = iommu_data;
+
+	if (!vdev->ops->dma_unmap)
+		return;
+	mutex_lock(&iommu->devices_lock);
+	list_del(&vdev->iommu_entry);
+	mutex_unlock(&iommu->devices_lock);
+}
+
+static void notify_unmap(struct type1_iommu *iommu, u64 iova, u64 size)
+{
+	struct vfio_device *vdev;
+
+	mutex_lock(&iommu->devices_lock);
+	list_for_each_entry(vdev, &iommu->devices, iommu_entry)
+		vdev->ops->dma_unmap(vdev, iova, size);
+	mutex_unlock(&iommu->devices_lock);
+}
+
+static struct type1_mapping *first_with_pins(struct type1_iommu *iommu,
+					     unsigned long first,
+					     unsigned long last)
+{
+	struct type1_mapping *m;
+
+	type1_for_each_mapping(m, iommu, first, last)
+		if (m->nr_pins)
+			return m;
+	return NULL;
+}
+
+/**
+ * type1_wait_unpinned - have emulated devices unpin a range
+ * @iommu: the container, locked; the lock is dropped and taken again if there
+ *	is anything pinned
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: 0 with nothing pinned in the range; -EBUSY a driver does not unpin;
+ * -EINTR.
+ */
+int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
+			unsigned long last)
+{
+	unsigned long start, size, prev = 0;
+	unsigned int tries = 0;
+	struct type1_mapping *m;
+
+	if (list_empty(&iommu->emulated_groups))
+		return 0;
+	while ((m = first_with_pins(iommu, first, last))) {
+		start = m->node.start;
+		size = m->node.last - start + 1;
+		tries = start == prev ? tries + 1 : 0;
+		prev = start;
+		if (tries == UNPIN_TRIES) {
+			pr_err_ratelimited("unmap of IOVA %#lx refused: the driver of an emulated device keeps %lu pages of it pinned; close the device to get on\n",
+					   start, m->nr_pins);
+			return -EBUSY;
+		}
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		mutex_unlock(&iommu->lock);
+		notify_unmap(iommu, start, size);
+		mutex_lock(&iommu->lock);
+	}
+	return 0;
+}
+
+/* Copy within one mapping, whose memory is that of this or of no process */
+static int copy_user(struct type1_mapping *m, unsigned long offset, void *data,
+		     size_t len, bool write)
+{
+	void __user *uaddr = (void __user *)(m->vaddr + offset);
+	struct mm_struct *mm = m->owner.mm;
+	bool kthread = !current->mm;
+	unsigned long left;
+
+	if (!kthread && current->mm != mm)
+		return -EPERM;
+	if (!mmget_not_zero(mm))
+		return -ESRCH;
+	if (kthread)
+		kthread_use_mm(mm);
+	if (write)
+		left = copy_to_user(uaddr, data, len);
+	else
+		left = copy_from_user(data, uaddr, len);
+	if (kthread)
+		kthread_unuse_mm(mm);
+	mmput(mm);
+	return left ? -EFAULT : 0;
+}
+
+/**
+ * type1_dma_rw - vfio_iommu_driver_ops.dma_rw
+ * @iommu_data: the container
+ * @user_iova: first IOVA
+ * @data: kernel memory
+ * @count: bytes
+ * @write: from @data to the user's memory; else the other way
+ *
+ * For the process that owns the memory and for kernel threads.
+ *
+ * Return: 0; -EINVAL not mapped; -EPERM the mapping does not permit it, or the
+ * caller is another process; -EFAULT no memory there; -ESRCH the process is
+ * gone.  After an error, a part may have been copied.
+ */
+int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
+		 size_t count, bool write)
+{
+	int prot = write ? IOMMU_WRITE : IOMMU_READ;
+	struct type1_iommu *iommu = iommu_data;
+	unsigned long iova = user_iova, offset, len;
+	struct type1_mapping *m;
+	int ret = 0;
+
+	if (iova != user_iova)
+		return -EINVAL;
+	mutex_lock(&iommu->lock);
+	for (; count; iova += len, data += len, count -= len) {
+		m = type1_first_mapping(iommu, iova, iova);
+		if (!m)
+			ret = -EINVAL;
+		else if (!(m->prot & prot))
+			ret = -EPERM;
+		else if (!m->vaddr_valid)
+			ret = -EBUSY;
+		if (ret)
+			break;
+		offset = iova - m->node.start;
+		len = min(count - 1, m->node.last - iova) + 1;
+		if (write && iommu->dirty_tracking)
+			type1_dirty_mark(m, offset >> PAGE_SHIFT,
+					 ((offset + len - 1) >> PAGE_SHIFT) -
+					 (offset >> PAGE_SHIFT) + 1);
+		ret = copy_user(m, offset, data, len, write);
+		if (ret)
+			break;
+	}
+	mutex_unlock(&iommu->lock);
+	return ret;
+}
+
+/**
+ * type1_attach_emulated - take a group of emulated devices in
+ * @iommu: the container, locked
+ * @iommu_group: a group that is not in it
+ *
+ * Return: 0; -EBUSY a mapping has no virtual address; -ENOMEM.
+ */
+int type1_attach_emulated(struct type1_iommu *iommu,
+			  struct iommu_group *iommu_group)
+{
+	struct type1_group *group;
+
+	if (iommu->nr_vaddr_invalid)
+		return -EBUSY;
+	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	if (!group)
+		return -ENOMEM;
+	group->iommu_group = iommu_group;
+	list_add_tail(&group->next, &iommu->emulated_groups);
+	return 0;
+}
+
+/* The devices are closed: what they have not unpinned, nobody will */
+static void drop_all_pins(struct type1_iommu *iommu)
+{
+	struct type1_mapping *m;
+	struct type1_pin *pin;
+
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {
+		if (m->nr_pins)
+			pr_err_ratelimited("the driver of an emulated device left %lu pages at IOVA %#lx pinned when it was closed\n",
+					   m->nr_pins, m->node.start);
+		while ((pin = type1_pin_from(m, 0)))
+			drop_pin(iommu, m, pin);
+	}
+}
+
+/**
+ * type1_detach_emulated - let a group go
+ * @iommu: the container, locked
+ * @iommu_group: the group
+ *
+ * Return: false if it is not an emulated group of the container.
+ */
+bool type1_detach_emulated(struct type1_iommu *iommu,
+			   struct iommu_group *iommu_group)
+{
+	struct type1_group *group;
+
+	group = type1_find_group(&iommu->emulated_groups, iommu_group);
+	if (!group)
+		return false;
+	list_del(&group->next);
+	kfree(group);
+	if (list_empty(&iommu->emulated_groups))
+		drop_all_pins(iommu);
+	return true;
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The mappings of a container: an interval tree from IOVAs to user memory, and
+ * the requests that change it.
+ *
+ * Requests arrive here as kernel copies whose flags are known to be valid.
+ * How memory is pinned and how an IOMMU learns of it are for iommu_type1_pin.c
+ * and iommu_type1_domain.c.
+ */
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+#include "iommu_type1.h"
+
+static struct type1_mapping *to_mapping(struct interval_tree_node *node)
+{
+	return node ? container_of(node, struct type1_mapping, node) : NULL;
+}
+
+/**
+ * type1_first_mapping - the first mapping that touches a range
+ * @iommu: the container
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: the mapping, or NULL.
+ */
+struct type1_mapping *type1_first_mapping(struct type1_iommu *iommu,
+					  unsigned long first,
+					  unsigned long last)
+{
+	return to_mapping(interval_tree_iter_first(&iommu->mappings, first,
+						   last));
+}
+
+/**
+ * type1_next_mapping - the next mapping that touches a range
+ * @m: a mapping that does
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: the mapping, or NULL.
+ */
+struct type1_mapping *type1_next_mapping(struct type1_mapping *m,
+					 unsigned long first,
+					 unsigned long last)
+{
+	return to_mapping(interval_tree_iter_next(&m->node, first, last));
+}
+
+/**
+ * type1_check_no_bisect - does a range cut no mapping in two?
+ * @iommu: the container
+ * @first: first IOVA
+ * @last: last IOVA
+ *
+ * Return: 0, or -EINVAL if a mapping is partly inside.
+ */
+int type1_check_no_bisect(struct type1_iommu *iommu, unsigned long first,
+			  unsigned long last)
+{
+	struct type1_mapping *m;
+
+	m = type1_first_mapping(iommu, first, first);
+	if (m && m->node.start != first)
+		return -EINVAL;
+	m = type1_first_mapping(iommu, last, last);
+	if (m && m->node.last != last)
+		return -EINVAL;
+	return 0;
+}
+
+/* An unpinned mapping that is in no tree yet */
+static struct type1_mapping *
+new_mapping(const struct vfio_iommu_type1_dma_map *map)
+{
+	struct type1_mapping *m;
+
+	m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+	if (!m)
+		return NULL;
+	m->node.start = map->iova;
+	m->node.last = map->iova + map->size - 1;
+	m->vaddr = map->vaddr;
+	m->vaddr_valid = true;
+	if (map->flags & VFIO_DMA_MAP_FLAG_READ)
+		m->prot |= IOMMU_READ;
+	if (map->flags & VFIO_DMA_MAP_FLAG_WRITE)
+		m->prot |= IOMMU_WRITE;
+	type1_owner_init(&m->owner);
+	m->pins = RB_ROOT;
+	xa_init_flags(&m->dirty, XA_FLAGS_ACCOUNT);
+	return m;
+}
+
+/* The mapping is in no domain, no tree, and nothing of it is pinned */
+static void free_mapping(struct type1_mapping *m)
+{
+	type1_dirty_forget(m);
+	type1_owner_put(&m->owner);
+	kfree(m);
+}
+
+static int pin_and_map(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	int ret;
+
+	if (list_empty(&iommu->domains))
+		return 0;
+	ret = type1_pin_mapping(iommu, m);
+	if (ret)
+		return ret;
+	ret = type1_map_domains(iommu, m);
+	if (ret)
+		type1_unpin_mapping(m);
+	else
+		m->in_iommu = true;
+	return ret;
+}
+
+/* Addresses that fit the kernel's types, are aligned and do not wrap */
+static int check_map(struct type1_iommu *iommu,
+		     const struct vfio_iommu_type1_dma_map *map)
+{
+	unsigned long mask = BIT(type1_pgshift(iommu)) - 1;
+	unsigned long last;
+
+	if (!map->size)
+		return -EINVAL;
+	if (check_add_overflow(map->iova, map->size - 1, &last) ||
+	    check_add_overflow(map->vaddr, map->size - 1, &last))
+		return -EOVERFLOW;
+	if ((map->iova | map->vaddr | map->size) & mask)
+		return -EINVAL;
+	return 0;
+}
+
+/**
+ * type1_map - make a mapping
+ * @iommu: the container, locked
+ * @map: the request, with flags READ or WRITE or both
+ *
+ * Return: 0; -EINVAL size 0, misaligned, or IOVAs that may not be mapped;
+ * -EOVERFLOW the range wraps; -EEXIST some of it is mapped; -ENOSPC too many
+ * mappings; or the error of pinning or of the IOMMU driver.
+ */
+int type1_map(struct type1_iommu *iommu,
+	      const struct vfio_iommu_type1_dma_map *map)
+{
+	struct type1_mapping *m;
+	unsigned long last;
+	int ret;
+
+	ret = check_map(iommu, map);
+	if (ret)
+		return ret;
+	last = map->iova + map->size - 1;
+	if (type1_first_mapping(iommu, map->iova, last))
+		return -EEXIST;
+	if (!iommu->dma_avail)
+		return -ENOSPC;
+	if (!type1_iova_allowed(iommu->ranges, map->iova, last))
+		return -EINVAL;
+
+	m = new_mapping(map);
+	if (!m)
+		return -ENOMEM;
+	ret = pin_and_map(iommu, m);
+	if (ret) {
+		free_mapping(m);
+		return ret;
+	}
+	interval_tree_insert(&m->node, &iommu->mappings);
+	iommu->dma_avail--;
+	return 0;
+}
+
+/**
+ * type1_update_vaddr - give a mapping a new virtual address
+ * @iommu: the container, locked
+ * @map: the request, with the flag VADDR
+ *
+ * The calling process, which may be another than the one that made the
+ * mapping, says that its memory at vaddr is the memory that is mapped.
+ *
+ * Return: 0; -EINVAL misaligned, another size, or the address was not taken
+ * away; -EOVERFLOW the range wraps; -ENOENT no mapping starts there; -ENOMEM
+ * over the caller's limit; -EINTR.
+ */
+int type1_update_vaddr(struct type1_iommu *iommu,
+		       const struct vfio_iommu_type1_dma_map *map)
+{
+	struct type1_mapping *m;
+	int ret;
+
+	ret = check_map(iommu, map);
+	if (ret)
+		return ret;
+	m = type1_first_mapping(iommu, map->iova, map->iova);
+	if (!m)
+		return -ENOENT;
+	if (m->vaddr_valid || m->node.start != map->iova ||
+	    m->node.last != map->iova + map->size - 1)
+		return -EINVAL;
+
+	ret = type1_owner_change(&m->owner);
+	if (ret)
+		return ret;
+	m->vaddr = map->vaddr;
+	m->vaddr_valid = true;
+	iommu->nr_vaddr_invalid--;
+	return 0;
+}
+
+/* Take the virtual address of all mappings in a range away, or of none */
+static int invalidate_vaddrs(struct type1_iommu *iommu,
+			     const struct type1_unmap_req *req, u64 *size)
+{
+	struct type1_mapping *m;
+
+	if (!list_empty(&iommu->emulated_groups))
+		return -EBUSY;
+	type1_for_each_mapping(m, iommu, req->first, req->last)
+		if (!m->vaddr_valid)
+			return -EINVAL;
+	type1_for_each_mapping(m, iommu, req->first, req->last) {
+		m->vaddr_valid = false;
+		iommu->nr_vaddr_invalid++;
+		*size += m->node.last - m->node.start + 1;
+	}
+	return 0;
+}
+
+/* No emulated device has anything of the mapping pinned */
+static void destroy_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	interval_tree_remove(&m->node, &iommu->mappings);
+	iommu->dma_avail++;
+	if (!m->vaddr_valid)
+		iommu->nr_vaddr_invalid--;
+	if (m->in_iommu) {
+		type1_unmap_domains(iommu, m);
+		type1_unpin_mapping(m);
+	}
+	free_mapping(m);
+}
+
+/**
+ * type1_unmap - unmap all mappings in a range, or take their vaddr away
+ * @iommu: the container, locked; the lock is dropped while emulated devices
+ *	are asked to unpin
+ * @req: the request
+ * @unmapped: out: bytes unmapped
+ *
+ * With VFIO_TYPE1v2_IOMMU a range that cuts a mapping is refused.  With
+ * VFIO_TYPE1_IOMMU a mapping that begins before the range ends the work, and
+ * one that reaches beyond it goes as a whole.
+ *
+ * Return: 0; -EINVAL a mapping would be cut; -EBUSY an emulated device does not
+ * unpin; -EFAULT the bitmap can't be written: then nothing is unmapped.
+ */
+int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
+		u64 *unmapped)
+{
+	struct type1_mapping *m;
+	int ret = 0;
+
+	*unmapped = 0;
+	if (iommu->v2)
+		ret = type1_check_no_bisect(iommu, req->first, req->last);
+	if (ret)
+		return ret;
+	if (req->vaddr_only)
+		return invalidate_vaddrs(iommu, req, unmapped);
+
+	ret = type1_wait_unpinned(iommu, req->first, req->last);
+	/* mappings may have come and gone meanwhile */
+	if (!ret && iommu->v2)
+		ret = type1_check_no_bisect(iommu, req->first, req->last);
+	if (!ret && req->bitmap)
+		ret = type1_dirty_report(iommu, req->first, req->last,
+					 req->bitmap);
+	if (ret)
+		return ret;
+
+	while ((m = type1_first_mapping(iommu, req->first, req->last))) {
+		if (m->node.start < req->first)
+			break;
+		*unmapped += m->node.last - m->node.start + 1;
+		destroy_mapping(iommu, m);
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * type1_destroy_mappings - forget all mappings
+ * @iommu: the container, locked, which has no groups any more
+ */
+void type1_destroy_mappings(struct type1_iommu *iommu)
+{
+	struct type1_mapping *m;
+
+	while ((m = type1_first_mapping(iommu, 0, ULONG_MAX))) {
+		destroy_mapping(iommu, m);
+		cond_resched();
+	}
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The memory behind a mapping: pinned, charged to RLIMIT_MEMLOCK, remembered
+ * as runs of contiguous page frames, and given back.
+ *
+ * Work is done by folio and by run: on memory of huge pages little is left to
+ * do for a single page.  Because the runs are remembered, nothing is ever read
+ * back from an IOMMU's page tables.
+ *
+ * Not here: IOMMU domains, and which mappings have to be pinned when.
+ */
+#include <linux/overflow.h>
+#include <linux/pgtable.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "iommu_type1.h"
+
+/* Leaves of a page table that are looked at in one hold of the mmap_lock */
+#define PFNMAP_LEAVES_MAX	1024
+
+#define RUN_BLOCK_MIN_BYTES	64
+
+/* Charge @owner for @want pages in all; fails only if that is more than now */
+static int set_charge(struct type1_owner *owner, unsigned long want)
+{
+	struct mm_struct *mm = owner->mm;
+	int ret;
+
+	if (want == owner->charged)
+		return 0;
+	if (want < owner->charged) {
+		mmap_write_lock(mm);
+		__account_locked_vm(mm, owner->charged - want, false,
+				    owner->task, true);
+		mmap_write_unlock(mm);
+		owner->charged = want;
+		return 0;
+	}
+
+	if (mmap_write_lock_killable(mm))
+		return -EINTR;
+	ret = __account_locked_vm(mm, want - owner->charged, true,
+				  owner->task, owner->lock_cap);
+	mmap_write_unlock(mm);
+	if (ret) {
+		pr_warn_ratelimited("%s[%d]: DMA mapping refused: more memory would be locked than RLIMIT_MEMLOCK (%lu bytes) allows; raise it (ulimit -l) or grant CAP_IPC_LOCK\n",
+				    owner->task->comm,
+				    task_tgid_nr(owner->task),
+				    task_rlimit(owner->task, RLIMIT_MEMLOCK));
+		return ret;
+	}
+	owner->charged = want;
+	return 0;
+}
+
+/**
+ * type1_owner_init - the calling process owns a mapping, nothing is charged
+ * @owner: the mapping's owner
+ */
+void type1_owner_init(struct type1_owner *owner)
+{
+	*owner = (struct type1_owner) {
+		.task = get_task_struct(current->group_leader),
+		.mm = current->mm,
+		.lock_cap = capable(CAP_IPC_LOCK),
+	};
+	mmgrab(owner->mm);
+}
+
+/**
+ * type1_owner_put - nobody owns the mapping, or another does
+ * @owner: the mapping's owner; what it is still charged for is taken back
+ */
+void type1_owner_put(struct type1_owner *owner)
+{
+	set_charge(owner, 0);
+	mmdrop(owner->mm);
+	put_task_struct(owner->task);
+}
+
+/**
+ * type1_owner_change - hand a mapping with its charge to the calling process
+ * @owner: the mapping's owner
+ *
+ * Return: 0; -ENOMEM the caller's limit does not allow it, -EINTR.
+ */
+int type1_owner_change(struct type1_owner *owner)
+{
+	struct type1_owner new;
+	int ret;
+
+	if (owner->mm == current->mm)
+		return 0;
+	type1_owner_init(&new);
+	ret = set_charge(&new, owner->charged);
+	if (ret) {
+		type1_owner_put(&new);
+		return ret;
+	}
+	swap(*owner, new);
+	type1_owner_put(&new);
+	return 0;
+}
+
+/**
+ * type1_recharge - charge for what a mapping has pinned now
+ * @m: the mapping
+ *
+ * A page that is pinned both as a part of the whole and by an emulated device
+ * counts once.  Fails only if the charge rises.
+ *
+ * Return: 0, -ENOMEM if over the limit, -EINTR.
+ */
+int type1_recharge(struct type1_mapping *m)
+{
+	return set_charge(&m->owner, max(m->runs.nr_pinned, m->nr_pins));
+}
+
+/* Pages that a run may grow by at the current end of the mapping */
+static unsigned long run_room(struct type1_mapping *m)
+{
+	unsigned long pos = (m->node.start >> PAGE_SHIFT) + m->runs.nr_pages;
+
+	return TYPE1_RUN_MAX - (pos & (TYPE1_RUN_MAX - 1));
+}
+
+static struct type1_run *new_run(struct type1_runs *runs)
+{
+	struct type1_run_block *block = runs->last;
+	size_t bytes = RUN_BLOCK_MIN_BYTES;
+
+	if (block && block->nr < block->max)
+		return &block->run[block->nr++];
+
+	if (block)
+		bytes = min_t(size_t, PAGE_SIZE,
+			      2 * struct_size(block, run, block->max));
+	block = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
+	if (!block)
+		return NULL;
+	block->next = NULL;
+	block->nr = 1;
+	block->max = (bytes - sizeof(*block)) / sizeof(block->run[0]);
+	if (runs->last)
+		runs->last->next = block;
+	else
+		runs->first = block;
+	runs->last = block;
+	return &block->run[0];
+}
+
+/* Appends up to run_room() pages, all or none */
+static int append_run(struct type1_mapping *m, unsigned long pfn,
+		      unsigned long npages, bool pinned)
+{
+	struct type1_runs *runs = &m->runs;
+	struct type1_run *r = NULL;
+
+	if (pfn >> TYPE1_PFN_BITS)
+		return -EFAULT;
+	if (runs->last && run_room(m) != TYPE1_RUN_MAX)
+		r = &runs->last->run[runs->last->nr - 1];
+	if (r && r->pfn + r->npages == pfn && r->pinned == pinned) {
+		r->npages += npages;
+	} else {
+		r = new_run(runs);
+		if (!r)
+			return -ENOMEM;
+		*r = (struct type1_run) {
+			.pfn = pfn,
+			.npages = npages,
+			.pinned = pinned,
+		};
+	}
+	runs->nr_pages += npages;
+	if (pinned)
+		runs->nr_pinned += npages;
+	return 0;
+}
+
+/* How many of @nr pages are consecutive pages of one folio */
+static unsigned long folio_extent(struct page **pages, unsigned long nr)
+{
+	struct page *page = pages[0];
+	struct folio *folio = page_folio(page);
+	unsigned long left, i;
+
+	left = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	nr = min(nr, left);
+	for (i = 1; i < nr; i++)
+		if (pages[i] != nth_page(page, i))
+			break;
+	return i;
+}
+
+static unsigned int gup_flags(struct type1_mapping *m)
+{
+	return FOLL_LONGTERM | (m->prot & IOMMU_WRITE ? FOLL_WRITE : 0);
+}
+
+/*
+ * Pins up to @nr pages, fewer if something else than pageable memory follows.
+ * The caller keeps the users of a foreign mm from going to 0.
+ */
+static long pin_pages_at(struct type1_mapping *m, unsigned long vaddr,
+			 unsigned long nr, struct page **pages)
+{
+	int locked = 1;
+	long ret;
+
+	if (m->owner.mm == current->mm) {
+		ret = pin_user_pages_fast(vaddr, nr, gup_flags(m), pages);
+	} else {
+		mmap_read_lock(m->owner.mm);
+		ret = pin_user_pages_remote(m->owner.mm, vaddr, nr,
+					    gup_flags(m), pages, &locked);
+		if (locked)
+			mmap_read_unlock(m->owner.mm);
+	}
+	return ret ? ret : -EFAULT;
+}
+
+/* Pin, charge for and remember the next pages of a mapping */
+static int pin_batch(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	unsigned long done = m->runs.nr_pages;
+	struct page **pages = iommu->batch;
+	unsigned long i, len;
+	long nr;
+	int ret;
+
+	nr = pin_pages_at(m, m->vaddr + (done << PAGE_SHIFT),
+			  min(type1_npages(m) - done, TYPE1_BATCH), pages);
+	if (nr < 0)
+		return nr;
+
+	i = 0;
+	ret = set_charge(&m->owner,
+			 max(m->runs.nr_pinned + nr, m->nr_pins));
+	if (ret)
+		goto err_unpin;
+	for (; i < nr; i += len) {
+		len = folio_extent(pages + i, min(nr - i, run_room(m)));
+		ret = append_run(m, page_to_pfn(pages[i]), len, true);
+		if (ret)
+			goto err_unpin;
+	}
+	return 0;
+
+err_unpin:
+	/* what is in runs already, the caller undoes */
+	unpin_user_pages(pages + i, nr - i);
+	return ret;
+}
+
+/* Pages that the leaf covers which maps @addr; its lock is held */
+static unsigned long leaf_pages(struct mm_struct *mm, unsigned long addr)
+{
+	p4d_t *p4dp = p4d_offset(pgd_offset(mm, addr), addr);
+	pud_t *pudp = pud_offset(p4dp, addr);
+	pud_t pud = pudp_get(pudp);
+
+	if (pud_leaf(pud))
+		return PUD_SIZE >> PAGE_SHIFT;
+	if (pmd_leaf(pmdp_get(pmd_offset(pudp, addr))))
+		return PMD_SIZE >> PAGE_SHIFT;
+	return 1;
+}
+
+/* Memory that could be freed or reused while we don't hold a pin on it? */
+static bool pfns_need_pin(unsigned long pfn, unsigned long npages)
+{
+	for (; npages; pfn++, npages--)
+		if (pfn_valid(pfn) && !PageReserved(pfn_to_page(pfn)))
+			return true;
+	return false;
+}
+
+/*
+ * Appends page frames that a driver has mapped at @vaddr, as many as are
+ * there, contiguous, and fit a run: at least one.  Called with the mmap_lock
+ * held; -ENOENT asks to fault @vaddr in.
+ */
+static int append_present_pfns(struct type1_mapping *m,
+			       struct vm_area_struct *vma, unsigned long vaddr)
+{
+	struct follow_pfnmap_args args = { .vma = vma };
+	unsigned long max, n, leaf, pfn = 0, total = 0;
+	unsigned int leaves;
+
+	max = min3(run_room(m), type1_npages(m) - m->runs.nr_pages,
+		   (vma->vm_end - vaddr) >> PAGE_SHIFT);
+	for (leaves = 0; leaves < PFNMAP_LEAVES_MAX && total < max; leaves++) {
+		args.address = vaddr + (total << PAGE_SHIFT);
+		if (follow_pfnmap_start(&args))
+			break;
+		leaf = leaf_pages(vma->vm_mm, args.address);
+		n = leaf - ((args.address >> PAGE_SHIFT) & (leaf - 1));
+		n = min(n, max - total);
+		if (!total)
+			pfn = args.pfn;
+		if (args.pfn != pfn + total ||
+		    (m->prot & IOMMU_WRITE && !args.writable) ||
+		    pfns_need_pin(args.pfn, n)) {
+			follow_pfnmap_end(&args);
+			if (!total)
+				return -EFAULT;
+			break;
+		}
+		follow_pfnmap_end(&args);
+		total += n;
+	}
+	return total ? append_run(m, pfn, total, false) : -ENOENT;
+}
+
+/* Remember the next pages of a mapping if a driver has mapped them (BARs) */
+static int add_pfnmap(struct type1_mapping *m)
+{
+	bool write = m->prot & IOMMU_WRITE, unlocked = false;
+	struct mm_struct *mm = m->owner.mm;
+	struct vm_area_struct *vma;
+	unsigned long vaddr;
+	int ret;
+
+	mmap_read_lock(mm);
+	vaddr = untagged_addr_remote(mm, m->vaddr +
+				     (m->runs.nr_pages << PAGE_SHIFT));
+	vma = vma_lookup(mm, vaddr);
+	if (!vma || !(vma->vm_flags & VM_PFNMAP) ||
+	    !(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
+		ret = -EFAULT;
+		goto out_unlock;
+	}
+	ret = append_present_pfns(m, vma, vaddr);
+	if (ret != -ENOENT)
+		goto out_unlock;
+
+	ret = fixup_user_fault(mm, vaddr,
+			       FAULT_FLAG_REMOTE |
+			       (write ? FAULT_FLAG_WRITE : 0), &unlocked);
+	/* if it was unlocked, the vma may be gone: the caller comes again */
+	if (!ret && !unlocked)
+		ret = append_present_pfns(m, vma, vaddr);
+	if (ret == -ENOENT)
+		ret = -EFAULT;
+out_unlock:
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static void unpin_run(const struct type1_run *r, bool dirty)
+{
+	if (r->pinned)
+		unpin_user_page_range_dirty_lock(pfn_to_page(r->pfn),
+						 r->npages, dirty);
+	cond_resched();
+}
+
+static void free_runs(struct type1_runs *runs)
+{
+	struct type1_run_block *block, *next;
+
+	for (block = runs->first; block; block = next) {
+		next = block->next;
+		kfree(block);
+	}
+	*runs = (struct type1_runs) {};
+}
+
+/**
+ * type1_unpin_mapping - give back the memory behind a mapping
+ * @m: the mapping, which no domain maps any more, or which is stuck
+ *
+ * Pages that emulated devices have pinned stay pinned by them, and charged.
+ */
+void type1_unpin_mapping(struct type1_mapping *m)
+{
+	bool dirty = m->prot & IOMMU_WRITE;
+	struct type1_run_block *block;
+	unsigned int i;
+
+	for (block = m->runs.first; block; block = block->next)
+		for (i = 0; i < block->nr && !m->stuck; i++)
+			unpin_run(&block->run[i], dirty);
+	free_runs(&m->runs);
+	type1_recharge(m);
+}
+
+/**
+ * type1_pin_mapping - pin the memory behind a mapping and charge for it
+ * @iommu: the container
+ * @m: a mapping that is not pinned
+ *
+ * Memory is faulted in.  Device memory (VM_PFNMAP) is taken as it is: its
+ * driver may take it away again, and then answers for what a device finds
+ * there.  A fatal signal ends this early; on any error nothing stays pinned.
+ *
+ * Return: 0; -EFAULT no memory there, or it does not permit what @m permits;
+ * -ENOMEM over the limit, or out of memory; -EBUSY the user has taken the
+ * virtual address away; -ESRCH the process is gone; -EINTR.
+ */
+int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	bool foreign = m->owner.mm != current->mm;
+	int ret = 0;
+
+	if (!m->vaddr_valid)
+		return -EBUSY;
+	if (foreign && !mmget_not_zero(m->owner.mm))
+		return -ESRCH;
+
+	while (m->runs.nr_pages < type1_npages(m)) {
+		ret = pin_batch(iommu, m);
+		if (ret == -EFAULT)
+			ret = add_pfnmap(m);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (ret) {
+			type1_unpin_mapping(m);
+			break;
+		}
+		cond_resched();
+	}
+
+	if (foreign)
+		mmput(m->owner.mm);
+	return ret;
+}
+
+/**
+ * type1_pin_page - pin one page of a mapping
+ * @m: the mapping
+ * @index: page of the mapping
+ * @page: out: the page
+ *
+ * The caller charges for it.
+ *
+ * Return: 0; -EFAULT, -ESRCH, -EBUSY as type1_pin_mapping().
+ */
+int type1_pin_page(struct type1_mapping *m, unsigned long index,
+		   struct page **page)
+{
+	bool foreign = m->owner.mm != current->mm;
+	long ret;
+
+	if (!m->vaddr_valid)
+		return -EBUSY;
+	if (foreign && !mmget_not_zero(m->owner.mm))
+		return -ESRCH;
+	ret = pin_pages_at(m, m->vaddr + (index << PAGE_SHIFT), 1, page);
+	if (foreign)
+		mmput(m->owner.mm);
+	return ret < 0 ? ret : 0;
+}
+
+/**
+ * type1_unpin_page - undo type1_pin_page()
+ * @m: the mapping
+ * @page: the page
+ */
+void type1_unpin_page(struct type1_mapping *m, struct page *page)
+{
+	unpin_user_page_range_dirty_lock(page, 1, m->prot & IOMMU_WRITE);
+}
