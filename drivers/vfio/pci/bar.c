@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * read() and write() of BARs and of the expansion ROM, and the kernel's own
+ * mapping of BARs that they (and variant drivers) use.
+ *
+ * Each access to device memory takes memory_lock for read and looks whether
+ * memory decoding is on, so that no access reaches a device that is off or
+ * being reset.  User memory is copied outside of that lock: the buffer may be
+ * a mapping of a BAR.
+ *
+ * barmap_lock makes the first use of a BAR happen once; it is a leaf.  What it
+ * fills in vdev->barmap stays until the device is disabled.
+ */
+#include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/ioport.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "priv.h"
+
+static DEFINE_MUTEX(barmap_lock);
+
+/*
+ * Enter and leave an access to the device: with @test_mem, the access is to
+ * memory, and only allowed while memory decoding is on.
+ */
+static int vfio_pci_access_begin(struct vfio_pci_core_device *vdev,
+				 bool test_mem)
+{
+	if (!test_mem)
+		return 0;
+
+	down_read(&vdev->memory_lock);
+	if (vfio_pci_memory_enabled(vdev))
+		return 0;
+
+	up_read(&vdev->memory_lock);
+	return -EIO;
+}
+
+static void vfio_pci_access_end(struct vfio_pci_core_device *vdev,
+				bool test_mem)
+{
+	if (test_mem)
+		up_read(&vdev->memory_lock);
+}
+
+/*
+ * vfio_pci_core_iowrite{8,16,32,64}(), vfio_pci_core_ioread{8,16,32,64}():
+ * one access to @io, a place in one of vdev->barmap.  With @test_mem, @io is
+ * memory, and the access fails with -EIO while memory decoding is off.
+ */
+#define VFIO_PCI_IOWRITE(size)						\
+int vfio_pci_core_iowrite##size(struct vfio_pci_core_device *vdev,	\
+				bool test_mem, u##size val,		\
+				void __iomem *io)			\
+{									\
+	int ret = vfio_pci_access_begin(vdev, test_mem);		\
+									\
+	if (ret)							\
+		return ret;						\
+	iowrite##size(val, io);						\
+	vfio_pci_access_end(vdev, test_mem);				\
+	return 0;							\
+}									\
+EXPORT_SYMBOL_GPL(vfio_pci_core_iowrite##size)
+
+#define VFIO_PCI_IOREAD(size)						\
+int vfio_pci_core_ioread##size(struct vfio_pci_core_device *vdev,	\
+			       bool test_mem, u##size *val,		\
+			       void __iomem *io)			\
+{									\
+	int ret = vfio_pci_access_begin(vdev, test_mem);		\
+									\
+	if (ret)							\
+		return ret;						\
+	*val = ioread##size(io);					\
+	vfio_pci_access_end(vdev, test_mem);				\
+	return 0;							\
+}									\
+EXPORT_SYMBOL_GPL(vfio_pci_core_ioread##size)
+
+VFIO_PCI_IOWRITE(8);
+VFIO_PCI_IOWRITE(16);
+VFIO_PCI_IOWRITE(32);
+VFIO_PCI_IOWRITE(64);
+VFIO_PCI_IOREAD(8);
+VFIO_PCI_IOREAD(16);
+VFIO_PCI_IOREAD(32);
+VFIO_PCI_IOREAD(64);
+
+/* One access as it looks to the user: the bytes as the device orders them */
+union io_value {
+	u8 b;
+	__le16 w;
+	__le32 l;
+	__le64 q;
+};
+
+static int io_read(struct vfio_pci_core_device *vdev, bool test_mem,
+		   void __iomem *io, size_t width, union io_value *val)
+{
+	u64 q = 0;
+	u32 l = 0;
+	u16 w = 0;
+	int ret;
+
+	switch (width) {
+	case 8:
+		ret = vfio_pci_core_ioread64(vdev, test_mem, &q, io);
+		val->q = cpu_to_le64(q);
+		return ret;
+	case 4:
+		ret = vfio_pci_core_ioread32(vdev, test_mem, &l, io);
+		val->l = cpu_to_le32(l);
+		return ret;
+	case 2:
+		ret = vfio_pci_core_ioread16(vdev, test_mem, &w, io);
+		val->w = cpu_to_le16(w);
+		return ret;
+	default:
+		return vfio_pci_core_ioread8(vdev, test_mem, &val->b, io);
+	}
+}
+
+static int io_write(struct vfio_pci_core_device *vdev, bool test_mem,
+		    void __iomem *io, size_t width, const union io_value *val)
+{
+	switch (width) {
+	case 8:
+		return vfio_pci_core_iowrite64(vdev, test_mem,
+					       le64_to_cpu(val->q), io);
+	case 4:
+		return vfio_pci_core_iowrite32(vdev, test_mem,
+					       le32_to_cpu(val->l), io);
+	case 2:
+		return vfio_pci_core_iowrite16(vdev, test_mem,
+					       le16_to_cpu(val->w), io);
+	default:
+		return vfio_pci_core_iowrite8(vdev, test_mem, val->b, io);
+	}
+}
+
+/* The widest aligned access at @off that stays within @room bytes */
+static size_t io_width(loff_t off, size_t room)
+{
+	size_t width = sizeof(u64);
+
+	while (width > room || (off & (width - 1)))
+		width /= 2;
+	return width;
+}
+
+/**
+ * vfio_pci_core_do_io_rw - copy between a BAR and user memory
+ * @vdev: the device
+ * @test_mem: @io is device memory: refuse while it is off
+ * @io: start of the BAR, from vdev->barmap
+ * @buf: user memory
+ * @off: first byte, relative to @io
+ * @count: bytes; the caller has checked that they are inside of the BAR
+ * @x_start: first byte of a range that is hidden from the user
+ * @x_end: end of that range, @x_start or lower if there is none
+ * @iswrite: direction
+ * @max_width: the widest access that the device takes
+ *
+ * Uses accesses as wide as alignment allows, so that an aligned access of 1,
+ * 2, 4 or 8 bytes is one access of the device.  The hidden range reads as
+ * ones, writes to it are dropped.
+ *
+ * Return: the bytes done, all of @count; or -EIO while memory decoding is
+ * off, -EFAULT, -EINTR.
+ */
+ssize_t vfio_pci_core_do_io_rw(struct vfio_pci_core_device *vdev,
+			       bool test_mem, void __iomem *io,
+			       char __user *buf, loff_t off, size_t count,
+			       size_t x_start, size_t x_end, bool iswrite,
+			       enum vfio_pci_io_width max_width)
+{
+	size_t pos = off, end = off + count;
+
+	while (pos < end) {
+		char __user *ubuf = buf + (pos - off);
+		bool hidden = pos >= x_start && pos < x_end;
+		size_t stop = end, width;
+		union io_value val;
+		int ret = 0;
+
+		if (hidden)
+			stop = min(end, x_end);
+		else if (pos < x_start && x_start < x_end)
+			stop = min(end, x_start);
+		width = min_t(size_t, io_width(pos, stop - pos), max_width);
+
+		if (iswrite) {
+			if (copy_from_user(&val, ubuf, width))
+				return -EFAULT;
+			if (!hidden)
+				ret = io_write(vdev, test_mem, io + pos, width,
+					       &val);
+		} else if (hidden) {
+			memset(&val, 0xff, sizeof(val));
+		} else {
+			ret = io_read(vdev, test_mem, io + pos, width, &val);
+		}
+		if (ret)
+			return ret;
+		if (!iswrite && copy_to_user(ubuf, &val, width))
+			return -EFAULT;
+
+		pos += width;
+		if (!(pos & (PAGE_SIZE - 1))) {
+			if (fatal_signal_pending(current))
+				return -EINTR;
+			cond_resched();
+		}
+	}
+	return count;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_do_io_rw);
+
+/**
+ * vfio_pci_core_setup_barmap - map a BAR for the kernel's use
+ * @vdev: the device; enabled
+ * @bar: 0 to 5
+ *
+ * Claims the BAR and fills vdev->barmap[@bar], if that has not happened since
+ * the device was opened.  Any number of callers may race.
+ *
+ * Return: 0, -EBUSY if the BAR belongs to someone else, -ENOMEM.
+ */
+int vfio_pci_core_setup_barmap(struct vfio_pci_core_device *vdev, int bar)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	void __iomem *io;
+	int ret;
+
+	/* Pairs with the store below, by whoever came first */
+	if (smp_load_acquire(&vdev->barmap[bar]))
+		return 0;
+
+	guard(mutex)(&barmap_lock);
+	if (vdev->barmap[bar])
+		return 0;
+
+	ret = pci_request_selected_regions(pdev, BIT(bar), "vfio-pci");
+	if (ret)
+		return ret;
+
+	io = pci_iomap(pdev, bar, 0);
+	if (!io) {
+		pci_release_selected_regions(pdev, BIT(bar));
+		return -ENOMEM;
+	}
+
+	/* Pairs with the load above, which holds no lock */
+	smp_store_release(&vdev->barmap[bar], io);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_setup_barmap);
+
+/* The device is being disabled: nobody uses it any more. */
+void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev)
+{
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		if (!vdev->barmap[bar])
+			continue;
+		pci_iounmap(vdev->pdev, vdev->barmap[bar]);
+		pci_release_selected_regions(vdev->pdev, BIT(bar));
+		vdev->barmap[bar] = NULL;
+	}
+}
+
+/*
+ * Copy a part of the ROM's image to @buf; what follows the image reads as
+ * ones.  The ROM is enabled for as long as this takes, with memory_lock held
+ * for write: its enable bit serves one reader at a time.
+ */
+static int vfio_pci_rom_copy(struct vfio_pci_core_device *vdev, u8 *buf,
+			     size_t pos, size_t count)
+{
+	void __iomem *rom;
+	size_t size;
+
+	memset(buf, 0xff, count);
+
+	guard(rwsem_write)(&vdev->memory_lock);
+	if (!vfio_pci_memory_enabled(vdev))
+		return -EIO;
+
+	rom = pci_map_rom(vdev->pdev, &size);
+	if (!rom)
+		return -ENXIO;
+	if (pos < size)
+		memcpy_fromio(buf, rom + pos, min(count, size - pos));
+	pci_unmap_rom(vdev->pdev, rom);
+	return 0;
+}
+
+/*
+ * The size of the ROM, 0 if the device has none that can be read.  The device
+ * is enabled, and not in use yet.
+ */
+size_t vfio_pci_rom_probe(struct vfio_pci_core_device *vdev)
+{
+	size_t size = pci_resource_len(vdev->pdev, PCI_ROM_RESOURCE);
+	void __iomem *rom;
+	size_t image;
+	u16 cmd;
+
+	if (!size)
+		return 0;
+
+	cmd = vfio_pci_memory_force_on(vdev);
+	rom = pci_map_rom(vdev->pdev, &image);
+	if (rom)
+		pci_unmap_rom(vdev->pdev, rom);
+	vfio_pci_memory_force_end(vdev, cmd);
+	return rom ? size : 0;
+}
+
+static ssize_t vfio_pci_rom_read(struct vfio_pci_core_device *vdev,
+				 char __user *buf, size_t pos, size_t count)
+{
+	size_t done = 0;
+	ssize_t ret = 0;
+	u8 *page;
+
+	page = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+
+	while (done < count) {
+		size_t part = min(count - done, PAGE_SIZE);
+
+		ret = vfio_pci_rom_copy(vdev, page, pos + done, part);
+		if (ret)
+			break;
+		if (copy_to_user(buf + done, page, part)) {
+			ret = -EFAULT;
+			break;
+		}
+		done += part;
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+	}
+
+	kfree(page);
+	return ret ?: done;
+}
+
+/*
+ * read() and write() of the regions of BARs and the ROM.  The device is awake;
+ * the caller holds no lock.
+ */
+ssize_t vfio_pci_bar_rw(struct vfio_pci_core_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos, bool iswrite)
+{
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
+	struct pci_dev *pdev = vdev->pdev;
+	u64 end = pci_resource_len(pdev, index);
+	size_t x_start = 0, x_end = 0;
+	ssize_t ret;
+
+	if (pos >= end)
+		return -EINVAL;
+	count = min_t(u64, count, end - pos);
+
+	if (index == PCI_ROM_RESOURCE) {
+		if (iswrite)
+			return -EINVAL;
+		ret = vfio_pci_rom_read(vdev, buf, pos, count);
+		goto out;
+	}
+
+	ret = vfio_pci_core_setup_barmap(vdev, index);
+	if (ret)
+		return ret;
+
+	if (index == vdev->msix_bar) {
+		x_start = vdev->msix_offset;
+		x_end = x_start + vdev->msix_size;
+	}
+
+	ret = vfio_pci_core_do_io_rw(vdev,
+				     pci_resource_flags(pdev, index) &
+				     IORESOURCE_MEM,
+				     vdev->barmap[index], buf, pos, count,
+				     x_start, x_end, iswrite,
+				     VFIO_PCI_IO_WIDTH_8);
+out:
+	if (ret > 0)
+		*ppos += ret;
+	return ret;
+}

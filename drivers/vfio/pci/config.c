@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Configuration space as the user reads and writes it: the access itself, the
+ * registers of which a write does more than change bits, and the values that
+ * only the kernel knows (BARs and their sizes, IDs of VFs, interrupt pin).
+ *
+ * Which bits are virtual, which can be changed, and which capabilities exist
+ * is decided in config_perm.c.
+ *
+ * Accesses are as independent of each other as on a bus.  What must not be
+ * torn apart is done by the hooks with the locks that it needs: COMMAND with
+ * igate (INTx), memory_lock (whether memory answers) and irqlock (the register
+ * is also changed by INTx's interrupt handler).
+ */
+#include <linux/bitfield.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "config.h"
+#include "irq.h"
+#include "priv.h"
+
+/* Access to the device; waits while it is being reset by someone else */
+
+static int read_device(struct vfio_pci_core_device *vdev, unsigned int pos,
+		       unsigned int width, u32 *value)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	u16 word;
+	u8 byte;
+	int ret;
+
+	switch (width) {
+	case 1:
+		ret = pci_user_read_config_byte(pdev, pos, &byte);
+		*value = byte;
+		break;
+	case 2:
+		ret = pci_user_read_config_word(pdev, pos, &word);
+		*value = word;
+		break;
+	default:
+		ret = pci_user_read_config_dword(pdev, pos, value);
+		break;
+	}
+	return ret;
+}
+
+static int write_device(struct vfio_pci_core_device *vdev, unsigned int pos,
+			unsigned int width, u32 value)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	switch (width) {
+	case 1:
+		return pci_user_write_config_byte(pdev, pos, value);
+	case 2:
+		return pci_user_write_config_word(pdev, pos, value);
+	default:
+		return pci_user_write_config_dword(pdev, pos, value);
+	}
+}
+
+static u32 all_ones(unsigned int width)
+{
+	return GENMASK(width * 8 - 1, 0);
+}
+
+/* Change the virtual bits among [pos, pos + width) that the user may change. */
+static void write_virtual(struct vfio_pci_config *config, unsigned int pos,
+			  unsigned int width, u32 value)
+{
+	u8 mask;
+
+	for (; width--; pos++, value >>= 8) {
+		mask = config->virt[pos] & config->write[pos];
+		config->value[pos] = (config->value[pos] & ~mask) |
+				     (value & mask);
+	}
+}
+
+static int config_read(struct vfio_pci_core_device *vdev, unsigned int pos,
+		       unsigned int width, u32 *value)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	u32 virt = vfio_pci_config_get(config->virt + pos, width);
+	u32 bits = 0;
+	int ret;
+
+	if (virt != all_ones(width)) {
+		ret = read_device(vdev, pos, width, &bits);
+		if (ret)
+			return ret;
+	}
+	*value = (bits & ~virt) |
+		 (vfio_pci_config_get(config->value + pos, width) & virt);
+	return 0;
+}
+
+/* The write to a register that has no hook, or the plain part of one that has */
+static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
+		       unsigned int width, u32 value)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	u32 virt = vfio_pci_config_get(config->virt + pos, width);
+	u32 mask = vfio_pci_config_get(config->write + pos, width) & ~virt;
+	u32 w1c = vfio_pci_config_get(config->w1c + pos, width);
+	u32 old;
+	int ret;
+
+	write_virtual(config, pos, width, value);
+	if (!mask)
+		return 0;
+	if (mask != all_ones(width)) {
+		ret = read_device(vdev, pos, width, &old);
+		if (ret)
+			return ret;
+		value = (old & ~mask & ~w1c) | (value & mask);
+	}
+	return write_device(vdev, pos, width, value);
+}
+
+/* COMMAND */
+
+#define COMMAND_DECODE	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)
+
+static u16 virtual_command(struct vfio_pci_core_device *vdev)
+{
+	return vfio_pci_config_get(vdev->vconfig + PCI_COMMAND, 2);
+}
+
+bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
+{
+	return vdev->pdev->current_state == PCI_D0 &&
+	       virtual_command(vdev) & PCI_COMMAND_MEMORY;
+}
+
+/*
+ * A reset by means of the device itself, of which the PCI core does not know,
+ * takes away the BARs.  Whoever turns decoding on afterwards gets them back.
+ */
+static void restore_bars(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	unsigned int i;
+	int pos;
+	u32 bar;
+
+	if (pdev->is_virtfn)
+		return;
+	for (i = 0; i < ARRAY_SIZE(vdev->rbar); i++) {
+		pos = i < PCI_STD_NUM_BARS ? PCI_BASE_ADDRESS_0 + 4 * i :
+					     PCI_ROM_ADDRESS;
+		if (!pci_user_read_config_dword(pdev, pos, &bar) &&
+		    bar != vdev->rbar[i])
+			pci_user_write_config_dword(pdev, pos, vdev->rbar[i]);
+	}
+}
+
+/*
+ * Let the device have the bits of @mask in @command.  INTx's handler changes
+ * this register as well, and whoever resets the device restores it.
+ */
+static void write_device_command(struct vfio_pci_core_device *vdev, u16 command,
+				 u16 mask)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	u16 old;
+
+	pci_cfg_access_lock(pdev);
+	spin_lock_irq(&vdev->irqlock);
+	if (!pci_read_config_word(pdev, PCI_COMMAND, &old))
+		pci_write_config_word(pdev, PCI_COMMAND,
+				      (old & ~mask) | (command & mask));
+	spin_unlock_irq(&vdev->irqlock);
+	pci_cfg_access_unlock(pdev);
+}
+
+static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
+			 unsigned int width, u32 value)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	u32 byte_mask = all_ones(width) << 8 * (pos - PCI_COMMAND);
+	u16 old, new, changed, mask = PCI_COMMAND_MASTER | COMMAND_DECODE;
+
+	value <<= 8 * (pos - PCI_COMMAND);
+	if (vdev->pdev->no_command_memory)
+		mask &= ~COMMAND_DECODE;
+	mask &= byte_mask;
+
+	mutex_lock(&vdev->igate);
+
+	old = virtual_command(vdev);
+	new = (old & ~byte_mask) | (value & byte_mask);
+	changed = old ^ new;
+
+	if (changed & old & COMMAND_DECODE)
+		vfio_pci_zap_and_lock_memory(vdev);
+	else
+		down_write(&vdev->memory_lock);
+	if (changed & new & COMMAND_DECODE)
+		restore_bars(vdev);
+	write_device_command(vdev, value, mask);
+	write_virtual(config, PCI_COMMAND, 2, new);
+	vfio_pci_unlock_memory(vdev);
+
+	if (changed & PCI_COMMAND_INTX_DISABLE)
+		vfio_pci_intx_disable_bit(vdev, new & PCI_COMMAND_INTX_DISABLE);
+
+	mutex_unlock(&vdev->igate);
+	return 0;
+}
+
+/*
+ * Power management: the state, of which the PCI core must know.  A state that
+ * the device does not have is dropped, as the specification says.
+ */
+static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
+			 unsigned int width, u32 value)
+{
+	static const pci_power_t states[] = {
+		PCI_D0, PCI_D1, PCI_D2, PCI_D3hot
+	};
+	pci_power_t state = states[value & PCI_PM_CTRL_STATE_MASK];
+
+	/* In the register's lower byte */
+	if (pos & 1)
+		return 0;
+
+	/* The device may lose COMMAND on the way, and get it back. */
+	mutex_lock(&vdev->igate);
+	vfio_pci_intx_mask(vdev);
+	vfio_pci_zap_and_lock_memory(vdev);
+	if (state != vdev->pdev->current_state)
+		vfio_pci_set_power_state(vdev, state);
+	vfio_pci_unlock_memory(vdev);
+	vfio_pci_intx_unmask(vdev);
+	mutex_unlock(&vdev->igate);
+	return 0;
+}
+
+/*
+ * VPD: a word of it is transferred when the user writes the address, in the
+ * direction that the flag tells; the flag flips when that is done.  The user
+ * waits for that in vain if it cannot be done.
+ */
+static int write_vpd_addr(struct vfio_pci_core_device *vdev, unsigned int pos,
+			  unsigned int width, u32 value)
+{
+	u8 *cap = vdev->vconfig + ALIGN_DOWN(pos, 4);
+	u8 data[4];
+	u16 addr;
+
+	write_plain(vdev, pos, width, value);
+	/* The flag is in the upper byte */
+	if (!((pos + width) & 3)) {
+		addr = vfio_pci_config_get(cap + PCI_VPD_ADDR, 2);
+		if (addr & PCI_VPD_ADDR_F) {
+			memcpy(data, cap + PCI_VPD_DATA, sizeof(data));
+			if (pci_write_vpd(vdev->pdev, addr & PCI_VPD_ADDR_MASK,
+					  sizeof(data), data) != sizeof(data))
+				return 0;
+		} else {
+			if (pci_read_vpd(vdev->pdev, addr, sizeof(data),
+					 data) != sizeof(data))
+				return 0;
+			memcpy(cap + PCI_VPD_DATA, data, sizeof(data));
+		}
+		vfio_pci_config_put(cap + PCI_VPD_ADDR, 2,
+				    addr ^ PCI_VPD_ADDR_F);
+	}
+	return 0;
+}
+
+/* MSI: all virtual, but the number of vectors has a limit */
+static int write_msi_flags(struct vfio_pci_core_device *vdev, unsigned int pos,
+			   unsigned int width, u32 value)
+{
+	/* In the register's lower byte, the upper one has nothing to write */
+	if (!(pos & 1) && FIELD_GET(PCI_MSI_FLAGS_QSIZE, value) > vdev->msi_qmax)
+		value = (value & ~PCI_MSI_FLAGS_QSIZE) |
+			FIELD_PREP(PCI_MSI_FLAGS_QSIZE, vdev->msi_qmax);
+	return write_plain(vdev, pos, width, value);
+}
+
+/* Device control: read request size and function level reset */
+static int write_exp_devctl(struct vfio_pci_core_device *vdev,
+			    unsigned int pos, unsigned int width, u32 value)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	int readrq, ret;
+
+	ret = write_plain(vdev, pos, width, value);
+	if (ret)
+		return ret;
+
+	/* Both are in the upper byte; a VF has its PF's read request size. */
+	if (width == 1) {
+		if (!(pos & 1))
+			return 0;
+		value <<= 8;
+	}
+	readrq = 128 << FIELD_GET(PCI_EXP_DEVCTL_READRQ, value);
+	if (!pdev->is_virtfn && readrq <= 4096 && readrq != pcie_get_readrq(pdev))
+		pcie_set_readrq(pdev, readrq);
+
+	if (value & PCI_EXP_DEVCTL_BCR_FLR &&
+	    pdev->devcap & PCI_EXP_DEVCAP_FLR)
+		return vfio_pci_reset_function(vdev);
+	return 0;
+}
+
+/* Advanced features: function level reset of a device without PCIe */
+static int write_af_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
+			 unsigned int width, u32 value)
+{
+	u32 caps;
+	int ret;
+
+	ret = read_device(vdev, pos - PCI_AF_CTRL + PCI_AF_CAP, 1, &caps);
+	if (ret)
+		return ret;
+	if (value & PCI_AF_CTRL_FLR && caps & PCI_AF_CAP_FLR)
+		return vfio_pci_reset_function(vdev);
+	return 0;
+}
+
+/*
+ * Each writes @width bytes at @pos, all of which belong to the register.  No
+ * lock is held.
+ */
+static int (*const write_hooks[VFIO_PCI_CONFIG_NR_HOOKS])
+	(struct vfio_pci_core_device *vdev, unsigned int pos,
+	 unsigned int width, u32 value) = {
+	[VFIO_PCI_CONFIG_PLAIN] = write_plain,
+	[VFIO_PCI_CONFIG_COMMAND] = write_command,
+	[VFIO_PCI_CONFIG_PM_CTRL] = write_pm_ctrl,
+	[VFIO_PCI_CONFIG_VPD_ADDR] = write_vpd_addr,
+	[VFIO_PCI_CONFIG_MSI_FLAGS] = write_msi_flags,
+	[VFIO_PCI_CONFIG_EXP_DEVCTL] = write_exp_devctl,
+	[VFIO_PCI_CONFIG_AF_CTRL] = write_af_ctrl,
+};
+
+/*
+ * The most bytes, up to @count, that can be accessed at once: naturally
+ * aligned, and within one register if that has a hook.
+ */
+static unsigned int chunk(const struct vfio_pci_config *config,
+			  unsigned int pos, size_t count)
+{
+	unsigned int width = 4;
+
+	while (width > 1 &&
+	       (width > count || pos & (width - 1) ||
+		memchr_inv(config->hook + pos, config->hook[pos], width)))
+		width >>= 1;
+	return width;
+}
+
+ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
+			   size_t count, loff_t *ppos, bool iswrite)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
+	unsigned int width;
+	size_t done = 0;
+	u8 bytes[4];
+	u32 value;
+	int ret = 0;
+
+	if (pos >= vdev->pdev->cfg_size || count > vdev->pdev->cfg_size - pos)
+		return -EFAULT;
+
+	for (; done < count; done += width, pos += width) {
+		width = chunk(config, pos, count - done);
+		if (iswrite) {
+			if (copy_from_user(bytes, buf + done, width)) {
+				ret = -EFAULT;
+				break;
+			}
+			value = vfio_pci_config_get(bytes, width);
+			ret = write_hooks[config->hook[pos]](vdev, pos, width,
+							     value);
+		} else {
+			ret = config_read(vdev, pos, width, &value);
+			if (ret)
+				break;
+			vfio_pci_config_put(bytes, width, value);
+			if (copy_to_user(buf + done, bytes, width))
+				ret = -EFAULT;
+		}
+		if (ret)
+			break;
+	}
+
+	*ppos += done;
+	return done ?: ret;
+}
+
+/* BARs, ROM, IDs and pin */
+
+static bool bar_exists(struct vfio_pci_core_device *vdev, int bar)
+{
+	return pci_resource_len(vdev->pdev, bar) &&
+	       pci_resource_flags(vdev->pdev, bar) &
+	       (IORESOURCE_IO | IORESOURCE_MEM);
+}
+
+/*
+ * An emulated BAR: what is below its size cannot be changed, by which the user
+ * learns the size.
+ */
+static void init_bar(struct vfio_pci_core_device *vdev, int bar)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	unsigned int pos = PCI_BASE_ADDRESS_0 + 4 * bar;
+	unsigned long flags = pci_resource_flags(vdev->pdev, bar);
+	u64 mask = ~(pci_resource_len(vdev->pdev, bar) - 1);
+	u64 start = vdev->rbar[bar];
+	u32 type;
+
+	if (flags & IORESOURCE_IO) {
+		type = PCI_BASE_ADDRESS_SPACE_IO;
+		mask &= PCI_BASE_ADDRESS_IO_MASK;
+	} else {
+		type = flags & (PCI_BASE_ADDRESS_MEM_TYPE_MASK |
+				PCI_BASE_ADDRESS_MEM_PREFETCH);
+		mask &= PCI_BASE_ADDRESS_MEM_MASK;
+		if (flags & IORESOURCE_MEM_64)
+			type |= PCI_BASE_ADDRESS_MEM_TYPE_64;
+		if (flags & IORESOURCE_PREFETCH)
+			type |= PCI_BASE_ADDRESS_MEM_PREFETCH;
+	}
+
+	vfio_pci_config_virtualise(config, pos, 4, (start & mask) | type, mask);
+	if (flags & IORESOURCE_MEM_64 && bar < PCI_STD_NUM_BARS - 1)
+		vfio_pci_config_virtualise(config, pos + 4, 4,
+					   vdev->rbar[bar + 1] & (u32)(mask >> 32),
+					   mask >> 32);
+}
+
+static void init_bars(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	struct pci_dev *pdev = vdev->pdev;
+	u32 rom_size;
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar,
+				      &vdev->rbar[bar]);
+	pci_read_config_dword(pdev, PCI_ROM_ADDRESS, &vdev->rbar[bar]);
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		if (!bar_exists(vdev, bar)) {
+			vfio_pci_config_virtualise(config, PCI_BASE_ADDRESS_0 +
+						   4 * bar, 4, 0, 0);
+			continue;
+		}
+		init_bar(vdev, bar);
+		if (pci_resource_flags(pdev, bar) & IORESOURCE_MEM_64)
+			bar++;
+	}
+
+	rom_size = vfio_pci_rom_probe(vdev);
+	vfio_pci_config_virtualise(config, PCI_ROM_ADDRESS, 4, 0,
+				   rom_size ? ~(rom_size - 1) |
+					      PCI_ROM_ADDRESS_ENABLE : 0);
+}
+
+u32 vfio_pci_config_rom_size(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+
+	return -(vfio_pci_config_get(config->write + PCI_ROM_ADDRESS, 4) &
+		 PCI_ROM_ADDRESS_MASK);
+}
+
+static void init_values(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	struct pci_dev *pdev = vdev->pdev;
+	u16 flags;
+
+	init_bars(vdev);
+
+	/* A VF leaves these to its PF */
+	if (pdev->is_virtfn) {
+		vfio_pci_config_virtualise(config, PCI_VENDOR_ID, 2,
+					   pdev->vendor, 0);
+		vfio_pci_config_virtualise(config, PCI_DEVICE_ID, 2,
+					   pdev->device, 0);
+	}
+	/* Memory of such a device always answers: gate it ourselves. */
+	if (pdev->no_command_memory)
+		config->value[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
+
+	/* The bit is intx.c's in the device, the user's starts at 0. */
+	pci_intx(pdev, 0);
+	config->value[PCI_COMMAND + 1] &= ~(PCI_COMMAND_INTX_DISABLE >> 8);
+	vdev->virq_disabled = false;
+
+	if (!vfio_pci_irq_count(vdev, VFIO_PCI_INTX_IRQ_INDEX))
+		config->value[PCI_INTERRUPT_PIN] = 0;
+
+	vdev->msi_qmax = 0;
+	if (pdev->msi_cap) {
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+				     &flags);
+		vdev->msi_qmax = FIELD_GET(PCI_MSI_FLAGS_QMASK, flags);
+	}
+}
+
+int vfio_pci_config_init(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_config *config;
+	int ret;
+
+	config = kvzalloc(sizeof(*config), GFP_KERNEL_ACCOUNT);
+	if (!config)
+		return -ENOMEM;
+
+	ret = vfio_pci_config_build(config, vdev->pdev);
+	if (ret) {
+		kvfree(config);
+		return ret;
+	}
+	vdev->pci_config_map = config->hook;
+	vdev->vconfig = config->value;
+	init_values(vdev);
+	return 0;
+}
+
+void vfio_pci_config_free(struct vfio_pci_core_device *vdev)
+{
+	if (!vdev->pci_config_map)
+		return;
+	kvfree(vfio_pci_config(vdev));
+	vdev->pci_config_map = NULL;
+	vdev->vconfig = NULL;
+}

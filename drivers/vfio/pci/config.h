@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtualised configuration space of an open device: what config_perm.c
+ * builds at open and config.c serves from.
+ */
+#ifndef VFIO_PCI_CONFIG_H
+#define VFIO_PCI_CONFIG_H
+
+#include <linux/container_of.h>
+#include <linux/types.h>
+#include <linux/vfio_pci_core.h>
+#include <uapi/linux/pci_regs.h>
+
+/* Registers of which a write does more than set bits */
+enum vfio_pci_config_hook {
+	VFIO_PCI_CONFIG_PLAIN,
+	VFIO_PCI_CONFIG_COMMAND,
+	VFIO_PCI_CONFIG_PM_CTRL,
+	VFIO_PCI_CONFIG_VPD_ADDR,
+	VFIO_PCI_CONFIG_MSI_FLAGS,
+	VFIO_PCI_CONFIG_EXP_DEVCTL,
+	VFIO_PCI_CONFIG_AF_CTRL,
+	VFIO_PCI_CONFIG_NR_HOOKS
+};
+
+/**
+ * struct vfio_pci_config - permissions and values, one element per byte
+ * @hook: enum vfio_pci_config_hook of the register that the byte is part of;
+ *	the device's pci_config_map points here
+ * @value: the bits that are virtual; the device's vconfig points here
+ * @virt: bits that are read from @value, not from the device
+ * @write: bits that the user can change: in @value if virtual, else in the
+ *	device
+ * @w1c: bits that the device clears when a 1 is written to them: a write to
+ *	their neighbours must write 0
+ *
+ * All but @value is constant while the device is open.  @value has no lock: of
+ * concurrent writers to a register, one comes last, byte by byte; the COMMAND
+ * register, on which others rely, changes only with igate and memory_lock
+ * (for write) held.
+ */
+struct vfio_pci_config {
+	u8 hook[PCI_CFG_SPACE_EXP_SIZE];
+	u8 value[PCI_CFG_SPACE_EXP_SIZE];
+	u8 virt[PCI_CFG_SPACE_EXP_SIZE];
+	u8 write[PCI_CFG_SPACE_EXP_SIZE];
+	u8 w1c[PCI_CFG_SPACE_EXP_SIZE];
+};
+
+static inline struct vfio_pci_config *
+vfio_pci_config(struct vfio_pci_core_device *vdev)
+{
+	return container_of(vdev->pci_config_map, struct vfio_pci_config,
+			    hook[0]);
+}
+
+/* Registers are little endian; @width is 1, 2 or 4. */
+static inline u32 vfio_pci_config_get(const u8 *bytes, unsigned int width)
+{
+	u32 value = 0;
+
+	while (width--)
+		value = value << 8 | bytes[width];
+	return value;
+}
+
+static inline void vfio_pci_config_put(u8 *bytes, unsigned int width,
+				       u32 value)
+{
+	for (; width--; value >>= 8)
+		*bytes++ = value;
+}
+
+void vfio_pci_config_virtualise(struct vfio_pci_config *config,
+				unsigned int pos, unsigned int width,
+				u32 value, u32 write);
+int vfio_pci_config_build(struct vfio_pci_config *config,
+			  struct pci_dev *pdev);
+
+#endif

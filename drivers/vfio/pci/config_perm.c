@@ -1,0 +1,724 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which bits of configuration space the user sees and which it can change:
+ * tables of the registers of the header and of each capability, and the code
+ * that lays them over the capabilities that a device turns out to have.
+ *
+ * What writes to special registers do, and the values that depend on more than
+ * configuration space (BARs, IDs of VFs), is config.c's business.
+ *
+ * The device may lie: its lists may loop, its capabilities overlap or claim
+ * more than there is.  Each byte belongs to one capability at most.
+ */
+#include <linux/bitmap.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "config.h"
+
+/**
+ * struct field - a register, or the part of one that is the user's
+ * @offset: of the register in its capability
+ * @width: bytes: 1, 2 or 4
+ * @hook: what a write does beyond changing bits
+ * @write: bits that the user can change
+ * @virt: virtual bits that start as the device has them
+ * @zero: virtual bits that start as 0
+ * @w1c: bits that writing a 1 clears in the device
+ * @lower: bits that the user can change if they are set at open: it can clear
+ *	them and undo that, but go no further than the host went
+ */
+struct field {
+	u8 offset;
+	u8 width;
+	u8 hook;
+	u32 write;
+	u32 virt;
+	u32 zero;
+	u32 w1c;
+	u32 lower;
+};
+
+/* What becomes of the registers of a capability that no field describes */
+enum rest {
+	HIDDEN,		/* read as 0; the capability is not in the list */
+	FIXED,		/* read from the device, not written */
+	RAW,		/* read and written as if we were not there */
+};
+
+/**
+ * struct capability - how a capability is presented
+ * @rest: see there; also tells whether it is presented at all
+ * @whole: the kernel relies on its registers: it gets all its bytes, even if
+ *	another capability pretends to begin in the midst of them
+ * @len: bytes; 0 if @length tells, or if it ends where the next one begins
+ * @length: bytes, by what the device says
+ * @usable: whether it can be presented; NULL for always
+ * @fields: its registers, as far as @rest is not right for them; ends with
+ *	one of width 0
+ */
+struct capability {
+	enum rest rest;
+	bool whole;
+	u8 len;
+	unsigned int (*length)(struct pci_dev *pdev, int pos);
+	bool (*usable)(struct pci_dev *pdev);
+	const struct field *fields;
+};
+
+/* The standard header; BARs, ROM and interrupt pin are filled in by config.c */
+
+#define COMMAND_VIRT	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | \
+			 PCI_COMMAND_SPECIAL | PCI_COMMAND_INVALIDATE | \
+			 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | \
+			 PCI_COMMAND_FAST_BACK | PCI_COMMAND_INTX_DISABLE)
+#define STATUS_W1C	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | \
+			 PCI_STATUS_REC_TARGET_ABORT | \
+			 PCI_STATUS_REC_MASTER_ABORT | \
+			 PCI_STATUS_SIG_SYSTEM_ERROR | \
+			 PCI_STATUS_DETECTED_PARITY)
+
+static const struct field header_fields[] = {
+	{ PCI_COMMAND, 2, VFIO_PCI_CONFIG_COMMAND,
+	  .virt = COMMAND_VIRT, .write = COMMAND_VIRT | PCI_COMMAND_MASTER },
+	{ PCI_STATUS, 2, .virt = PCI_STATUS_CAP_LIST,
+	  .write = STATUS_W1C, .w1c = STATUS_W1C },
+	{ PCI_CACHE_LINE_SIZE, 1, .virt = 0xff, .write = 0xff },
+	{ PCI_LATENCY_TIMER, 1, .virt = 0xff, .write = 0xff },
+	{ PCI_CAPABILITY_LIST, 1, .zero = 0xff },
+	{ PCI_INTERRUPT_LINE, 1, .virt = 0xff, .write = 0xff },
+	{ PCI_INTERRUPT_PIN, 1, .virt = 0xff },
+	{ }
+};
+
+static const struct capability standard_header = {
+	.rest = FIXED, .len = PCI_STD_HEADER_SIZEOF, .fields = header_fields
+};
+
+/* Capabilities in the first 256 bytes */
+
+/* PME# would wake up the host, not the user */
+static const struct field pm_fields[] = {
+	{ PCI_PM_PMC, 2, .zero = PCI_PM_CAP_PME_MASK },
+	{ PCI_PM_CTRL, 2, VFIO_PCI_CONFIG_PM_CTRL,
+	  .zero = PCI_PM_CTRL_PME_ENABLE | PCI_PM_CTRL_PME_STATUS },
+	{ }
+};
+
+static const struct field vpd_fields[] = {
+	{ PCI_VPD_ADDR, 2, VFIO_PCI_CONFIG_VPD_ADDR,
+	  .zero = 0xffff, .write = 0xffff },
+	{ PCI_VPD_DATA, 4, .zero = ~0, .write = ~0 },
+	{ }
+};
+
+static bool vpd_usable(struct pci_dev *pdev)
+{
+	/* Not found by the PCI core where a quirk says that it hangs */
+	return pdev->vpd.cap;
+}
+
+/*
+ * The message belongs to the kernel, the user plays with a copy.  The mask
+ * bits do no harm and are the user's only means to mask a vector.  Whether the
+ * latter exist is a matter of the capability's length.
+ */
+#define MSI_FLAGS_VIRT	(PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE)
+
+static const struct field msi32_fields[] = {
+	{ PCI_MSI_FLAGS, 2, VFIO_PCI_CONFIG_MSI_FLAGS,
+	  .zero = MSI_FLAGS_VIRT, .write = MSI_FLAGS_VIRT },
+	{ PCI_MSI_ADDRESS_LO, 4, .zero = ~0, .write = ~3 },
+	{ PCI_MSI_DATA_32, 2, .zero = 0xffff, .write = 0xffff },
+	{ PCI_MSI_MASK_32, 4, .write = ~0 },
+	{ }
+};
+
+static const struct field msi64_fields[] = {
+	{ PCI_MSI_FLAGS, 2, VFIO_PCI_CONFIG_MSI_FLAGS,
+	  .zero = MSI_FLAGS_VIRT, .write = MSI_FLAGS_VIRT },
+	{ PCI_MSI_ADDRESS_LO, 4, .zero = ~0, .write = ~3 },
+	{ PCI_MSI_ADDRESS_HI, 4, .zero = ~0, .write = ~0 },
+	{ PCI_MSI_DATA_64, 2, .zero = 0xffff, .write = 0xffff },
+	{ PCI_MSI_MASK_64, 4, .write = ~0 },
+	{ }
+};
+
+static const struct capability msi32 = {
+	.rest = FIXED, .whole = true, .len = PCI_MSI_DATA_32 + 2,
+	.fields = msi32_fields
+};
+
+static const struct capability msi32_maskable = {
+	.rest = FIXED, .whole = true, .len = PCI_MSI_PENDING_32 + 4,
+	.fields = msi32_fields
+};
+
+static const struct capability msi64 = {
+	.rest = FIXED, .whole = true, .len = PCI_MSI_DATA_64 + 2,
+	.fields = msi64_fields
+};
+
+static const struct capability msi64_maskable = {
+	.rest = FIXED, .whole = true, .len = PCI_MSI_PENDING_64 + 4,
+	.fields = msi64_fields
+};
+
+static const struct capability *msi_variant(struct pci_dev *pdev, int pos)
+{
+	u16 flags;
+
+	pci_read_config_word(pdev, pos + PCI_MSI_FLAGS, &flags);
+	if (flags & PCI_MSI_FLAGS_64BIT)
+		return flags & PCI_MSI_FLAGS_MASKBIT ? &msi64_maskable : &msi64;
+	return flags & PCI_MSI_FLAGS_MASKBIT ? &msi32_maskable : &msi32;
+}
+
+#define PCIX_STATUS_W1C	(PCI_X_STATUS_SPL_DISC | PCI_X_STATUS_UNX_SPL | \
+			 PCI_X_STATUS_SPL_ERR)
+
+static const struct field pcix_fields[] = {
+	{ PCI_X_CMD, 2, .write = PCI_X_CMD_ERO | PCI_X_CMD_MAX_READ |
+			PCI_X_CMD_MAX_SPLIT },
+	{ PCI_X_STATUS, 4, .write = PCIX_STATUS_W1C, .w1c = PCIX_STATUS_W1C },
+	{ }
+};
+
+static unsigned int pcix_length(struct pci_dev *pdev, int pos)
+{
+	u16 cmd;
+
+	pci_read_config_word(pdev, pos + PCI_X_CMD, &cmd);
+	return PCI_X_CMD_VERSION(cmd) ? PCI_CAP_PCIX_SIZEOF_V2 :
+					PCI_CAP_PCIX_SIZEOF_V0;
+}
+
+/*
+ * Whether errors are reported is the host's policy; so are payload sizes, tags
+ * and what depends on the other end of the link.  Read request size and FLR
+ * are done by the hook.
+ */
+#define DEVCTL_VIRT	(PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | \
+			 PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE)
+#define DEVSTA_W1C	(PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | \
+			 PCI_EXP_DEVSTA_FED | PCI_EXP_DEVSTA_URD)
+#define DEVSTA_EPRD	0x0040	/* emergency power reduction detected */
+
+static const struct field exp_fields[] = {
+	{ PCI_EXP_DEVCTL, 2, VFIO_PCI_CONFIG_EXP_DEVCTL,
+	  .virt = DEVCTL_VIRT,
+	  .write = DEVCTL_VIRT | PCI_EXP_DEVCTL_RELAX_EN |
+		   PCI_EXP_DEVCTL_NOSNOOP_EN },
+	{ PCI_EXP_DEVSTA, 2,
+	  .write = DEVSTA_W1C, .w1c = DEVSTA_W1C | DEVSTA_EPRD },
+	{ PCI_EXP_LNKCTL, 2, .lower = PCI_EXP_LNKCTL_ASPMC },
+	{ PCI_EXP_DEVCTL2, 2,
+	  .write = PCI_EXP_DEVCTL2_COMP_TIMEOUT |
+		   PCI_EXP_DEVCTL2_COMP_TMOUT_DIS |
+		   PCI_EXP_DEVCTL2_ATOMIC_REQ | PCI_EXP_DEVCTL2_IDO_REQ_EN |
+		   PCI_EXP_DEVCTL2_IDO_CMP_EN },
+	{ }
+};
+
+/* All of it exists from version 2 on, registers without a use read as 0. */
+#define EXP_LEN_V2	(PCI_EXP_SLTSTA2 + 2)
+
+static unsigned int exp_length(struct pci_dev *pdev, int pos)
+{
+	u16 flags;
+
+	pci_read_config_word(pdev, pos + PCI_EXP_FLAGS, &flags);
+	if ((flags & PCI_EXP_FLAGS_VERS) > 1)
+		return EXP_LEN_V2;
+	return pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END ?
+	       PCI_CAP_EXP_RC_ENDPOINT_SIZEOF_V1 :
+	       PCI_CAP_EXP_ENDPOINT_SIZEOF_V1;
+}
+
+static unsigned int vndr_length(struct pci_dev *pdev, int pos)
+{
+	u8 len;
+
+	/* The byte after the list header is the length */
+	pci_read_config_byte(pdev, pos + PCI_CAP_FLAGS, &len);
+	return max_t(u8, len, PCI_CAP_FLAGS + 1);
+}
+
+static unsigned int sata_length(struct pci_dev *pdev, int pos)
+{
+	u8 regs;
+
+	pci_read_config_byte(pdev, pos + PCI_SATA_REGS, &regs);
+	return (regs & PCI_SATA_REGS_MASK) == PCI_SATA_REGS_INLINE ?
+	       PCI_SATA_SIZEOF_LONG : PCI_SATA_SIZEOF_SHORT;
+}
+
+static const struct field af_fields[] = {
+	{ PCI_AF_CTRL, 1, VFIO_PCI_CONFIG_AF_CTRL },
+	{ }
+};
+
+/*
+ * Those not mentioned are hidden: they belong to bridges and slots, or would
+ * tell the user the host's addresses instead of the emulated BARs (EA).
+ */
+static const struct capability capabilities[PCI_CAP_ID_MAX + 1] = {
+	[PCI_CAP_ID_PM] = { .rest = FIXED, .whole = true,
+			    .len = PCI_PM_SIZEOF, .fields = pm_fields },
+	[PCI_CAP_ID_AGP] = { .rest = FIXED, .len = PCI_AGP_SIZEOF },
+	[PCI_CAP_ID_VPD] = { .rest = FIXED, .whole = true,
+			     .len = PCI_CAP_VPD_SIZEOF, .usable = vpd_usable,
+			     .fields = vpd_fields },
+	[PCI_CAP_ID_SLOTID] = { .rest = FIXED, .len = PCI_CAP_SIZEOF },
+	[PCI_CAP_ID_CHSWP] = { .rest = FIXED, .len = PCI_CAP_SIZEOF },
+	[PCI_CAP_ID_PCIX] = { .rest = FIXED, .length = pcix_length,
+			      .fields = pcix_fields },
+	[PCI_CAP_ID_HT] = { .rest = FIXED },
+	[PCI_CAP_ID_VNDR] = { .rest = RAW, .length = vndr_length },
+	[PCI_CAP_ID_DBG] = { .rest = FIXED, .len = PCI_CAP_SIZEOF },
+	[PCI_CAP_ID_SSVID] = { .rest = FIXED, .len = PCI_SSVID_DEVICE_ID + 2 },
+	[PCI_CAP_ID_EXP] = { .rest = FIXED, .length = exp_length,
+			     .fields = exp_fields },
+	[PCI_CAP_ID_MSIX] = { .rest = FIXED, .whole = true,
+			      .len = PCI_CAP_MSIX_SIZEOF },
+	[PCI_CAP_ID_SATA] = { .rest = RAW, .length = sata_length },
+	[PCI_CAP_ID_AF] = { .rest = FIXED, .len = PCI_CAP_AF_SIZEOF,
+			    .fields = af_fields },
+};
+
+/* Extended capabilities */
+
+#define ERR_UNC_BITS	0x07fff030	/* Uncorrectable Error registers */
+#define ERR_COR_BITS	0x0000f1c1	/* Correctable Error registers */
+#define ERR_CAP_TLP_LOG	0x00000800	/* TLP Prefix Log Present */
+
+static const struct field err_fields[] = {
+	{ PCI_ERR_UNCOR_STATUS, 4, .write = ~0, .w1c = ~0 },
+	{ PCI_ERR_UNCOR_MASK, 4, .virt = ~0, .write = ERR_UNC_BITS },
+	{ PCI_ERR_UNCOR_SEVER, 4, .virt = ~0, .write = ERR_UNC_BITS },
+	{ PCI_ERR_COR_STATUS, 4, .write = ~0, .w1c = ~0 },
+	{ PCI_ERR_COR_MASK, 4, .virt = ~0, .write = ERR_COR_BITS },
+	{ }
+};
+
+static unsigned int err_length(struct pci_dev *pdev, int pos)
+{
+	u32 cap;
+
+	pci_read_config_dword(pdev, pos + PCI_ERR_CAP, &cap);
+	/* The root port's registers lie between the two logs */
+	return cap & ERR_CAP_TLP_LOG ? 0x48 : PCI_ERR_ROOT_COMMAND;
+}
+
+static const struct field pwr_fields[] = {
+	{ PCI_PWR_DSR, 1, .write = 0xff },
+	{ }
+};
+
+static unsigned int vsec_length(struct pci_dev *pdev, int pos)
+{
+	u32 hdr;
+
+	pci_read_config_dword(pdev, pos + PCI_VNDR_HEADER, &hdr);
+	return max(PCI_VNDR_HEADER_LEN(hdr), PCI_VNDR_HEADER + 4U);
+}
+
+static unsigned int dvsec_length(struct pci_dev *pdev, int pos)
+{
+	u32 hdr;
+
+	pci_read_config_dword(pdev, pos + PCI_DVSEC_HEADER1, &hdr);
+	return max(PCI_DVSEC_HEADER1_LEN(hdr), PCI_DVSEC_HEADER2 + 2U);
+}
+
+static unsigned int acs_length(struct pci_dev *pdev, int pos)
+{
+	unsigned int bits;
+	u16 cap;
+
+	pci_read_config_word(pdev, pos + PCI_ACS_CAP, &cap);
+	if (!(cap & PCI_ACS_EC))
+		return PCI_ACS_EGRESS_CTL_V;
+	bits = cap >> 8 ?: 256;
+	return PCI_ACS_EGRESS_CTL_V + DIV_ROUND_UP(bits, 32) * 4;
+}
+
+static unsigned int rebar_length(struct pci_dev *pdev, int pos)
+{
+	u32 ctrl, nbars;
+
+	pci_read_config_dword(pdev, pos + PCI_REBAR_CTRL, &ctrl);
+	nbars = (ctrl & PCI_REBAR_CTRL_NBAR_MASK) >> PCI_REBAR_CTRL_NBAR_SHIFT;
+	return PCI_REBAR_CAP + nbars * 8;
+}
+
+static unsigned int dpa_length(struct pci_dev *pdev, int pos)
+{
+	u32 cap;
+
+	pci_read_config_dword(pdev, pos + PCI_DPA_CAP, &cap);
+	return PCI_DPA_BASE_SIZEOF + (cap & PCI_DPA_CAP_SUBSTATE_MASK) + 1;
+}
+
+static unsigned int tph_length(struct pci_dev *pdev, int pos)
+{
+	u32 cap;
+
+	pci_read_config_dword(pdev, pos + PCI_TPH_CAP, &cap);
+	if ((cap & PCI_TPH_CAP_LOC_MASK) != PCI_TPH_LOC_CAP)
+		return PCI_TPH_BASE_SIZEOF;
+	return PCI_TPH_BASE_SIZEOF +
+	       2 * (((cap & PCI_TPH_CAP_ST_MASK) >> PCI_TPH_CAP_ST_SHIFT) + 1);
+}
+
+/*
+ * Those not mentioned are hidden: they are unknown, belong to ports, or control
+ * what is the host's: VFs, page requests, PASIDs, mailboxes for security.
+ */
+static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
+	[PCI_EXT_CAP_ID_ERR] = { .rest = FIXED, .length = err_length,
+				 .fields = err_fields },
+	[PCI_EXT_CAP_ID_VC] = { .rest = FIXED },
+	[PCI_EXT_CAP_ID_DSN] = { .rest = FIXED, .len = PCI_EXT_CAP_DSN_SIZEOF },
+	[PCI_EXT_CAP_ID_PWR] = { .rest = FIXED, .len = PCI_EXT_CAP_PWR_SIZEOF,
+				 .fields = pwr_fields },
+	[PCI_EXT_CAP_ID_MFVC] = { .rest = FIXED },
+	[PCI_EXT_CAP_ID_VC9] = { .rest = FIXED },
+	[PCI_EXT_CAP_ID_VNDR] = { .rest = RAW, .length = vsec_length },
+	[PCI_EXT_CAP_ID_ACS] = { .rest = FIXED, .length = acs_length },
+	[PCI_EXT_CAP_ID_ARI] = { .rest = FIXED, .len = PCI_EXT_CAP_ARI_SIZEOF },
+	[PCI_EXT_CAP_ID_ATS] = { .rest = FIXED, .len = PCI_EXT_CAP_ATS_SIZEOF },
+	[PCI_EXT_CAP_ID_SRIOV] = { .rest = HIDDEN, .whole = true,
+				   .len = PCI_EXT_CAP_SRIOV_SIZEOF },
+	[PCI_EXT_CAP_ID_MCAST] = { .rest = FIXED,
+				   .len = PCI_EXT_CAP_MCAST_ENDPOINT_SIZEOF },
+	[PCI_EXT_CAP_ID_PRI] = { .rest = HIDDEN, .whole = true,
+				 .len = PCI_EXT_CAP_PRI_SIZEOF },
+	[PCI_EXT_CAP_ID_REBAR] = { .rest = FIXED, .length = rebar_length },
+	[PCI_EXT_CAP_ID_DPA] = { .rest = FIXED, .length = dpa_length },
+	[PCI_EXT_CAP_ID_TPH] = { .rest = FIXED, .length = tph_length },
+	[PCI_EXT_CAP_ID_LTR] = { .rest = FIXED, .len = PCI_EXT_CAP_LTR_SIZEOF },
+	[PCI_EXT_CAP_ID_SECPCI] = { .rest = FIXED },
+	[PCI_EXT_CAP_ID_PASID] = { .rest = HIDDEN, .whole = true,
+				   .len = PCI_EXT_CAP_PASID_SIZEOF },
+	[PCI_EXT_CAP_ID_L1SS] = { .rest = FIXED, .len = PCI_L1SS_CTL2 + 4 },
+	[PCI_EXT_CAP_ID_PTM] = { .rest = FIXED, .len = PCI_PTM_CTRL + 4 },
+	[PCI_EXT_CAP_ID_DVSEC] = { .rest = RAW, .length = dvsec_length },
+	[PCI_EXT_CAP_ID_DLF] = { .rest = FIXED, .len = PCI_DLF_CAP + 8 },
+	[PCI_EXT_CAP_ID_DOE] = { .rest = HIDDEN, .whole = true,
+				 .len = PCI_DOE_CAP_SIZEOF },
+};
+
+/* Of those that nothing above describes */
+static const struct capability unknown = { .rest = HIDDEN };
+
+/* The most that fit: an extended capability has 8 bytes at least */
+#define MAX_FOUND ((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8)
+
+/* A capability as found in the device's list */
+struct found {
+	u16 pos;
+	const struct capability *cap;
+	u32 header;
+	bool visible;
+};
+
+/**
+ * struct builder - what is known while the permissions are being built
+ * @config: is being filled
+ * @pdev: the device
+ * @claimed: bytes that belong to something already
+ * @found: the capabilities of one list, in its order
+ * @nr_found: how many
+ * @bad: the list is malformed
+ */
+struct builder {
+	struct vfio_pci_config *config;
+	struct pci_dev *pdev;
+	DECLARE_BITMAP(claimed, PCI_CFG_SPACE_EXP_SIZE);
+	struct found found[MAX_FOUND];
+	unsigned int nr_found;
+	bool bad;
+};
+
+static u32 read_device(struct pci_dev *pdev, int pos, unsigned int width)
+{
+	u32 dword = 0;
+	u16 word = 0;
+	u8 byte = 0;
+
+	switch (width) {
+	case 1:
+		pci_read_config_byte(pdev, pos, &byte);
+		return byte;
+	case 2:
+		pci_read_config_word(pdev, pos, &word);
+		return word;
+	default:
+		pci_read_config_dword(pdev, pos, &dword);
+		return dword;
+	}
+}
+
+/**
+ * vfio_pci_config_virtualise() - replace a register by a virtual one
+ * @config: permissions of the device, which nobody uses yet
+ * @pos: where in configuration space
+ * @width: bytes
+ * @value: initial value
+ * @write: bits that the user can change
+ */
+void vfio_pci_config_virtualise(struct vfio_pci_config *config,
+				unsigned int pos, unsigned int width,
+				u32 value, u32 write)
+{
+	vfio_pci_config_put(config->virt + pos, width, ~0);
+	vfio_pci_config_put(config->value + pos, width, value);
+	vfio_pci_config_put(config->write + pos, width, write);
+}
+
+static void apply_field(struct builder *b, unsigned int pos,
+			const struct field *field)
+{
+	struct vfio_pci_config *config = b->config;
+	u32 initial = 0, write = field->write;
+
+	pos += field->offset;
+	if (field->virt || field->lower)
+		initial = read_device(b->pdev, pos, field->width);
+	write |= field->lower & initial;
+
+	vfio_pci_config_put(config->virt + pos, field->width,
+			    field->virt | field->zero);
+	vfio_pci_config_put(config->value + pos, field->width,
+			    field->virt & ~field->zero & initial);
+	vfio_pci_config_put(config->write + pos, field->width, write);
+	vfio_pci_config_put(config->w1c + pos, field->width, field->w1c);
+	memset(config->hook + pos, field->hook, field->width);
+}
+
+static bool is_free(struct builder *b, unsigned int pos, unsigned int len)
+{
+	return find_next_bit(b->claimed, pos + len, pos) == pos + len;
+}
+
+/* Give the free bytes of [pos, pos + len) to a capability. */
+static void claim(struct builder *b, unsigned int pos, unsigned int len,
+		  const struct capability *cap)
+{
+	struct vfio_pci_config *config = b->config;
+	const struct field *field;
+	unsigned int i;
+
+	for (i = pos; i < pos + len; i++) {
+		if (test_bit(i, b->claimed))
+			continue;
+		config->virt[i] = cap->rest == HIDDEN ? 0xff : 0;
+		config->write[i] = cap->rest == RAW ? 0xff : 0;
+	}
+	for (field = cap->fields; field && field->width; field++) {
+		if (field->offset + field->width <= len &&
+		    is_free(b, pos + field->offset, field->width))
+			apply_field(b, pos, field);
+	}
+	bitmap_set(b->claimed, pos, len);
+}
+
+static void claim_found(struct builder *b, struct found *found,
+			unsigned int header_len, unsigned int limit)
+{
+	const struct capability *cap = found->cap;
+	unsigned int i, len = cap->len, next = limit;
+
+	for (i = 0; i < b->nr_found; i++)
+		if (b->found[i].pos > found->pos)
+			next = min_t(unsigned int, next, b->found[i].pos);
+	if (!len && cap->length)
+		len = cap->length(b->pdev, found->pos);
+	if (!len)
+		len = next - found->pos;
+	len = max(len, header_len);
+	len = min(len, (cap->whole ? limit : next) - found->pos);
+
+	if (!is_free(b, found->pos, cap->whole ? len : header_len)) {
+		b->bad = true;
+		cap = &unknown;
+	}
+	found->visible = cap->rest != HIDDEN;
+	claim(b, found->pos, len, cap);
+}
+
+static void claim_all(struct builder *b, unsigned int header_len,
+		      unsigned int limit)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->nr_found; i++)
+		if (b->found[i].cap->whole)
+			claim_found(b, &b->found[i], header_len, limit);
+	for (i = 0; i < b->nr_found; i++)
+		if (!b->found[i].cap->whole)
+			claim_found(b, &b->found[i], header_len, limit);
+}
+
+/* Take note of a capability; false if it ends the list: no room, or a loop. */
+static bool add_found(struct builder *b, unsigned int pos, u32 header,
+		      const struct capability *cap)
+{
+	struct found *found = &b->found[b->nr_found];
+	unsigned int i;
+
+	for (i = 0; i < b->nr_found; i++)
+		if (b->found[i].pos == pos)
+			break;
+	if (i < b->nr_found || i == ARRAY_SIZE(b->found)) {
+		b->bad = true;
+		return false;
+	}
+	found->pos = pos;
+	found->header = header;
+	found->cap = cap->usable && !cap->usable(b->pdev) ? &unknown : cap;
+	b->nr_found++;
+	return true;
+}
+
+static const struct capability *standard_capability(struct pci_dev *pdev,
+						    unsigned int pos, u8 id)
+{
+	if (id == PCI_CAP_ID_MSI)
+		return msi_variant(pdev, pos);
+	return id < ARRAY_SIZE(capabilities) ? &capabilities[id] : &unknown;
+}
+
+static void find_standard(struct builder *b)
+{
+	unsigned int pos;
+	u16 header;
+
+	b->nr_found = 0;
+	if (!(read_device(b->pdev, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
+		return;
+	pos = read_device(b->pdev, PCI_CAPABILITY_LIST, 1) & ~3;
+	while (pos) {
+		header = read_device(b->pdev, pos, 2);
+		if (pos < PCI_STD_HEADER_SIZEOF || header == 0xffff) {
+			b->bad = true;
+			return;
+		}
+		if (!add_found(b, pos, header & 0xff,
+			       standard_capability(b->pdev, pos, header)))
+			return;
+		pos = header >> 8 & ~3;
+	}
+}
+
+/* Chain what the user is to see. */
+static void link_standard(struct builder *b)
+{
+	struct vfio_pci_config *config = b->config;
+	u8 *next = &config->value[PCI_CAPABILITY_LIST];
+	struct found *found;
+	unsigned int i;
+
+	for (i = 0; i < b->nr_found; i++) {
+		found = &b->found[i];
+		if (!found->visible)
+			continue;
+		vfio_pci_config_virtualise(config, found->pos, 2,
+					   found->header, 0);
+		*next = found->pos;
+		next = &config->value[found->pos + PCI_CAP_LIST_NEXT];
+	}
+	if (next == &config->value[PCI_CAPABILITY_LIST])
+		config->value[PCI_STATUS] &= ~PCI_STATUS_CAP_LIST;
+}
+
+static void find_extended(struct builder *b)
+{
+	unsigned int pos = PCI_CFG_SPACE_SIZE, id;
+	u32 header;
+
+	b->nr_found = 0;
+	do {
+		header = read_device(b->pdev, pos, 4);
+		/* None at all reads as 0, or as ~0 without access to them */
+		if (pos == PCI_CFG_SPACE_SIZE && (!header || header == ~0U))
+			return;
+		if (pos < PCI_CFG_SPACE_SIZE || header == ~0U) {
+			b->bad = true;
+			return;
+		}
+		id = PCI_EXT_CAP_ID(header);
+		if (!add_found(b, pos, header,
+			       id < ARRAY_SIZE(ext_capabilities) ?
+			       &ext_capabilities[id] : &unknown))
+			return;
+		pos = PCI_EXT_CAP_NEXT(header);
+	} while (pos);
+}
+
+/*
+ * The list starts at a fixed place: if the capability there is hidden, a null
+ * capability (ID 0) stands for it and leads on.
+ */
+static void link_extended(struct builder *b)
+{
+	struct vfio_pci_config *config = b->config;
+	unsigned int i, last = PCI_CFG_SPACE_SIZE;
+	struct found *found;
+	u32 header;
+
+	for (i = 0; i < b->nr_found; i++) {
+		found = &b->found[i];
+		if (!found->visible)
+			continue;
+		/* ID and version; nothing follows yet */
+		vfio_pci_config_virtualise(config, found->pos, 4,
+					   found->header & 0xfffff, 0);
+		if (found->pos != last) {
+			header = vfio_pci_config_get(config->value + last, 4);
+			vfio_pci_config_put(config->value + last, 4,
+					    header | (u32)found->pos << 20);
+		}
+		last = found->pos;
+	}
+}
+
+/**
+ * vfio_pci_config_build() - lay the tables over a device
+ * @config: zeroed
+ * @pdev: the device, enabled and in D0
+ *
+ * What is neither header nor capability is the device's own and passed through:
+ * drivers need it.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vfio_pci_config_build(struct vfio_pci_config *config,
+			  struct pci_dev *pdev)
+{
+	struct builder *b;
+
+	b = kzalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	b->config = config;
+	b->pdev = pdev;
+	memset(config->write, 0xff, sizeof(config->write));
+
+	claim(b, 0, PCI_STD_HEADER_SIZEOF, &standard_header);
+	find_standard(b);
+	claim_all(b, 2, PCI_CFG_SPACE_SIZE);
+	link_standard(b);
+
+	if (pdev->cfg_size > PCI_CFG_SPACE_SIZE) {
+		find_extended(b);
+		claim_all(b, 4, pdev->cfg_size);
+		link_extended(b);
+	}
+	if (b->bad)
+		dev_notice_ratelimited(&pdev->dev,
+				       "the capability lists are malformed: the user sees what is well-formed\n");
+	kfree(b);
+	return 0;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls by which a device describes itself: GET_INFO, GET_REGION_INFO,
+ * GET_IRQ_INFO.  Only facts are collected here; what is behind them is in the
+ * files for regions and interrupts.
+ */
+#include <linux/ioport.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "priv.h"
+
+/*
+ * Copy @size bytes of @info to the user who offered @argsz of them, and @caps
+ * behind it if there is room for all.  *@info_argsz, *@info_flags and
+ * *@info_offset are the members of @info that tell the user which.
+ * Consumes @caps.
+ */
+static int put_info(void __user *arg, void *info, size_t size, u32 *info_argsz,
+		    u32 *info_flags, u32 caps_flag, u32 *info_offset,
+		    struct vfio_info_cap *caps)
+{
+	size_t argsz = *info_argsz;
+	int ret = 0;
+
+	if (caps->size) {
+		*info_flags |= caps_flag;
+		if (argsz < size + caps->size) {
+			*info_argsz = size + caps->size;
+		} else {
+			vfio_info_cap_shift(caps, size);
+			*info_offset = size;
+			if (copy_to_user(arg + size, caps->buf, caps->size))
+				ret = -EFAULT;
+		}
+	}
+	if (copy_to_user(arg, info, min(argsz, size)))
+		ret = -EFAULT;
+
+	kfree(caps->buf);
+	return ret;
+}
+
+/* Which AtomicOps does the path from the device to memory complete? */
+static u32 atomic_completions(struct pci_dev *pdev)
+{
+	static const struct {
+		u32 devcap2;
+		u32 flag;
+	} sizes[] = {
+		{ PCI_EXP_DEVCAP2_ATOMIC_COMP32, VFIO_PCI_ATOMIC_COMP32 },
+		{ PCI_EXP_DEVCAP2_ATOMIC_COMP64, VFIO_PCI_ATOMIC_COMP64 },
+		{ PCI_EXP_DEVCAP2_ATOMIC_COMP128, VFIO_PCI_ATOMIC_COMP128 },
+	};
+	u32 flags = 0;
+	u16 devctl2;
+	int i;
+
+	/*
+	 * A VF requests as its PF does: it can only be told what the PF's
+	 * driver has decided.  Asking the kernel for more would change it.
+	 */
+	if (pdev->is_virtfn) {
+		pdev = pci_physfn(pdev);
+		if (pcie_capability_read_word(pdev, PCI_EXP_DEVCTL2, &devctl2) ||
+		    !(devctl2 & PCI_EXP_DEVCTL2_ATOMIC_REQ))
+			return 0;
+	}
+
+	for (i = 0; i < ARRAY_SIZE(sizes); i++)
+		if (!pci_enable_atomic_ops_to_root(pdev, sizes[i].devcap2))
+			flags |= sizes[i].flag;
+	return flags;
+}
+
+static int add_atomic_cap(struct vfio_pci_core_device *vdev,
+			  struct vfio_info_cap *caps)
+{
+	struct vfio_device_info_cap_pci_atomic_comp cap = {
+		.header.id = VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP,
+		.header.version = 1,
+		.flags = atomic_completions(vdev->pdev),
+	};
+
+	if (!cap.flags)
+		return 0;
+	return vfio_info_add_capability(caps, &cap.header, sizeof(cap));
+}
+
+int vfio_pci_ioctl_device_info(struct vfio_pci_core_device *vdev,
+			       void __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_device_info, num_irqs);
+	struct vfio_device_info info = {};
+	struct vfio_info_cap caps = {};
+	int ret;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+
+	info.flags = VFIO_DEVICE_FLAGS_PCI;
+	if (vdev->reset_works)
+		info.flags |= VFIO_DEVICE_FLAGS_RESET;
+	info.num_regions = VFIO_PCI_NUM_REGIONS + vdev->num_regions;
+	info.num_irqs = VFIO_PCI_NUM_IRQS;
+
+	ret = add_atomic_cap(vdev, &caps);
+	if (ret) {
+		kfree(caps.buf);
+		return ret;
+	}
+	return put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
+			VFIO_DEVICE_FLAGS_CAPS, &info.cap_offset, &caps);
+}
+
+static int add_msix_mappable_cap(struct vfio_info_cap *caps)
+{
+	struct vfio_info_cap_header cap = {
+		.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+		.version = 1,
+	};
+
+	return vfio_info_add_capability(caps, &cap, sizeof(cap));
+}
+
+static int bar_info(struct vfio_pci_core_device *vdev,
+		    struct vfio_region_info *info, struct vfio_info_cap *caps)
+{
+	info->size = pci_resource_len(vdev->pdev, info->index);
+	if (!info->size)
+		return 0;
+
+	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	if (!vdev->bar_mmap_supported[info->index])
+		return 0;
+
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	if (info->index == vdev->msix_bar)
+		return add_msix_mappable_cap(caps);
+	return 0;
+}
+
+static int dev_region_info(struct vfio_pci_core_device *vdev,
+			   struct vfio_region_info *info,
+			   struct vfio_info_cap *caps)
+{
+	struct vfio_region_info_cap_type type = {
+		.header.id = VFIO_REGION_INFO_CAP_TYPE,
+		.header.version = 1,
+	};
+	struct vfio_pci_region *region;
+	int ret;
+
+	region = vfio_pci_region_get(vdev, info->index);
+	if (!region)
+		return -EINVAL;
+
+	info->size = region->size;
+	info->flags = region->flags;
+	type.type = region->type;
+	type.subtype = region->subtype;
+
+	ret = vfio_info_add_capability(caps, &type.header, sizeof(type));
+	if (ret || !region->ops->add_capability)
+		return ret;
+	return region->ops->add_capability(vdev, region, caps);
+}
+
+int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
+			       void __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_info_cap caps = {};
+	struct vfio_region_info info;
+	int ret = 0;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+
+	info.flags = 0;
+	info.cap_offset = 0;
+	info.size = 0;
+	info.offset = VFIO_PCI_INDEX_TO_OFFSET(info.index);
+
+	switch (info.index) {
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		info.size = vdev->pdev->cfg_size;
+		info.flags = VFIO_REGION_INFO_FLAG_READ |
+			     VFIO_REGION_INFO_FLAG_WRITE;
+		break;
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
+		ret = bar_info(vdev, &info, &caps);
+		break;
+	case VFIO_PCI_ROM_REGION_INDEX:
+		info.size = vfio_pci_config_rom_size(vdev);
+		if (info.size)
+			info.flags = VFIO_REGION_INFO_FLAG_READ;
+		break;
+	case VFIO_PCI_VGA_REGION_INDEX:
+		ret = -EINVAL;
+		break;
+	default:
+		ret = dev_region_info(vdev, &info, &caps);
+	}
+	if (ret) {
+		kfree(caps.buf);
+		return ret;
+	}
+
+	return put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
+			VFIO_REGION_INFO_FLAG_CAPS, &info.cap_offset, &caps);
+}
+
+int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,
+			    void __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_irq_info, count);
+	struct vfio_irq_info info;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz || info.index >= VFIO_PCI_NUM_IRQS)
+		return -EINVAL;
+
+	/* Errors of PCI are not reported to functions */
+	if (info.index == VFIO_PCI_ERR_IRQ_INDEX && !pci_is_pcie(vdev->pdev))
+		return -EINVAL;
+
+	info.count = vfio_pci_irq_count(vdev, info.index);
+	info.flags = vfio_pci_irq_flags(vdev, info.index);
+	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
+}

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * INTx: level triggered, and perhaps shared with other devices of the host.
+ * Once it has been signalled it stays masked until the user unmasks it, by
+ * ioctl or by an eventfd.
+ *
+ * Three parties want it masked: the user (who has seen it, or said so), the
+ * interrupt disable bit in the user's view of PCI_COMMAND, and the kernel
+ * while the device must be left alone.  It is unmasked when none of them does.
+ * The line is masked in the device where that works (pci_2_3); else the
+ * interrupt is not shared, and disabled as a whole.  The device's own interrupt
+ * disable bit is never the user's; it is set unless INTx is enabled.
+ *
+ * irqlock protects the state against the handler, config.c's writes to
+ * PCI_COMMAND and the unmask eventfd, which may be signalled in any context.
+ * No eventfd is signalled under it: that may end in the unmask eventfd.
+ *
+ * The handler exists as long as INTx is enabled, with or without an eventfd to
+ * signal.  An eventfd taken away is put after those who may be signalling it
+ * have been waited for.
+ */
+#include <linux/eventfd.h>
+#include <linux/interrupt.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+
+#include "irq.h"
+#include "priv.h"
+
+/**
+ * struct vfio_pci_intx - INTx while it is enabled; element 0 of the device's ctx
+ * @vdev: the device
+ * @name: of the interrupt
+ * @irq: number; pdev->irq is something else while MSI is enabled
+ * @trigger: eventfd to signal, or NULL; written with igate held
+ * @unmask: eventfd that unmasks; belongs to vfio.ko's virqfd, igate
+ * @masked: by the user; irqlock
+ * @held: by the kernel; irqlock
+ * @off: the line is masked indeed; irqlock
+ * @signalling: the handler is at the eventfd: an unmask must not be done from
+ *	within, or an asserted line keeps the CPU forever; irqlock
+ * @deferred: an unmask is left to the thread; irqlock
+ */
+struct vfio_pci_intx {
+	struct vfio_pci_core_device *vdev;
+	char *name;
+	unsigned int irq;
+	struct eventfd_ctx *trigger;
+	struct virqfd *unmask;
+	bool masked;
+	bool held;
+	bool off;
+	bool signalling;
+	bool deferred;
+};
+
+static struct vfio_pci_intx *get_intx(struct vfio_pci_core_device *vdev)
+{
+	lockdep_assert_held(&vdev->igate);
+	if (vdev->irq_type != VFIO_PCI_INTX_IRQ_INDEX)
+		return NULL;
+	return xa_load(&vdev->ctx, 0);
+}
+
+/* Mask the line.  With irqlock held; the line is on. */
+static void line_off(struct vfio_pci_intx *intx)
+{
+	if (intx->vdev->pci_2_3)
+		pci_intx(intx->vdev->pdev, 0);
+	else
+		disable_irq_nosync(intx->irq);
+	intx->off = true;
+}
+
+/*
+ * Put the wishes of all parties into force.  With irqlock held.  True if INTx
+ * turned out to be raised: the line stays off, and the caller has to signal it
+ * after dropping the lock.
+ */
+static bool intx_update(struct vfio_pci_intx *intx)
+{
+	struct vfio_pci_core_device *vdev = intx->vdev;
+	bool off = intx->masked || intx->held || vdev->virq_disabled;
+
+	lockdep_assert_held(&vdev->irqlock);
+	if (off == intx->off)
+		return false;
+	if (off) {
+		line_off(intx);
+		return false;
+	}
+	if (vdev->pci_2_3 && !pci_check_and_unmask_intx(vdev->pdev)) {
+		intx->masked = true;
+		return true;
+	}
+	intx->off = false;
+	if (!vdev->pci_2_3)
+		enable_irq(intx->irq);
+	return false;
+}
+
+/* Not under irqlock.  Those who take the eventfd away wait for us. */
+static void intx_signal(struct vfio_pci_intx *intx)
+{
+	struct eventfd_ctx *trigger = READ_ONCE(intx->trigger);
+
+	if (trigger)
+		eventfd_signal(trigger);
+}
+
+/*
+ * The line is off as far as we know.  A reset of which we do not know may have
+ * turned it on again.
+ */
+static bool line_slipped(struct vfio_pci_intx *intx)
+{
+	struct pci_dev *pdev = intx->vdev->pdev;
+	u16 cmd;
+
+	return !pci_read_config_word(pdev, PCI_COMMAND, &cmd) &&
+	       !(cmd & PCI_COMMAND_INTX_DISABLE) &&
+	       pci_check_and_mask_intx(pdev);
+}
+
+static irqreturn_t intx_handler(int irq, void *data)
+{
+	struct vfio_pci_intx *intx = data;
+	struct vfio_pci_core_device *vdev = intx->vdev;
+	irqreturn_t ret = IRQ_HANDLED;
+	unsigned long flags;
+	bool raised = false;
+
+	spin_lock_irqsave(&vdev->irqlock, flags);
+	if (!vdev->pci_2_3) {
+		/* If it is off we are called for the last time. */
+		raised = !intx->off;
+		if (raised)
+			line_off(intx);
+	} else if (intx->off) {
+		if (!line_slipped(intx))
+			ret = IRQ_NONE;
+	} else if (pci_check_and_mask_intx(vdev->pdev)) {
+		raised = true;
+		intx->off = true;
+	} else {
+		ret = IRQ_NONE;
+	}
+	if (raised)
+		intx->masked = true;
+	intx->signalling = raised;
+	spin_unlock_irqrestore(&vdev->irqlock, flags);
+
+	if (raised) {
+		intx_signal(intx);
+		spin_lock_irqsave(&vdev->irqlock, flags);
+		intx->signalling = false;
+		spin_unlock_irqrestore(&vdev->irqlock, flags);
+	}
+	return ret;
+}
+
+/* The unmask eventfd was signalled, in any context; true to call the thread */
+static int intx_unmask_handler(void *opaque, void *data)
+{
+	struct vfio_pci_intx *intx = opaque;
+	unsigned long flags;
+	bool defer;
+
+	spin_lock_irqsave(&intx->vdev->irqlock, flags);
+	defer = intx->signalling;
+	if (!defer) {
+		intx->masked = false;
+		defer = intx_update(intx);
+	}
+	intx->deferred |= defer;
+	spin_unlock_irqrestore(&intx->vdev->irqlock, flags);
+	return defer;
+}
+
+/* What the handler could not do: unmask, or signal that INTx is raised still */
+static void intx_unmask_thread(void *opaque, void *data)
+{
+	struct vfio_pci_intx *intx = opaque;
+	bool raised = false;
+
+	spin_lock_irq(&intx->vdev->irqlock);
+	if (intx->deferred) {
+		intx->deferred = false;
+		intx->masked = false;
+		raised = intx_update(intx);
+	}
+	spin_unlock_irq(&intx->vdev->irqlock);
+	if (raised)
+		intx_signal(intx);
+}
+
+static void intx_set_masked(struct vfio_pci_intx *intx, bool masked)
+{
+	bool raised;
+
+	spin_lock_irq(&intx->vdev->irqlock);
+	intx->deferred = false;
+	intx->masked = masked;
+	raised = intx_update(intx);
+	spin_unlock_irq(&intx->vdev->irqlock);
+	if (raised)
+		intx_signal(intx);
+}
+
+static void intx_set_held(struct vfio_pci_intx *intx, bool held)
+{
+	bool raised;
+
+	spin_lock_irq(&intx->vdev->irqlock);
+	intx->held = held;
+	raised = intx_update(intx);
+	spin_unlock_irq(&intx->vdev->irqlock);
+	if (raised)
+		intx_signal(intx);
+}
+
+void vfio_pci_intx_disable_bit(struct vfio_pci_core_device *vdev, bool disabled)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+	bool raised;
+
+	spin_lock_irq(&vdev->irqlock);
+	vdev->virq_disabled = disabled;
+	raised = intx && intx_update(intx);
+	spin_unlock_irq(&vdev->irqlock);
+	if (raised)
+		intx_signal(intx);
+}
+
+void vfio_pci_intx_mask(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+
+	if (intx)
+		intx_set_held(intx, true);
+}
+
+void vfio_pci_intx_unmask(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+
+	if (intx)
+		intx_set_held(intx, false);
+}
+
+/* Replace the eventfd, by NULL for none.  Consumes @trigger. */
+static void intx_set_eventfd(struct vfio_pci_intx *intx,
+			     struct eventfd_ctx *trigger)
+{
+	struct eventfd_ctx *old = intx->trigger;
+
+	WRITE_ONCE(intx->trigger, trigger);
+	if (!old)
+		return;
+	synchronize_irq(intx->irq);
+	vfio_virqfd_flush_thread(&intx->unmask);
+	eventfd_ctx_put(old);
+}
+
+/* Consumes @trigger on success. */
+static int intx_enable(struct vfio_pci_core_device *vdev,
+		       struct eventfd_ctx *trigger)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	struct vfio_pci_intx *intx;
+	bool raised;
+	int ret;
+
+	intx = kzalloc(sizeof(*intx), GFP_KERNEL_ACCOUNT);
+	if (!intx)
+		return -ENOMEM;
+	intx->name = kasprintf(GFP_KERNEL_ACCOUNT, "vfio-intx(%s)",
+			       pci_name(pdev));
+	if (!intx->name) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+	intx->vdev = vdev;
+	intx->irq = pdev->irq;
+	intx->trigger = trigger;
+
+	ret = xa_err(xa_store(&vdev->ctx, 0, intx, GFP_KERNEL_ACCOUNT));
+	if (ret)
+		goto err_free_name;
+
+	/* It starts masked, until the handler and all it uses are in place. */
+	intx->off = true;
+	if (!vdev->pci_2_3)
+		pci_intx(pdev, 1);
+	ret = request_irq(intx->irq, intx_handler,
+			  vdev->pci_2_3 ? IRQF_SHARED : IRQF_NO_AUTOEN,
+			  intx->name, intx);
+	if (ret)
+		goto err_line_off;
+	vdev->irq_type = VFIO_PCI_INTX_IRQ_INDEX;
+
+	spin_lock_irq(&vdev->irqlock);
+	raised = intx_update(intx);
+	spin_unlock_irq(&vdev->irqlock);
+	if (raised)
+		intx_signal(intx);
+	return 0;
+
+err_line_off:
+	pci_intx(pdev, 0);
+	xa_erase(&vdev->ctx, 0);
+err_free_name:
+	kfree(intx->name);
+err_free:
+	kfree(intx);
+	return ret;
+}
+
+void vfio_pci_intx_disable(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+
+	vfio_virqfd_disable(&intx->unmask);
+	/* The line stays off when nobody is left to serve it */
+	intx_set_held(intx, true);
+	free_irq(intx->irq, intx);
+	pci_intx(vdev->pdev, 0);
+	vdev->irq_type = VFIO_PCI_IRQ_NONE;
+	xa_erase(&vdev->ctx, 0);
+
+	if (intx->trigger)
+		eventfd_ctx_put(intx->trigger);
+	kfree(intx->name);
+	kfree(intx);
+}
+
+int vfio_pci_intx_set_mask(struct vfio_pci_core_device *vdev, u32 flags,
+			   unsigned int index, unsigned int start,
+			   unsigned int count, void *data)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+
+	if (!intx || !count)
+		return -EINVAL;
+	if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
+		return -ENOTTY;
+	if (flags & VFIO_IRQ_SET_DATA_NONE || *(u8 *)data)
+		intx_set_masked(intx, true);
+	return 0;
+}
+
+int vfio_pci_intx_set_unmask(struct vfio_pci_core_device *vdev, u32 flags,
+			     unsigned int index, unsigned int start,
+			     unsigned int count, void *data)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+
+	if (!intx || !count)
+		return -EINVAL;
+	if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+		s32 fd = *(s32 *)data;
+
+		if (fd >= 0)
+			return vfio_virqfd_enable(intx, intx_unmask_handler,
+						  intx_unmask_thread, NULL,
+						  &intx->unmask, fd);
+		vfio_virqfd_disable(&intx->unmask);
+		return 0;
+	}
+	if (flags & VFIO_IRQ_SET_DATA_NONE || *(u8 *)data)
+		intx_set_masked(intx, false);
+	return 0;
+}
+
+int vfio_pci_intx_set_trigger(struct vfio_pci_core_device *vdev, u32 flags,
+			      unsigned int index, unsigned int start,
+			      unsigned int count, void *data)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+	struct eventfd_ctx *trigger;
+	int ret;
+
+	if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+		if (!count || (!intx && vdev->irq_type != VFIO_PCI_IRQ_NONE))
+			return -EINVAL;
+		trigger = vfio_pci_irq_eventfd(*(s32 *)data);
+		if (IS_ERR(trigger))
+			return PTR_ERR(trigger);
+		if (intx) {
+			intx_set_eventfd(intx, trigger);
+			return 0;
+		}
+		ret = intx_enable(vdev, trigger);
+		if (ret && trigger)
+			eventfd_ctx_put(trigger);
+		return ret;
+	}
+
+	if (!intx)
+		return -EINVAL;
+	if (!count) {
+		if (!(flags & VFIO_IRQ_SET_DATA_NONE))
+			return -EINVAL;
+		vfio_pci_intx_disable(vdev);
+		return 0;
+	}
+	if ((flags & VFIO_IRQ_SET_DATA_NONE || *(u8 *)data) &&
+	    !vdev->virq_disabled)
+		intx_signal(intx);
+	return 0;
+}

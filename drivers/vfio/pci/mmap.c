@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * mmap() of BARs, and the gate in front of device memory.
+ *
+ * A mapping is empty until it is touched.  Each fault looks, with memory_lock
+ * held for read, whether the device's memory answers: it inserts pages, or
+ * ends in SIGBUS.  Whoever turns memory off takes the lock for write and zaps
+ * all mappings, which share the address space of the device's inode.  So no
+ * access of user space reaches a device that is off or being reset.
+ *
+ * A BAR can be mapped if it fills its pages, or if the rest of its only page
+ * could be reserved, so that nobody else's registers are there.
+ */
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "priv.h"
+
+/* The rest of the page of a small BAR, reserved while the device is open */
+struct dummy_resource {
+	struct resource res;
+	struct list_head next;
+};
+
+static bool reserve_rest_of_page(struct vfio_pci_core_device *vdev,
+				 struct resource *bar)
+{
+	struct dummy_resource *dummy;
+
+	dummy = kzalloc(sizeof(*dummy), GFP_KERNEL_ACCOUNT);
+	if (!dummy)
+		return false;
+
+	dummy->res.name = "vfio sub-page reserved";
+	dummy->res.start = bar->end + 1;
+	dummy->res.end = bar->start + PAGE_SIZE - 1;
+	dummy->res.flags = bar->flags;
+	if (request_resource(bar->parent, &dummy->res)) {
+		kfree(dummy);
+		return false;
+	}
+
+	list_add(&dummy->next, &vdev->dummy_resources_list);
+	return true;
+}
+
+static bool bar_can_mmap(struct vfio_pci_core_device *vdev, int bar)
+{
+	struct resource *res = &vdev->pdev->resource[bar];
+
+	if (!IS_ENABLED(CONFIG_VFIO_PCI_MMAP))
+		return false;
+	if (!(res->flags & IORESOURCE_MEM) || !resource_size(res))
+		return false;
+	if (resource_size(res) >= PAGE_SIZE)
+		return true;
+	return res->parent && IS_ALIGNED(res->start, PAGE_SIZE) &&
+	       reserve_rest_of_page(vdev, res);
+}
+
+/* The device is enabled, and not in use yet. */
+void vfio_pci_mmap_probe(struct vfio_pci_core_device *vdev)
+{
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		vdev->bar_mmap_supported[bar] = bar_can_mmap(vdev, bar);
+}
+
+/* The device is being disabled. */
+void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev)
+{
+	struct dummy_resource *dummy, *next;
+
+	memset(vdev->bar_mmap_supported, 0, sizeof(vdev->bar_mmap_supported));
+	list_for_each_entry_safe(dummy, next, &vdev->dummy_resources_list,
+				 next) {
+		list_del(&dummy->next);
+		release_resource(&dummy->res);
+		kfree(dummy);
+	}
+}
+
+void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev)
+{
+	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
+	loff_t end = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX);
+
+	lockdep_assert_held_write(&vdev->memory_lock);
+	unmap_mapping_range(vdev->vdev.inode->i_mapping, start, end - start,
+			    true);
+}
+
+void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
+{
+	down_write(&vdev->memory_lock);
+	vfio_pci_zap_bars(vdev);
+}
+
+void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
+{
+	up_write(&vdev->memory_lock);
+}
+
+/* Returns the old PCI_COMMAND. */
+static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
+{
+	u16 old, cmd;
+
+	spin_lock_irq(&vdev->irqlock);
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
+	cmd = on ? old | PCI_COMMAND_MEMORY : old & ~PCI_COMMAND_MEMORY;
+	if (cmd != old)
+		pci_write_config_word(vdev->pdev, PCI_COMMAND, cmd);
+	spin_unlock_irq(&vdev->irqlock);
+	return old;
+}
+
+u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev)
+{
+	down_write(&vdev->memory_lock);
+	return set_decoding(vdev, true);
+}
+
+void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd)
+{
+	if (!(cmd & PCI_COMMAND_MEMORY))
+		set_decoding(vdev, false);
+	up_write(&vdev->memory_lock);
+}
+
+/* The page of the BAR that backs @addr */
+static unsigned long vma_to_pfn(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct vfio_pci_core_device *vdev = vma->vm_private_data;
+	u64 off = (u64)linear_page_index(vma, addr) << PAGE_SHIFT;
+	int bar = VFIO_PCI_OFFSET_TO_INDEX(off);
+
+	return PHYS_PFN(pci_resource_start(vdev->pdev, bar) +
+			(off & VFIO_PCI_OFFSET_MASK));
+}
+
+/*
+ * Insert the neighbours of a page, too: everybody who maps a BAR touches more
+ * of it, and some touch all (pinning it for DMA).
+ */
+static void insert_neighbours(struct vm_area_struct *vma, unsigned long addr)
+{
+	unsigned long start = max(vma->vm_start, ALIGN_DOWN(addr, PMD_SIZE));
+	unsigned long end = min(vma->vm_end - 1, addr | (PMD_SIZE - 1));
+
+	for (addr = start; addr < end; addr += PAGE_SIZE)
+		if (vmf_insert_pfn(vma, addr, vma_to_pfn(vma, addr)) &
+		    VM_FAULT_ERROR)
+			break;
+}
+
+static vm_fault_t vfio_pci_mmap_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct vfio_pci_core_device *vdev = vma->vm_private_data;
+	vm_fault_t ret;
+
+	guard(rwsem_read)(&vdev->memory_lock);
+	if (vdev->pm_runtime_engaged || !vfio_pci_memory_enabled(vdev))
+		return VM_FAULT_SIGBUS;
+
+	ret = vmf_insert_pfn(vma, vmf->address,
+			     vma_to_pfn(vma, vmf->address));
+	if (!(ret & VM_FAULT_ERROR))
+		insert_neighbours(vma, vmf->address);
+	return ret;
+}
+
+static const struct vm_operations_struct vfio_pci_mmap_ops = {
+	.fault = vfio_pci_mmap_fault,
+};
+
+/**
+ * vfio_pci_core_mmap - the mmap callback of a vfio-pci driver
+ * @core_vdev: the device
+ * @vma: the mapping to be
+ *
+ * Maps a part of one BAR, shared, or leaves it to the region that @vma starts
+ * in.
+ *
+ * Return: 0, or -EINVAL for what cannot be mapped, or why the BAR cannot be
+ * used.
+ */
+int vfio_pci_core_mmap(struct vfio_device *core_vdev,
+		       struct vm_area_struct *vma)
+{
+	struct vfio_pci_core_device *vdev =
+		container_of(core_vdev, struct vfio_pci_core_device, vdev);
+	u64 off = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 index = VFIO_PCI_OFFSET_TO_INDEX(off);
+	u64 len = vma->vm_end - vma->vm_start;
+	struct vfio_pci_region *region;
+	u64 bar_len;
+	int ret;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+
+	region = vfio_pci_region_get(vdev, index);
+	if (region) {
+		if (!region->ops->mmap ||
+		    !(region->flags & VFIO_REGION_INFO_FLAG_MMAP))
+			return -EINVAL;
+		return region->ops->mmap(vdev, region, vma);
+	}
+
+	if (index > VFIO_PCI_BAR5_REGION_INDEX ||
+	    !vdev->bar_mmap_supported[index])
+		return -EINVAL;
+
+	off &= VFIO_PCI_OFFSET_MASK;
+	bar_len = PAGE_ALIGN(pci_resource_len(vdev->pdev, index));
+	if (len > bar_len || off > bar_len - len)
+		return -EINVAL;
+
+	/* Claims the BAR, so that no other driver of the machine has it too */
+	ret = vfio_pci_core_setup_barmap(vdev, index);
+	if (ret)
+		return ret;
+
+	vma->vm_private_data = vdev;
+	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	vma->vm_page_prot = pgprot_decrypted(vma->vm_page_prot);
+	vm_flags_set(vma, VM_ALLOW_ANY_UNCACHED | VM_IO | VM_PFNMAP |
+			  VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_ops = &vfio_pci_mmap_ops;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_mmap);

@@ -1,0 +1,441 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSI and MSI-X.
+ *
+ * A vector is requested from the kernel when it gets its first eventfd, and
+ * stays so until the index is disabled.  From then on another eventfd is no
+ * more than another pointer, and no eventfd means that the next interrupt is
+ * remembered and signalled to the eventfd that comes: guests that mask and
+ * unmask a vector at each interrupt do not make the host build it anew, and
+ * nothing that the device raises is lost.
+ *
+ * The handler reads the pointer without a lock.  Whoever changes it, with
+ * igate held, waits for a handler that may have the old one before going on.
+ *
+ * The kernel owns table and message.  It changes the table, which is device
+ * memory, with memory_lock held for write and memory decoding turned on,
+ * whatever the user has made of the device; to look at it takes memory_lock for
+ * read and memory decoding that is on.
+ */
+#include <linux/eventfd.h>
+#include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irqbypass.h>
+#include <linux/msi.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "irq.h"
+#include "priv.h"
+
+/**
+ * struct msi_vector - a requested vector; in the device's ctx by its number
+ * @trigger: eventfd to signal, or NULL
+ * @pending: raised while there was none; written by the handler
+ * @irq: number
+ * @name: of the interrupt
+ * @producer: lets a hypervisor take the interrupt without us; registered if
+ *	it has a token
+ */
+struct msi_vector {
+	struct eventfd_ctx *trigger;
+	bool pending;
+	int irq;
+	char *name;
+	struct irq_bypass_producer producer;
+};
+
+static bool is_msix(struct vfio_pci_core_device *vdev)
+{
+	return vdev->irq_type == VFIO_PCI_MSIX_IRQ_INDEX;
+}
+
+static irqreturn_t msi_handler(int irq, void *data)
+{
+	struct msi_vector *vector = data;
+	struct eventfd_ctx *trigger = READ_ONCE(vector->trigger);
+
+	if (trigger)
+		eventfd_signal(trigger);
+	else
+		WRITE_ONCE(vector->pending, true);
+	return IRQ_HANDLED;
+}
+
+static void bypass_register(struct msi_vector *vector)
+{
+	vector->producer.token = vector->trigger;
+	vector->producer.irq = vector->irq;
+	/* Without it, or if the eventfd has a producer, we stay in between. */
+	if (irq_bypass_register_producer(&vector->producer))
+		vector->producer.token = NULL;
+}
+
+static void bypass_unregister(struct msi_vector *vector)
+{
+	if (!vector->producer.token)
+		return;
+	irq_bypass_unregister_producer(&vector->producer);
+	vector->producer.token = NULL;
+}
+
+/*
+ * The number of the interrupt of vector @index, allocated if MSI-X can do that
+ * later than at enabling.
+ */
+static int allocate_irq(struct vfio_pci_core_device *vdev,
+			unsigned int index)
+{
+	int irq = pci_irq_vector(vdev->pdev, index);
+	struct msi_map map;
+
+	if (irq > 0)
+		return irq;
+	if (!is_msix(vdev) || !vdev->has_dyn_msix)
+		return -EINVAL;
+	map = pci_msix_alloc_irq_at(vdev->pdev, index, NULL);
+	return map.index < 0 ? map.index : map.virq;
+}
+
+/*
+ * Request a vector, without an eventfd yet.  The table can be reached, unless
+ * the device sleeps.
+ */
+static int vector_request(struct vfio_pci_core_device *vdev, unsigned int index)
+{
+	struct msi_vector *vector;
+	int ret;
+
+	if (vdev->pdev->current_state != PCI_D0)
+		return -EIO;
+
+	vector = kzalloc(sizeof(*vector), GFP_KERNEL_ACCOUNT);
+	if (!vector)
+		return -ENOMEM;
+	vector->name = kasprintf(GFP_KERNEL_ACCOUNT, "vfio-msi%s[%u](%s)",
+				 is_msix(vdev) ? "x" : "", index,
+				 pci_name(vdev->pdev));
+	if (!vector->name) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+	vector->irq = allocate_irq(vdev, index);
+	if (vector->irq < 0) {
+		ret = vector->irq;
+		goto err_free_name;
+	}
+	ret = xa_err(xa_store(&vdev->ctx, index, vector, GFP_KERNEL_ACCOUNT));
+	if (ret)
+		goto err_free_name;
+
+	ret = request_irq(vector->irq, msi_handler, 0, vector->name, vector);
+	if (ret)
+		goto err_erase;
+	return 0;
+
+err_erase:
+	xa_erase(&vdev->ctx, index);
+err_free_name:
+	kfree(vector->name);
+err_free:
+	kfree(vector);
+	return ret;
+}
+
+static void vector_free(struct vfio_pci_core_device *vdev, unsigned int index,
+			struct msi_vector *vector)
+{
+	bypass_unregister(vector);
+	free_irq(vector->irq, vector);
+	xa_erase(&vdev->ctx, index);
+	if (vector->trigger)
+		eventfd_ctx_put(vector->trigger);
+	kfree(vector->name);
+	kfree(vector);
+}
+
+/* Our mapping of entry @index of the MSI-X table; NULL if there is none */
+static void __iomem *msix_entry(struct vfio_pci_core_device *vdev,
+				unsigned int index)
+{
+	u8 bar = vdev->msix_bar;
+
+	if (bar >= PCI_STD_NUM_BARS || !vdev->barmap[bar] ||
+	    pci_resource_len(vdev->pdev, bar) <
+	    (u64)vdev->msix_offset + vdev->msix_size)
+		return NULL;
+	return vdev->barmap[bar] + vdev->msix_offset +
+	       index * PCI_MSIX_ENTRY_SIZE;
+}
+
+/*
+ * A reset by means of the device itself, of which the PCI core does not know,
+ * may have taken the message away, or masked the vector.  With memory_lock
+ * held, and memory answering.
+ */
+static bool message_lost(struct vfio_pci_core_device *vdev, unsigned int index,
+			 struct msi_vector *vector)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	void __iomem *entry;
+	struct msi_msg msg;
+	u16 flags;
+
+	if (!is_msix(vdev)) {
+		pci_read_config_word(pdev, pdev->msi_cap + PCI_MSI_FLAGS,
+				     &flags);
+		return !(flags & PCI_MSI_FLAGS_ENABLE);
+	}
+
+	entry = msix_entry(vdev, index);
+	if (!entry)
+		return false;
+	get_cached_msi_msg(vector->irq, &msg);
+	return ioread32(entry + PCI_MSIX_ENTRY_LOWER_ADDR) != msg.address_lo ||
+	       ioread32(entry + PCI_MSIX_ENTRY_VECTOR_CTRL) &
+	       PCI_MSIX_ENTRY_CTRL_MASKBIT;
+}
+
+/* Replace the eventfd of a vector; NULL for none.  Consumes @trigger. */
+static void vector_set_eventfd(struct msi_vector *vector,
+			       struct eventfd_ctx *trigger)
+{
+	struct eventfd_ctx *old = vector->trigger;
+
+	if (old == trigger) {
+		if (old)
+			eventfd_ctx_put(old);
+		return;
+	}
+
+	bypass_unregister(vector);
+	WRITE_ONCE(vector->trigger, trigger);
+	synchronize_irq(vector->irq);
+	if (old)
+		eventfd_ctx_put(old);
+	if (!trigger)
+		return;
+	/* No handler sets it now that there is an eventfd. */
+	if (vector->pending) {
+		vector->pending = false;
+		eventfd_signal(trigger);
+	}
+	bypass_register(vector);
+}
+
+/* Have all vectors that get an eventfd requested. */
+static int request_vectors(struct vfio_pci_core_device *vdev,
+			   unsigned int start, unsigned int count,
+			   struct eventfd_ctx **triggers)
+{
+	bool forced = false;
+	unsigned int i;
+	int ret = 0;
+	u16 cmd = 0;
+
+	for (i = 0; i < count && !ret; i++) {
+		if (!triggers[i] || xa_load(&vdev->ctx, start + i))
+			continue;
+		if (!forced) {
+			cmd = vfio_pci_memory_force_on(vdev);
+			forced = true;
+		}
+		ret = vector_request(vdev, start + i);
+	}
+	if (forced)
+		vfio_pci_memory_force_end(vdev, cmd);
+	return ret;
+}
+
+/* Give the messages back that the device has lost, if it has. */
+static void restore_messages(struct vfio_pci_core_device *vdev,
+			     unsigned int start, unsigned int count,
+			     struct eventfd_ctx **triggers)
+{
+	struct msi_vector *vector;
+	unsigned int i;
+
+	guard(rwsem_read)(&vdev->memory_lock);
+	if (!vfio_pci_memory_enabled(vdev))
+		return;
+
+	for (i = 0; i < count; i++) {
+		vector = triggers[i] ? xa_load(&vdev->ctx, start + i) : NULL;
+		if (vector && message_lost(vdev, start + i, vector)) {
+			/* Of all vectors */
+			pci_restore_msi_state(vdev->pdev);
+			return;
+		}
+	}
+}
+
+/*
+ * Consumes what is in @triggers if it succeeds; else no eventfd has changed,
+ * and vectors that were requested by then stay so.
+ */
+static int set_eventfds(struct vfio_pci_core_device *vdev, unsigned int start,
+			unsigned int count, struct eventfd_ctx **triggers)
+{
+	struct msi_vector *vector;
+	unsigned int i;
+	int ret;
+
+	ret = request_vectors(vdev, start, count, triggers);
+	if (ret)
+		return ret;
+	restore_messages(vdev, start, count, triggers);
+	for (i = 0; i < count; i++) {
+		vector = xa_load(&vdev->ctx, start + i);
+		if (vector)
+			vector_set_eventfd(vector, triggers[i]);
+	}
+	return 0;
+}
+
+/*
+ * Vectors beyond the @nvec first may come later, if they can.  Returns how many
+ * there could be instead if that is less than @nvec.
+ */
+static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
+		      unsigned int nvec)
+{
+	bool msix = index == VFIO_PCI_MSIX_IRQ_INDEX;
+	struct pci_dev *pdev = vdev->pdev;
+	u16 cmd;
+	int ret;
+
+	/* To look at the table; the PCI core has a mapping of its own. */
+	if (msix && vdev->msix_bar < PCI_STD_NUM_BARS)
+		vfio_pci_core_setup_barmap(vdev, vdev->msix_bar);
+
+	cmd = vfio_pci_memory_force_on(vdev);
+	ret = pci_alloc_irq_vectors(pdev, 1, nvec,
+				    msix ? PCI_IRQ_MSIX : PCI_IRQ_MSI);
+	if (ret > 0 && ret < nvec)
+		pci_free_irq_vectors(pdev);
+	vfio_pci_memory_force_end(vdev, cmd);
+	if (ret < 0 || ret < nvec)
+		return ret;
+
+	vdev->irq_type = index;
+	return 0;
+}
+
+static long do_nothing(void *arg)
+{
+	return 0;
+}
+
+/*
+ * Wait until the CPUs have taken the interrupts that were on their way when
+ * their vectors were masked, as they have when a task runs there: the kernel
+ * complains about interrupts that come while it dismantles them.
+ */
+static void drain_cpus(const struct cpumask *cpus)
+{
+	unsigned int cpu;
+
+	for_each_cpu(cpu, cpus)
+		work_on_cpu_safe(cpu, do_nothing, NULL);
+}
+
+void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
+{
+	struct msi_vector *vector;
+	unsigned long index;
+	cpumask_var_t cpus;
+	bool have_cpus;
+	u16 cmd;
+
+	have_cpus = zalloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT);
+	cmd = vfio_pci_memory_force_on(vdev);
+	xa_for_each(&vdev->ctx, index, vector) {
+		if (have_cpus)
+			cpumask_or(cpus, cpus,
+				   irq_get_effective_affinity_mask(vector->irq));
+		vector_free(vdev, index, vector);
+	}
+	drain_cpus(have_cpus ? cpus : cpu_online_mask);
+	pci_free_irq_vectors(vdev->pdev);
+	/* The PCI core has turned INTx on, and nobody is there to serve it. */
+	pci_intx(vdev->pdev, 0);
+	vfio_pci_memory_force_end(vdev, cmd);
+	free_cpumask_var(cpus);
+
+	vdev->irq_type = VFIO_PCI_IRQ_NONE;
+}
+
+static int set_fds(struct vfio_pci_core_device *vdev, unsigned int index,
+		   unsigned int start, unsigned int count, const s32 *fds)
+{
+	bool enabled = vdev->irq_type == index;
+	struct eventfd_ctx **triggers;
+	unsigned int i;
+	int ret = 0;
+
+	if (!count || (!enabled && vdev->irq_type != VFIO_PCI_IRQ_NONE))
+		return -EINVAL;
+
+	triggers = kvcalloc(count, sizeof(*triggers), GFP_KERNEL_ACCOUNT);
+	if (!triggers)
+		return -ENOMEM;
+	for (i = 0; i < count && !ret; i++) {
+		triggers[i] = vfio_pci_irq_eventfd(fds[i]);
+		if (IS_ERR(triggers[i])) {
+			ret = PTR_ERR(triggers[i]);
+			triggers[i] = NULL;
+		}
+	}
+	if (ret)
+		goto out_put;
+
+	if (!enabled) {
+		ret = msi_enable(vdev, index, start + count);
+		if (ret)
+			goto out_put;
+	}
+	ret = set_eventfds(vdev, start, count, triggers);
+	if (!ret)
+		goto out_free;
+	if (!enabled)
+		vfio_pci_msi_disable(vdev);
+
+out_put:
+	for (i = 0; i < count; i++)
+		if (triggers[i])
+			eventfd_ctx_put(triggers[i]);
+out_free:
+	kvfree(triggers);
+	return ret;
+}
+
+static void loop_back(struct vfio_pci_core_device *vdev, unsigned int start,
+		      unsigned int count, const u8 *bools)
+{
+	struct msi_vector *vector;
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		vector = xa_load(&vdev->ctx, start + i);
+		if (vector && vector->trigger && (!bools || bools[i]))
+			eventfd_signal(vector->trigger);
+	}
+}
+
+int vfio_pci_msi_set_trigger(struct vfio_pci_core_device *vdev, u32 flags,
+			     unsigned int index, unsigned int start,
+			     unsigned int count, void *data)
+{
+	if (flags & VFIO_IRQ_SET_DATA_EVENTFD)
+		return set_fds(vdev, index, start, count, data);
+
+	if (vdev->irq_type != index)
+		return -EINVAL;
+	if (!count && flags & VFIO_IRQ_SET_DATA_NONE)
+		vfio_pci_msi_disable(vdev);
+	else
+		loop_back(vdev, start, count,
+			  flags & VFIO_IRQ_SET_DATA_BOOL ? data : NULL);
+	return 0;
+}

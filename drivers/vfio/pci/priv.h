@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the files of vfio-pci-core.ko; variant drivers see
+ * include/linux/vfio_pci_core.h only.
+ *
+ * Locks, outermost first.  A task that holds one may take those below it:
+ *
+ *   dev_set->lock	(vfio) opens and closes of all devices of one reset
+ *			scope; held over open, close and the whole hot reset
+ *   igate		the interrupt configuration: irq_type, ctx, and the
+ *			changes of err_trigger and req_trigger (read by RCU)
+ *   ioeventfds_lock	the list of ioeventfds and its length
+ *   mmap_lock		(mm) held by page faults, and taken by user copies
+ *   memory_lock	whether device memory answers.  Held for read around
+ *			each access to a BAR, the ROM or the MSI-X table and
+ *			around the insertion of a page-table entry; held for
+ *			write by whoever turns memory decoding off or on,
+ *			changes the power state or resets the device.  Also
+ *			protects pm_runtime_engaged, pm_wake_eventfd_ctx,
+ *			pm_save and sriov_active
+ *   irqlock		(spinlock, interrupts off) INTx against its handler
+ *
+ * Nobody copies from or to user space while holding memory_lock: a user
+ * buffer may itself be a mapping of a BAR, and its fault takes the lock.
+ * The igates or memory_locks of several devices are only taken by who holds
+ * the dev_set->lock that they share (hot reset).
+ *
+ * PCI_COMMAND is changed by INTx's handler, too: while the device is open,
+ * read-modify-write of it takes irqlock, or has INTx masked.
+ */
+#ifndef VFIO_PCI_PRIV_H
+#define VFIO_PCI_PRIV_H
+
+#include <linux/pci.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+#include <linux/vfio_pci_core.h>
+
+/* config.c, config_perm.c: virtualised configuration space */
+
+/*
+ * Build pci_config_map and vconfig of an enabled and reset device.  Undone by
+ * vfio_pci_config_free(), which also restores what the user made of the
+ * emulated BARs and tolerates a device whose init failed.
+ */
+int vfio_pci_config_init(struct vfio_pci_core_device *vdev);
+void vfio_pci_config_free(struct vfio_pci_core_device *vdev);
+
+/*
+ * Read or write configuration space at the region-relative part of *ppos.
+ * The device is awake (runtime PM).  Takes igate and memory_lock where
+ * needed: callers hold neither.
+ */
+ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
+			   size_t count, loff_t *ppos, bool iswrite);
+
+/* Size of the ROM that was found when the device was opened; 0 for none */
+u32 vfio_pci_config_rom_size(struct vfio_pci_core_device *vdev);
+
+/*
+ * True if the device is in D0 and memory decoding is on as the user sees it.
+ * Caller holds memory_lock.
+ */
+bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
+
+/* irq.c, intx.c, msi.c */
+
+/* Number of interrupts of VFIO_PCI_*_IRQ_INDEX; 0 where there is none. */
+int vfio_pci_irq_count(struct vfio_pci_core_device *vdev, u32 index);
+
+/* VFIO_IRQ_INFO_* of an index whose count is not 0. */
+u32 vfio_pci_irq_flags(struct vfio_pci_core_device *vdev, u32 index);
+
+/*
+ * VFIO_DEVICE_SET_IRQS after vfio_set_irqs_validate_and_prepare(): @data is
+ * the kernel copy of the payload or NULL.  Caller holds igate.
+ */
+int vfio_pci_set_irqs(struct vfio_pci_core_device *vdev, u32 flags,
+		      unsigned int index, unsigned int start,
+		      unsigned int count, void *data);
+
+/*
+ * Last close: free INTx, MSI or MSI-X and drop every eventfd, those for errors
+ * and requests included.  Takes igate.
+ */
+void vfio_pci_irqs_disable(struct vfio_pci_core_device *vdev);
+
+/*
+ * Keep INTx masked while the device must not be touched for it: while it is
+ * suspended, and during a reset, with igate held all the time.  An unmask of
+ * the user's is remembered, and put into force by unmask.  Caller holds igate,
+ * but not memory_lock.
+ */
+void vfio_pci_intx_mask(struct vfio_pci_core_device *vdev);
+void vfio_pci_intx_unmask(struct vfio_pci_core_device *vdev);
+
+/* Signal the user's error eventfd, if any.  Takes no lock (RCU). */
+void vfio_pci_signal_error(struct vfio_pci_core_device *vdev);
+
+/* Ask the user to release the device, for the @count-th time (RCU). */
+void vfio_pci_signal_request(struct vfio_pci_core_device *vdev,
+			     unsigned int count);
+
+/* info.c: the ioctls that describe the device */
+int vfio_pci_ioctl_device_info(struct vfio_pci_core_device *vdev,
+			       void __user *arg);
+int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
+			       void __user *arg);
+int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,
+			    void __user *arg);
+
+/* region.c: device specific regions */
+struct vfio_pci_region *vfio_pci_region_get(struct vfio_pci_core_device *vdev,
+					    u64 index);
+void vfio_pci_regions_free(struct vfio_pci_core_device *vdev);
+
+/* bar.c: BARs and the ROM by read() and write() */
+ssize_t vfio_pci_bar_rw(struct vfio_pci_core_device *vdev, char __user *buf,
+			size_t count, loff_t *ppos, bool iswrite);
+size_t vfio_pci_rom_probe(struct vfio_pci_core_device *vdev);
+void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev);
+
+/* ioeventfd.c */
+int vfio_pci_ioctl_ioeventfd(struct vfio_pci_core_device *vdev,
+			     void __user *arg);
+void vfio_pci_ioeventfds_free(struct vfio_pci_core_device *vdev);
+
+/* mmap.c: mappings of BARs, and the gate in front of device memory */
+void vfio_pci_mmap_probe(struct vfio_pci_core_device *vdev);
+void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
+
+/* Remove every user mapping of a BAR.  memory_lock is held for write. */
+void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
+
+/*
+ * Take memory_lock for write and remove every user mapping of a BAR.  Until
+ * the lock is dropped nobody reaches the device's memory; what becomes of
+ * later accesses depends on the state that the device is left in.
+ */
+void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
+void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
+
+/*
+ * Let the kernel reach the device's memory (the MSI-X table, the ROM) whatever
+ * the user made of the memory enable bit: takes memory_lock for write, turns
+ * decoding on in hardware, and returns what vfio_pci_memory_force_end() needs
+ * to undo both.  Other bits of PCI_COMMAND may change meanwhile.
+ */
+u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev);
+void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
+
+/* reset.c: function, slot and bus resets */
+
+/*
+ * Reset the function (FLR or what else the device offers), with all mappings
+ * zapped and memory_lock held meanwhile.  -EAGAIN if the device is busy,
+ * another error if it cannot be reset.  Takes igate and memory_lock.
+ */
+int vfio_pci_reset_function(struct vfio_pci_core_device *vdev);
+
+int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg);
+int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
+				  void __user *arg);
+int vfio_pci_ioctl_hot_reset(struct vfio_pci_core_device *vdev,
+			     void __user *arg);
+
+/* Put the device into the set of those that a hot reset of it affects. */
+int vfio_pci_reset_assign_set(struct vfio_pci_core_device *vdev);
+
+/*
+ * Reset slot or bus if a function on it still needs that and none is in use
+ * but the one that is being closed.  dev_set->lock is held.
+ */
+void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set);
+
+/* power.c: D-states, runtime PM and the low power features */
+extern const struct dev_pm_ops vfio_pci_core_pm_ops;
+
+/*
+ * Change the power state, saving over D3hot what a device without No_Soft_Reset
+ * loses there.  memory_lock is held for write, and mappings are zapped if the
+ * device is to leave D0.  -EBUSY for a PF with VFs.
+ */
+int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
+			     pci_power_t state);
+
+void vfio_pci_power_probe(struct vfio_pci_core_device *vdev);
+
+/* Leave low power mode for good: the device is being closed. */
+void vfio_pci_low_power_end(struct vfio_pci_core_device *vdev);
+
+int vfio_pci_feature_low_power_entry(struct vfio_pci_core_device *vdev,
+				     u32 flags, void __user *arg,
+				     size_t argsz);
+int vfio_pci_feature_low_power_wakeup(struct vfio_pci_core_device *vdev,
+				      u32 flags, void __user *arg,
+				      size_t argsz);
+int vfio_pci_feature_low_power_exit(struct vfio_pci_core_device *vdev,
+				    u32 flags, void __user *arg, size_t argsz);
+
+/* token.c: the secret that PF and VF users share */
+int vfio_pci_token_init(struct vfio_pci_core_device *vdev);
+void vfio_pci_token_free(struct vfio_pci_core_device *vdev);
+
+/* An open VF counts as a user of its PF's token. */
+void vfio_pci_token_user_add(struct vfio_pci_core_device *vdev, int n);
+
+int vfio_pci_feature_token(struct vfio_pci_core_device *vdev, u32 flags,
+			   void __user *arg, size_t argsz);
+
+/* sriov.c: PFs and VFs, between registration and its end */
+int vfio_pci_sriov_init(struct vfio_pci_core_device *vdev);
+void vfio_pci_sriov_free(struct vfio_pci_core_device *vdev);
+
+#endif
