@@ -1,0 +1,408 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Compares our interfaces with Linux's, by what the compiler makes of them.
+# Neither side's headers are read by eye or by pattern: a probe that includes
+# them is compiled, and the facts are taken from the preprocessor (names of
+# macros), the assembler output (their values), the debugging information
+# (layouts, enumerators) and gcc's -aux-info (prototypes).  The facts of a side
+# are files of sorted lines, the first word of which is the name of what they
+# describe; a comparison is a diff of two such files, and fails as well if
+# Linux's file has fewer names than it is known to have.
+#
+# Runs inside the Debian root; see run.sh.
+
+set -eu
+
+[ $# = 4 ] || { echo "usage: compare.sh KVER SRC BUILD OUT" >&2; exit 2; }
+kver=$1 src=$2 build=$3 out=$4
+here=$(dirname "$(realpath "$0")")
+kdir=/lib/modules/$kver/build
+ksource=$(realpath "/lib/modules/$kver/source")
+extras=$here/extras
+LC_ALL=C
+export LC_ALL
+
+tests=0
+failed=0
+
+pass()
+{
+	tests=$((tests + 1))
+	echo "ok $tests - $*"
+}
+
+fail()
+{
+	tests=$((tests + 1))
+	failed=$((failed + 1))
+	echo "not ok $tests - $*"
+}
+
+die()
+{
+	fail "abi: $*"
+	echo "1..$tests"
+	exit 1
+}
+
+# show FILE: its first lines as TAP diagnostics.
+show()
+{
+	head -n 100 "$1" | sed 's/^/# /'
+}
+
+# compile COMMAND ARGUMENT...: COMMAND is text for the shell, as Kbuild has it.
+# It runs where the kernel's relative include paths start.
+compile()
+{
+	compile_cmd=$1
+	shift
+	(cd "$kdir" && eval "$compile_cmd"' "$@"') 2>"$out/compile.log" || {
+		show "$out/compile.log"
+		return 1
+	}
+}
+
+# is_from DIRECTORY COUNT FILE: are the vfio headers of which FILE is a list
+# COUNT, and all below DIRECTORY?
+is_from()
+{
+	[ "$(grep -c "^$1/" "$3")" = "$2" ] && [ "$(wc -l <"$3")" = "$2" ]
+}
+
+# facts DIR COMMAND SOURCE: writes to DIR what SOURCE, compiled by COMMAND,
+# gets from the vfio headers:
+#   headers          the headers
+#   macros           name, value, size and signedness (or text)
+#   function-macros  name, parameters, text
+#   enumerators      name, value
+#   layouts          name, lines of the structure's layout
+#   prototypes       name, return type and types of parameters
+facts()
+{
+	rm -rf "$1"
+	mkdir -p "$1"
+	compile "$2" -w -E -dD -o "$1/probe.i" "$3" || return 1
+	awk -v dir="$1" -v probe="$3" -f "$here/macros.awk" "$1/probe.i"
+	compile "$2" -w -fpermissive -g -fno-eliminate-unused-debug-types \
+		-aux-info "$1/prototypes.raw" -S -o "$1/eval.s" "$1/eval.c" ||
+		return 1
+	compile "$2" -c -o "$1/eval.o" "$1/eval.s" || return 1
+
+	sed -n 's/^# abi \(.*\)/\1/p' "$1/eval.s" | sort -u \
+		- "$1/macros.text" >"$1/macros"
+	sort -u "$1/headers.raw" >"$1/headers"
+	sort -u "$1/function-macros.raw" >"$1/function-macros"
+	readelf --debug-dump=info "$1/eval.o" |
+		awk -f "$here/enumerators.awk" | sort -u >"$1/enumerators"
+	pahole --show_decl_info "$1/eval.o" |
+		awk -f "$here/layouts.awk" | sort -s -k 1,1 >"$1/layouts"
+	awk -f "$here/prototypes.awk" "$1/prototypes.raw" |
+		sort -u >"$1/prototypes"
+}
+
+# samples NAME: a C file that shows what the macro NAME makes of some numbers.
+samples()
+{
+	cat <<-END
+	#define ABI_SAMPLE(x) \\
+		__asm__ volatile ("\\n# abi %c0 %c1" : : "i"(x), "i"($1(x)))
+	void abi_samples(void);
+	void abi_samples(void)
+	{
+	END
+	for x in 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 0xff 0x7fffffff \
+		0x80000000 0xffffffff; do
+		echo "	ABI_SAMPLE($x);"
+	done
+	echo "}"
+}
+
+# settle_function_macros SOURCE LINUX-DIR LINUX-COMMAND OUR-DIR OUR-COMMAND:
+# macros with one parameter whose texts differ are the same all the same if
+# they give the same results.
+settle_function_macros()
+{
+	for name in $(diff "$2/function-macros" "$4/function-macros" |
+		awk '/^[<>]/ { print $2 }' | sort | uniq -d); do
+		{
+			echo "#include \"$1\""
+			samples "$name"
+		} >"$out/samples.c"
+		compile "$3" -w -S -o "$2/samples.s" "$out/samples.c" \
+			>/dev/null || continue
+		compile "$5" -w -S -o "$4/samples.s" "$out/samples.c" \
+			>/dev/null || continue
+		for dir in "$2" "$4"; do
+			grep '^# abi ' "$dir/samples.s" >"$dir/samples.$name" ||
+				continue 2
+			sum=$(cksum <"$dir/samples.$name")
+			sed -i "s/^$name .*/$name (x) has results $sum/" \
+				"$dir/function-macros"
+		done
+	done
+}
+
+# without_extras KIND LINUX OURS: the lines of OURS, but for names that LINUX
+# does not have and that the file of extras allows.
+without_extras()
+{
+	awk -v kind="$1" '
+	FILENAME == ARGV[1] { if ($1 == kind) allowed[$2]; next }
+	FILENAME == ARGV[2] { linux[$1]; next }
+	!($1 in allowed) || $1 in linux
+	' "$extras" "$2" "$3"
+}
+
+# compare TITLE KIND MINIMUM LINUX OURS: one test.
+compare()
+{
+	names=$(awk '{ print $1 }' "$4" | sort -u | wc -l)
+	if [ "$names" -lt "$3" ]; then
+		fail "$1: only $names names found in Linux, at least $3 expected"
+		return
+	fi
+	without_extras "$2" "$4" "$5" >"$5.compared"
+	if diff -U 3 --label linux --label ours "$4" "$5.compared" \
+		>"$5.diff"; then
+		pass "$1: $names alike"
+	else
+		fail "$1: differ"
+		show "$5.diff"
+	fi
+}
+
+# compare_facts TITLE SET MINIMA: the facts in OUT/SET/linux and OUT/SET/ours;
+# MINIMA are those of macros, function macros, enumerators, layouts and
+# prototypes, or - where there are none to compare.
+compare_facts()
+{
+	title=$1 set=$out/$2
+	shift 2
+	for kind in macro function-macro enumerator layout prototype; do
+		[ "$1" = - ] || compare "$title: ${kind}s" $kind "$1" \
+			"$set/linux/${kind}s" "$set/ours/${kind}s"
+		shift
+	done
+}
+
+# both SET SOURCE COUNT LINUX-DIRECTORY LINUX-COMMAND OUR-DIRECTORY OUR-COMMAND
+# gathers the facts of SOURCE from either side, and makes sure that each used
+# its own COUNT headers.
+both()
+{
+	facts "$out/$1/linux" "$5" "$2" || {
+		fail "$1: Linux's headers compile"
+		return 1
+	}
+	facts "$out/$1/ours" "$7" "$2" || {
+		fail "$1: our headers compile"
+		return 1
+	}
+	if ! is_from "$4" "$3" "$out/$1/linux/headers" ||
+		! is_from "$6" "$3" "$out/$1/ours/headers"; then
+		fail "$1: each side uses its own headers"
+		show "$out/$1/linux/headers"
+		show "$out/$1/ours/headers"
+		return 1
+	fi
+	settle_function_macros "$2" "$out/$1/linux" "$5" "$out/$1/ours" "$7"
+}
+
+# ------------------------------------------------------------------------
+# The user space header
+# ------------------------------------------------------------------------
+
+# As "make headers_install" would have it: without __user, __KERNEL__ parts.
+install_header()
+{
+	mkdir -p "$out/include/linux"
+	(cd "$kdir" && sh scripts/headers_install.sh \
+		"$src/include/uapi/linux/vfio.h" "$out/include/linux/vfio.h")
+}
+
+uapi()
+{
+	printf '#include <linux/vfio.h>\n' >"$out/uapi.c"
+	install_header || { fail "our header installs"; return; }
+
+	arch=/usr/include/$(gcc -print-multiarch)
+	for mode in 64 32; do
+		cc="gcc -m$mode -O1 -isystem $arch"
+		both "uapi-$mode" "$out/uapi.c" 1 \
+			/usr/include/linux "$cc" \
+			"$out/include/linux" "$cc -I$out/include" || continue
+		compare_facts "user space, $mode bits" "uapi-$mode" \
+			170 3 33 49 -
+	done
+
+	# Also as it is in the tree, in strict C.
+	if compile "gcc -std=c11 -Wall -Wextra -Wpedantic -Werror" \
+		-I"$src/include/uapi" -fsyntax-only "$out/uapi.c"; then
+		pass "our header is usable from the tree, without a warning"
+	else
+		fail "our header is usable from the tree, without a warning"
+	fi
+}
+
+# ------------------------------------------------------------------------
+# The driver headers
+# ------------------------------------------------------------------------
+
+# The command with which the kernel compiles a module's file, up to its name.
+kernel_command()
+{
+	mkdir -p "$out/module"
+	echo 'obj-m := probe.o' >"$out/module/Makefile"
+	echo '#include <linux/module.h>' >"$out/module/probe.c"
+	rm -f "$out/module"/.*.cmd
+	make -s -C "$kdir" M="$out/module" probe.o >"$out/compile.log" 2>&1 ||
+		return
+	sed -n 's/^savedcmd_[^ ]* := *//p' "$out/module/.probe.o.cmd" |
+		sed 's/ -c -o .*//; s/ -Wp,-MMD,[^ ]*//'
+}
+
+# The annotations of pointers are nothing to gcc.  As volatile they become
+# part of the types, and a forgotten or misplaced one is a difference.
+annotations()
+{
+	for annotation in __user __iomem __rcu __percpu; do
+		echo "#undef $annotation"
+		echo "#define $annotation volatile"
+	done
+}
+
+# variant NAME: the configuration in which the headers are looked at, as
+# preprocessor lines.
+variant()
+{
+	case $1 in
+	stock)
+		;;
+	iommufd)
+		echo "#define CONFIG_IOMMUFD 1"
+		echo "#define CONFIG_VFIO_DEVICE_CDEV 1"
+		;;
+	groupless)
+		echo "#undef CONFIG_VFIO_GROUP"
+		echo "#undef CONFIG_VFIO_CONTAINER"
+		;;
+	esac
+}
+
+drivers()
+{
+	cc=$(kernel_command)
+	if [ -z "$cc" ]; then
+		fail "the kernel's compiler command is known"
+		show "$out/compile.log"
+		return
+	fi
+	cat >"$out/driver.c" <<-END
+	#include <linux/io-64-nonatomic-lo-hi.h>
+	#include <linux/vfio.h>
+	#include <linux/vfio_pci_core.h>
+	END
+	for variant in stock iommufd groupless; do
+		{
+			annotations
+			variant $variant
+		} >"$out/$variant.h"
+		linux="$cc -include $out/$variant.h"
+		# What comes first wins over the kernel's own directories.
+		ours=$(echo "$linux" | sed "s|-nostdinc|& -I$src/include|")
+		both "driver-$variant" "$out/driver.c" 3 \
+			"$ksource/include" "$linux" "$src/include" "$ours" ||
+			continue
+		case $variant in
+		stock) minima="180 8 37 60 69" ;;
+		iommufd) minima="180 8 37 60 69" ;;
+		groupless) minima="180 8 37 60 69" ;;
+		esac
+		# shellcheck disable=SC2086 # five numbers
+		compare_facts "drivers, $variant" "driver-$variant" $minima
+	done
+}
+
+# ------------------------------------------------------------------------
+# The modules
+# ------------------------------------------------------------------------
+
+# exports MODULE FILE: name, kind of export and name space of what the MODULE
+# exports by FILE, a Module.symvers.
+exports()
+{
+	awk -F '\t' -v module="$1" '
+	{ n = split($3, path, "/") }
+	path[n] == module { print $2, $4, $5 }
+	' "$2" | sort
+}
+
+# interface FILE: name and type of the module's parameters, its aliases, and
+# its soft dependencies as far as the kernel has such modules.  Descriptions
+# are prose, and not compared.
+interface()
+{
+	modinfo -F parm "$1" |
+		sed 's/^\([^:]*\):.*(\([^()]*\))$/parameter:\1 \2/'
+	modinfo -F alias "$1" | sed 's/^/alias:/'
+	kind=
+	for word in $(modinfo -F softdep "$1"); do
+		case $word in
+		pre: | post:)
+			kind=$word
+			;;
+		*)
+			! modinfo -k "$kver" -n "$word" >/dev/null 2>&1 ||
+				echo "softdep:$kind$word"
+			;;
+		esac
+	done
+}
+
+modules()
+{
+	mkdir -p "$out/modules"
+	for module in vfio:27 vfio-pci-core:31; do
+		minimum=${module#*:} module=${module%:*}
+		linux=$out/modules/$module.exports.linux
+		ours=$out/modules/$module.exports.ours
+		exports "$module" "$kdir/Module.symvers" >"$linux"
+		if [ -s "$build/Module.symvers" ]; then
+			exports "$module" "$build/Module.symvers" >"$ours"
+			compare "exports of $module" export "$minimum" \
+				"$linux" "$ours"
+		else
+			fail "exports of $module: no Module.symvers in $build"
+		fi
+	done
+	for module in vfio:3 vfio_iommu_type1:3 vfio-pci:7; do
+		minimum=${module#*:} module=${module%:*}
+		linux=$out/modules/$module.interface.linux
+		ours=$out/modules/$module.interface.ours
+		ko=$(find "$build" -name "$module.ko")
+		interface "$(modinfo -k "$kver" -n "$module")" | sort >"$linux"
+		if [ -f "$ko" ]; then
+			interface "$ko" | sort >"$ours"
+			compare "parameters and aliases of $module" interface \
+				"$minimum" "$linux" "$ours"
+		else
+			fail "parameters and aliases of $module: no $module.ko in $build"
+		fi
+	done
+}
+
+case $out in
+*/build/abi) rm -rf "$out" ;;
+*) die "not made for $out" ;;
+esac
+mkdir -p "$out"
+[ -f "$extras" ] || die "$extras is not there"
+
+uapi
+drivers
+modules
+
+echo "1..$tests"
+[ "$failed" = 0 ]
