@@ -330,8 +330,6 @@ static int vfio_group_ioctl_set_container(struct vfio_group *group,
 
 	if (get_user(fd, arg))
 		return -EFAULT;
-	if (fd < 0)
-		return -EINVAL;
 
 	f = fdget(fd);
 	if (fd_empty(f))

@@ -44,7 +44,7 @@ struct vfio_group;
  */
 struct vfio_device_set {
 	void *set_id;
-	struct mutex lock;
+	struct mutex lock;	/* device_list, open counts of the members */
 	struct list_head device_list;
 	unsigned int device_count;
 };

@@ -216,7 +216,7 @@ VFIO_IOWRITE_DECLARATION(64)
 
 #define VFIO_IOREAD_DECLARATION(size) \
 int vfio_pci_core_ioread##size(struct vfio_pci_core_device *vdev,	\
-			bool test_mem, u##size *val, void __iomem *io);
+			bool test_mem, u##size * val, void __iomem *io);
 
 VFIO_IOREAD_DECLARATION(8)
 VFIO_IOREAD_DECLARATION(16)

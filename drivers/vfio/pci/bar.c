@@ -69,7 +69,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_iowrite##size)
 
 #define VFIO_PCI_IOREAD(size)						\
 int vfio_pci_core_ioread##size(struct vfio_pci_core_device *vdev,	\
-			       bool test_mem, u##size *val,		\
+			       bool test_mem, u##size * val,		\
 			       void __iomem *io)			\
 {									\
 	int ret = vfio_pci_access_begin(vdev, test_mem);		\

@@ -124,6 +124,8 @@ static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 /* COMMAND */
 
 #define COMMAND_DECODE	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)
+/* What the user's writes change in the device */
+#define COMMAND_HW	(COMMAND_DECODE | PCI_COMMAND_MASTER)
 
 static u16 virtual_command(struct vfio_pci_core_device *vdev)
 {
@@ -182,7 +184,7 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 {
 	struct vfio_pci_config *config = vfio_pci_config(vdev);
 	u32 byte_mask = all_ones(width) << 8 * (pos - PCI_COMMAND);
-	u16 old, new, changed, mask = PCI_COMMAND_MASTER | COMMAND_DECODE;
+	u16 old, new, changed, mask = COMMAND_HW;
 
 	value <<= 8 * (pos - PCI_COMMAND);
 	if (vdev->pdev->no_command_memory)
@@ -223,17 +225,26 @@ static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 		PCI_D0, PCI_D1, PCI_D2, PCI_D3hot
 	};
 	pci_power_t state = states[value & PCI_PM_CTRL_STATE_MASK];
+	struct pci_dev *pdev = vdev->pdev;
+	u16 command;
 
 	/* In the register's lower byte */
 	if (pos & 1)
 		return 0;
 
-	/* The device may lose COMMAND on the way, and get it back. */
+	/*
+	 * On the way to D0 the device may lose COMMAND, and get back what it
+	 * was when it left D0; the user may have changed it since.
+	 */
 	mutex_lock(&vdev->igate);
 	vfio_pci_intx_mask(vdev);
 	vfio_pci_zap_and_lock_memory(vdev);
-	if (state != vdev->pdev->current_state)
+	if (state != pdev->current_state &&
+	    !pci_read_config_word(pdev, PCI_COMMAND, &command)) {
 		vfio_pci_set_power_state(vdev, state);
+		if (pdev->current_state == PCI_D0)
+			write_device_command(vdev, command, COMMAND_HW);
+	}
 	vfio_pci_unlock_memory(vdev);
 	vfio_pci_intx_unmask(vdev);
 	mutex_unlock(&vdev->igate);

@@ -62,6 +62,14 @@ static struct vfio_pci_intx *get_intx(struct vfio_pci_core_device *vdev)
 	return xa_load(&vdev->ctx, 0);
 }
 
+/* The device's own interrupt disable bit, as a register that others write */
+static void set_intx(struct vfio_pci_core_device *vdev, bool on)
+{
+	spin_lock_irq(&vdev->irqlock);
+	pci_intx(vdev->pdev, on);
+	spin_unlock_irq(&vdev->irqlock);
+}
+
 /* Mask the line.  With irqlock held; the line is on. */
 static void line_off(struct vfio_pci_intx *intx)
 {
@@ -290,13 +298,13 @@ static int intx_enable(struct vfio_pci_core_device *vdev,
 
 	/* It starts masked, until the handler and all it uses are in place. */
 	intx->off = true;
-	if (!vdev->pci_2_3)
-		pci_intx(pdev, 1);
 	ret = request_irq(intx->irq, intx_handler,
 			  vdev->pci_2_3 ? IRQF_SHARED : IRQF_NO_AUTOEN,
 			  intx->name, intx);
 	if (ret)
-		goto err_line_off;
+		goto err_erase;
+	if (!vdev->pci_2_3)
+		set_intx(vdev, true);
 	vdev->irq_type = VFIO_PCI_INTX_IRQ_INDEX;
 
 	spin_lock_irq(&vdev->irqlock);
@@ -306,8 +314,7 @@ static int intx_enable(struct vfio_pci_core_device *vdev,
 		intx_signal(intx);
 	return 0;
 
-err_line_off:
-	pci_intx(pdev, 0);
+err_erase:
 	xa_erase(&vdev->ctx, 0);
 err_free_name:
 	kfree(intx->name);
@@ -324,7 +331,7 @@ void vfio_pci_intx_disable(struct vfio_pci_core_device *vdev)
 	/* The line stays off when nobody is left to serve it */
 	intx_set_held(intx, true);
 	free_irq(intx->irq, intx);
-	pci_intx(vdev->pdev, 0);
+	set_intx(vdev, false);
 	vdev->irq_type = VFIO_PCI_IRQ_NONE;
 	xa_erase(&vdev->ctx, 0);
 

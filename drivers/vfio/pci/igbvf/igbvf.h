@@ -25,7 +25,7 @@
 #include "state.h"
 
 /* Page 0 of BAR0 goes through the driver; with larger pages, all of it. */
-#define IGBVF_TRAPPED	(PAGE_SIZE <= SZ_4K ? SZ_4K : IGBVF_BAR_SIZE)
+#define IGBVF_TRAPPED	(IS_ALIGNED(SZ_4K, PAGE_SIZE) ? SZ_4K : IGBVF_BAR_SIZE)
 
 /**
  * struct igbvf_session - the stream of one stay in STOP_COPY or RESUMING
