@@ -43,6 +43,7 @@
  */
 #define TYPE1_RUN_SHIFT		18
 #define TYPE1_RUN_MAX		BIT(TYPE1_RUN_SHIFT)
+#define TYPE1_RUN_BITS		(TYPE1_RUN_SHIFT + 1)
 #define TYPE1_PFN_BITS		44
 
 /**
@@ -54,7 +55,7 @@
  */
 struct type1_run {
 	u64 pfn:TYPE1_PFN_BITS;
-	u64 npages:(TYPE1_RUN_SHIFT + 1);
+	u64 npages:TYPE1_RUN_BITS;
 	u64 pinned:1;
 };
 
@@ -302,7 +303,7 @@ void type1_dirty_mark(struct type1_mapping *m, unsigned long index,
 		      unsigned long npages);
 void type1_dirty_forget(struct type1_mapping *m);
 
-/* Largest dirty bitmap of one request, in bytes: pages of 2^31 */
+/* Bytes of the largest dirty bitmap of one request: 2^31 pages */
 #define TYPE1_DIRTY_BITMAP_MAX	BIT_ULL(28)
 
 /* emulated */

@@ -288,7 +288,7 @@ int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
 		tries = start == prev ? tries + 1 : 0;
 		prev = start;
 		if (tries == UNPIN_TRIES) {
-			pr_err_ratelimited("unmap of IOVA %#lx refused: the driver of an emulated device keeps %lu pages of it pinned; close the device to get on\n",
+			pr_err_ratelimited("unmap of IOVA %#lx refused: the driver of an emulated device keeps %lu pages of it pinned; close that device and try again\n",
 					   start, m->nr_pins);
 			return -EBUSY;
 		}

@@ -32,10 +32,26 @@ module_param(dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
 		 "Most mappings of a container (65535)");
 
+/* What depends on the groups that are in the container */
+static long check_state_extension(struct type1_iommu *iommu, unsigned long ext)
+{
+	long yes;
+
+	if (!iommu)
+		return 0;
+	if (mutex_lock_killable(&iommu->lock))
+		return -EINTR;
+	if (ext == VFIO_UPDATE_VADDR)
+		/* drivers of emulated devices may use vaddr at any time */
+		yes = list_empty(&iommu->emulated_groups);
+	else
+		yes = type1_all_coherent(iommu);
+	mutex_unlock(&iommu->lock);
+	return yes;
+}
+
 static long check_extension(struct type1_iommu *iommu, unsigned long ext)
 {
-	bool yes;
-
 	switch (ext) {
 	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
@@ -43,20 +59,8 @@ static long check_extension(struct type1_iommu *iommu, unsigned long ext)
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_UPDATE_VADDR:
-		/* a driver of an emulated device may use vaddr at any time */
-		if (!iommu)
-			return 0;
-		mutex_lock(&iommu->lock);
-		yes = list_empty(&iommu->emulated_groups);
-		mutex_unlock(&iommu->lock);
-		return yes;
 	case VFIO_DMA_CC_IOMMU:
-		if (!iommu)
-			return 0;
-		mutex_lock(&iommu->lock);
-		yes = type1_all_coherent(iommu);
-		mutex_unlock(&iommu->lock);
-		return yes;
+		return check_state_extension(iommu, ext);
 	default:
 		return 0;
 	}
@@ -123,7 +127,8 @@ static long ioctl_get_info(struct type1_iommu *iommu, void __user *arg)
 	if (argsz < offsetofend(typeof(info), iova_pgsizes))
 		return -EINVAL;
 
-	mutex_lock(&iommu->lock);
+	if (mutex_lock_killable(&iommu->lock))
+		return -EINTR;
 	info.flags = VFIO_IOMMU_INFO_PGSIZES;
 	info.iova_pgsizes = iommu->pgsize_bitmap;
 	ret = add_migration_cap(iommu, &caps);
@@ -194,7 +199,7 @@ static bool range_is_aligned(struct type1_iommu *iommu, u64 iova, u64 size)
 	return !((iova | size) & (BIT_ULL(type1_pgshift(iommu)) - 1));
 }
 
-static int unmap_flags_valid(u32 flags)
+static bool unmap_flags_valid(u32 flags)
 {
 	const u32 dirty = VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP;
 	const u32 other = VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_VADDR;
@@ -240,11 +245,7 @@ static long ioctl_unmap_dma(struct type1_iommu *iommu, void __user *arg)
 		return -EINTR;
 	if (!all && !range_is_aligned(iommu, unmap.iova, unmap.size))
 		ret = -EINVAL;
-	else if (req.bitmap)
-		ret = type1_check_bitmap(iommu, req.first, req.last, &bitmap);
 	else
-		ret = 0;
-	if (!ret)
 		ret = type1_unmap(iommu, &req, &unmap.size);
 	mutex_unlock(&iommu->lock);
 	if (ret)

@@ -245,6 +245,19 @@ static void destroy_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
 	free_mapping(m);
 }
 
+static int check_unmap(struct type1_iommu *iommu,
+		       const struct type1_unmap_req *req)
+{
+	int ret = 0;
+
+	if (iommu->v2)
+		ret = type1_check_no_bisect(iommu, req->first, req->last);
+	if (!ret && req->bitmap)
+		ret = type1_check_bitmap(iommu, req->first, req->last,
+					 req->bitmap);
+	return ret;
+}
+
 /**
  * type1_unmap - unmap all mappings in a range, or take their vaddr away
  * @iommu: the container, locked; the lock is dropped while emulated devices
@@ -256,27 +269,25 @@ static void destroy_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
  * VFIO_TYPE1_IOMMU a mapping that begins before the range ends the work, and
  * one that reaches beyond it goes as a whole.
  *
- * Return: 0; -EINVAL a mapping would be cut; -EBUSY an emulated device does not
+ * Return: 0; -EINVAL a mapping would be cut, or bad bitmap; -EBUSY an emulated device does not
  * unpin; -EFAULT the bitmap can't be written: then nothing is unmapped.
  */
 int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
 		u64 *unmapped)
 {
 	struct type1_mapping *m;
-	int ret = 0;
+	int ret;
 
 	*unmapped = 0;
-	if (iommu->v2)
-		ret = type1_check_no_bisect(iommu, req->first, req->last);
+	ret = check_unmap(iommu, req);
 	if (ret)
 		return ret;
 	if (req->vaddr_only)
 		return invalidate_vaddrs(iommu, req, unmapped);
 
 	ret = type1_wait_unpinned(iommu, req->first, req->last);
-	/* mappings may have come and gone meanwhile */
-	if (!ret && iommu->v2)
-		ret = type1_check_no_bisect(iommu, req->first, req->last);
+	if (!ret) /* mappings and groups may have come and gone meanwhile */
+		ret = check_unmap(iommu, req);
 	if (!ret && req->bitmap)
 		ret = type1_dirty_report(iommu, req->first, req->last,
 					 req->bitmap);

@@ -220,7 +220,8 @@ static long pin_pages_at(struct type1_mapping *m, unsigned long vaddr,
 		if (locked)
 			mmap_read_unlock(m->owner.mm);
 	}
-	return ret ? ret : -EFAULT;
+	/* -EOVERFLOW is its word for the last page of all addresses */
+	return ret && ret != -EOVERFLOW ? ret : -EFAULT;
 }
 
 /* Pin, charge for and remember the next pages of a mapping */
@@ -298,19 +299,19 @@ static int append_present_pfns(struct type1_mapping *m,
 		if (follow_pfnmap_start(&args))
 			break;
 		leaf = leaf_pages(vma->vm_mm, args.address);
+		follow_pfnmap_end(&args);
 		n = leaf - ((args.address >> PAGE_SHIFT) & (leaf - 1));
 		n = min(n, max - total);
 		if (!total)
 			pfn = args.pfn;
-		if (args.pfn != pfn + total ||
-		    (m->prot & IOMMU_WRITE && !args.writable) ||
+		if (args.pfn != pfn + total)
+			break;
+		if ((m->prot & IOMMU_WRITE && !args.writable) ||
 		    pfns_need_pin(args.pfn, n)) {
-			follow_pfnmap_end(&args);
 			if (!total)
 				return -EFAULT;
 			break;
 		}
-		follow_pfnmap_end(&args);
 		total += n;
 	}
 	return total ? append_run(m, pfn, total, false) : -ENOENT;

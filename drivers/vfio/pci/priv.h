@@ -8,7 +8,7 @@
  *   dev_set->lock	(vfio) opens and closes of all devices of one reset
  *			scope; held over open, close and the whole hot reset
  *   igate		the interrupt configuration: irq_type, ctx, and the
- *			changes of err_trigger and req_trigger (read by RCU)
+ *			changes of err_trigger and req_trigger (read under RCU)
  *   ioeventfds_lock	the list of ioeventfds and its length
  *   mmap_lock		(mm) held by page faults, and taken by user copies
  *   memory_lock	whether device memory answers.  Held for read around

@@ -29,7 +29,7 @@ static u32 page0_read(struct igbvf_device *vf, u32 offset)
 /* A guest writes a register; locks held.  What does not run does not react. */
 static void page0_write(struct igbvf_device *vf, u32 offset, u32 value)
 {
-	if (vf->state != VFIO_DEVICE_STATE_RUNNING)
+	if (vf->state != VFIO_DEVICE_STATE_RUNNING && offset < SZ_4K)
 		return;
 	if (offset == V2PMAILBOX) {
 		igbvf_mbx_guest_write(vf, value);
@@ -209,7 +209,7 @@ ssize_t igbvf_region_write(struct vfio_device *vdev, const char __user *buf,
 	ssize_t ret;
 
 	if (!part) {
-		was_running = is_running(vf);
+		was_running = command >= 0 && is_running(vf);
 		ret = vfio_pci_core_write(vdev, buf, count, ppos);
 		if (command >= 0 && ret > command) {
 			mutex_lock(&vf->lock);

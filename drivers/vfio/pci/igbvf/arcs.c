@@ -6,11 +6,12 @@
  * something fails or the VF is reset.
  */
 #include <linux/file.h>
+#include <linux/iopoll.h>
 #include <linux/ktime.h>
 
 #include "igbvf.h"
 
-/* ---- Bus mastering, below the guest's view ---- */
+/* ---- PCI_COMMAND, below the guest's view ---- */
 
 static bool bus_master_get(struct igbvf_device *vf)
 {
@@ -31,6 +32,20 @@ static void bus_master_set(struct igbvf_device *vf, bool on)
 	pci_write_config_word(vf->core.pdev, PCI_COMMAND, command);
 }
 
+/*
+ * The memory enable bit of a VF has no function (SR-IOV 9.3.4.1.3) and is
+ * emulated to the guest, which often has it off.  Where there is one after
+ * all, as in QEMU's model, it has to be on for the registers to answer.
+ */
+static void memory_on(struct igbvf_device *vf)
+{
+	u16 command;
+
+	pci_read_config_word(vf->core.pdev, PCI_COMMAND, &command);
+	pci_write_config_word(vf->core.pdev, PCI_COMMAND,
+			      command | PCI_COMMAND_MEMORY);
+}
+
 /**
  * igbvf_command_written - the guest wrote PCI_COMMAND, and it took effect
  * @vf: the VF; state lock held
@@ -41,10 +56,11 @@ static void bus_master_set(struct igbvf_device *vf, bool on)
  */
 void igbvf_command_written(struct igbvf_device *vf, bool was_running)
 {
-	bool on = bus_master_get(vf);
+	bool on;
 
 	if (vf->state == VFIO_DEVICE_STATE_RUNNING)
 		return;
+	on = bus_master_get(vf);
 	/* If the VF stopped meanwhile, that has seen the wish. */
 	if (!was_running || on)
 		vf->bus_master = on;
@@ -59,18 +75,20 @@ static bool vf_is_gone(struct igbvf_device *vf)
 
 /*
  * FLR, with what PCI saves and restores around it.  memory_lock write-held:
- * nobody has the BAR mapped now.
+ * nobody has the BAR mapped now.  -EAGAIN if it was not done.
  */
 static int flr(struct igbvf_device *vf)
 {
 	struct vfio_pci_core_device *core = &vf->core;
 	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
-	int ret;
+	int locked, ret;
 
 	lockdep_assert_held_write(&core->memory_lock);
 	unmap_mapping_range(core->vdev.inode->i_mapping, start,
 			    VFIO_PCI_INDEX_TO_OFFSET(1), true);
-	if (!pci_dev_trylock(core->pdev))
+	/* Whoever has the lock may wait for ours, but mostly reads sysfs. */
+	if (read_poll_timeout(pci_dev_trylock, locked, locked, USEC_PER_MSEC,
+			      100 * USEC_PER_MSEC, false, core->pdev))
 		return -EAGAIN;
 	pci_save_state(core->pdev);
 	ret = pcie_flr(core->pdev);
@@ -175,6 +193,8 @@ static struct file *stop_resuming(struct igbvf_device *vf)
 	if (IS_ERR(filp))
 		return filp;
 	ret = flr(vf);
+	if (ret && ret != -EAGAIN)
+		fail(vf, ret);
 	if (ret)
 		goto err_session;
 	memset(&vf->image, 0, sizeof(vf->image));
@@ -194,22 +214,21 @@ err_session:
 static struct file *resuming_stop(struct igbvf_device *vf)
 {
 	struct igbvf_session *session = vf->session;
-	struct igbvf_decoder *decoder = &session->decoder;
 	int ret = session->error;
 
-	if (!ret && !decoder->complete) {
+	if (!ret && !session->complete) {
 		igbvf_err(vf, "the state to be loaded ends after %zu bytes\n",
 			  session->len);
 		ret = -EINVAL;
 	}
 	/* Has the PF been reset since it was told of the VF? */
 	if (!ret && igbvf_mbx_read(vf) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
-		ret = igbvf_pf_replay(vf, &decoder->image.pf);
+		ret = igbvf_pf_replay(vf, &session->image.pf);
 	if (ret)
 		return ERR_PTR(ret);
 
 	igbvf_queues_doorbells(vf);	/* not for the state that comes now */
-	vf->image = decoder->image;
+	vf->image = session->image;
 	ret = igbvf_queues_load(vf);
 	if (ret)
 		return fail(vf, ret);
@@ -286,6 +305,7 @@ static struct file *igbvf_set_state(struct vfio_device *vdev,
 	else
 		down_read(memory_lock);
 	mutex_lock(&vf->lock);
+	memory_on(vf);
 	filp = walk(vf, target);
 	mutex_unlock(&vf->lock);
 	if (flr)
@@ -341,8 +361,7 @@ void igbvf_depart(struct igbvf_device *vf)
 {
 	struct igbvf_pf pf = vf->image.pf;
 
-	if (flr(vf))
-		return;
-	vf->image.pf = pf;
-	igbvf_pf_forget(vf);
+	memory_on(vf);
+	if (!flr(vf))
+		igbvf_pf_forget(vf, &pf);
 }

@@ -11,6 +11,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "igbvf.h"
@@ -71,8 +72,9 @@ static ssize_t saving_read(struct file *filp, char __user *buf, size_t count,
 static int session_add(struct igbvf_session *session, const void *data,
 		       size_t count)
 {
-	struct igbvf_decoder *decoder = &session->decoder;
 	struct igbvf_device *vf = session->vf;
+	const char *why;
+	int ret;
 
 	if (session->error)
 		return session->error;
@@ -80,16 +82,14 @@ static int session_add(struct igbvf_session *session, const void *data,
 		return -ENOSPC;
 	memcpy(session->data + session->len, data, count);
 	session->len += count;
-	session->error = igbvf_decode(decoder, session->data, session->len,
-				      &vf->self);
-	if (session->error) {
-		igbvf_err(vf, "the state to be loaded is refused: %s\n",
-			  decoder->why);
-		return session->error;
-	}
-	/* Now is the time for a refusal by the PF, too. */
-	if (decoder->complete)
-		session->error = igbvf_pf_replay(vf, &decoder->image.pf);
+	ret = igbvf_decode(&session->image, session->data, session->len,
+			   &vf->self, &why);
+	if (ret < 0)
+		igbvf_err(vf, "the state to be loaded is refused: %s\n", why);
+	else if (ret)	/* now is the time for a refusal by the PF, too */
+		ret = igbvf_pf_replay(vf, &session->image.pf) ?: 1;
+	session->complete = ret > 0;
+	session->error = min(ret, 0);
 	return session->error;
 }
 
@@ -156,7 +156,7 @@ static const struct file_operations resuming_fops = {
 
 /**
  * igbvf_session_open - begin a session
- * @vf: the VF, which has none; state lock held
+ * @vf: the VF, which has none and is awake; state lock held
  * @saving: for STOP_COPY; else for RESUMING
  *
  * Return: its file.  vf->session is the session, which igbvf_session_end()
@@ -179,6 +179,8 @@ struct file *igbvf_session_open(struct igbvf_device *vf, bool saving)
 	}
 	stream_open(filp->f_inode, filp);
 
+	/* The device stays awake for the session, which write() relies on. */
+	pm_runtime_get_noresume(vf->core.vdev.dev);
 	get_device(&vf->core.vdev.device);
 	session->vf = vf;
 	session->saving = saving;
@@ -199,6 +201,7 @@ void igbvf_session_end(struct igbvf_device *vf)
 	if (!session)
 		return;
 	vf->session = NULL;
+	pm_runtime_put(vf->core.vdev.dev);
 	WRITE_ONCE(session->ended, true);
 	wake_up_all(&session->wait);
 	session_put(session);

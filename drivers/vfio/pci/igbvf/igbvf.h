@@ -37,7 +37,8 @@
  * @error: why writing goes no further
  * @len: bytes of @data in use
  * @pos: bytes read
- * @decoder: what the bytes written mean
+ * @complete: @image is what @data says, and the PF has been told
+ * @image: what the bytes written mean
  * @data: the stream
  *
  * The file may outlive the session, and the session its file.  @data does not
@@ -52,7 +53,8 @@ struct igbvf_session {
 	int error;
 	size_t len;
 	size_t pos;
-	struct igbvf_decoder decoder;
+	bool complete;
+	struct igbvf_image image;
 	u8 data[IGBVF_STREAM_MAX];
 };
 
@@ -126,7 +128,7 @@ void igbvf_mbx_settle(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
 int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf);
-void igbvf_pf_forget(struct igbvf_device *vf);
+void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf);
 
 /* queues.c */
 int igbvf_queues_stop(struct igbvf_device *vf);

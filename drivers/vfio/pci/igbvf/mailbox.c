@@ -23,12 +23,14 @@
  * What a load waits for an answer.  A PF whose interface is down is mute; one
  * that is only busy, perhaps on this very CPU, gets its number of looks.
  */
-#define ANSWER_MS	500
-#define ANSWER_POLLS	100
+#define ANSWER_MS	2000
+#define ANSWER_POLLS	200
 /* The PF mostly answers from its interrupt, sooner than a sleep may end */
-#define BUSY_POLLS	50
+#define BUSY_POLLS	100
 
-#define MBX_MESSAGE(type, info)	((type) | FIELD_PREP(MBX_INFO, info))
+#define MBX_MESSAGE(type, info)	((type) | (info) << 16)
+#define MBX_FILTER_CLEAR	MBX_MESSAGE(MBX_SET_MAC, 1)
+#define MBX_FILTER_ADD		MBX_MESSAGE(MBX_SET_MAC, 2)
 
 struct wait {
 	unsigned int polls;
@@ -44,7 +46,7 @@ static struct wait wait_begin(unsigned int ms)
 static bool wait_more(struct wait *wait, unsigned int min_polls)
 {
 	if (wait->polls++ < BUSY_POLLS)
-		udelay(10);
+		udelay(5);
 	else
 		usleep_range(50, 200);
 	return wait->polls < min_polls || ktime_before(ktime_get(), wait->end);
@@ -76,17 +78,17 @@ static void pf_has_mac(struct igbvf_pf *pf, const u32 mac[2])
 	pf->mac[1] = mac[1] & U16_MAX;
 }
 
-static void pf_has_address(struct igbvf_pf *pf, u32 info, const u32 mac[2])
+static void pf_has_address(struct igbvf_pf *pf, u32 head, const u32 mac[2])
 {
-	switch (info) {
-	case 0:
+	switch (head & (MBX_TYPE | MBX_INFO)) {
+	case MBX_SET_MAC:
 		pf_has_mac(pf, mac);
 		break;
-	case MBX_INFO_FILTER_CLEAR:
+	case MBX_FILTER_CLEAR:
 		memset(pf->filter, 0, sizeof(pf->filter));
 		pf->filters = 0;
 		break;
-	case MBX_INFO_FILTER_ADD:
+	case MBX_FILTER_ADD:
 		if (pf->filters == MBX_FILTERS_MAX)
 			break;	/* more than the device has */
 		pf->filter[pf->filters][0] = mac[0];
@@ -128,7 +130,7 @@ static void pf_acknowledged(struct igbvf_pf *pf, const u32 *request)
 
 	switch (FIELD_GET(MBX_TYPE, request[0])) {
 	case MBX_SET_MAC:
-		pf_has_address(pf, info, &request[1]);
+		pf_has_address(pf, request[0], &request[1]);
 		break;
 	case MBX_SET_MULTICAST:
 		pf_has_multicast(pf, info, &request[1]);
@@ -312,23 +314,25 @@ static bool mbx_answered(struct igbvf_device *vf, u32 type)
 }
 
 /*
- * Sends @words of @msg and puts the first three words of the answer in their
- * place.  Returns -EIO if there is none; whether it is a yes is in it.
+ * Sends a message and gets the first three words of the answer.  Returns -EIO
+ * if there is none; whether it is a yes is in its first word.
  */
-static int mbx_exchange(struct igbvf_device *vf, u32 *msg, unsigned int words)
+static int mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
+			unsigned int count, u32 answer[3])
 {
 	unsigned int i;
 
 	igbvf_mbx_read(vf);	/* drops what is left of an earlier exchange */
 	if (!mbx_take(vf))
 		return -EIO;
-	for (i = 0; i < words; i++)
-		igbvf_write(vf, vmbmem(i), msg[i]);
+	igbvf_write(vf, vmbmem(0), head);
+	for (i = 0; i < count; i++)
+		igbvf_write(vf, vmbmem(1 + i), args[i]);
 	igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_REQ);
-	if (!mbx_answered(vf, msg[0] & MBX_TYPE))
+	if (!mbx_answered(vf, head & MBX_TYPE))
 		return -EIO;
 	for (i = 0; i < 3; i++)
-		msg[i] = igbvf_read(vf, vmbmem(i));
+		answer[i] = igbvf_read(vf, vmbmem(i));
 	igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_ACK);
 	return 0;
 }
@@ -343,118 +347,61 @@ static int mbx_exchange(struct igbvf_device *vf, u32 *msg, unsigned int words)
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2])
 {
 	struct pci_dev *pdev = vf->core.pdev;
-	u32 msg[3] = { MBX_RESET };
+	u32 answer[3];
 
-	if (mbx_exchange(vf, msg, 1)) {
+	if (mbx_exchange(vf, MBX_RESET, NULL, 0, answer)) {
 		igbvf_err(vf, "the PF %s does not answer: bring its interface up (ip link set dev PF up)\n",
 			  pci_name(pci_physfn(pdev)));
 		return -EIO;
 	}
-	mac[0] = msg[0] & MBX_ACK ? msg[1] : 0;
-	mac[1] = msg[0] & MBX_ACK ? msg[2] & U16_MAX : 0;
+	mac[0] = answer[0] & MBX_ACK ? answer[1] : 0;
+	mac[1] = answer[0] & MBX_ACK ? answer[2] & U16_MAX : 0;
 	return 0;
 }
 
-/* A request of a load; @what and @cure are for the operator. */
-static int pf_request(struct igbvf_device *vf, u32 *msg, unsigned int words,
-		      const char *what, const char *cure)
+/* A request of a load for a guest; @what and @cure are for the operator. */
+static int pf_request(struct igbvf_device *vf, const struct igbvf_pf *pf,
+		      const char *what, const char *cure,
+		      u32 head, const u32 *args, unsigned int count)
 {
 	struct pci_dev *pdev = vf->core.pdev;
-	const char *pf = pci_name(pci_physfn(pdev));
+	int id = pci_iov_vf_id(pdev);
 	u8 mac[ETH_ALEN];
+	u32 answer[3];
 
-	igbvf_mac_from_words(mac, vf->session->decoder.image.pf.mac);
-	if (mbx_exchange(vf, msg, words)) {
-		igbvf_err(vf, "the PF %s stopped answering: bring its interface up (ip link set dev PF up)\n",
-			  pf);
+	if (mbx_exchange(vf, head, args, count, answer)) {
+		igbvf_err(vf, "the PF %s has stopped answering: bring its interface up (ip link set dev PF up)\n",
+			  pci_name(pci_physfn(pdev)));
 		return -EIO;
 	}
-	if (msg[0] & MBX_ACK)
+	if (answer[0] & MBX_ACK)
 		return 0;
-	igbvf_err(vf, "the PF %s refuses %s to VF %d with MAC %pM: %s\n",
-		  pf, what, pci_iov_vf_id(pdev), mac, cure);
+	igbvf_mac_from_words(mac, pf->mac);
+	igbvf_err(vf, "the PF %s refuses %s to VF %d, whose guest has MAC %pM: ip link set dev PF vf %d %s\n",
+		  pci_name(pci_physfn(pdev)), what, id, mac, id, cure);
 	return -EPERM;
 }
 
-static int replay_mac(struct igbvf_device *vf, const u32 want[2],
-		      const u32 have[2])
+/* MAC and unicast filters; of the latter, those of the VF's last user go. */
+static int replay_addresses(struct igbvf_device *vf, const struct igbvf_pf *pf,
+			    const u32 mac[2])
 {
-	u32 msg[3] = { MBX_SET_MAC, want[0], want[1] };
+	u32 answer[3];
+	int ret = 0;
+	u32 i;
 
-	if (want[0] == have[0] && want[1] == have[1])
+	if (!(pf->flags & IGBVF_PF_MAC))
 		return 0;
-	return pf_request(vf, msg, 3, "the MAC address",
-			  "set it (ip link set dev PF vf N mac ADDRESS)");
-}
-
-/* Filters survive any reset of a VF: those of its last user go first. */
-static int replay_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
-{
-	u32 clear[3] = {
-		MBX_MESSAGE(MBX_SET_MAC, MBX_INFO_FILTER_CLEAR),
-		pf->mac[0], pf->mac[1],
-	};
-	int ret;
-	u32 i;
-
-	/* A VF without trust has none, and the PF may refuse to clear them. */
-	if (mbx_exchange(vf, clear, 3))
-		return -EIO;
-	for (i = 0; i < pf->filters; i++) {
-		u32 msg[3] = {
-			MBX_MESSAGE(MBX_SET_MAC, MBX_INFO_FILTER_ADD),
-			pf->filter[i][0], pf->filter[i][1],
-		};
-
-		ret = pf_request(vf, msg, 3, "a unicast filter",
-				 "trust it (ip link set dev PF vf N trust on)");
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int replay_multicast(struct igbvf_device *vf, const struct igbvf_pf *pf)
-{
-	u32 msg[1 + MBX_MULTICAST_MAX / 2] = {
-		MBX_MESSAGE(MBX_SET_MULTICAST, pf->multicasts),
-	};
-
-	if (!pf->multicasts)
-		return 0;	/* as RESET left it */
-	memcpy(&msg[1], pf->multicast, sizeof(pf->multicast));
-	return pf_request(vf, msg, ARRAY_SIZE(msg), "the multicast list",
-			  "see the PF's messages");
-}
-
-static int replay_vlans(struct igbvf_device *vf, const struct igbvf_pf *pf)
-{
-	int ret;
-	u32 i;
-
-	for (i = 0; i < pf->vlans; i++) {
-		u32 msg[3] = { MBX_MESSAGE(MBX_SET_VLAN, 1), pf->vlan[i] };
-
-		ret = pf_request(vf, msg, 2, "a VLAN",
-				 "remove its port VLAN (ip link set dev PF vf N vlan 0)");
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-static int replay_modes(struct igbvf_device *vf, const struct igbvf_pf *pf)
-{
-	u32 lpe[3] = { MBX_SET_LPE, pf->lpe ?: MBX_LPE_DEFAULT };
-	u32 promisc[3] = { MBX_MESSAGE(MBX_SET_PROMISC, pf->promisc) };
-	int ret;
-
-	/* The limit survives any reset, so it is set in any case. */
-	ret = pf_request(vf, lpe, 2, "the frame size", "see the PF's messages");
-	if (ret || !pf->promisc)
-		return ret;
-	return pf_request(vf, promisc, 1, "promiscuity",
-			  "trust it (ip link set dev PF vf N trust on)");
+	if (memcmp(mac, pf->mac, sizeof(pf->mac)))
+		ret = pf_request(vf, pf, "its MAC address",
+				 "mac ... (this one)", MBX_SET_MAC, pf->mac, 2);
+	/* A VF without trust has none, and is not even allowed to clear them. */
+	if (!ret)
+		ret = mbx_exchange(vf, MBX_FILTER_CLEAR, pf->mac, 2, answer);
+	for (i = 0; i < pf->filters && !ret; i++)
+		ret = pf_request(vf, pf, "a unicast filter", "trust on",
+				 MBX_FILTER_ADD, pf->filter[i], 2);
+	return ret;
 }
 
 /**
@@ -466,40 +413,47 @@ static int replay_modes(struct igbvf_device *vf, const struct igbvf_pf *pf)
  */
 int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
-	u32 mac[2];
+	u32 lpe = pf->lpe ?: MBX_LPE_DEFAULT, mac[2];
+	u32 i;
 	int ret;
 
 	if (!(pf->flags & IGBVF_PF_CTS))
 		return 0;	/* the guest's driver will begin with RESET */
 	ret = igbvf_pf_reset(vf, mac);
-	if (!ret && pf->flags & IGBVF_PF_MAC)
-		ret = replay_mac(vf, pf->mac, mac);
-	if (!ret && pf->flags & IGBVF_PF_MAC)
-		ret = replay_filters(vf, pf);
 	if (!ret)
-		ret = replay_multicast(vf, pf);
+		ret = replay_addresses(vf, pf, mac);
+	if (!ret && pf->multicasts)
+		ret = pf_request(vf, pf, "multicast", "trust on",
+				 MBX_MESSAGE(MBX_SET_MULTICAST, pf->multicasts),
+				 pf->multicast, ARRAY_SIZE(pf->multicast));
+	for (i = 0; i < pf->vlans && !ret; i++)
+		ret = pf_request(vf, pf, "a VLAN", "vlan 0",
+				 MBX_MESSAGE(MBX_SET_VLAN, 1), &pf->vlan[i], 1);
+	/* Like filters, the limit survives any reset of the VF. */
 	if (!ret)
-		ret = replay_vlans(vf, pf);
-	if (!ret)
-		ret = replay_modes(vf, pf);
+		ret = pf_request(vf, pf, "its frame size", "trust on",
+				 MBX_SET_LPE, &lpe, 1);
+	if (!ret && pf->promisc)
+		ret = pf_request(vf, pf, "promiscuity", "trust on",
+				 MBX_MESSAGE(MBX_SET_PROMISC, pf->promisc),
+				 NULL, 0);
 	return ret;
 }
 
 /**
  * igbvf_pf_forget - have the PF forget the guest that was here
  * @vf: the VF, reset by FLR
+ * @pf: what the PF did for the guest
  *
  * Until then the PF keeps the MAC, and its switch delivers frames for it to
  * this VF.  Failure does no more harm than not trying.
  */
-void igbvf_pf_forget(struct igbvf_device *vf)
+void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
-	u32 clear[3] = { MBX_MESSAGE(MBX_SET_MAC, MBX_INFO_FILTER_CLEAR),
-			 vf->image.pf.mac[0], vf->image.pf.mac[1] };
-	u32 mac[2];
+	u32 mac[2], answer[3];
 
-	if (!igbvf_pf_reset(vf, mac) && vf->image.pf.flags & IGBVF_PF_MAC)
-		mbx_exchange(vf, clear, 3);
+	if (!igbvf_pf_reset(vf, mac) && pf->filters)
+		mbx_exchange(vf, MBX_FILTER_CLEAR, pf->mac, 2, answer);
 }
 
 /**

@@ -90,14 +90,12 @@
 /* The first word of a mailbox message: what it is ... */
 #define MBX_TYPE		GENMASK(15, 0)
 #define MBX_RESET		0x01	/* answered with the MAC */
-#define MBX_SET_MAC		0x02
+#define MBX_SET_MAC		0x02	/* info: 1, 2: unicast filters */
 #define MBX_SET_MULTICAST	0x03	/* info: how many hashes */
 #define MBX_SET_VLAN		0x04	/* info: add it */
 #define MBX_SET_LPE		0x05
 #define MBX_SET_PROMISC		0x06	/* info: which */
 #define MBX_INFO		GENMASK(23, 16)
-#define MBX_INFO_FILTER_CLEAR	1	/* of SET_MAC: unicast filters */
-#define MBX_INFO_FILTER_ADD	2
 /* ... and what the PF said to it */
 #define MBX_CTS			BIT(29)
 #define MBX_NACK		BIT(30)

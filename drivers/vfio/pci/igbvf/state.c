@@ -180,6 +180,7 @@ static const struct record {
 	RECORD(IGBVF_RECORD_STATISTICS, stats, check_stats),
 };
 
+/* In what has been seen of a stream, the bit above theirs stands for END. */
 static_assert(ARRAY_SIZE(records) == IGBVF_RECORDS);
 static_assert(IGBVF_STREAM_SIZE <= IGBVF_STREAM_MAX);
 
@@ -250,134 +251,102 @@ void igbvf_encode(const struct igbvf_image *image, u8 *stream)
 	put_unaligned_le32(checksum(stream, to - stream), to);
 }
 
-static int refuse(struct igbvf_decoder *decoder, const char *why)
+/* A known record: all of it is in memory. */
+static int take_payload(struct igbvf_image *image, const struct record *record,
+			const u8 *payload, const struct igbvf_identity *self,
+			const char **why)
 {
-	decoder->why = why;
-	return -EINVAL;
-}
-
-static int take_header(struct igbvf_decoder *decoder, const u8 *stream)
-{
-	const struct igbvf_stream_header *header = (const void *)stream;
-
-	if (memcmp(header->magic, IGBVF_STREAM_MAGIC, sizeof(header->magic)))
-		return refuse(decoder, "it is not the state of an 82576 VF");
-	if (le32_to_cpu(header->version) != IGBVF_STREAM_VERSION ||
-	    header->reserved)
-		return refuse(decoder, "its format is newer than this driver");
-	decoder->parsed = sizeof(*header);
-	return 0;
-}
-
-static int take_end(struct igbvf_decoder *decoder, const u8 *stream,
-		    const u8 *payload, size_t length)
-{
-	if (length != sizeof(__le32))
-		return refuse(decoder, "its end has a wrong length");
-	if (decoder->seen != GENMASK(ARRAY_SIZE(records) - 1, 0))
-		return refuse(decoder, "a part is missing");
-	if (get_unaligned_le32(payload) != checksum(stream, payload - stream))
-		return refuse(decoder, "its checksum is wrong");
-	decoder->complete = true;
-	return 0;
-}
-
-static int take_known(struct igbvf_decoder *decoder, unsigned int index,
-		      const u8 *payload, const struct igbvf_identity *self)
-{
-	const struct record *record = &records[index];
-	u32 *to = (void *)&decoder->image + record->offset;
+	u32 *to = (void *)image + record->offset;
 	unsigned int i;
 
 	for (i = 0; i < record->length / sizeof(u32); i++)
 		to[i] = get_unaligned_le32(payload + i * sizeof(u32));
-	decoder->why = record->check(&decoder->image, self);
-	if (decoder->why)
-		return -EINVAL;
-	decoder->seen |= BIT(index);
-	return 0;
+	*why = record->check(image, self);
+	return *why ? -EINVAL : 0;
 }
 
-static int take_record(struct igbvf_decoder *decoder, const u8 *stream,
-		       const struct igbvf_record_header *header,
-		       const struct igbvf_identity *self)
+static int take_record(struct igbvf_image *image, const u8 *stream, size_t at,
+		       u32 *seen, const struct igbvf_identity *self,
+		       const char **why)
 {
+	const struct igbvf_record_header *header = (const void *)(stream + at);
 	const u8 *payload = (const u8 *)(header + 1);
 	u16 length = le16_to_cpu(header->length);
 	u16 type = le16_to_cpu(header->type);
+	bool known = le16_to_cpu(header->version) == RECORD_VERSION;
 	unsigned int i;
 
-	if (!decoder->seen && type != IGBVF_RECORD_IDENTITY)
-		return refuse(decoder, "it does not say first what it is of");
-	for (i = 0; i < ARRAY_SIZE(records); i++)
+	for (i = 0; i < IGBVF_RECORDS; i++)
 		if (records[i].type == type)
 			break;
+	known = known && (i < IGBVF_RECORDS || type == IGBVF_RECORD_END);
 
-	if (i < ARRAY_SIZE(records) && decoder->seen & BIT(i))
-		return refuse(decoder, "a part comes twice");
-	if (le16_to_cpu(header->version) == RECORD_VERSION) {
-		if (type == IGBVF_RECORD_END)
-			return take_end(decoder, stream, payload, length);
-		if (i < ARRAY_SIZE(records) && records[i].length != length)
-			return refuse(decoder, "a part has a wrong length");
-		if (i < ARRAY_SIZE(records))
-			return take_known(decoder, i, payload, self);
-	}
-	if (le16_to_cpu(header->flags) & IGBVF_RECORD_MANDATORY)
-		return refuse(decoder, "a part is newer than this driver");
-	return 0;
-}
-
-/* All of the next record, or 0 as long as that is not known. */
-static size_t record_size(const struct igbvf_decoder *decoder,
-			  const u8 *stream, size_t len)
-{
-	const struct igbvf_record_header *header;
-
-	if (len - decoder->parsed < sizeof(*header))
+	*why = NULL;
+	if (!*seen && type != IGBVF_RECORD_IDENTITY)
+		*why = "it does not say first what it is of";
+	else if (!known && header->flags & cpu_to_le16(IGBVF_RECORD_MANDATORY))
+		*why = "a part is newer than this driver";
+	else if (known && length != (i < IGBVF_RECORDS ? records[i].length : 4))
+		*why = "a part has a wrong length";
+	else if (*seen & BIT(i))
+		*why = "a part comes twice";
+	else if (known && i == IGBVF_RECORDS && *seen != BIT(i) - 1)
+		*why = "a part is missing";
+	else if (known && i == IGBVF_RECORDS &&
+		 get_unaligned_le32(payload) !=
+		 checksum(stream, payload - stream))
+		*why = "its checksum is wrong";
+	if (*why)
+		return -EINVAL;
+	if (known)
+		*seen |= BIT(i);
+	if (!known || i == IGBVF_RECORDS)
 		return 0;
-	header = (const void *)(stream + decoder->parsed);
-	return sizeof(*header) + le16_to_cpu(header->length);
+	return take_payload(image, &records[i], payload, self, why);
 }
 
 /**
  * igbvf_decode - read a stream as far as it has come
- * @decoder: what was found so far; updated
+ * @image: what it says; all of it once the stream is complete
  * @stream: the stream from its beginning, aligned as kmalloc() does
  * @len: bytes that have come
  * @self: the VF that it is for
+ * @why: what is wrong, if it is refused
  *
- * Return: 0 if all is well so far (decoder->complete says whether that is
- * all), -EINVAL if the stream can't be loaded (decoder->why says why).
+ * Return: 1 if this is all and it can be loaded, 0 if all is well so far,
+ * -EINVAL if it can't be loaded.
  */
-int igbvf_decode(struct igbvf_decoder *decoder, const u8 *stream, size_t len,
-		 const struct igbvf_identity *self)
+int igbvf_decode(struct igbvf_image *image, const u8 *stream, size_t len,
+		 const struct igbvf_identity *self, const char **why)
 {
-	size_t size;
+	const struct igbvf_stream_header *header = (const void *)stream;
+	const struct igbvf_record_header *record;
+	size_t at = sizeof(*header), size;
+	u32 seen = 0;
 	int ret;
 
-	if (!decoder->parsed) {
-		if (len < sizeof(struct igbvf_stream_header))
+	if (len < at)
+		return 0;
+	*why = "it is not the state of an 82576 VF, or of another version";
+	if (memcmp(header->magic, IGBVF_STREAM_MAGIC, sizeof(header->magic)) ||
+	    le32_to_cpu(header->version) != IGBVF_STREAM_VERSION ||
+	    header->reserved)
+		return -EINVAL;
+	while (!(seen & BIT(IGBVF_RECORDS))) {
+		if (len - at < sizeof(*record))
 			return 0;
-		ret = take_header(decoder, stream);
+		record = (const void *)(stream + at);
+		size = sizeof(*record) + le16_to_cpu(record->length);
+		*why = "a part has a wrong length";
+		if (size % sizeof(u32) || at + size > IGBVF_STREAM_MAX)
+			return -EINVAL;
+		if (at + size > len)
+			return 0;
+		ret = take_record(image, stream, at, &seen, self, why);
 		if (ret)
 			return ret;
+		at += size;
 	}
-	while (!decoder->complete) {
-		size = record_size(decoder, stream, len);
-		if (size % sizeof(u32) ||
-		    decoder->parsed + size > IGBVF_STREAM_MAX)
-			return refuse(decoder, "a part has a wrong length");
-		if (!size || decoder->parsed + size > len)
-			return 0;
-		ret = take_record(decoder, stream,
-				  (const void *)(stream + decoder->parsed),
-				  self);
-		if (ret)
-			return ret;
-		decoder->parsed += size;
-	}
-	if (len > decoder->parsed)
-		return refuse(decoder, "something follows its end");
-	return 0;
+	*why = "something follows its end";
+	return at == len ? 1 : -EINVAL;
 }

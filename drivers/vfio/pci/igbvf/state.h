@@ -188,24 +188,6 @@ struct igbvf_image {
 	 (IGBVF_RECORDS + 1) * sizeof(struct igbvf_record_header) +	\
 	 sizeof(__le32))
 
-/**
- * struct igbvf_decoder - how far a stream has been understood
- * @image: what it says
- * @parsed: bytes that are in @image
- * @seen: a bit for each known record that came
- * @complete: END came and the checksum is right
- * @why: what is wrong, after a refusal
- *
- * Starts out zeroed.
- */
-struct igbvf_decoder {
-	struct igbvf_image image;
-	size_t parsed;
-	u32 seen;
-	bool complete;
-	const char *why;
-};
-
 /* A register and the bits of it that a guest may set */
 struct igbvf_reg {
 	u16 offset;
@@ -238,7 +220,7 @@ static inline void igbvf_mac_from_words(u8 mac[ETH_ALEN], const u32 words[2])
 const char *igbvf_image_check(const struct igbvf_image *image,
 			      const struct igbvf_identity *self);
 void igbvf_encode(const struct igbvf_image *image, u8 *stream);
-int igbvf_decode(struct igbvf_decoder *decoder, const u8 *stream, size_t len,
-		 const struct igbvf_identity *self);
+int igbvf_decode(struct igbvf_image *image, const u8 *stream, size_t len,
+		 const struct igbvf_identity *self, const char **why);
 
 #endif
