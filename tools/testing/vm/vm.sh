@@ -280,7 +280,8 @@ complaints()
 	"$here/console-check.sh" ${check[@]+"${check[@]}"} "$log"/*console
 }
 
-# The watch: ends with the reason in $end.
+# The watch: ends with the reason in $end.  A VM is dead when it has not beaten
+# for two minutes (booting: four), much more than a busy machine needs.
 start=$SECONDS
 beat=0
 beat_time=$SECONDS
@@ -302,7 +303,7 @@ while running; do
 	if [ "$n" != "$beat" ]; then
 		beat=$n
 		beat_time=$SECONDS
-	elif [ $((SECONDS - beat_time)) -ge 60 ]; then
+	elif [ $((SECONDS - beat_time)) -ge $((beat ? 120 : 240)) ]; then
 		end=dead
 		break
 	fi
@@ -342,8 +343,9 @@ timeout)
 	exit 124
 	;;
 dead)
-	echo "vm.sh: $name: no heartbeat of some CPU for 60 s: the VM is" \
-		"dead (emulator or kernel), after $((SECONDS - start)) s" >&2
+	echo "vm.sh: $name: no heartbeat of some CPU for" \
+		"$((SECONDS - beat_time)) s: the VM is dead (emulator or" \
+		"kernel), after $((SECONDS - start)) s" >&2
 	exit 125
 	;;
 *)

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Watches the counters of a network interface, its driver's (ethtool -S) and
+ * the kernel's: what a guest would see jump if its device lost its state.
+ *
+ *	counters INTERFACE	until SIGTERM
+ *
+ * Output: "counter start NAME VALUE" for each, later "counter end NAME VALUE",
+ * and, when two looks half a second apart differ by what no traffic explains,
+ * "counter jump NAME FROM TO".
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_COUNTERS	256
+
+/* More than any half second of traffic, less than a wrap of 32 bits. */
+#define MAX_STEP	(1ULL << 30)
+
+struct counter {
+	char name[64];
+	uint64_t value;
+};
+
+/* One look at all counters, always in the same order. */
+struct look {
+	unsigned int n;
+	struct counter counter[MAX_COUNTERS];
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "counters: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void add(struct look *look, const char *prefix, const char *name,
+		uint64_t value)
+{
+	struct counter *counter = &look->counter[look->n];
+
+	if (look->n == MAX_COUNTERS)
+		return;
+	snprintf(counter->name, sizeof(counter->name), "%s%.*s", prefix,
+		 ETH_GSTRING_LEN, name);
+	counter->value = value;
+	look->n++;
+}
+
+static void ethtool(int sock, const char *interface, void *cmd)
+{
+	struct ifreq ifr = { .ifr_data = cmd };
+
+	strncpy(ifr.ifr_name, interface, IFNAMSIZ - 1);
+	if (ioctl(sock, SIOCETHTOOL, &ifr))
+		die("SIOCETHTOOL");
+}
+
+static void look_at_driver(struct look *look, int sock, const char *interface)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_gstrings *names;
+	struct ethtool_stats *stats;
+	unsigned int i;
+
+	ethtool(sock, interface, &info);
+	names = calloc(1, sizeof(*names) + info.n_stats * ETH_GSTRING_LEN);
+	stats = calloc(1, sizeof(*stats) + info.n_stats * sizeof(__u64));
+	if (!names || !stats)
+		die("calloc");
+	names->cmd = ETHTOOL_GSTRINGS;
+	names->string_set = ETH_SS_STATS;
+	names->len = info.n_stats;
+	ethtool(sock, interface, names);
+	stats->cmd = ETHTOOL_GSTATS;
+	stats->n_stats = info.n_stats;
+	ethtool(sock, interface, stats);
+	for (i = 0; i < stats->n_stats; i++)
+		add(look, "ethtool:",
+		    (char *)names->data + i * ETH_GSTRING_LEN, stats->data[i]);
+	free(names);
+	free(stats);
+}
+
+/* Adds the number in DIR/NAME, if there is one. */
+static void look_at_file(struct look *look, const char *dir, const char *name)
+{
+	char path[512];
+	uint64_t value;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "r");
+	if (!file)
+		return;
+	if (fscanf(file, "%" SCNu64, &value) == 1)
+		add(look, "", name, value);
+	fclose(file);
+}
+
+static void look_at_kernel(struct look *look, const char *interface)
+{
+	char dir[256], path[300];
+	struct dirent *entry;
+	DIR *d;
+
+	snprintf(dir, sizeof(dir), "/sys/class/net/%s", interface);
+	look_at_file(look, dir, "carrier_changes");
+	look_at_file(look, dir, "queues/tx-0/tx_timeout");
+	snprintf(path, sizeof(path), "%s/statistics", dir);
+	d = opendir(path);
+	if (!d)
+		die(path);
+	while ((entry = readdir(d)))
+		if (entry->d_name[0] != '.')
+			look_at_file(look, path, entry->d_name);
+	closedir(d);
+}
+
+static void print(const char *when, const struct look *look)
+{
+	unsigned int i;
+
+	for (i = 0; i < look->n; i++)
+		printf("counter %s %s %" PRIu64 "\n", when,
+		       look->counter[i].name, look->counter[i].value);
+	fflush(stdout);
+}
+
+static void compare(const struct look *old, const struct look *new)
+{
+	unsigned int i;
+
+	for (i = 0; i < old->n && i < new->n; i++) {
+		const struct counter *a = &old->counter[i];
+		const struct counter *b = &new->counter[i];
+
+		/* Falling counters come out as huge steps. */
+		if (b->value - a->value > MAX_STEP)
+			printf("counter jump %s %" PRIu64 " %" PRIu64 "\n",
+			       b->name, a->value, b->value);
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec pause = { .tv_nsec = 500000000 };
+	struct sigaction action = { .sa_handler = on_term };
+	static struct look looks[2];
+	int sock = socket(AF_INET, SOCK_DGRAM, 0);
+	unsigned int i;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: counters INTERFACE\n");
+		return 2;
+	}
+	if (sock < 0)
+		die("socket");
+	sigaction(SIGTERM, &action, NULL);
+
+	for (i = 0; ; i++) {
+		struct look *look = &looks[i % 2];
+
+		look->n = 0;
+		look_at_driver(look, sock, argv[1]);
+		look_at_kernel(look, argv[1]);
+		if (i)
+			compare(&looks[(i + 1) % 2], look);
+		else
+			print("start", look);
+		if (stop) {
+			print("end", look);
+			return 0;
+		}
+		nanosleep(&pause, NULL);
+	}
+}

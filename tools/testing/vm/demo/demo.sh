@@ -1,0 +1,322 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Two hosts, a VM on one of them that owns a VF of an 82576, a peer outside
+# both: while traffic runs between peer and VM, the VM moves to the other
+# host and back.  This script only says who does what when; the steps are in
+# host.sh, peer.sh and guest.sh, the judgement in report.
+
+set -u
+
+usage()
+{
+	cat <<-END
+	usage: demo.sh [--check] [OPTION]...
+
+	Live migration of a VM with a VF between two hosts and back, under
+	traffic.  Prints what happened and the verdict; the exit status is 0 only
+	if the VM saw nothing but the outages.
+	  --check          TAP output, no picture
+	  --modules DIR    modules to use (default: builds them, make modules)
+	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
+	                   an emulated card instead, what the bed alone costs
+	  --moves N        how often the VM moves (default 2: there and back)
+	  --out DIR        logs (default build/demo, or build/demo-check)
+	  --svg FILE       the picture (default build/demo.svg)
+	  --keep-going     report even if a step failed (for development)
+	END
+}
+
+here=$(dirname "$(realpath "$0")")
+vm=$(dirname "$here")
+top=$(realpath "$vm/../../..")
+check=
+modules=
+driver=igbvf-vfio-pci
+moves=2
+out=
+svg=$top/build/demo.svg
+keep_going=
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	--check) check=1 svg=; shift; continue ;;
+	--keep-going) keep_going=1; shift; continue ;;
+	--modules | --driver | --moves | --out | --svg)
+		[ $# -gt 1 ] || { usage >&2; exit 2; }
+		;;
+	*) usage >&2; exit 2 ;;
+	esac
+	case $1 in
+	--modules) modules=$2 ;;
+	--driver) driver=$2 ;;
+	--moves) moves=$2 ;;
+	--out) out=$2 ;;
+	--svg) svg=$2 ;;
+	esac
+	shift 2
+done
+: "${out:=$top/build/demo${check:+-check}}"
+
+# All of the VM's memory counts as dirty at every pass, so the last pass is a
+# whole one: the limit has to allow for it (milliseconds).
+downtime_limit=60000
+# Seconds of undisturbed traffic before, between and after the moves.
+settle=4
+mac=52:54:00:82:57:60
+
+step=starting
+say()
+{
+	step=$*
+	if [ -n "$check" ]; then
+		echo "# $*"
+	else
+		printf '%s[%3d s] %s\n' "${dirty_line:+
+}" "$SECONDS" "$*"
+		dirty_line=
+	fi
+}
+
+fail()
+{
+	trap '' INT TERM HUP
+	echo "demo: failed while: $step" >&2
+	for name in A B peer; do
+		[ ! -s "$out/$name.err" ] || sed "s/^/demo: $name: /" \
+			"$out/$name.err" >&2
+	done
+	echo "demo: logs are in $out" >&2
+	[ -z "$check" ] || printf 'not ok - %s\n' "$step"
+	exit 1
+}
+
+[ "$(id -u)" = 0 ] || { echo "demo.sh: must be run as root" >&2; exit 1; }
+VFIO_ROOT=$("$vm/root.sh") || exit 1
+export VFIO_ROOT
+# Made now, by one, not by three VMs at once.
+"$vm/initramfs.sh" host >/dev/null || exit 1
+"$vm/initramfs.sh" nested >/dev/null || exit 1
+
+rm -rf "$out"
+mkdir -p "$out"/{A,B,peer}
+out=$(realpath "$out")
+sockets=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")
+pids=()
+# shellcheck disable=SC2317 # the trap calls it
+cleanup()
+{
+	local status=$?
+	trap '' INT TERM HUP
+	[ ${#pids[@]} = 0 ] || kill -TERM "${pids[@]}" 2>/dev/null
+	wait
+	rm -rf "$sockets"
+	exit $status
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+say "building the modules and the guest's programs"
+if [ -z "$modules" ]; then
+	make -s -C "$top" modules >"$out/make.log" 2>&1 || {
+		tail -n 20 "$out/make.log" >&2
+		fail
+	}
+	modules=$top/build/modules
+fi
+"$vm/layer.sh" "$out/layer" "$modules" || fail
+for program in stream counters; do
+	"$vm/inroot.sh" --bind "$out" --bind "$here" -- \
+		gcc -O2 -Wall -static -o "$out/$program" \
+		"$here/$program.c" || fail
+	cp "$out/$program" "$out/A/"
+	cp "$out/$program" "$out/B/"
+	cp "$out/$program" "$out/peer/"
+done
+
+# boot NAME OPTION...: a VM that does what on() says.  It dies with us.
+boot()
+{
+	local name=$1
+	shift
+	(
+		status=0
+		setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
+			--timeout 1800 --log "$out/$name/log" \
+			--share "$out/$name:/out" --bind "$sockets" \
+			"$@" -- serve /out >"$out/$name.out" \
+			2>"$out/$name.err" &
+		trap 'kill -TERM $!' TERM
+		wait $! || status=$?
+		echo $status >"$out/$name/ended"
+	) &
+	pids+=($!)
+}
+
+on()
+{
+	local name=$1
+	shift
+	"$vm/on.sh" "$out/$name" "$@"
+}
+
+tools=/run/vm/tools/demo
+unix=addr.type=unix,addr.path=$sockets
+
+host=(--memory 1024 --layer "$out/layer")
+say "booting host A, host B and the traffic peer"
+# The peer's QEMU is the switch of the network: a hub.
+boot peer --memory 512 --cpus 1 --nic virtio-net-pci hubport,hubid=0 \
+	--qemu -netdev --qemu "stream,id=portA,server=on,$unix/lan-A" \
+	--qemu -netdev --qemu hubport,id=hubA,hubid=0,netdev=portA \
+	--qemu -netdev --qemu "stream,id=portB,server=on,$unix/lan-B" \
+	--qemu -netdev --qemu hubport,id=hubB,hubid=0,netdev=portB
+boot A "${host[@]}" \
+	--igb "stream,server=off,reconnect-ms=200,$unix/lan-A" \
+	--nic virtio-net-pci "stream,server=on,$unix/hosts"
+boot B "${host[@]}" \
+	--igb "stream,server=off,reconnect-ms=200,$unix/lan-B" \
+	--nic virtio-net-pci \
+	"stream,server=off,reconnect-ms=200,$unix/hosts"
+for name in peer A B; do
+	on $name --ready || fail
+done
+
+address_of()
+{
+	case $1 in
+	A) echo 10.2.0.1 ;;
+	B) echo 10.2.0.2 ;;
+	esac
+}
+
+say "hosts: PF up, one VF, the administrator's MAC, $driver bound"
+on peer $tools/peer.sh setup || fail
+setup()
+{
+	on "$1" $tools/host.sh setup "$driver" $mac "$2" \
+		"$(address_of "$1")" >"$out/$1.setup" 2>&1
+}
+setup A 10.1.0.11 &
+first=$!
+setup B 10.1.0.12
+second=$?
+wait $first || second=$?
+if [ $second != 0 ]; then
+	cat "$out"/[AB].setup >&2
+	fail
+fi
+sed 's/^setup /# /' "$out"/[AB].setup
+
+# await N NAME: QEMU N, on host NAME, waits for the VM.
+await()
+{
+	on "$2" $tools/host.sh start "$1" --incoming >"$out/start-$1" 2>&1 || {
+		cat "$out/start-$1" >&2
+		return 1
+	}
+}
+
+say "host A: starting the VM (Debian's kernel and igbvf), then the traffic"
+waiting=
+if [ "$moves" -gt 0 ]; then
+	await 2 B &
+	waiting=$!
+fi
+on A $tools/host.sh start 1 >"$out/start-1" 2>&1 || {
+	cat "$out/start-1" >&2
+	fail
+}
+on peer $tools/peer.sh start || {
+	cat "$out"/A/vm-1.out "$out"/A/log/vm-1.* >&2
+	fail
+}
+
+# Both hosts' clocks against the peer's, into clocks-N.
+clocks()
+{
+	{
+		echo "A $(on peer $tools/peer.sh clock 10.1.0.11)"
+		echo "B $(on peer $tools/peer.sh clock 10.1.0.12)"
+	} >"$out/clocks-$1"
+}
+
+# Shows the migration's progress on one line.
+progress()
+{
+	local word at status pass sent left
+	while read -r word at _ status _ pass _ sent _ _ left _; do
+		[ "$word $at" = "migrate at" ] || continue
+		if [ -n "$check" ] || ! [ -t 1 ]; then
+			continue
+		fi
+		printf '\r        %-10s pass %s, %6d KiB sent, %6d KiB left ' \
+			"$status" "$pass" "$sent" "$left"
+	done
+	dirty_line=1
+}
+
+# move N FROM TO: the Nth move.
+move()
+{
+	local n=$1 from=$2 to=$3 next=$(($1 + 1))
+
+	if [ -n "$waiting" ]; then
+		wait $waiting || return
+		waiting=
+	else
+		say "host $to: waiting for the VM to come back"
+		await $next "$to" || return
+	fi
+	sleep $settle
+	clocks "$n"
+	say "host $from: migrating the VM to host $to"
+	on "$from" $tools/host.sh migrate "$n" "$(address_of "$to")" \
+		$downtime_limit 2>"$out/migrate-$n.err" |
+		tee "$out/migrate-$n" | progress
+	[ "${PIPESTATUS[0]}" = 0 ] || {
+		cat "$out/migrate-$n.err" >&2
+		return 1
+	}
+	on "$to" $tools/host.sh wait-running $next || return
+	say "host $to: the VM runs here; host $from: its QEMU ends"
+	on "$from" $tools/host.sh end "$n" || return
+}
+
+from=A
+to=B
+for ((n = 1; n <= moves; n++)); do
+	move "$n" $from $to || {
+		[ -n "$keep_going" ] || {
+			tail -n 20 "$out"/[AB]/log/vm-*.qemu >&2
+			fail
+		}
+		break
+	}
+	swap=$from from=$to to=$swap
+done
+sleep $settle
+
+say "the transfer ends; the VM on host $from says what it saw"
+on peer $tools/peer.sh stop >"$out/stop" || fail
+on $from $tools/host.sh wait "$n" || {
+	cat "$out"/$from/vm-"$n".out >&2
+	[ -n "$keep_going" ] || fail
+}
+for name in A B peer; do
+	on $name --stop
+done
+wait
+kernel=0
+for name in A B peer; do
+	status=$(cat "$out/$name/ended")
+	[ "$status" = 0 ] || kernel=1
+	sed "s/^/$name: /" "$out/$name.err" >&2
+done
+pids=()
+
+"$here/report" --dir "$out" --moves "$moves" --hosts-ok $((1 - kernel)) \
+	${check:+--tap} ${svg:+--svg "$svg"}

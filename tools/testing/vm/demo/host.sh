@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What is done on a host of the demo (and what an administrator would do on
+# a real one).  Runs in the host VM, called by demo.sh one step at a time.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: host.sh setup DRIVER|none MAC LAN_ADDRESS HOST_ADDRESS
+	       host.sh start N [--incoming]   start the VM, as its Nth QEMU here
+	       host.sh migrate N ADDRESS MS   move it to the host at ADDRESS
+	       host.sh wait-running N         until it runs here
+	       host.sh end N                  end a QEMU that it has left
+	       host.sh wait N                 until the VM has powered off here
+	END
+}
+
+here=$(dirname "$(realpath "$0")")
+pf=0000:01:00.0
+run=/run/demo
+out=/out
+port=4444
+mkdir -p $run
+
+# The interface of the PCI device that is or has this.
+interface()
+{
+	basename "$(echo /sys/bus/pci/devices/"$1"/net/*)"
+}
+
+setup()
+{
+	local driver=$1 mac=$2 lan=$3 host=$4 nic vf
+
+	# Into the page cache: the VM is started by both hosts at once.
+	cat "$(command -v qemu-system-x86_64)" /vmlinuz >/dev/null &
+
+	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+		net.ipv6.conf.default.disable_ipv6=1
+	modprobe -a kvm-amd kvm-intel 2>/dev/null || true
+	# The network between the hosts: the second network card.
+	nic=$(basename "$(echo /sys/bus/pci/devices/0000:02:00.0/virtio*/net/*)")
+	ip addr add "$host/24" dev "$nic"
+	ip link set "$nic" up
+
+	nic=$(interface $pf)
+	if [ "$driver" = none ]; then
+		bridge "$nic"
+		nic=br0
+		echo "e1000e,netdev=tap,mac=$mac" >$run/device
+		echo "setup $(hostname): an emulated e1000e, mac $mac"
+	else
+		vf=$(make-vfs $pf 1)
+		ip link set "$nic" vf 0 mac "$mac"
+		modprobe "$driver"
+		bind-driver "$driver" "$vf"
+		echo "vfio-pci,host=$vf,enable-migration=on" >$run/device
+		echo "setup $(hostname): VF $vf, mac $mac, driver" \
+			"$(modinfo -n "$driver"), $(modinfo -n vfio)"
+	fi
+	ip addr add "$lan/24" dev "$nic"
+	"$here/clock" serve >/dev/null 2>&1 &
+}
+
+# Without VFIO: an emulated card of the VM, on the PF through a bridge.
+bridge()
+{
+	modprobe -a tun bridge
+	ip link add br0 type bridge
+	ip link set "$1" master br0
+	ip tuntap add tap0 mode tap
+	ip link set tap0 master br0
+	for link in "$1" tap0 br0; do
+		ip link set "$link" up
+	done
+}
+
+start()
+{
+	local n=$1 incoming=() devices status
+
+	if [ "${2-}" = --incoming ]; then
+		incoming=(--incoming "tcp:0:$port")
+	fi
+	devices=(--device "$(cat $run/device)")
+	if [ -e /sys/class/net/tap0 ]; then
+		devices+=(--qemu -netdev --qemu
+			"tap,id=tap,ifname=tap0,script=no,downscript=no")
+	fi
+	# init_on_free: free memory is zeros, which QEMU need not send.
+	(
+		status=0
+		nested --name "vm-$n" --memory 128 --qmp $run/qmp-"$n" \
+			--timeout 1800 --append init_on_free=1 "${devices[@]}" \
+			--add $out/stream --add $out/counters \
+			--qemu -msg --qemu timestamp=on \
+			--qemu -D --qemu $run/trace-"$n" \
+			--qemu -trace --qemu 'vfio_migration*' \
+			--qemu -trace --qemu 'vfio_save*' \
+			--qemu -trace --qemu 'vfio_load*' \
+			--qemu -trace --qemu 'vmstate_downtime*' \
+			--qemu -trace --qemu 'migration_*' \
+			--qemu -trace --qemu 'runstate_set' \
+			"${incoming[@]}" "$here/guest.sh" \
+			>$out/vm-"$n".out 2>&1 || status=$?
+		cp $run/trace-"$n" $out/
+		echo $status >$run/ended-"$n"
+	) >/dev/null 2>&1 &
+	until [ -S $run/qmp-"$n" ]; do
+		if [ -e $run/ended-"$n" ]; then
+			cat $out/vm-"$n".out
+			exit 1
+		fi
+		sleep 0.1
+	done
+	"$here/qmp" $run/qmp-"$n" query-status
+}
+
+wait_end()
+{
+	until [ -e $run/ended-"$1" ]; do
+		sleep 0.1
+	done
+}
+
+case ${1-} in
+--help) usage ;;
+setup) setup "$2" "$3" "$4" "$5" ;;
+start) start "$2" "${3-}" ;;
+migrate) "$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" ;;
+wait-running) "$here/qmp" $run/qmp-"$2" --wait-running ;;
+end)
+	"$here/qmp" $run/qmp-"$2" quit >/dev/null
+	wait_end "$2"
+	;;
+wait)
+	wait_end "$2"
+	exit "$(cat $run/ended-"$2")"
+	;;
+*) usage >&2; exit 2 ;;
+esac

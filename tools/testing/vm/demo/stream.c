@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A TCP transfer that notices any byte lost, added or changed: both ends send
+ * a known pseudo-random stream at a given rate, and check each byte of the
+ * other's.  At the end each prints what it sent and received, with checksums.
+ *
+ *	stream listen PORT [RATE]          ends the transfer on SIGTERM
+ *	stream connect ADDRESS PORT [RATE] ends it when the other end does
+ *
+ * RATE is in bytes per second (default 200000).  The listening end also
+ * prints a line of progress ten times a second.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK		4096
+#define SOCKET_BUFFER	32768
+
+/* One direction: the generator of its bytes and what has passed. */
+struct flow {
+	uint64_t word;		/* state of the generator */
+	unsigned int left;	/* bytes of it not used yet */
+	uint64_t bytes;
+	uint64_t checksum;	/* FNV-1a of all bytes that passed */
+};
+
+static volatile sig_atomic_t stop;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	stop = 1;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "stream: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void flow_init(struct flow *flow, uint64_t seed)
+{
+	memset(flow, 0, sizeof(*flow));
+	flow->word = seed;
+	flow->checksum = 0xcbf29ce484222325ULL;
+}
+
+/* xorshift64 */
+static uint8_t next_byte(struct flow *flow)
+{
+	if (!flow->left) {
+		flow->word ^= flow->word << 13;
+		flow->word ^= flow->word >> 7;
+		flow->word ^= flow->word << 17;
+		flow->left = sizeof(flow->word);
+	}
+	flow->left--;
+	return flow->word >> (8 * flow->left);
+}
+
+static void account(struct flow *flow, const uint8_t *data, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		flow->checksum ^= data[i];
+		flow->checksum *= 0x100000001b3ULL;
+	}
+	flow->bytes += len;
+}
+
+/* Returns false at the end of the other's stream. */
+static bool receive(int fd, struct flow *in)
+{
+	uint8_t data[CHUNK];
+	ssize_t len, i;
+
+	len = recv(fd, data, sizeof(data), 0);
+	if (len < 0) {
+		if (errno == EAGAIN || errno == EINTR)
+			return true;
+		die("recv");
+	}
+	for (i = 0; i < len; i++) {
+		uint8_t want = next_byte(in);
+
+		if (data[i] != want) {
+			printf("stream wrong at byte %" PRIu64 ": %02x, not %02x\n",
+			       in->bytes + i, data[i], want);
+			exit(1);
+		}
+	}
+	account(in, data, len);
+	return len > 0;
+}
+
+static void transmit(int fd, struct flow *out, size_t allowed)
+{
+	static uint8_t data[CHUNK];
+	static size_t filled;
+	ssize_t len;
+
+	if (allowed > sizeof(data))
+		allowed = sizeof(data);
+	while (filled < allowed)
+		data[filled++] = next_byte(out);
+	if (!filled)
+		return;
+	len = send(fd, data, filled, MSG_NOSIGNAL);
+	if (len < 0) {
+		if (errno == EAGAIN || errno == EINTR)
+			return;
+		die("send");
+	}
+	account(out, data, len);
+	filled -= len;
+	memmove(data, data + len, filled);
+}
+
+static void transfer(int fd, double rate, bool leader)
+{
+	struct flow in, out;
+	double start = now(CLOCK_MONOTONIC), said = start;
+	bool open_in = true, open_out = true;
+
+	flow_init(leader ? &out : &in, 0x0123456789abcdefULL);
+	flow_init(leader ? &in : &out, 0xfedcba9876543210ULL);
+
+	while (open_in || open_out) {
+		double t = now(CLOCK_MONOTONIC);
+		struct pollfd pfd = { .fd = fd, .events = open_in ? POLLIN : 0 };
+		/*
+		 * After a stall the sender does not catch up: a rate, not an
+		 * amount, is promised.
+		 */
+		double due = (t - start) * rate - out.bytes;
+
+		if (due > 2 * CHUNK) {
+			start = t - (out.bytes + 2 * CHUNK) / rate;
+			due = 2 * CHUNK;
+		}
+		if (open_out && (leader ? stop : !open_in)) {
+			shutdown(fd, SHUT_WR);
+			open_out = false;
+		}
+		if (open_out && due >= 1)
+			pfd.events |= POLLOUT;
+		if (poll(&pfd, 1, 10) < 0 && errno != EINTR)
+			die("poll");
+		if (pfd.revents & (POLLIN | POLLHUP | POLLERR))
+			open_in = receive(fd, &in) && open_in;
+		if (pfd.revents & POLLOUT)
+			transmit(fd, &out, due);
+
+		if (leader && t - said >= 0.1) {
+			said = t;
+			printf("stream at %.3f sent %" PRIu64 " received %" PRIu64 "\n",
+			       now(CLOCK_REALTIME), out.bytes, in.bytes);
+			fflush(stdout);
+		}
+	}
+	printf("stream end sent %" PRIu64 " %016" PRIx64 " received %" PRIu64 " %016" PRIx64 "\n",
+	       out.bytes, out.checksum, in.bytes, in.checksum);
+}
+
+static int make_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int size = SOCKET_BUFFER, one = 1;
+
+	if (fd < 0)
+		die("socket");
+	/* So small that a stalled peer's receive ring is never overrun. */
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+	struct sigaction action = { .sa_handler = on_term };
+	bool leader = argc > 1 && !strcmp(argv[1], "listen");
+	int first = leader ? 2 : 3;	/* where PORT is */
+	double rate = 200000;
+	int fd;
+
+	if (argc <= first || (!leader && strcmp(argv[1], "connect"))) {
+		fprintf(stderr, "usage: stream listen PORT [RATE]\n"
+				"       stream connect ADDRESS PORT [RATE]\n");
+		return 2;
+	}
+	addr.sin_port = htons(atoi(argv[first]));
+	if (argc > first + 1)
+		rate = atof(argv[first + 1]);
+	sigaction(SIGTERM, &action, NULL);
+
+	fd = make_socket();
+	if (leader) {
+		int listener = fd;
+
+		if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) ||
+		    listen(listener, 1))
+			die("bind");
+		fd = accept(listener, NULL, NULL);
+		if (fd < 0)
+			die("accept");
+		close(listener);
+	} else {
+		if (inet_pton(AF_INET, argv[2], &addr.sin_addr) != 1)
+			die(argv[2]);
+		if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+			die("connect");
+	}
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	transfer(fd, rate, leader);
+	return 0;
+}
