@@ -143,8 +143,8 @@ struct vfio_group_status {
  * join decides nothing; the model is chosen by VFIO_SET_IOMMU, and groups
  * that join after it are attached at once.
  *
- * Errors: EBADF no such fd; EINVAL fd is no container, or the group is in one
- * already; EBUSY or EPERM the group is not viable.
+ * Errors: EBADF no such fd; EBADFD fd is no container; EINVAL the group is in
+ * one already; EBUSY or EPERM the group is not viable.
  */
 #define VFIO_GROUP_SET_CONTAINER	_IO(VFIO_TYPE, VFIO_BASE + 4)
 
@@ -1291,7 +1291,7 @@ struct vfio_iommu_type1_dma_map {
  * The memory is pinned and accounted to the process's RLIMIT_MEMLOCK.
  *
  * Errors: EINVAL flags, alignment, size 0, or IOVAs that may not be mapped;
- * EEXIST some of it is mapped; ENOSPC too many mappings; ENOMEM over the
+ * EOVERFLOW the range wraps; EEXIST some of it is mapped; ENOSPC too many mappings; ENOMEM over the
  * limit; EFAULT no memory at vaddr; with VADDR: ENOENT no such mapping.
  */
 #define VFIO_IOMMU_MAP_DMA _IO(VFIO_TYPE, VFIO_BASE + 13)
@@ -1320,8 +1320,8 @@ struct vfio_iommu_type1_dma_unmap {
 	__u32	argsz;
 	__u32	flags;
 /*
- * Report the dirty pages of the one mapping that is unmapped. Tracking must
- * be on, and no other flag set.
+ * Report the dirty pages of what is unmapped: sets bits, clears none. Tracking
+ * must be on, and no other flag set.
  */
 #define VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP (1 << 0)
 /* Unmap everything; iova and size are 0. */
@@ -1343,8 +1343,9 @@ struct vfio_iommu_type1_dma_unmap {
  * (VFIO_TYPE1v2_IOMMU; VFIO_TYPE1_IOMMU may unmap more than was asked for).
  * Nothing mapped is no error: size returns 0.
  *
- * Errors: EINVAL flags, alignment, or a range that cuts a mapping; EBUSY with
- * VADDR, while a device has pinned pages by way of its driver.
+ * Errors: EINVAL flags, alignment, or a range that cuts a mapping; EOVERFLOW
+ * the range wraps; EBUSY the driver of an emulated device does not unpin, or,
+ * with VADDR, there is such a device.
  */
 #define VFIO_IOMMU_UNMAP_DMA _IO(VFIO_TYPE, VFIO_BASE + 14)
 
