@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices without an IOMMU of their own, which reach the user's memory through
+ * vfio_pin_pages() and vfio_dma_rw(): what they see, and that they let go when
+ * the user unmaps.  The devices are those of vfio_mock.ko.
+ */
+#include <sys/mman.h>
+
+#include "test.h"
+#include "device.h"
+#include "iommu.h"
+#include "migration.h"
+#include "mock.h"
+
+#define IOVA	(1ULL << 20)
+#define PAGES	64UL
+
+FIXTURE(emulated) {
+	struct vdev v;
+	uint8_t *mem;
+	size_t size;
+};
+
+FIXTURE_SETUP(emulated)
+{
+	unsigned int i;
+
+	if (stock_modules())
+		SKIP(return, "the core is not ours");
+	if (!mock_present())
+		SKIP(return, "vfio_mock.ko is not loaded");
+	mock_open(&self->v, VFIO_MIGRATION_STOP_COPY);
+	self->size = PAGES * page_size();
+	self->mem = mem_alloc(self->size);
+	for (i = 0; i < PAGES; i++)
+		*(uint64_t *)(self->mem + i * page_size()) = 0x1000 + i;
+	must(dma_map(self->v.container, IOVA, self->mem, self->size));
+}
+
+FIXTURE_TEARDOWN(emulated)
+{
+	vdev_close(&self->v);
+}
+
+TEST_F(emulated, pins_the_pages_that_are_mapped)
+{
+	uint64_t first[MOCK_PIN_MAX];
+	unsigned int i;
+
+	ASSERT_EQ(8, mock_pin(&self->v, IOVA + 3 * page_size(), 8, first));
+	for (i = 0; i < 8; i++)
+		EXPECT_EQ(0x1003 + i, first[i]);
+	mock_unpin(&self->v, IOVA + 3 * page_size(), 8);
+}
+
+TEST_F(emulated, pins_nothing_that_is_not_mapped)
+{
+	size_t page = page_size();
+
+	EXPECT_GT(0, mock_pin(&self->v, IOVA - page, 1, NULL));
+	EXPECT_GT(0, mock_pin(&self->v, IOVA + self->size, 1, NULL));
+	EXPECT_GT(0, mock_pin(&self->v, 0, 1, NULL));
+	EXPECT_GT(0, mock_pin(&self->v, ~0ULL - page + 1, 1, NULL));
+	/* All or nothing */
+	EXPECT_GT(0, mock_pin(&self->v, IOVA + self->size - page, 2, NULL));
+	EXPECT_GT(0, mock_pin(&self->v, IOVA - page, 2, NULL));
+	EXPECT_GT(0, mock_pin(&self->v, IOVA, 0, NULL));
+	EXPECT_EQ(-E2BIG, mock_pin(&self->v, IOVA, 513, NULL));
+	EXPECT_EQ(1, mock_pin(&self->v, IOVA, 1, NULL));
+	mock_unpin(&self->v, IOVA, 1);
+}
+
+TEST_F(emulated, pins_for_writing_only_what_may_be_written)
+{
+	size_t page = page_size();
+
+	must(dma_map_flags(self->v.container, 1ULL << 30, self->mem, page,
+			   VFIO_DMA_MAP_FLAG_READ));
+	EXPECT_EQ(-EPERM, mock_pin(&self->v, 1ULL << 30, 1, NULL));
+	EXPECT_GT(0, mock_dma(&self->v, 1ULL << 30, self->mem + page, 8,
+			      true));
+	EXPECT_EQ(0, mock_dma(&self->v, 1ULL << 30, self->mem + page, 8,
+			      false));
+	EXPECT_EQ(0x1000, *(uint64_t *)(self->mem + page));
+}
+
+TEST_F(emulated, is_told_of_an_unmap_and_lets_go)
+{
+	struct mock_events events;
+	long pins = pages_pinned_now();
+
+	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
+	ASSERT_EQ(self->size, dma_unmap(self->v.container, IOVA, self->size));
+	events = mock_events(&self->v);
+	EXPECT_LE(1, events.unmaps);
+	EXPECT_EQ(IOVA, events.unmap_iova);
+	EXPECT_EQ(self->size, events.unmap_length);
+	EXPECT_EQ(pins, pages_pinned_now());
+	EXPECT_GT(0, mock_pin(&self->v, IOVA, 1, NULL));
+}
+
+TEST_F(emulated, pins_are_counted_against_the_user)
+{
+	long before = proc_status_kb("VmLck"), now;
+
+	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
+	now = proc_status_kb("VmLck");
+	EXPECT_EQ(before + 4 * (long)page_size() / 1024, now);
+	/* The same page twice counts once. */
+	ASSERT_EQ(2, mock_pin(&self->v, IOVA, 2, NULL));
+	EXPECT_EQ(now, proc_status_kb("VmLck"));
+	mock_unpin(&self->v, IOVA, 4);
+	EXPECT_EQ(before, proc_status_kb("VmLck"));
+}
+
+TEST_F(emulated, close_lets_go)
+{
+	long locked = proc_status_kb("VmLck"), pins = pages_pinned_now();
+
+	ASSERT_EQ(16, mock_pin(&self->v, IOVA, 16, NULL));
+	EXPECT_LT(pins, pages_pinned_now());
+	vdev_close(&self->v);
+	EXPECT_EQ(locked, proc_status_kb("VmLck"));
+	EXPECT_EQ(pins, pages_pinned_now());
+}
+
+TEST_F(emulated, reads_and_writes_memory)
+{
+	size_t page = page_size();
+	uint8_t *data = malloc(16 * page);
+	unsigned int i;
+
+	/* Across pages, at an odd place */
+	for (i = 0; i < 16 * page; i++)
+		data[i] = i * 7 + i / page;
+	ASSERT_EQ(0, mock_dma(&self->v, IOVA + 100, data, 3 * page, true));
+	EXPECT_EQ(0, memcmp(self->mem + 100, data, 3 * page));
+	memset(data, 0, 16 * page);
+	ASSERT_EQ(0, mock_dma(&self->v, IOVA + 100, data, 3 * page, false));
+	EXPECT_EQ(0, memcmp(self->mem + 100, data, 3 * page));
+}
+
+TEST_F(emulated, reads_and_writes_nothing_else)
+{
+	uint8_t data[64] = {};
+
+	EXPECT_GT(0, mock_dma(&self->v, IOVA - 32, data, 64, false));
+	EXPECT_GT(0, mock_dma(&self->v, IOVA + self->size - 32, data, 64,
+			      true));
+	EXPECT_GT(0, mock_dma(&self->v, IOVA + self->size, data, 1, false));
+	EXPECT_GT(0, mock_dma(&self->v, ~0ULL - 31, data, 64, true));
+	EXPECT_EQ(0, mock_dma(&self->v, IOVA + self->size - 64, data, 64,
+			      false));
+}
+
+TEST_F(emulated, across_mappings)
+{
+	size_t page = page_size();
+	uint8_t *more = mem_alloc(page), data[64];
+
+	memset(more, 0x77, page);
+	must(dma_map(self->v.container, IOVA + self->size, more, page));
+	ASSERT_EQ(0, mock_dma(&self->v, IOVA + self->size - 32, data, 64,
+			      false));
+	EXPECT_EQ(0x77, data[32]);
+	EXPECT_EQ(0x77, data[63]);
+	EXPECT_EQ(0, data[0]);
+}
+
+/* Only what the device pinned or wrote is dirty. */
+TEST_F(emulated, dirty_pages_are_those_it_touched)
+{
+	uint64_t bitmap = 0, data = 1;
+	size_t page = page_size();
+
+	ASSERT_EQ(0, dirty_log(self->v.container,
+			       VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
+	ASSERT_EQ(0, dirty_bitmap(self->v.container, IOVA, self->size, page,
+				  &bitmap, 8));
+	bitmap = 0;
+	ASSERT_EQ(2, mock_pin(&self->v, IOVA + 5 * page, 2, NULL));
+	mock_unpin(&self->v, IOVA + 5 * page, 2);
+	ASSERT_EQ(0, mock_dma(&self->v, IOVA + 9 * page, &data, 8, true));
+	ASSERT_EQ(0, dirty_bitmap(self->v.container, IOVA, self->size, page,
+				  &bitmap, 8));
+	EXPECT_EQ(BIT_ULL(5) | BIT_ULL(6) | BIT_ULL(9), bitmap);
+	/* Read and cleared */
+	bitmap = 0;
+	ASSERT_EQ(0, dirty_bitmap(self->v.container, IOVA, self->size, page,
+				  &bitmap, 8));
+	EXPECT_EQ(0, bitmap);
+	ASSERT_EQ(0, dirty_log(self->v.container,
+			       VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
+}
+
+TEST_F(emulated, has_no_dma_without_a_container)
+{
+	uint32_t flags;
+
+	/* Unset is refused while the device is open, so this cannot happen. */
+	EXPECT_EQ(-EBUSY, group_unset_container(self->v.group));
+	ASSERT_EQ(0, group_status(self->v.group, &flags));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+		  flags);
+}
+
+TEST_F(emulated, migrates_like_any_other)
+{
+	EXPECT_EQ(VFIO_MIGRATION_STOP_COPY, mig_flags(self->v.fd));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
+	EXPECT_EQ(STOP_COPY, mig_get(self->v.fd));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration state machine, three times: the step function alone, for every
+ * question that can be asked; SET_STATE on virtual devices of every legal set
+ * of flags, with the arcs that they went through; and SET_STATE on the VF.
+ *
+ * The oracle is a search over the digraph of the protocol, drawn as a picture
+ * below and as unlike the table in the kernel as can be.  A transition that
+ * never ends is caught by the time limit of the test.
+ */
+#include "test.h"
+#include "device.h"
+#include "migration.h"
+#include "mock.h"
+
+#define P2P_FLAG	VFIO_MIGRATION_P2P
+#define PRE_COPY_FLAG	VFIO_MIGRATION_PRE_COPY
+#define STOP_COPY_FLAG	VFIO_MIGRATION_STOP_COPY
+
+/*
+ * Row: from; column: to; both in the order of the state numbers
+ *
+ *	E ERROR  S STOP  R RUNNING  C STOP_COPY  M RESUMING
+ *	r RUNNING_P2P  P PRE_COPY  p PRE_COPY_P2P
+ *
+ * What makes an arc: '*' both its ends are there, '-' the device has no P2P
+ * states, ' ' there is none.
+ */
+static const char arcs[NR_STATES][NR_STATES + 1] = {
+	/*	       ESRCMrPp */
+	[ERROR]	     = "        ",
+	[STOP]	     = "  -***  ",
+	[RUNNING]    = " -   ** ",
+	[STOP_COPY]  = " *      ",
+	[RESUMING]   = " *      ",
+	[RUNNING_P2P]  = " **    *",
+	[PRE_COPY]     = "  *-   *",
+	[PRE_COPY_P2P] = "   * ** ",
+};
+
+static bool offered(unsigned int flags, unsigned int state)
+{
+	switch (state) {
+	case STOP:
+	case RUNNING:
+	case STOP_COPY:
+	case RESUMING:
+		return true;
+	case RUNNING_P2P:
+		return flags & P2P_FLAG;
+	case PRE_COPY:
+		return flags & PRE_COPY_FLAG;
+	case PRE_COPY_P2P:
+		return (flags & P2P_FLAG) && (flags & PRE_COPY_FLAG);
+	default:
+		return false;
+	}
+}
+
+static bool saving(unsigned int state)
+{
+	return state == STOP_COPY || state == PRE_COPY ||
+	       state == PRE_COPY_P2P;
+}
+
+static bool is_arc(unsigned int flags, unsigned int from, unsigned int to)
+{
+	if (!offered(flags, from) || !offered(flags, to))
+		return false;
+	return arcs[from][to] == '*' ||
+	       (arcs[from][to] == '-' && !(flags & P2P_FLAG));
+}
+
+struct way {
+	unsigned int length;	/* in arcs; 0: there is none */
+	unsigned int ways;	/* of that length */
+	unsigned int state[NR_STATES];
+};
+
+/*
+ * Tries all ways without a cycle, shortest first.  What is between the ends
+ * is in a saving session if both ends are, and in none if not.
+ */
+static void search(unsigned int flags, unsigned int to, unsigned int length,
+		   bool ends_saving, struct way *so_far, unsigned int visited,
+		   struct way *found)
+{
+	unsigned int at = so_far->state[so_far->length], next;
+
+	if (so_far->length == length) {
+		if (at != to)
+			return;
+		found->ways++;
+		found->length = length;
+		memcpy(found->state, so_far->state, sizeof(found->state));
+		return;
+	}
+	for (next = 0; next < NR_STATES; next++) {
+		if (visited & BIT(next) || !is_arc(flags, at, next))
+			continue;
+		if (next != to && saving(next) != ends_saving)
+			continue;
+		so_far->length++;
+		so_far->state[so_far->length] = next;
+		search(flags, to, length, ends_saving, so_far,
+		       visited | BIT(next), found);
+		so_far->length--;
+	}
+}
+
+static struct way find_way(unsigned int flags, unsigned int from,
+			   unsigned int to)
+{
+	struct way found = {}, so_far = {};
+	unsigned int length;
+
+	if (!offered(flags, from) || !offered(flags, to) || from == to)
+		return found;
+	for (length = 1; length < NR_STATES && !found.ways; length++) {
+		so_far.state[0] = from;
+		search(flags, to, length, saving(from) && saving(to), &so_far,
+		       BIT(from), &found);
+	}
+	return found;
+}
+
+/* Does the last arc of a way to @to open a data session? */
+static bool opens_session(const struct way *way)
+{
+	unsigned int from = way->state[way->length - 1];
+	unsigned int to = way->state[way->length];
+
+	return to == RESUMING || (saving(to) && !saving(from));
+}
+
+FIXTURE(mock) {
+	struct vdev v;
+};
+
+FIXTURE_VARIANT(mock) {
+	unsigned int flags;
+};
+
+FIXTURE_VARIANT_ADD(mock, stop_copy) {
+	.flags = STOP_COPY_FLAG,
+};
+
+FIXTURE_VARIANT_ADD(mock, p2p) {
+	.flags = STOP_COPY_FLAG | P2P_FLAG,
+};
+
+FIXTURE_VARIANT_ADD(mock, pre_copy) {
+	.flags = STOP_COPY_FLAG | PRE_COPY_FLAG,
+};
+
+FIXTURE_VARIANT_ADD(mock, p2p_pre_copy) {
+	.flags = STOP_COPY_FLAG | P2P_FLAG | PRE_COPY_FLAG,
+};
+
+FIXTURE_SETUP(mock)
+{
+	if (stock_modules())
+		SKIP(return, "the state machine is not ours");
+	if (!mock_present())
+		SKIP(return, "vfio_mock.ko is not loaded");
+	mock_open(&self->v, variant->flags);
+}
+
+FIXTURE_TEARDOWN(mock)
+{
+	vdev_close(&self->v);
+}
+
+/* The rule of the protocol makes every way unique: else the oracle is wrong. */
+TEST_F(mock, oracle_is_unambiguous)
+{
+	unsigned int from, to;
+	struct way way;
+
+	for (from = 0; from < NR_STATES; from++) {
+		for (to = 0; to < NR_STATES; to++) {
+			way = find_way(variant->flags, from, to);
+			EXPECT_GE(1, way.ways) {
+				TH_LOG("%u ways from %s to %s", way.ways,
+				       mig_state_name(from),
+				       mig_state_name(to));
+			}
+		}
+	}
+}
+
+/* All questions a driver may ask: each state it can be in, all it can be sent */
+TEST_F(mock, next_state_of_every_pair)
+{
+	unsigned int from, to, next, asked = 0;
+	struct way way;
+	int ret;
+
+	for (from = 0; from < NR_STATES; from++) {
+		/* Only a broken driver is in a state that it does not offer. */
+		if (from != ERROR && !offered(variant->flags, from))
+			continue;
+		for (to = 0; to < NR_STATES; to++) {
+			way = find_way(variant->flags, from, to);
+			ret = mock_next_state(&self->v, variant->flags, from,
+					      to, &next);
+			asked++;
+			if (from == to && from != ERROR) {
+				EXPECT_EQ(0, ret);
+				EXPECT_EQ(to, next);
+				continue;
+			}
+			EXPECT_EQ(way.length ? 0 : -EINVAL, ret) {
+				TH_LOG("from %s to %s", mig_state_name(from),
+				       mig_state_name(to));
+			}
+			if (!ret && way.length)
+				EXPECT_EQ(way.state[1], next) {
+					TH_LOG("from %s to %s",
+					       mig_state_name(from),
+					       mig_state_name(to));
+				}
+		}
+	}
+	TH_LOG("%u questions", asked);
+}
+
+TEST_F(mock, next_state_out_of_range)
+{
+	static const unsigned int no_states[] = {
+		NR_STATES, NR_STATES + 1, 0x80, 0x100, 0x102, 0x7fffffff,
+		0x80000000, 0xffffffff,
+	};
+	unsigned int from, next, i;
+
+	for (from = 0; from < NR_STATES; from++) {
+		if (from != ERROR && !offered(variant->flags, from))
+			continue;
+		for (i = 0; i < ARRAY_SIZE(no_states); i++)
+			EXPECT_EQ(-EINVAL,
+				  mock_next_state(&self->v, variant->flags,
+						  from, no_states[i], &next));
+	}
+}
+
+/* Following the steps leads there, whatever the pair, and never in circles. */
+TEST_F(mock, steps_lead_there)
+{
+	unsigned int from, to, at, next, steps;
+	struct way way;
+
+	for (from = 0; from < NR_STATES; from++) {
+		for (to = 0; to < NR_STATES; to++) {
+			way = find_way(variant->flags, from, to);
+			if (!way.length)
+				continue;
+			at = from;
+			for (steps = 0; at != to && steps < 16; steps++) {
+				ASSERT_EQ(0, mock_next_state(&self->v,
+							     variant->flags,
+							     at, to, &next));
+				ASSERT_TRUE(is_arc(variant->flags, at, next));
+				at = next;
+			}
+			EXPECT_EQ(way.length, steps);
+		}
+	}
+}
+
+/*
+ * Brings the device from RUNNING to @state; the session's fd, if there is
+ * one, is the caller's.
+ */
+static int go_to(const struct vdev *v, uint32_t state)
+{
+	int fd = -1;
+
+	must(device_reset(v));
+	must(mig_set(v->fd, state, &fd));
+	return fd;
+}
+
+/* One SET_STATE, and all that can be seen of it */
+static void check_transition(struct __test_metadata *_metadata,
+			     const struct vdev *v, unsigned int flags,
+			     uint32_t from, uint32_t to)
+{
+	struct way way = find_way(flags, from, to);
+	int old_fd, fd, ret;
+	struct mock_arcs gone;
+	unsigned int i;
+
+	old_fd = go_to(v, from);
+	mock_arcs(v);
+	ret = mig_set(v->fd, to, &fd);
+	gone = mock_arcs(v);
+
+	if (from == to) {
+		EXPECT_EQ(0, ret);
+		EXPECT_EQ(-1, fd);
+		EXPECT_EQ(0, gone.count);
+		EXPECT_EQ(to, mig_get(v->fd));
+	} else if (!way.length) {
+		EXPECT_EQ(-EINVAL, ret);
+		EXPECT_EQ(-1, fd);
+		EXPECT_EQ(0, gone.count);
+		EXPECT_EQ(from, mig_get(v->fd));
+	} else {
+		EXPECT_EQ(0, ret);
+		EXPECT_EQ(to, mig_get(v->fd));
+		EXPECT_EQ(opens_session(&way), fd >= 0);
+		EXPECT_EQ(way.length, gone.count);
+		for (i = 0; i < way.length && i < gone.count; i++) {
+			EXPECT_EQ(way.state[i], gone.arc[i].from);
+			EXPECT_EQ(way.state[i + 1], gone.arc[i].to);
+		}
+	}
+	if (_metadata->exit_code)
+		TH_LOG("up to %s -> %s", mig_state_name(from),
+		       mig_state_name(to));
+	if (old_fd >= 0)
+		sys_close(old_fd);
+	if (fd >= 0)
+		sys_close(fd);
+}
+
+TEST_F(mock, set_state_of_every_pair)
+{
+	unsigned int from, to, fds = count_open_fds();
+
+	for (from = 0; from < NR_STATES; from++) {
+		if (!offered(variant->flags, from))
+			continue;
+		for (to = 0; to < NR_STATES + 2; to++) {
+			check_transition(_metadata, &self->v, variant->flags,
+					 from, to);
+			ASSERT_EQ(fds, count_open_fds());
+		}
+		check_transition(_metadata, &self->v, variant->flags, from,
+				 0xffffffff);
+	}
+}
+
+/* A session's fd stays the same inside the saving group and dies outside. */
+TEST_F(mock, sessions_live_as_long_as_they_should)
+{
+	unsigned int from, to;
+	char byte;
+
+	for (from = 0; from < NR_STATES; from++) {
+		if (!offered(variant->flags, from) ||
+		    !(saving(from) || from == RESUMING))
+			continue;
+		for (to = 0; to < NR_STATES; to++) {
+			struct way way = find_way(variant->flags, from, to);
+			bool lives = (saving(from) && saving(to)) ||
+				     from == to;
+			int fd, ret;
+
+			if (!way.length && from != to)
+				continue;
+			fd = go_to(&self->v, from);
+			must(mig_set(self->v.fd, to, NULL));
+			ret = from == RESUMING ? sys_write(fd, "", 1) :
+						 sys_read(fd, &byte, 1);
+			EXPECT_EQ(lives, ret >= 0) {
+				TH_LOG("%s -> %s: %d", mig_state_name(from),
+				       mig_state_name(to), ret);
+			}
+			if (!lives)
+				EXPECT_EQ(-ENODEV, ret);
+			sys_close(fd);
+		}
+	}
+}
+
+TEST_F(mock, nothing_leaves_error)
+{
+	unsigned int to;
+	int fd;
+
+	mock_fail(&self->v, variant->flags & P2P_FLAG ? RUNNING_P2P : RUNNING,
+		  STOP, EIO, true);
+	EXPECT_EQ(-EIO, mig_set(self->v.fd, STOP, &fd));
+	EXPECT_EQ(-1, fd);
+	EXPECT_EQ(ERROR, mig_get(self->v.fd));
+	for (to = 0; to < NR_STATES + 1; to++) {
+		EXPECT_EQ(-EINVAL, mig_set(self->v.fd, to, &fd));
+		EXPECT_EQ(-1, fd);
+		EXPECT_EQ(ERROR, mig_get(self->v.fd));
+		EXPECT_EQ(4096, mig_data_size(self->v.fd));
+	}
+	EXPECT_EQ(0, device_reset(&self->v));
+	EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
+}
+
+/* A way that breaks off: the device is where GET says, and goes on from there */
+TEST_F(mock, stops_where_an_arc_fails)
+{
+	unsigned int from, to, i;
+	struct mock_arcs gone;
+	struct way way;
+	int fd;
+
+	for (from = 0; from < NR_STATES; from++) {
+		for (to = 0; to < NR_STATES; to++) {
+			way = find_way(variant->flags, from, to);
+			for (i = 0; i < way.length; i++) {
+				int old_fd = go_to(&self->v, from);
+
+				mock_fail(&self->v, way.state[i],
+					  way.state[i + 1], ENOSPC, false);
+				EXPECT_EQ(-ENOSPC,
+					  mig_set(self->v.fd, to, &fd));
+				EXPECT_EQ(-1, fd);
+				EXPECT_EQ(way.state[i], mig_get(self->v.fd));
+				mock_arcs(&self->v);
+				EXPECT_EQ(0, mig_set(self->v.fd, to, &fd));
+				gone = mock_arcs(&self->v);
+				EXPECT_EQ(way.length - i, gone.count);
+				sys_close(fd);
+				sys_close(old_fd);
+			}
+		}
+	}
+}
+
+FIXTURE(vf) {
+	struct vdev v;
+	unsigned int flags;
+};
+
+FIXTURE_SETUP(vf)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0);
+
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
+	self->flags = must(mig_flags(self->v.fd));
+}
+
+FIXTURE_TEARDOWN(vf)
+{
+	vdev_close(&self->v);
+}
+
+/*
+ * The same on the VF, where RESUMING is left only with a stream that has been
+ * written, or by reset.
+ */
+TEST_F_TIMEOUT(vf, set_state_of_every_pair, 600)
+{
+	struct stream stream = device_save(self->v.fd);
+	unsigned int fds = count_open_fds();
+	uint32_t from, to;
+
+	for (from = 0; from < NR_STATES; from++) {
+		if (!offered(self->flags, from))
+			continue;
+		for (to = 0; to < NR_STATES + 2; to++) {
+			struct way way = find_way(self->flags, from, to);
+			int old_fd, fd, ret, wanted;
+
+			old_fd = go_to(&self->v, from);
+			if (from == RESUMING)
+				must(stream_write(old_fd, stream.data,
+						  stream.size, 100));
+			ret = mig_set(self->v.fd, to, &fd);
+			wanted = way.length || from == to ? 0 : -EINVAL;
+			EXPECT_EQ(wanted, ret);
+			EXPECT_EQ(wanted ? from : to, mig_get(self->v.fd));
+			EXPECT_EQ(way.length && opens_session(&way), fd >= 0);
+			if (_metadata->exit_code)
+				TH_LOG("up to %s -> %s", mig_state_name(from),
+				       mig_state_name(to));
+			sys_close(old_fd);
+			sys_close(fd);
+			ASSERT_EQ(fds, count_open_fds());
+		}
+	}
+	stream_free(&stream);
+}
+
+TEST_F(vf, error_is_left_by_reset_alone)
+{
+	uint32_t to;
+	int fd, ret;
+
+	/* A stream that is cut short: RESUMING stays, or ERROR comes. */
+	fd = must(mig_session(self->v.fd, RESUMING));
+	ret = mig_set(self->v.fd, STOP, NULL);
+	EXPECT_TRUE(ret == -EINVAL || ret == -EIO);
+	sys_close(fd);
+	ret = mig_get(self->v.fd);
+	EXPECT_TRUE(ret == RESUMING || ret == ERROR);
+	if (ret == ERROR)
+		for (to = 0; to < NR_STATES; to++)
+			EXPECT_EQ(-EINVAL, mig_set(self->v.fd, to, NULL));
+	EXPECT_EQ(0, device_reset(&self->v));
+	EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
+}
+
+TEST_F(vf, next_user_finds_it_running)
+{
+	static const uint32_t states[] = { STOP, STOP_COPY, RESUMING };
+	const char *bdf = self->v.bdf;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		must(mig_set(self->v.fd, states[i], NULL));
+		vdev_close(&self->v);
+		vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
+		EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+	}
+}
+
+TEST_HARNESS_MAIN

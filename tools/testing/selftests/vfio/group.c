@@ -1,0 +1,796 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Groups and containers: who may have them, in what order they are set up and
+ * closed, and what each mistake is answered with.  Mappings are the business
+ * of type1.c, drivers that come and go that of module.c, tokens of token.c.
+ */
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "device.h"
+#include "iommu.h"
+#include "test.h"
+
+#define VIABLE		VFIO_GROUP_FLAGS_VIABLE
+#define IN_CONTAINER	VFIO_GROUP_FLAGS_CONTAINER_SET
+#define NAME_MAX_LEN	4096	/* a page: longest name of a device */
+
+FIXTURE(group) {
+	const char *bdf;
+	int nr;
+	int container;
+	int group;
+};
+
+FIXTURE_SETUP(group)
+{
+	self->bdf = NEED_ANY_FUNC();
+	must(pci_bind(self->bdf, DRV_VFIO_PCI));
+	self->nr = pci_group(self->bdf);
+	self->container = container_open();
+	self->group = must(group_open(self->nr));
+}
+
+FIXTURE_TEARDOWN(group)
+{
+	sys_close(self->group);
+	sys_close(self->container);
+}
+
+/* The group in the container, ready for GET_DEVICE_FD */
+static void join(FIXTURE_DATA(group) *self)
+{
+	must(group_set_container(self->group, self->container));
+	must(container_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+}
+
+static uint32_t status(int group)
+{
+	uint32_t flags;
+
+	must(group_status(group, &flags));
+	return flags;
+}
+
+/* Works as a device should: its identity can be read. */
+static bool device_works(int fd, const char *bdf)
+{
+	struct vdev v = { .bdf = bdf, .fd = fd };
+
+	return cfg_read16(&v, PCI_VENDOR_ID) == pci_attr_number(bdf, "vendor");
+}
+
+/*
+ * Nothing holds the function any more: its driver can let go of it at once
+ * (else this waits for ever, and the watchdog ends it), and it can be used
+ * again.
+ */
+static bool is_released(const char *bdf)
+{
+	struct vdev v;
+
+	if (pci_bind(bdf, NULL) || pci_bind(bdf, DRV_VFIO_PCI))
+		return false;
+	if (vdev_try_open(&v, bdf))
+		return false;
+	vdev_close(&v);
+	return true;
+}
+
+/* Opening */
+
+TEST_F(group, single_opener)
+{
+	int again;
+
+	EXPECT_EQ(-EBUSY, group_open(self->nr));
+	EXPECT_EQ(-EBUSY, group_open(self->nr));
+	sys_close(self->group);
+	self->group = group_open(self->nr);
+	EXPECT_LE(0, self->group);
+
+	/* It is open until the last descriptor of it is closed. */
+	again = dup(self->group);
+	sys_close(self->group);
+	EXPECT_EQ(-EBUSY, group_open(self->nr));
+	sys_close(again);
+	self->group = group_open(self->nr);
+	EXPECT_LE(0, self->group);
+}
+
+TEST_F(group, second_user_is_refused)
+{
+	int wstatus;
+	pid_t child;
+
+	child = fork();
+	if (!child) {
+		bool ok;
+
+		/* As one who has not inherited it */
+		sys_close(self->group);
+		ok = group_open(self->nr) == -EBUSY;
+		_exit(ok ? 0 : 1);
+	}
+	ASSERT_EQ(child, waitpid(child, &wstatus, 0));
+	EXPECT_EQ(0, wstatus);
+	EXPECT_EQ(VIABLE, status(self->group));
+}
+
+static void *open_and_close(void *arg)
+{
+	static atomic_int users;
+	int nr = *(int *)arg, i, fd;
+	long bad = 0;
+
+	for (i = 0; i < 300; i++) {
+		fd = group_open(nr);
+		if (fd == -EBUSY)
+			continue;
+		if (fd < 0 || atomic_fetch_add(&users, 1))
+			bad++;
+		atomic_fetch_sub(&users, 1);
+		if (fd >= 0)
+			sys_close(fd);
+	}
+	return (void *)bad;
+}
+
+TEST_F(group, single_opener_among_threads)
+{
+	pthread_t threads[4];
+	unsigned int i;
+	void *bad;
+
+	sys_close(self->group);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, open_and_close,
+					    &self->nr));
+	for (i = 0; i < ARRAY_SIZE(threads); i++) {
+		pthread_join(threads[i], &bad);
+		EXPECT_EQ(NULL, bad);
+	}
+	self->group = group_open(self->nr);
+	EXPECT_LE(0, self->group);
+}
+
+/* A child has the same rights; the group is free when both are done. */
+TEST_F(group, inherited)
+{
+	int go[2], wstatus, device;
+	pid_t child;
+	char c;
+
+	join(self);
+	device = must(group_get_device(self->group, self->bdf));
+	ASSERT_EQ(0, pipe(go));
+	child = fork();
+	if (!child) {
+		bool ok;
+
+		sys_close(go[1]);
+		sys_read(go[0], &c, 1);
+		/* The parent has closed its own by now. */
+		ok = device_works(device, self->bdf) &&
+		     status(self->group) == (VIABLE | IN_CONTAINER) &&
+		     group_open(self->nr) == -EBUSY;
+		_exit(ok ? 0 : 1);
+	}
+	sys_close(go[0]);
+	sys_close(device);
+	sys_close(self->group);
+	sys_close(self->container);
+	EXPECT_EQ(-EBUSY, group_open(self->nr));
+	sys_close(go[1]);
+	ASSERT_EQ(child, waitpid(child, &wstatus, 0));
+	EXPECT_EQ(0, wstatus);
+	EXPECT_TRUE(is_released(self->bdf));
+	self->group = -1;
+	self->container = -1;
+}
+
+/* GET_STATUS */
+
+TEST_F(group, status_flags)
+{
+	EXPECT_EQ(VIABLE, status(self->group));
+	must(group_set_container(self->group, self->container));
+	EXPECT_EQ(VIABLE | IN_CONTAINER, status(self->group));
+	must(group_unset_container(self->group));
+	EXPECT_EQ(VIABLE, status(self->group));
+}
+
+TEST_F(group, status_argsz)
+{
+	struct vfio_group_status *arg = mem_at_page_end(sizeof(*arg));
+	uint32_t size;
+
+	for (size = 0; size < sizeof(*arg); size++) {
+		*arg = (struct vfio_group_status){ .argsz = size };
+		EXPECT_EQ(-EINVAL, sys_ioctl(self->group,
+					     VFIO_GROUP_GET_STATUS, arg));
+	}
+	*arg = (struct vfio_group_status){
+		.argsz = sizeof(*arg), .flags = 0xffffffff,
+	};
+	EXPECT_EQ(0, sys_ioctl(self->group, VFIO_GROUP_GET_STATUS, arg));
+	EXPECT_EQ(VIABLE, arg->flags);
+	arg->argsz = 4096;
+	EXPECT_EQ(0, sys_ioctl(self->group, VFIO_GROUP_GET_STATUS, arg));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->group, VFIO_GROUP_GET_STATUS,
+				     NULL));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->group, VFIO_GROUP_GET_STATUS,
+				     (char *)arg + 4));
+}
+
+/* SET_CONTAINER, UNSET_CONTAINER */
+
+TEST_F(group, set_container_to_what_is_none)
+{
+	int pair[2], closed = dup(0), i;
+	int others[] = {
+		must(sys_open("/dev/null", O_RDWR)),
+		must(sys_open("/proc/self/status", O_RDONLY)),
+		must(sys_open("/dev", O_RDONLY)),
+		must(sys_open("/dev/vfio", O_RDONLY)),
+		memfd_create("group", 0),
+		eventfd(0, 0),
+		self->group,
+		-1, -1,
+	};
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	others[7] = pair[0];
+	ASSERT_EQ(0, pipe(pair));
+	others[8] = pair[0];
+	for (i = 0; i < ARRAY_SIZE(others); i++)
+		EXPECT_EQ(-EBADFD, group_set_container(self->group,
+						       others[i])) {
+			TH_LOG("descriptor %d of the list", i);
+		}
+	sys_close(closed);
+	EXPECT_EQ(-EBADF, group_set_container(self->group, closed));
+	EXPECT_EQ(-EBADF, group_set_container(self->group, 0x7fffffff));
+	EXPECT_EQ(-EBADF, group_set_container(self->group, -1));
+	EXPECT_EQ(-EBADF, group_set_container(self->group, INT32_MIN));
+	/* A name for the container is not an open container. */
+	EXPECT_EQ(-EBADF, group_set_container(self->group,
+					      must(sys_open("/dev/vfio/vfio",
+							    O_PATH))));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->group, VFIO_GROUP_SET_CONTAINER,
+				     NULL));
+	EXPECT_EQ(VIABLE, status(self->group));
+	EXPECT_EQ(0, group_set_container(self->group, self->container));
+}
+
+TEST_F(group, set_container_twice)
+{
+	int other = container_open();
+
+	ASSERT_EQ(0, group_set_container(self->group, self->container));
+	EXPECT_EQ(-EINVAL, group_set_container(self->group, self->container));
+	EXPECT_EQ(-EINVAL, group_set_container(self->group, other));
+	ASSERT_EQ(0, container_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, group_set_container(self->group, other));
+	/* It is in the first one. */
+	EXPECT_EQ(-EINVAL, container_set_iommu(other, VFIO_TYPE1v2_IOMMU));
+	ASSERT_EQ(0, group_unset_container(self->group));
+	EXPECT_EQ(0, group_set_container(self->group, other));
+	EXPECT_EQ(0, container_set_iommu(other, VFIO_TYPE1v2_IOMMU));
+	sys_close(other);
+}
+
+TEST_F(group, leaves_its_container)
+{
+	int device, again;
+
+	EXPECT_EQ(-EINVAL, group_unset_container(self->group));
+	join(self);
+	device = must(group_get_device(self->group, self->bdf));
+	again = must(group_get_device(self->group, self->bdf));
+	EXPECT_EQ(-EBUSY, group_unset_container(self->group));
+	EXPECT_EQ(VIABLE | IN_CONTAINER, status(self->group));
+	sys_close(device);
+	EXPECT_EQ(-EBUSY, group_unset_container(self->group));
+	EXPECT_TRUE(device_works(again, self->bdf));
+	sys_close(again);
+	EXPECT_EQ(0, group_unset_container(self->group));
+	EXPECT_EQ(-EINVAL, group_unset_container(self->group));
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
+}
+
+/* Without its last group a container is as it was when it was opened. */
+TEST_F(group, container_without_groups)
+{
+	void *mem = mem_alloc(4096);
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(-EINVAL, dma_map(self->container, 0x10000, mem,
+					   4096));
+		EXPECT_EQ(-EINVAL, container_set_iommu(self->container,
+						       VFIO_TYPE1v2_IOMMU));
+		must(group_set_container(self->group, self->container));
+		EXPECT_EQ(-EINVAL, dma_map(self->container, 0x10000, mem,
+					   4096));
+		must(container_set_iommu(self->container, i % 2 ?
+					 VFIO_TYPE1_IOMMU :
+					 VFIO_TYPE1v2_IOMMU));
+		/* Nothing of the round before is mapped. */
+		EXPECT_EQ(0, dma_map(self->container, 0x10000, mem, 4096));
+		must(group_unset_container(self->group));
+	}
+}
+
+TEST_F(group, two_in_a_container)
+{
+	const char *bdf = NEED_FUNC(FUNC_NVME);
+	void *mem = mem_alloc(4096);
+	int other, device;
+
+	if (pci_group(bdf) == self->nr)
+		SKIP(return, "only one group");
+	join(self);
+	other = container_add(self->container, bdf);
+	EXPECT_EQ(0, dma_map(self->container, 0x10000, mem, 4096));
+	device = must(group_get_device(other, bdf));
+	/* Each group has its own devices. */
+	EXPECT_EQ(-ENODEV, group_get_device(other, self->bdf));
+	EXPECT_EQ(-ENODEV, group_get_device(self->group, bdf));
+	EXPECT_EQ(-EBUSY, group_unset_container(other));
+	EXPECT_EQ(0, group_unset_container(self->group));
+	EXPECT_TRUE(device_works(device, bdf));
+	/* The other one keeps the container's backend. */
+	EXPECT_EQ(-EEXIST, dma_map(self->container, 0x10000, mem, 4096));
+	EXPECT_EQ(0, group_set_container(self->group, self->container));
+	EXPECT_EQ(VIABLE | IN_CONTAINER, status(self->group));
+	EXPECT_TRUE(device_works(must(group_get_device(self->group,
+						       self->bdf)),
+				 self->bdf));
+	sys_close(device);
+	sys_close(other);
+}
+
+/* GET_DEVICE_FD */
+
+TEST_F(group, device_before_the_container)
+{
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
+	must(group_set_container(self->group, self->container));
+	/* The container has no IOMMU yet. */
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
+	must(container_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_LE(0, group_get_device(self->group, self->bdf));
+}
+
+TEST_F(group, device_names)
+{
+	static const struct {
+		const char *before;
+		int shorten;	/* characters taken from the function's name */
+		const char *after;
+		int error;
+	} names[] = {
+		{ "", BDF_LEN, "", ENODEV },
+		{ "", BDF_LEN, "nothing", ENODEV },
+		{ "", BDF_LEN, "ffff:ff:1f.7", ENODEV },
+		{ " ", 0, "", ENODEV },
+		{ "x", 0, "", ENODEV },
+		{ "", 1, "", ENODEV },
+		{ "", 2, "", ENODEV },
+		{ "", 0, "0", ENODEV },
+		{ "", 0, "\n", ENODEV },
+		{ "", 0, "/", ENODEV },
+		{ "", 0, " x", EINVAL },
+		{ "", 0, " unknown=1", EINVAL },
+	};
+	char name[64];
+	unsigned int i;
+
+	join(self);
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		int len = strlen(self->bdf) - names[i].shorten;
+
+		snprintf(name, sizeof(name), "%s%.*s%s", names[i].before,
+			 len < 0 ? 0 : len, self->bdf, names[i].after);
+		EXPECT_EQ(-names[i].error, group_get_device(self->group,
+							    name)) {
+			TH_LOG("\"%s\"", name);
+		}
+	}
+	EXPECT_EQ(-EFAULT, group_get_device(self->group, NULL));
+	EXPECT_EQ(0, group_unset_container(self->group));
+}
+
+TEST_F(group, device_names_without_end)
+{
+	char *name = mem_alloc(3 * NAME_MAX_LEN), *end;
+	size_t len = strlen(self->bdf);
+
+	join(self);
+	memset(name, 'a', 3 * NAME_MAX_LEN);
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, name));
+	memcpy(name, self->bdf, len);
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, name));
+	/* Blanks after the name are no option. */
+	memset(name + len, ' ', 3 * NAME_MAX_LEN - len);
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, name));
+	name[NAME_MAX_LEN - 1] = '\0';
+	EXPECT_LE(0, group_get_device(self->group, name));
+	/* A string that runs out of memory before it ends */
+	end = mem_at_page_end(len);
+	memcpy(end, self->bdf, len);
+	EXPECT_EQ(-EFAULT, group_get_device(self->group, end));
+	/* And one that just does not */
+	end = mem_at_page_end(len + 1);
+	memcpy(end, self->bdf, len + 1);
+	EXPECT_LE(0, group_get_device(self->group, end));
+}
+
+/* No descriptor left: nothing is opened, and nothing is lost. */
+TEST_F(group, no_descriptor_left)
+{
+	struct rlimit limit, none;
+	unsigned int fds;
+	int fd, i;
+
+	join(self);
+	must(getrlimit(RLIMIT_NOFILE, &limit));
+	fd = dup(0);
+	sys_close(fd);
+	fds = count_open_fds();
+	none = (struct rlimit){ .rlim_cur = fd, .rlim_max = limit.rlim_max };
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	for (i = 0; i < 10; i++)
+		EXPECT_EQ(-EMFILE, group_get_device(self->group, self->bdf));
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	EXPECT_EQ(fds, count_open_fds());
+	/* A device that is open somewhere would hold the container. */
+	EXPECT_EQ(0, group_unset_container(self->group));
+	join(self);
+	fd = group_get_device(self->group, self->bdf);
+	ASSERT_LE(0, fd);
+	EXPECT_TRUE(device_works(fd, self->bdf));
+	sys_close(fd);
+	sys_close(self->group);
+	EXPECT_TRUE(is_released(self->bdf));
+	self->group = -1;
+}
+
+TEST_F(group, device_is_opened_often)
+{
+	struct vdev a = { .bdf = self->bdf }, b = { .bdf = self->bdf };
+	int fds[50], i;
+
+	join(self);
+	a.fd = must(group_get_device(self->group, self->bdf));
+	EXPECT_EQ(FD_CLOEXEC, fcntl(a.fd, F_GETFD));
+	EXPECT_EQ(O_RDWR, fcntl(a.fd, F_GETFL) & O_ACCMODE);
+	b.fd = must(group_get_device(self->group, self->bdf));
+	EXPECT_NE(a.fd, b.fd);
+	/* They are the same device: opening it again does not reset it. */
+	cfg_write8(&a, PCI_INTERRUPT_LINE, 0x5a);
+	EXPECT_EQ(0x5a, cfg_read8(&b, PCI_INTERRUPT_LINE));
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = must(group_get_device(self->group, self->bdf));
+	EXPECT_EQ(0x5a, cfg_read8(&b, PCI_INTERRUPT_LINE));
+	sys_close(a.fd);
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		sys_close(fds[i]);
+	EXPECT_EQ(0x5a, cfg_read8(&b, PCI_INTERRUPT_LINE));
+	EXPECT_EQ(-EBUSY, group_unset_container(self->group));
+	sys_close(b.fd);
+	EXPECT_EQ(0, group_unset_container(self->group));
+}
+
+/* SET_IOMMU and the container's other calls */
+
+TEST_F(group, api_version)
+{
+	EXPECT_EQ(VFIO_API_VERSION, sys_ioctl(self->container,
+					      VFIO_GET_API_VERSION, NULL));
+	join(self);
+	EXPECT_EQ(VFIO_API_VERSION, sys_ioctl(self->container,
+					      VFIO_GET_API_VERSION, NULL));
+}
+
+TEST_F(group, iommu_types)
+{
+	static const int unknown[] = {
+		0, VFIO_SPAPR_TCE_IOMMU, VFIO_DMA_CC_IOMMU, VFIO_EEH,
+		VFIO_SPAPR_TCE_v2_IOMMU, VFIO_NOIOMMU_IOMMU, 11, 1000,
+		INT32_MAX, INT32_MIN, -1,
+	};
+	unsigned int i;
+
+	/* Without a group every type is refused. */
+	EXPECT_EQ(-EINVAL, container_set_iommu(self->container,
+					       VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, container_set_iommu(self->container, 1000));
+	must(group_set_container(self->group, self->container));
+	for (i = 0; i < ARRAY_SIZE(unknown); i++)
+		EXPECT_EQ(-ENODEV, container_set_iommu(self->container,
+						       unknown[i])) {
+			TH_LOG("type %d", unknown[i]);
+		}
+	/* Extensions, but no types */
+	EXPECT_GT(0, container_set_iommu(self->container, VFIO_UNMAP_ALL));
+	EXPECT_GT(0, container_set_iommu(self->container, VFIO_UPDATE_VADDR));
+	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
+	ASSERT_EQ(0, container_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, container_set_iommu(self->container,
+					       VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EINVAL, container_set_iommu(self->container,
+					       VFIO_TYPE1_IOMMU));
+	EXPECT_EQ(-EINVAL, container_set_iommu(self->container, 1000));
+}
+
+TEST_F(group, unknown_ioctls)
+{
+	static const unsigned int requests[] = {
+		_IO(VFIO_TYPE, 0xff), _IO('x', 1), VFIO_DEVICE_GET_INFO,
+		VFIO_DEVICE_RESET, 0, 0xffffffff,
+	};
+	char byte;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		EXPECT_EQ(-EINVAL, sys_ioctl(self->container, requests[i],
+					     NULL));
+		EXPECT_EQ(-ENOTTY, sys_ioctl(self->group, requests[i], NULL));
+	}
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->container, VFIO_IOMMU_GET_INFO,
+				     NULL));
+	EXPECT_EQ(-ENOTTY, sys_ioctl(self->group, VFIO_SET_IOMMU, NULL));
+	join(self);
+	for (i = 0; i < ARRAY_SIZE(requests); i++) {
+		EXPECT_EQ(-ENOTTY, sys_ioctl(self->container, requests[i],
+					     NULL));
+		EXPECT_EQ(-ENOTTY, sys_ioctl(self->group, requests[i], NULL));
+	}
+	/* Neither is a file with contents. */
+	EXPECT_EQ(-EINVAL, sys_read(self->container, &byte, 1));
+	EXPECT_EQ(-EINVAL, sys_write(self->container, &byte, 1));
+	EXPECT_EQ(-EINVAL, sys_read(self->group, &byte, 1));
+	EXPECT_EQ(-EINVAL, sys_write(self->group, &byte, 1));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED,
+				   self->container, 0));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED,
+				   self->group, 0));
+}
+
+/* Closing */
+
+/* In whatever order they are closed, the last one releases everything. */
+TEST_F(group, closed_in_any_order)
+{
+	static const uint8_t orders[6][3] = {
+		{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 },
+		{ 2, 0, 1 }, { 2, 1, 0 },
+	};
+	void *mem = mem_alloc(16 * 4096);
+	long pinned = pages_pinned_now();
+	unsigned int i;
+
+	sys_close(self->group);
+	sys_close(self->container);
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		const uint8_t *order = orders[i];
+		struct vdev v;
+		int *fds[] = { &v.container, &v.group, &v.fd };
+
+		ASSERT_EQ(0, vdev_try_open(&v, self->bdf));
+		ASSERT_EQ(0, dma_map(v.container, 0x10000, mem, 16 * 4096));
+		sys_close(*fds[order[0]]);
+		if (order[0] != 2)
+			EXPECT_TRUE(device_works(v.fd, self->bdf));
+		sys_close(*fds[order[1]]);
+		if (order[2] == 2) {
+			/* The device alone: it works, and has the group. */
+			EXPECT_TRUE(device_works(v.fd, self->bdf));
+			EXPECT_EQ(-EBUSY, group_open(self->nr));
+			EXPECT_EQ(16, pages_pinned_now() - pinned);
+		}
+		sys_close(*fds[order[2]]);
+		EXPECT_EQ(0, pages_pinned_now() - pinned);
+		EXPECT_TRUE(is_released(self->bdf)) {
+			TH_LOG("order %u %u %u", order[0], order[1], order[2]);
+		}
+	}
+	self->group = -1;
+	self->container = -1;
+}
+
+/* The driver goes while only the group is open: the group is empty then. */
+TEST_F(group, function_leaves_an_open_group)
+{
+	uint32_t flags;
+
+	join(self);
+	ASSERT_EQ(0, pci_bind(self->bdf, NULL));
+	EXPECT_EQ(-ENODEV, group_status(self->group, &flags));
+	EXPECT_GT(0, group_get_device(self->group, self->bdf));
+	EXPECT_GT(0, group_unset_container(self->group));
+	EXPECT_EQ(-ENODEV, group_set_container(self->group, self->container));
+	/* The container has lost it. */
+	EXPECT_EQ(-EINVAL, container_set_iommu(self->container,
+					       VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-ENOENT, group_open(self->nr));
+	/* It may come back while the old one is still open. */
+	EXPECT_TRUE(is_released(self->bdf));
+	EXPECT_EQ(-ENODEV, group_status(self->group, &flags));
+}
+
+/* All of it at once, from threads that know nothing of each other */
+
+struct hammer {
+	pthread_t thread;
+	FIXTURE_DATA(group) *self;
+	unsigned int nr;
+};
+
+static void *hammer(void *arg)
+{
+	struct hammer *h = arg;
+	FIXTURE_DATA(group) *self = h->self;
+	uint32_t flags;
+	int i, fd;
+
+	for (i = 0; i < 200; i++) {
+		switch (h->nr % 4) {
+		case 0:
+			group_set_container(self->group, self->container);
+			container_set_iommu(self->container,
+					    VFIO_TYPE1v2_IOMMU);
+			break;
+		case 1:
+			group_unset_container(self->group);
+			group_status(self->group, &flags);
+			break;
+		default:
+			fd = group_get_device(self->group, self->bdf);
+			if (fd < 0)
+				break;
+			if (!device_works(fd, self->bdf))
+				return (void *)1L;
+			sys_close(fd);
+		}
+	}
+	return NULL;
+}
+
+TEST_F(group, threads)
+{
+	struct hammer hammers[4];
+	unsigned int i;
+	void *bad;
+
+	for (i = 0; i < ARRAY_SIZE(hammers); i++) {
+		hammers[i] = (struct hammer){ .self = self, .nr = i };
+		ASSERT_EQ(0, pthread_create(&hammers[i].thread, NULL, hammer,
+					    &hammers[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(hammers); i++) {
+		pthread_join(hammers[i].thread, &bad);
+		EXPECT_EQ(NULL, bad);
+	}
+	if (status(self->group) & IN_CONTAINER)
+		EXPECT_EQ(0, group_unset_container(self->group));
+	sys_close(self->group);
+	EXPECT_TRUE(is_released(self->bdf));
+	self->group = -1;
+}
+
+/* Two functions in one group */
+
+#define NATIVE	"e1000"
+
+FIXTURE(pair) {
+	const char *bdf[2];
+	int nr;
+};
+
+FIXTURE_SETUP(pair)
+{
+	self->bdf[0] = NEED_FUNC(FUNC_PAIR_0);
+	self->bdf[1] = NEED_FUNC(FUNC_PAIR_1);
+	self->nr = pci_group(self->bdf[0]);
+	if (self->nr != pci_group(self->bdf[1]))
+		SKIP(return, "they are not in one group");
+	if (shell("modprobe -q %s", NATIVE))
+		SKIP(return, "no driver %s", NATIVE);
+	must(pci_bind(self->bdf[0], DRV_VFIO_PCI));
+}
+
+FIXTURE_TEARDOWN(pair)
+{
+}
+
+/* A group that a host driver has a part of is not for user space. */
+TEST_F(pair, not_viable)
+{
+	int container = container_open(), group;
+	char driver[64];
+
+	ASSERT_EQ(0, pci_bind(self->bdf[1], NATIVE));
+	group = must(group_open(self->nr));
+	EXPECT_EQ(0, status(group));
+	EXPECT_EQ(-EPERM, group_set_container(group, container));
+	EXPECT_EQ(0, status(group));
+	EXPECT_EQ(-EINVAL, group_get_device(group, self->bdf[0]));
+	EXPECT_EQ(-EINVAL, container_set_iommu(container,
+					       VFIO_TYPE1v2_IOMMU));
+	EXPECT_STREQ(NATIVE, pci_driver(self->bdf[1], driver));
+
+	/* The host's driver lets go of it: that is enough. */
+	ASSERT_EQ(0, pci_bind(self->bdf[1], NULL));
+	EXPECT_EQ(VIABLE, status(group));
+	EXPECT_EQ(0, group_set_container(group, container));
+	EXPECT_EQ(0, container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_LE(0, group_get_device(group, self->bdf[0]));
+	EXPECT_EQ(-ENODEV, group_get_device(group, self->bdf[1]));
+}
+
+/* And while user space has it, no host driver gets a part of it. */
+TEST_F(pair, stays_viable)
+{
+	char driver[64];
+	struct vdev v;
+	int i;
+
+	ASSERT_EQ(0, pci_bind(self->bdf[1], NULL));
+	vdev_open(&v, self->bdf[0], DRV_VFIO_PCI);
+	for (i = 0; i < 2; i++) {
+		EXPECT_NE(0, pci_bind(self->bdf[1], NATIVE));
+		EXPECT_STREQ("", pci_driver(self->bdf[1], driver));
+		EXPECT_TRUE(device_works(v.fd, self->bdf[0]));
+		if (!i) {
+			/* The device alone is user enough. */
+			sys_close(v.container);
+			sys_close(v.group);
+		}
+	}
+	sys_close(v.fd);
+	EXPECT_EQ(0, pci_bind(self->bdf[1], NATIVE));
+}
+
+TEST_F(pair, both_open)
+{
+	int container = container_open(), group, fd[2];
+
+	ASSERT_EQ(0, pci_bind(self->bdf[1], DRV_VFIO_PCI));
+	group = container_add(container, self->bdf[0]);
+	must(container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-EBUSY, group_open(self->nr));
+	fd[0] = must(group_get_device(group, self->bdf[0]));
+	fd[1] = must(group_get_device(group, self->bdf[1]));
+	EXPECT_TRUE(device_works(fd[0], self->bdf[0]));
+	EXPECT_TRUE(device_works(fd[1], self->bdf[1]));
+	sys_close(fd[0]);
+	EXPECT_EQ(-EBUSY, group_unset_container(group));
+	/* The one that nobody has open may go, the other not feel it. */
+	EXPECT_EQ(0, pci_bind(self->bdf[0], NULL));
+	EXPECT_TRUE(device_works(fd[1], self->bdf[1]));
+	EXPECT_EQ(-ENODEV, group_get_device(group, self->bdf[0]));
+	EXPECT_EQ(0, pci_bind(self->bdf[0], DRV_VFIO_PCI));
+	fd[0] = group_get_device(group, self->bdf[0]);
+	EXPECT_LE(0, fd[0]);
+	sys_close(container);
+	sys_close(group);
+	sys_close(fd[1]);
+	EXPECT_TRUE(device_works(fd[0], self->bdf[0]));
+	EXPECT_EQ(-EBUSY, group_open(self->nr));
+	sys_close(fd[0]);
+	EXPECT_TRUE(is_released(self->bdf[0]));
+	EXPECT_TRUE(is_released(self->bdf[1]));
+}
+
+TEST_HARNESS_MAIN

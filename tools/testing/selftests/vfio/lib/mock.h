@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtual devices of vfio_mock.ko.
+ */
+#ifndef VFIO_TEST_MOCK_H
+#define VFIO_TEST_MOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vfio_mock.h"
+
+#include "device.h"
+
+/* Is vfio_mock.ko loaded? */
+bool mock_present(void);
+
+/* Opens the mock device with these migration flags. */
+void mock_open(struct vdev *v, unsigned int flags);
+
+/* What vfio_mig_get_next_state() says: 0 and *next, or -errno. */
+int mock_next_state(const struct vdev *v, unsigned int flags,
+		    unsigned int cur, unsigned int new, unsigned int *next);
+
+/* The arcs since the last call. */
+struct mock_arcs mock_arcs(const struct vdev *v);
+
+void mock_fail(const struct vdev *v, unsigned int from, unsigned int to,
+	       int error, bool broken);
+
+/* Each returns what the core's function returned. */
+int mock_pin(const struct vdev *v, uint64_t iova, unsigned int npage,
+	     uint64_t *first);
+void mock_unpin(const struct vdev *v, uint64_t iova, unsigned int npage);
+int mock_dma(const struct vdev *v, uint64_t iova, void *data, uint32_t len,
+	     bool write);
+struct mock_events mock_events(const struct vdev *v);
+
+#endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Drivers, groups, interfaces and modules, by way of sysfs.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sysfs.h"
+#include "util.h"
+
+const char *func_bdf(const char *func)
+{
+	const char *bdf = getenv(func);
+
+	if (!bdf || !*bdf)
+		return NULL;
+	if (!pci_exists(bdf))
+		die("%s=%s: no such PCI function", func, bdf);
+	return bdf;
+}
+
+const char *func_any(void)
+{
+	static const char * const funcs[] = {
+		FUNC_VF_A1, FUNC_E1000E, FUNC_NVME,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(funcs); i++)
+		if (func_bdf(funcs[i]))
+			return func_bdf(funcs[i]);
+	return NULL;
+}
+
+static void attr_path(char path[static PATH_MAX], const char *bdf,
+		      const char *attr)
+{
+	snprintf(path, PATH_MAX, "/sys/bus/pci/devices/%s/%s", bdf, attr);
+}
+
+int pci_attr_read(const char *bdf, const char *attr, char *buf, size_t size)
+{
+	char path[PATH_MAX];
+
+	attr_path(path, bdf, attr);
+	return file_read(path, buf, size);
+}
+
+int pci_attr_write(const char *bdf, const char *attr, const char *text)
+{
+	char path[PATH_MAX];
+
+	attr_path(path, bdf, attr);
+	return file_write(path, text);
+}
+
+unsigned long pci_attr_number(const char *bdf, const char *attr)
+{
+	char buf[64];
+
+	must(pci_attr_read(bdf, attr, buf, sizeof(buf)));
+	return strtoul(buf, NULL, 0);
+}
+
+bool pci_attr_exists(const char *bdf, const char *attr)
+{
+	char path[PATH_MAX];
+
+	attr_path(path, bdf, attr);
+	return !access(path, F_OK);
+}
+
+/* Last component of the link's target, "" if there is no link. */
+static void link_name(const char *bdf, const char *attr, char *buf, size_t size)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t len;
+
+	attr_path(path, bdf, attr);
+	len = readlink(path, target, sizeof(target) - 1);
+	target[len < 0 ? 0 : len] = '\0';
+	snprintf(buf, size, "%s",
+		 strrchr(target, '/') ? strrchr(target, '/') + 1 : "");
+}
+
+const char *pci_driver(const char *bdf, char buf[static 64])
+{
+	link_name(bdf, "driver", buf, 64);
+	return buf;
+}
+
+int pci_bind(const char *bdf, const char *driver)
+{
+	char now[64];
+	int ret;
+
+	pci_driver(bdf, now);
+	if (!strcmp(now, driver ?: ""))
+		return 0;
+	if (*now) {
+		ret = pci_attr_write(bdf, "driver/unbind", bdf);
+		if (ret)
+			return ret;
+	}
+	ret = pci_attr_write(bdf, "driver_override", driver ?: "\n");
+	if (ret)
+		return ret;
+	if (!driver)
+		return 0;
+	ret = file_write("/sys/bus/pci/drivers_probe", bdf);
+	if (ret)
+		return ret;
+	return strcmp(pci_driver(bdf, now), driver) ? -ENODEV : 0;
+}
+
+int pci_group(const char *bdf)
+{
+	char name[32];
+
+	link_name(bdf, "iommu_group", name, sizeof(name));
+	if (!*name)
+		die("%s is in no IOMMU group", bdf);
+	return atoi(name);
+}
+
+bool pci_exists(const char *bdf)
+{
+	return pci_attr_exists(bdf, "config");
+}
+
+const char *pci_netdev(const char *bdf, char buf[static 32])
+{
+	const char *name = NULL;
+	struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *dir;
+
+	attr_path(path, bdf, "net");
+	dir = opendir(path);
+	if (!dir)
+		return NULL;
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(buf, 32, "%.31s", entry->d_name);
+		name = buf;
+	}
+	closedir(dir);
+	return name;
+}
+
+static void module_path(char path[static PATH_MAX], const char *name,
+			const char *attr)
+{
+	char *c;
+
+	snprintf(path, PATH_MAX, "/sys/module/%s/%s", name, attr);
+	for (c = path; *c; c++)
+		if (*c == '-')
+			*c = '_';
+}
+
+bool module_loaded(const char *name)
+{
+	char path[PATH_MAX], state[16];
+
+	module_path(path, name, "initstate");
+	return file_read(path, state, sizeof(state)) >= 0;
+}
+
+int module_unload(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+void module_load(const char *name)
+{
+	if (shell("modprobe %s", name))
+		die("modprobe %s failed", name);
+}
+
+long module_refcount(const char *name)
+{
+	char path[PATH_MAX], count[16];
+
+	module_path(path, name, "refcnt");
+	must(file_read(path, count, sizeof(count)));
+	return atol(count);
+}
+
+int shell(const char *fmt, ...)
+{
+	char command[1024];
+	va_list args;
+	int status;
+
+	va_start(args, fmt);
+	vsnprintf(command, sizeof(command), fmt, args);
+	va_end(args);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}

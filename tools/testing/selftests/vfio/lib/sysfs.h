@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI functions as the administrator sees them: which driver has them, which
+ * IOMMU group they are in, their virtual functions and network interfaces,
+ * and kernel modules.
+ *
+ * The functions under test are named by environment variables, which run.sh
+ * sets; PCI addresses are never written into a test.
+ */
+#ifndef VFIO_TEST_SYSFS_H
+#define VFIO_TEST_SYSFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BDF_LEN		16
+
+/*
+ * The functions that run.sh offers.  VFs of the same letter belong to the
+ * same PF; PFs A and B are joined by a wire.
+ */
+#define FUNC_PF_A	"VFIO_TEST_PF_A"
+#define FUNC_PF_B	"VFIO_TEST_PF_B"
+#define FUNC_VF_A0	"VFIO_TEST_VF_A0"
+#define FUNC_VF_A1	"VFIO_TEST_VF_A1"
+#define FUNC_VF_B0	"VFIO_TEST_VF_B0"
+#define FUNC_VF_B1	"VFIO_TEST_VF_B1"
+#define FUNC_E1000E	"VFIO_TEST_E1000E"
+#define FUNC_NVME	"VFIO_TEST_NVME"
+/* Two functions on one bus, which share a group */
+#define FUNC_PAIR_0	"VFIO_TEST_PAIR_0"
+#define FUNC_PAIR_1	"VFIO_TEST_PAIR_1"
+
+#define DRV_VFIO_PCI	"vfio-pci"
+#define DRV_IGBVF_VFIO	"igbvf-vfio-pci"
+
+/* Address of a function under test, or NULL if this machine has none. */
+const char *func_bdf(const char *func);
+/* Any of them, for tests that need a group and no certain device. */
+const char *func_any(void);
+
+/* A sysfs attribute of the function. */
+int pci_attr_read(const char *bdf, const char *attr, char *buf, size_t size);
+int pci_attr_write(const char *bdf, const char *attr, const char *text);
+unsigned long pci_attr_number(const char *bdf, const char *attr);
+bool pci_attr_exists(const char *bdf, const char *attr);
+
+/* Name of the driver that has the function; "" if none has. */
+const char *pci_driver(const char *bdf, char buf[static 64]);
+
+/*
+ * Gives the function to @driver (by driver_override), to none if NULL; does
+ * nothing if that is how it is.  -errno if the driver did not take it.
+ */
+int pci_bind(const char *bdf, const char *driver);
+
+int pci_group(const char *bdf);
+bool pci_exists(const char *bdf);
+
+/* The function's network interface, or NULL. */
+const char *pci_netdev(const char *bdf, char buf[static 32]);
+
+bool module_loaded(const char *name);
+/* -EBUSY-style errno of delete_module(2), 0 if it is gone. */
+int module_unload(const char *name);
+/* Runs modprobe; fails the test if it does. */
+void module_load(const char *name);
+long module_refcount(const char *name);
+
+/* Runs a shell command; its exit status. */
+int shell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

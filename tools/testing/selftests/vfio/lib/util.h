@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What every VFIO test needs and what has nothing to do with VFIO: calls that
+ * must succeed and end the test loudly if they do not, system calls that
+ * return a negative errno, memory, and what /proc tells of this process and
+ * of the machine.  Knows no test harness, so that the library can be linked
+ * with any.
+ */
+#ifndef VFIO_TEST_UTIL_H
+#define VFIO_TEST_UTIL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/types.h>
+
+#ifndef ARRAY_SIZE
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#endif
+
+#define BIT(n)		(1U << (n))
+#define BIT_ULL(n)	(1ULL << (n))
+#define KiB		1024ULL
+#define MiB		(1024 * KiB)
+#define GiB		(1024 * MiB)
+
+/* Exit status of a test process that failed; the harness reports it. */
+#define TEST_FAILED	1
+
+/* Says what went wrong, as a TAP diagnostic, and ends the test process. */
+void __attribute__((noreturn, format(printf, 3, 4)))
+die_at(const char *file, int line, const char *fmt, ...);
+
+#define die(fmt, ...) die_at(__FILE__, __LINE__, fmt, ##__VA_ARGS__)
+
+/* The value of a call that returns a negative errno on failure. */
+#define must(expr) ({							\
+	long __ret = (expr);						\
+									\
+	if (__ret < 0)							\
+		must_failed(__FILE__, __LINE__, #expr, __ret);		\
+	__ret;								\
+})
+
+void __attribute__((noreturn))
+must_failed(const char *file, int line, const char *expr, long err);
+
+/* System calls that return -errno.  */
+long sys_ioctl(int fd, unsigned long request, const void *arg);
+ssize_t sys_read(int fd, void *buf, size_t len);
+ssize_t sys_write(int fd, const void *buf, size_t len);
+ssize_t sys_pread(int fd, void *buf, size_t len, off_t offset);
+ssize_t sys_pwrite(int fd, const void *buf, size_t len, off_t offset);
+int sys_open(const char *path, int flags);
+int sys_close(int fd);
+
+/* Whole files. */
+int file_write(const char *path, const char *text);
+int file_read(const char *path, char *buf, size_t size);
+
+/* Page-aligned, zeroed, private anonymous memory. */
+void *mem_alloc(size_t size);
+void mem_free(void *mem, size_t size);
+
+/*
+ * Two pages of which the second cannot be accessed: returns a pointer to the
+ * last @size bytes of the first, so that a byte read or written beyond them
+ * faults.
+ */
+void *mem_at_page_end(size_t size);
+
+/* The number of open file descriptors of this process. */
+unsigned int count_open_fds(void);
+
+/* A "Name: 123 kB" line of /proc/self/status or /proc/meminfo, in kB. */
+long proc_status_kb(const char *name);
+long proc_meminfo_kb(const char *name);
+
+/* Pages that are pinned by DMA over the life of the machine, now. */
+long pages_pinned_now(void);
+
+size_t page_size(void);
+
+/* xorshift: the same seed gives the same sequence on every machine. */
+uint64_t prng(uint64_t *state);
+
+/* "1" in the environment variable @name? */
+bool env_flag(const char *name);
+
+/* Milliseconds on a clock that never goes back: for watchdogs only. */
+uint64_t now_ms(void);
+void sleep_us(unsigned int us);
+
+/*
+ * Polls until @cond is true; the value is @cond.  The limit is a watchdog, far
+ * beyond what a working machine needs, and no measure of speed.
+ */
+#define WATCHDOG_MS	20000
+#define poll_until(cond) ({						\
+	uint64_t __end = now_ms() + WATCHDOG_MS;			\
+	bool __true;							\
+									\
+	while (!(__true = (cond)) && now_ms() < __end)			\
+		sleep_us(50);						\
+	__true;								\
+})
+
+#endif

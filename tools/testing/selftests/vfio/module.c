@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Drivers and devices that are taken away: modules stay while they are in
+ * use, a device that is open is not pulled from under its user but asked for,
+ * and what nobody uses goes at once.
+ *
+ * Where the kernel has to wait for the user, nothing is measured: while the
+ * device is open the waiting cannot be over, however long it lasts, and that
+ * is what is checked.
+ */
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "device.h"
+#include "iommu.h"
+#include "test.h"
+
+#define TYPE1	"vfio_iommu_type1"
+
+/* Someone who writes to sysfs and may have to wait there. */
+struct writer {
+	pthread_t thread;
+	const char *bdf;
+	const char *attr;
+	const char *text;
+	atomic_bool done;
+	int ret;
+};
+
+static void *write_attr(void *arg)
+{
+	struct writer *w = arg;
+
+	w->ret = pci_attr_write(w->bdf, w->attr, w->text);
+	atomic_store(&w->done, true);
+	return NULL;
+}
+
+static void writer_start(struct writer *w, const char *bdf, const char *attr,
+			 const char *text)
+{
+	*w = (struct writer){ .bdf = bdf, .attr = attr, .text = text };
+	if (pthread_create(&w->thread, NULL, write_attr, w))
+		die("no thread");
+}
+
+static bool writer_waits(struct writer *w)
+{
+	return !atomic_load(&w->done);
+}
+
+/* What the write returned; a watchdog ends it if it does not come back. */
+static int writer_join(struct writer *w)
+{
+	if (!poll_until(atomic_load(&w->done)))
+		die("%s: write to %s does not end", w->bdf, w->attr);
+	pthread_join(w->thread, NULL);
+	return w->ret;
+}
+
+static bool device_works(struct vdev *v)
+{
+	return cfg_read16(v, PCI_VENDOR_ID) ==
+	       pci_attr_number(v->bdf, "vendor");
+}
+
+/* The user is told that he is asked to close the device. */
+static int request_eventfd(struct vdev *v)
+{
+	int fd = eventfd_new();
+
+	must(irq_eventfds(v, VFIO_PCI_REQ_IRQ_INDEX, 0, &fd, 1));
+	return fd;
+}
+
+FIXTURE(module) {
+	const char *bdf;
+	struct vdev v;
+};
+
+FIXTURE_SETUP(module)
+{
+	self->bdf = NEED_ANY_FUNC();
+	vdev_open(&self->v, self->bdf, DRV_VFIO_PCI);
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	vdev_close(&self->v);
+}
+
+/* Modules that are in use */
+
+TEST_F(module, in_use_by_a_device)
+{
+	static const char names[][20] = {
+		"vfio_pci", "vfio_pci_core", TYPE1, "vfio",
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		EXPECT_EQ(-EWOULDBLOCK, module_unload(names[i])) {
+			TH_LOG("%s", names[i]);
+		}
+		EXPECT_TRUE(module_loaded(names[i]));
+	}
+	EXPECT_TRUE(device_works(&self->v));
+	/* The device is the only user that the driver has. */
+	EXPECT_EQ(1, module_refcount("vfio_pci"));
+	/* Also without the files that led to it */
+	sys_close(self->v.container);
+	sys_close(self->v.group);
+	self->v.shared = true;
+	self->v.group = -1;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		EXPECT_EQ(-EWOULDBLOCK, module_unload(names[i])) {
+			TH_LOG("%s", names[i]);
+		}
+	EXPECT_TRUE(device_works(&self->v));
+	vdev_close(&self->v);
+	EXPECT_EQ(0, module_refcount("vfio_pci"));
+	EXPECT_EQ(0, module_refcount(TYPE1));
+}
+
+TEST_F(module, in_use_by_a_container)
+{
+	int container, group;
+
+	vdev_close(&self->v);
+	ASSERT_EQ(0, module_refcount(TYPE1));
+	container = container_open();
+	EXPECT_EQ(0, module_refcount(TYPE1));
+	/* A container alone is a user of vfio. */
+	EXPECT_EQ(-EWOULDBLOCK, module_unload("vfio"));
+	group = container_add(container, self->bdf);
+	EXPECT_EQ(0, module_refcount(TYPE1));
+	must(container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(1, module_refcount(TYPE1));
+	EXPECT_EQ(-EWOULDBLOCK, module_unload(TYPE1));
+	sys_close(container);
+	EXPECT_EQ(1, module_refcount(TYPE1));
+	EXPECT_EQ(-EWOULDBLOCK, module_unload(TYPE1));
+	sys_close(group);
+	EXPECT_EQ(0, module_refcount(TYPE1));
+}
+
+/* Failed calls hold no module. */
+TEST_F(module, errors_leave_no_reference)
+{
+	long before = module_refcount("vfio_pci");
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		EXPECT_GT(0, group_open(pci_group(self->bdf)));
+		EXPECT_EQ(-EINVAL, container_set_iommu(self->v.container,
+						       VFIO_TYPE1v2_IOMMU));
+		EXPECT_EQ(-ENODEV, group_get_device(self->v.group, "none"));
+		EXPECT_EQ(-EFAULT, group_get_device(self->v.group, NULL));
+	}
+	EXPECT_EQ(before, module_refcount("vfio_pci"));
+	EXPECT_EQ(1, module_refcount(TYPE1));
+	vdev_close(&self->v);
+	EXPECT_EQ(0, module_refcount("vfio_pci"));
+	EXPECT_EQ(0, module_refcount(TYPE1));
+}
+
+TEST_F(module, backend_comes_and_goes)
+{
+	int container, group;
+
+	vdev_close(&self->v);
+	container = container_open();
+	group = container_add(container, self->bdf);
+	ASSERT_EQ(0, module_unload(TYPE1));
+	EXPECT_EQ(0, container_has(container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(-ENODEV, container_set_iommu(container,
+					       VFIO_TYPE1v2_IOMMU));
+	module_load(TYPE1);
+	EXPECT_EQ(1, container_has(container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_EQ(0, container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_LE(0, group_get_device(group, self->bdf));
+	sys_close(container);
+	sys_close(group);
+}
+
+/* An open group does not hold the driver: it loses its devices. */
+TEST_F(module, driver_leaves_an_open_group)
+{
+	int container = container_open(), group;
+	char driver[64];
+	uint32_t flags;
+
+	vdev_close(&self->v);
+	group = container_add(container, self->bdf);
+	must(container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	/* Other drivers may need the core, but not this one. */
+	ASSERT_EQ(0, module_unload("vfio_pci"));
+	EXPECT_STREQ("", pci_driver(self->bdf, driver));
+	EXPECT_EQ(-ENODEV, group_status(group, &flags));
+	EXPECT_GT(0, group_get_device(group, self->bdf));
+	EXPECT_EQ(-EWOULDBLOCK, module_unload("vfio"));
+	module_load("vfio-pci");
+	/* Its driver_override is still there. */
+	EXPECT_STREQ(DRV_VFIO_PCI, pci_driver(self->bdf, driver));
+	sys_close(group);
+	sys_close(container);
+	vdev_open(&self->v, self->bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&self->v));
+}
+
+/* Devices that are in use */
+
+TEST_F(module, unbind_waits_for_the_user)
+{
+	int request = request_eventfd(&self->v);
+	struct writer w;
+	char driver[64];
+
+	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
+	EXPECT_LE(1, eventfd_wait(request));
+	EXPECT_TRUE(writer_waits(&w));
+	/* Until then it is as usable as before. */
+	EXPECT_TRUE(device_works(&self->v));
+	EXPECT_EQ(0, dma_map(self->v.container, 0x10000, mem_alloc(4096),
+			     4096));
+	EXPECT_TRUE(writer_waits(&w));
+	vdev_close(&self->v);
+	EXPECT_EQ(0, writer_join(&w));
+	EXPECT_STREQ("", pci_driver(self->bdf, driver));
+}
+
+/* Nobody new gets in while it waits, and each of the old ones counts. */
+TEST_F(module, unbind_waits_for_every_file)
+{
+	int fds[3], request, i;
+	struct writer w;
+
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = must(group_get_device(self->v.group, self->bdf));
+	request = request_eventfd(&self->v);
+	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
+	EXPECT_LE(1, eventfd_wait(request));
+	EXPECT_EQ(-ENODEV, group_get_device(self->v.group, self->bdf));
+	for (i = 0; i < ARRAY_SIZE(fds); i++) {
+		sys_close(fds[i]);
+		EXPECT_TRUE(writer_waits(&w));
+	}
+	EXPECT_TRUE(device_works(&self->v));
+	EXPECT_EQ(-ENODEV, group_get_device(self->v.group, self->bdf));
+	sys_close(self->v.fd);
+	self->v.fd = -1;
+	EXPECT_EQ(0, writer_join(&w));
+}
+
+/* A user who has not asked to be told is waited for as well. */
+TEST_F(module, unbind_waits_for_one_who_does_not_listen)
+{
+	struct writer w;
+
+	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
+	/* The function is on its way when no one new gets in. */
+	EXPECT_TRUE(poll_until(({
+		int fd = group_get_device(self->v.group, self->bdf);
+
+		if (fd >= 0)
+			sys_close(fd);
+		fd == -ENODEV;
+	})));
+	EXPECT_TRUE(writer_waits(&w));
+	EXPECT_TRUE(device_works(&self->v));
+	vdev_close(&self->v);
+	EXPECT_EQ(0, writer_join(&w));
+}
+
+/* The one who unbinds is killed: that is no reason to pull the device. */
+TEST_F(module, unbind_is_killed)
+{
+	int request = request_eventfd(&self->v), status;
+	pid_t child;
+
+	child = fork();
+	if (!child) {
+		/* The device is the parent's alone. */
+		sys_close(self->v.fd);
+		sys_close(self->v.group);
+		sys_close(self->v.container);
+		pci_attr_write(self->bdf, "driver/unbind", self->bdf);
+		_exit(0);
+	}
+	EXPECT_LE(1, eventfd_wait(request));
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	EXPECT_TRUE(device_works(&self->v));
+	vdev_close(&self->v);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	/* Whatever the killed one has done, the function is in order. */
+	vdev_open(&self->v, self->bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&self->v));
+}
+
+/* Users who die with the device open */
+TEST_F(module, unbind_after_the_user_was_killed)
+{
+	int status, said[2];
+	struct writer w;
+	pid_t child;
+	char c;
+
+	vdev_close(&self->v);
+	ASSERT_EQ(0, pipe(said));
+	child = fork();
+	if (!child) {
+		struct vdev v;
+
+		must(vdev_try_open(&v, self->bdf));
+		must(dma_map(v.container, 0x10000, mem_alloc(4096), 4096));
+		must(sys_write(said[1], "!", 1));
+		for (;;)
+			pause();
+	}
+	ASSERT_EQ(1, sys_read(said[0], &c, 1));
+	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
+	EXPECT_TRUE(writer_waits(&w));
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, writer_join(&w));
+}
+
+TEST_F(module, cycles)
+{
+	long vfio = module_refcount("vfio"), pins = pages_pinned_now();
+	unsigned int fds, i;
+
+	vdev_close(&self->v);
+	fds = count_open_fds();
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, pci_bind(self->bdf, NULL));
+		vdev_open(&self->v, self->bdf, DRV_VFIO_PCI);
+		ASSERT_TRUE(device_works(&self->v));
+		ASSERT_EQ(0, dma_map(self->v.container, 0x10000,
+				     mem_alloc(4096), 4096));
+		vdev_close(&self->v);
+	}
+	EXPECT_EQ(fds, count_open_fds());
+	EXPECT_EQ(pins, pages_pinned_now());
+	EXPECT_EQ(0, module_refcount("vfio_pci"));
+	EXPECT_EQ(0, module_refcount(TYPE1));
+	/* The device that was open at first counted there. */
+	EXPECT_GE(vfio, module_refcount("vfio"));
+}
+
+/* Who opens meets drivers that go and come, and either has his device or not */
+
+struct opener {
+	pthread_t thread;
+	const char *bdf;
+	atomic_bool *stop;
+	unsigned int opened;
+	unsigned int broken;
+};
+
+static void *open_often(void *arg)
+{
+	struct opener *o = arg;
+	struct vdev v;
+
+	while (!atomic_load(o->stop)) {
+		if (vdev_try_open(&v, o->bdf)) {
+			sched_yield();
+			continue;
+		}
+		o->opened++;
+		if (!device_works(&v))
+			o->broken++;
+		vdev_close(&v);
+	}
+	return NULL;
+}
+
+TEST_F(module, unbind_and_open_race)
+{
+	struct opener openers[2];
+	atomic_bool stop = false;
+	unsigned int i;
+
+	vdev_close(&self->v);
+	for (i = 0; i < ARRAY_SIZE(openers); i++) {
+		openers[i] = (struct opener){
+			.bdf = self->bdf, .stop = &stop,
+		};
+		ASSERT_EQ(0, pthread_create(&openers[i].thread, NULL,
+					    open_often, &openers[i]));
+	}
+	for (i = 0; i < 15; i++) {
+		EXPECT_EQ(0, pci_bind(self->bdf, NULL));
+		EXPECT_EQ(0, pci_bind(self->bdf, DRV_VFIO_PCI));
+	}
+	atomic_store(&stop, true);
+	for (i = 0; i < ARRAY_SIZE(openers); i++) {
+		pthread_join(openers[i].thread, NULL);
+		EXPECT_EQ(0, openers[i].broken);
+	}
+	vdev_open(&self->v, self->bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&self->v));
+}
+
+/* Functions that leave the machine */
+
+TEST(function_is_removed)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	struct writer w;
+	struct vdev v;
+	int request;
+
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	request = request_eventfd(&v);
+	writer_start(&w, bdf, "remove", "1");
+	EXPECT_LE(1, eventfd_wait(request));
+	EXPECT_TRUE(writer_waits(&w));
+	EXPECT_TRUE(device_works(&v));
+	vdev_close(&v);
+	EXPECT_EQ(0, writer_join(&w));
+	EXPECT_FALSE(pci_exists(bdf));
+	EXPECT_EQ(0, file_write("/sys/bus/pci/rescan", "1"));
+	ASSERT_TRUE(pci_exists(bdf));
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&v));
+	vdev_close(&v);
+}
+
+/* The PF's driver takes the VFs away: so it waits for their users. */
+TEST(vfs_are_taken_away)
+{
+	const char *pf = NEED_FUNC(FUNC_PF_A), *bdf = NEED_FUNC(FUNC_VF_A1);
+	struct writer w;
+	struct vdev v;
+	int request;
+
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	request = request_eventfd(&v);
+	writer_start(&w, pf, "sriov_numvfs", "0");
+	EXPECT_LE(1, eventfd_wait(request));
+	EXPECT_TRUE(writer_waits(&w));
+	EXPECT_TRUE(device_works(&v));
+	vdev_close(&v);
+	EXPECT_EQ(0, writer_join(&w));
+	EXPECT_FALSE(pci_exists(bdf));
+	EXPECT_EQ(0, pci_attr_write(pf, "sriov_numvfs", "2"));
+	ASSERT_TRUE(pci_exists(bdf));
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&v));
+	vdev_close(&v);
+}
+
+/* Everything goes, and comes back as it was. */
+TEST(unloads_and_loads)
+{
+	/* Users before what they use */
+	static const char * const names[] = {
+		"vfio_mock", "igbvf_vfio_pci", "vfio_pci", "vfio_pci_core",
+		TYPE1, "vfio",
+	};
+	static const char * const funcs[] = {
+		FUNC_VF_A0, FUNC_VF_A1, FUNC_VF_B0, FUNC_VF_B1, FUNC_E1000E,
+		FUNC_NVME, FUNC_PAIR_0, FUNC_PAIR_1,
+	};
+	const char *bdf = NEED_ANY_FUNC(), *mock = getenv("VFIO_TEST_MODULE");
+	bool was_loaded[ARRAY_SIZE(names)];
+	char driver[64];
+	struct vdev v;
+	int i;
+
+	must(pci_bind(bdf, DRV_VFIO_PCI));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		was_loaded[i] = module_loaded(names[i]);
+		if (!was_loaded[i])
+			continue;
+		EXPECT_EQ(0, module_unload(names[i])) {
+			TH_LOG("%s", names[i]);
+		}
+		EXPECT_FALSE(module_loaded(names[i]));
+	}
+	for (i = 0; i < ARRAY_SIZE(funcs); i++) {
+		if (!func_bdf(funcs[i]))
+			continue;
+		/* No driver of them is left behind on any function. */
+		pci_driver(func_bdf(funcs[i]), driver);
+		EXPECT_EQ(NULL, strstr(driver, "vfio"));
+	}
+	EXPECT_NE(0, access("/sys/class/vfio", F_OK));
+	EXPECT_NE(0, access("/sys/class/vfio-dev", F_OK));
+	EXPECT_NE(0, access("/sys/class/misc/vfio", F_OK));
+	EXPECT_GT(0, sys_open("/dev/vfio/vfio", O_RDWR));
+
+	module_load("vfio-pci");
+	/* The backend comes along: nobody asked for it. */
+	EXPECT_TRUE(module_loaded(TYPE1));
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!was_loaded[i] || module_loaded(names[i]))
+			continue;
+		/* Those that nothing else has brought along */
+		if (strcmp(names[i], "vfio_mock"))
+			module_load(names[i]);
+		else if (mock)
+			EXPECT_EQ(0, shell("insmod %s", mock));
+	}
+	EXPECT_STREQ(DRV_VFIO_PCI, pci_driver(bdf, driver));
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&v));
+	vdev_close(&v);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,671 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Virtual VFIO devices for what no PCI function at hand shows: every set of
+ * migration flags, arcs that fail, and a device that reaches memory through
+ * vfio_pin_pages() and vfio_dma_rw().
+ *
+ * Written against the driver API of Linux 6.12 alone, and as plainly as a
+ * driver can be: what is tested is the core around it.  The data sessions
+ * carry no data.
+ *
+ * mock_device.lock protects all of it but the list of pinned pages, which has
+ * a lock of its own, as the core may call dma_unmap at any time.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
+
+#include "vfio_mock.h"
+
+struct mock_pinned {
+	struct list_head list;
+	u64 iova;
+	struct page *page;
+};
+
+struct mock_device {
+	struct vfio_device vdev;
+	struct platform_device *pdev;
+
+	struct mutex lock;
+	enum vfio_device_mig_state state;
+	struct mock_session *session;	/* referenced */
+	struct mock_arcs arcs;
+	struct mock_fail fail;
+	struct mock_events events;
+
+	struct mutex pin_lock;
+	struct list_head pinned;
+};
+
+/* A data session: its file lives on after it has ended. */
+struct mock_session {
+	struct kref kref;
+	struct mutex lock;
+	bool ended;	/* under lock */
+	bool saving;
+};
+
+static void mock_session_release(struct kref *kref)
+{
+	kfree(container_of(kref, struct mock_session, kref));
+}
+
+static void mock_session_put(struct mock_session *session)
+{
+	kref_put(&session->kref, mock_session_release);
+}
+
+static ssize_t mock_session_read(struct file *file, char __user *buf,
+				 size_t len, loff_t *pos)
+{
+	struct mock_session *session = file->private_data;
+
+	guard(mutex)(&session->lock);
+	return session->ended ? -ENODEV : 0;
+}
+
+static ssize_t mock_session_write(struct file *file, const char __user *buf,
+				  size_t len, loff_t *pos)
+{
+	struct mock_session *session = file->private_data;
+
+	guard(mutex)(&session->lock);
+	return session->ended ? -ENODEV : len;
+}
+
+static int mock_session_file_release(struct inode *inode, struct file *file)
+{
+	mock_session_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations mock_save_fops = {
+	.owner = THIS_MODULE,
+	.read = mock_session_read,
+	.release = mock_session_file_release,
+};
+
+static const struct file_operations mock_load_fops = {
+	.owner = THIS_MODULE,
+	.write = mock_session_write,
+	.release = mock_session_file_release,
+};
+
+static struct file *mock_session_begin(struct mock_device *mock, bool saving)
+{
+	struct mock_session *session;
+	struct file *file;
+
+	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	if (!session)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&session->kref);
+	mutex_init(&session->lock);
+	session->saving = saving;
+
+	file = anon_inode_getfile("vfio_mock",
+				  saving ? &mock_save_fops : &mock_load_fops,
+				  session, saving ? O_RDONLY : O_WRONLY);
+	if (IS_ERR(file)) {
+		mock_session_put(session);
+		return file;
+	}
+	stream_open(file->f_inode, file);
+	kref_get(&session->kref);
+	mock->session = session;
+	return file;
+}
+
+static void mock_session_end(struct mock_device *mock)
+{
+	struct mock_session *session = mock->session;
+
+	if (!session)
+		return;
+	scoped_guard(mutex, &session->lock)
+		session->ended = true;
+	mock->session = NULL;
+	mock_session_put(session);
+}
+
+static struct mock_device *to_mock(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct mock_device, vdev);
+}
+
+/* Migration */
+
+static bool mock_is_saving(enum vfio_device_mig_state state)
+{
+	return state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+}
+
+static void mock_log_arc(struct mock_device *mock, u8 from, u8 to)
+{
+	struct mock_arcs *arcs = &mock->arcs;
+
+	if (arcs->count < MOCK_ARCS_MAX) {
+		arcs->arc[arcs->count].from = from;
+		arcs->arc[arcs->count].to = to;
+	}
+	arcs->count++;
+}
+
+/* One arc: NULL, the file of a session, or an error. */
+static struct file *mock_arc(struct mock_device *mock,
+			     enum vfio_device_mig_state to)
+{
+	enum vfio_device_mig_state from = mock->state;
+	struct mock_fail *fail = &mock->fail;
+	bool keeps = mock_is_saving(from) && mock_is_saving(to);
+	struct file *file = NULL;
+
+	mock_log_arc(mock, from, to);
+	if (fail->error && fail->from == from && fail->to == to) {
+		int error = fail->error;
+
+		fail->error = 0;
+		if (fail->broken) {
+			mock_session_end(mock);
+			mock->state = VFIO_DEVICE_STATE_ERROR;
+		}
+		return ERR_PTR(-error);
+	}
+
+	if (!keeps && (mock_is_saving(to) || to == VFIO_DEVICE_STATE_RESUMING)) {
+		file = mock_session_begin(mock, mock_is_saving(to));
+		if (IS_ERR(file))
+			return file;
+	} else if (!keeps) {
+		mock_session_end(mock);
+	}
+	mock->state = to;
+	return file;
+}
+
+static struct file *mock_set_state(struct vfio_device *vdev,
+				   enum vfio_device_mig_state new_state)
+{
+	struct mock_device *mock = to_mock(vdev);
+	enum vfio_device_mig_state next;
+	struct file *file = NULL;
+	int ret;
+
+	guard(mutex)(&mock->lock);
+	while (mock->state != new_state) {
+		/* Linux warns of a user who asks a device in ERROR. */
+		if (mock->state == VFIO_DEVICE_STATE_ERROR)
+			return ERR_PTR(-EINVAL);
+		ret = vfio_mig_get_next_state(vdev, mock->state, new_state,
+					      &next);
+		if (ret)
+			return ERR_PTR(ret);
+		file = mock_arc(mock, next);
+		if (IS_ERR(file))
+			return file;
+		if (file && next != new_state) {
+			/* Only the last arc may open a session. */
+			dev_err(vdev->dev, "session in the middle of a way\n");
+			fput(file);
+			return ERR_PTR(-EPROTO);
+		}
+	}
+	return file;
+}
+
+static int mock_get_state(struct vfio_device *vdev,
+			  enum vfio_device_mig_state *state)
+{
+	struct mock_device *mock = to_mock(vdev);
+
+	guard(mutex)(&mock->lock);
+	*state = mock->state;
+	return 0;
+}
+
+static int mock_get_data_size(struct vfio_device *vdev, unsigned long *length)
+{
+	*length = 4096;
+	return 0;
+}
+
+static const struct vfio_migration_ops mock_migration_ops = {
+	.migration_set_state = mock_set_state,
+	.migration_get_state = mock_get_state,
+	.migration_get_data_size = mock_get_data_size,
+};
+
+static void mock_reset(struct mock_device *mock)
+{
+	guard(mutex)(&mock->lock);
+	mock_session_end(mock);
+	mock->state = VFIO_DEVICE_STATE_RUNNING;
+	mock->fail.error = 0;
+}
+
+/*
+ * The core looks at nothing of the device but its flags: so they may be those
+ * of a device that is never registered.
+ */
+static long mock_ioctl_next_state(struct mock_device *mock, void __user *user)
+{
+	struct vfio_device *asked __free(kfree) = NULL;
+	enum vfio_device_mig_state next;
+	struct mock_next_state arg;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	asked = kmemdup(&mock->vdev, sizeof(mock->vdev), GFP_KERNEL);
+	if (!asked)
+		return -ENOMEM;
+	asked->migration_flags = arg.flags;
+	next = U32_MAX;
+	arg.ret = vfio_mig_get_next_state(asked, arg.cur, arg.new, &next);
+	arg.next = next;
+	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
+}
+
+static long mock_ioctl_arcs(struct mock_device *mock, void __user *user)
+{
+	guard(mutex)(&mock->lock);
+	if (copy_to_user(user, &mock->arcs, sizeof(mock->arcs)))
+		return -EFAULT;
+	memset(&mock->arcs, 0, sizeof(mock->arcs));
+	return 0;
+}
+
+static long mock_ioctl_fail(struct mock_device *mock, void __user *user)
+{
+	struct mock_fail fail;
+
+	if (copy_from_user(&fail, user, sizeof(fail)))
+		return -EFAULT;
+	if (fail.error >= MAX_ERRNO)
+		return -EINVAL;
+	guard(mutex)(&mock->lock);
+	mock->fail = fail;
+	return 0;
+}
+
+/* Memory */
+
+static void mock_unpin_range(struct mock_device *mock, u64 iova, u64 length)
+{
+	struct mock_pinned *pinned, *tmp;
+
+	guard(mutex)(&mock->pin_lock);
+	list_for_each_entry_safe(pinned, tmp, &mock->pinned, list) {
+		if (pinned->iova - iova >= length)
+			continue;
+		vfio_unpin_pages(&mock->vdev, pinned->iova, 1);
+		list_del(&pinned->list);
+		kfree(pinned);
+	}
+}
+
+static void mock_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
+{
+	struct mock_device *mock = to_mock(vdev);
+
+	mock_unpin_range(mock, iova, length);
+	guard(mutex)(&mock->lock);
+	mock->events.unmaps++;
+	mock->events.unmap_iova = iova;
+	mock->events.unmap_length = length;
+}
+
+static int mock_remember_pinned(struct mock_device *mock, u64 iova,
+				struct page *page)
+{
+	struct mock_pinned *pinned;
+
+	pinned = kzalloc(sizeof(*pinned), GFP_KERNEL_ACCOUNT);
+	if (!pinned)
+		return -ENOMEM;
+	pinned->iova = iova;
+	pinned->page = page;
+	guard(mutex)(&mock->pin_lock);
+	list_add_tail(&pinned->list, &mock->pinned);
+	return 0;
+}
+
+static long mock_ioctl_pin(struct mock_device *mock, void __user *user)
+{
+	struct page *pages[MOCK_PIN_MAX];
+	struct mock_pin arg;
+	int i, ret, count;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	/* More than there is room for is left to the core to refuse. */
+	if (arg.npage > MOCK_PIN_MAX && arg.npage <= VFIO_PIN_PAGES_MAX_ENTRIES)
+		return -E2BIG;
+	count = vfio_pin_pages(&mock->vdev, arg.iova, arg.npage,
+			       arg.write ? IOMMU_READ | IOMMU_WRITE :
+					   IOMMU_READ, pages);
+	for (i = 0; i < count; i++) {
+		u64 iova = arg.iova + (u64)i * PAGE_SIZE;
+		void *mem = kmap_local_page(pages[i]);
+
+		arg.first[i] = *(u64 *)mem;
+		kunmap_local(mem);
+		ret = mock_remember_pinned(mock, iova, pages[i]);
+		if (ret) {
+			vfio_unpin_pages(&mock->vdev, iova, count - i);
+			mock_unpin_range(mock, arg.iova, i * PAGE_SIZE);
+			return ret;
+		}
+	}
+	if (count > 0 && copy_to_user(user, &arg, sizeof(arg)))
+		return -EFAULT;
+	return count;
+}
+
+static long mock_ioctl_unpin(struct mock_device *mock, void __user *user)
+{
+	struct mock_pin arg;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	mock_unpin_range(mock, arg.iova, (u64)arg.npage * PAGE_SIZE);
+	return 0;
+}
+
+static long mock_ioctl_dma(struct mock_device *mock, void __user *user)
+{
+	void *data __free(kvfree) = NULL;
+	struct mock_dma arg;
+	int ret;
+
+	if (copy_from_user(&arg, user, sizeof(arg)))
+		return -EFAULT;
+	if (arg.len > MOCK_DMA_MAX)
+		return -E2BIG;
+	data = kvzalloc(max(arg.len, 1U), GFP_KERNEL_ACCOUNT);
+	if (!data)
+		return -ENOMEM;
+	if (arg.write && copy_from_user(data, u64_to_user_ptr(arg.data),
+					arg.len))
+		return -EFAULT;
+	ret = vfio_dma_rw(&mock->vdev, arg.iova, data, arg.len, arg.write);
+	if (ret)
+		return ret;
+	if (!arg.write && copy_to_user(u64_to_user_ptr(arg.data), data,
+				       arg.len))
+		return -EFAULT;
+	return 0;
+}
+
+static long mock_ioctl_events(struct mock_device *mock, void __user *user)
+{
+	guard(mutex)(&mock->lock);
+	return copy_to_user(user, &mock->events, sizeof(mock->events)) ?
+		-EFAULT : 0;
+}
+
+static long mock_ioctl_info(struct mock_device *mock, void __user *user)
+{
+	struct vfio_device_info info;
+	size_t minsz = offsetofend(struct vfio_device_info, num_irqs);
+
+	if (copy_from_user(&info, user, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	info.flags = VFIO_DEVICE_FLAGS_RESET;
+	info.num_regions = 0;
+	info.num_irqs = 0;
+	return copy_to_user(user, &info, minsz) ? -EFAULT : 0;
+}
+
+static long mock_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		       unsigned long arg)
+{
+	struct mock_device *mock = to_mock(vdev);
+	void __user *user = (void __user *)arg;
+
+	switch (cmd) {
+	case VFIO_DEVICE_GET_INFO:
+		return mock_ioctl_info(mock, user);
+	case VFIO_DEVICE_RESET:
+		mock_reset(mock);
+		return 0;
+	case MOCK_NEXT_STATE:
+		return mock_ioctl_next_state(mock, user);
+	case MOCK_ARCS:
+		return mock_ioctl_arcs(mock, user);
+	case MOCK_FAIL:
+		return mock_ioctl_fail(mock, user);
+	case MOCK_PIN:
+		return mock_ioctl_pin(mock, user);
+	case MOCK_UNPIN:
+		return mock_ioctl_unpin(mock, user);
+	case MOCK_DMA:
+		return mock_ioctl_dma(mock, user);
+	case MOCK_EVENTS:
+		return mock_ioctl_events(mock, user);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* Life */
+
+static int mock_init_device(struct vfio_device *vdev)
+{
+	struct mock_device *mock = to_mock(vdev);
+
+	mutex_init(&mock->lock);
+	mutex_init(&mock->pin_lock);
+	INIT_LIST_HEAD(&mock->pinned);
+	mock->state = VFIO_DEVICE_STATE_RUNNING;
+	vdev->mig_ops = &mock_migration_ops;
+	return 0;
+}
+
+static void mock_release_device(struct vfio_device *vdev)
+{
+}
+
+static int mock_open(struct vfio_device *vdev)
+{
+	struct mock_device *mock = to_mock(vdev);
+
+	mock_reset(mock);
+	guard(mutex)(&mock->lock);
+	memset(&mock->arcs, 0, sizeof(mock->arcs));
+	memset(&mock->events, 0, sizeof(mock->events));
+	return 0;
+}
+
+static void mock_close(struct vfio_device *vdev)
+{
+	struct mock_device *mock = to_mock(vdev);
+
+	mock_unpin_range(mock, 0, U64_MAX);
+	mock_reset(mock);
+}
+
+static void mock_request(struct vfio_device *vdev, unsigned int count)
+{
+	struct mock_device *mock = to_mock(vdev);
+
+	guard(mutex)(&mock->lock);
+	mock->events.requests++;
+}
+
+static const struct vfio_device_ops mock_ops = {
+	.name = "vfio_mock",
+	.init = mock_init_device,
+	.release = mock_release_device,
+	.open_device = mock_open,
+	.close_device = mock_close,
+	.ioctl = mock_ioctl,
+	.request = mock_request,
+	.dma_unmap = mock_dma_unmap,
+	.bind_iommufd = vfio_iommufd_emulated_bind,
+	.unbind_iommufd = vfio_iommufd_emulated_unbind,
+	.attach_ioas = vfio_iommufd_emulated_attach_ioas,
+	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
+};
+
+static const unsigned int mock_flags[] = {
+	VFIO_MIGRATION_STOP_COPY,
+	VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P,
+	VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY,
+	VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P | VFIO_MIGRATION_PRE_COPY,
+};
+
+static struct mock_device *mocks[ARRAY_SIZE(mock_flags)];
+
+static struct mock_device *mock_create(unsigned int flags)
+{
+	struct platform_device *pdev;
+	struct mock_device *mock;
+	int ret;
+
+	pdev = platform_device_register_simple("vfio_mock", flags, NULL, 0);
+	if (IS_ERR(pdev))
+		return ERR_CAST(pdev);
+
+	mock = vfio_alloc_device(mock_device, vdev, &pdev->dev, &mock_ops);
+	if (IS_ERR(mock)) {
+		ret = PTR_ERR(mock);
+		goto err_unregister_pdev;
+	}
+	mock->pdev = pdev;
+	mock->vdev.migration_flags = flags;
+	ret = vfio_register_emulated_iommu_dev(&mock->vdev);
+	if (ret)
+		goto err_put_device;
+	return mock;
+
+err_put_device:
+	vfio_put_device(&mock->vdev);
+err_unregister_pdev:
+	platform_device_unregister(pdev);
+	return ERR_PTR(ret);
+}
+
+static void mock_destroy(struct mock_device *mock)
+{
+	struct platform_device *pdev = mock->pdev;
+
+	vfio_unregister_group_dev(&mock->vdev);
+	vfio_put_device(&mock->vdev);
+	platform_device_unregister(pdev);
+}
+
+/*
+ * What a driver may get wrong: each of these must be refused, or a user could
+ * call what is not there.
+ */
+static int __init mock_check_refusals(struct mock_device *mock)
+{
+	static const struct vfio_migration_ops no_set_state = {
+		.migration_get_state = mock_get_state,
+		.migration_get_data_size = mock_get_data_size,
+	};
+	static const struct {
+		const char *what;
+		unsigned int flags;
+		const struct vfio_migration_ops *ops;
+	} wrong[] = {
+		{ "no STOP_COPY", 0, &mock_migration_ops },
+		{ "P2P alone", VFIO_MIGRATION_P2P, &mock_migration_ops },
+		{ "an unknown flag", VFIO_MIGRATION_STOP_COPY | BIT(5),
+		  &mock_migration_ops },
+		{ "no set_state", VFIO_MIGRATION_STOP_COPY, &no_set_state },
+	};
+	struct mock_device *bad;
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct platform_device *pdev;
+
+		pdev = platform_device_register_simple("vfio_mock_bad", i,
+						       NULL, 0);
+		if (IS_ERR(pdev))
+			return PTR_ERR(pdev);
+		bad = vfio_alloc_device(mock_device, vdev, &pdev->dev,
+					&mock_ops);
+		if (IS_ERR(bad)) {
+			platform_device_unregister(pdev);
+			return PTR_ERR(bad);
+		}
+		bad->vdev.migration_flags = wrong[i].flags;
+		bad->vdev.mig_ops = wrong[i].ops;
+		ret = vfio_register_emulated_iommu_dev(&bad->vdev);
+		if (!ret) {
+			vfio_unregister_group_dev(&bad->vdev);
+			pr_err("vfio_mock: a device with %s was registered\n",
+			       wrong[i].what);
+			ret = -EPROTO;
+		} else if (ret == -EINVAL) {
+			ret = 0;
+		}
+		vfio_put_device(&bad->vdev);
+		platform_device_unregister(pdev);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static bool check_refusals = true;
+module_param(check_refusals, bool, 0444);
+MODULE_PARM_DESC(check_refusals,
+		 "Refuse to load if vfio.ko registers devices it must not");
+
+static void mock_destroy_all(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(mocks) && mocks[i]; i++)
+		mock_destroy(mocks[i]);
+}
+
+static int __init mock_module_init(void)
+{
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(mocks); i++) {
+		struct mock_device *mock = mock_create(mock_flags[i]);
+
+		if (IS_ERR(mock)) {
+			ret = PTR_ERR(mock);
+			goto err_destroy;
+		}
+		mocks[i] = mock;
+	}
+	if (check_refusals) {
+		ret = mock_check_refusals(mocks[0]);
+		if (ret)
+			goto err_destroy;
+	}
+	return 0;
+
+err_destroy:
+	mock_destroy_all();
+	return ret;
+}
+
+static void __exit mock_module_exit(void)
+{
+	mock_destroy_all();
+}
+
+module_init(mock_module_init);
+module_exit(mock_module_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Virtual VFIO devices for selftests");

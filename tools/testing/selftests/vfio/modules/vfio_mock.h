@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the mock devices of vfio_mock.ko understand beside VFIO: ioctls on
+ * their device fd.  Shared by the module and the tests.
+ *
+ * There is one device for each set of migration flags that is legal, named
+ * vfio_mock.FLAGS.
+ */
+#ifndef VFIO_MOCK_H
+#define VFIO_MOCK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+
+#define MOCK_BASE	(VFIO_BASE + 80)
+
+/**
+ * struct mock_next_state - ask vfio_mig_get_next_state()
+ * @flags: migration flags that the device is to have for this call
+ * @cur: state it is in
+ * @new: state that is asked for
+ * @ret: out: what the function returned
+ * @next: out: the next state
+ */
+struct mock_next_state {
+	__u32 flags;
+	__u32 cur;
+	__u32 new;
+	__s32 ret;
+	__u32 next;
+};
+
+#define MOCK_NEXT_STATE	_IO(VFIO_TYPE, MOCK_BASE + 0)
+
+/**
+ * struct mock_arcs - the arcs that the device went through since last asked
+ * @count: how many; more than MOCK_ARCS_MAX are only counted
+ * @arc: from and to
+ */
+#define MOCK_ARCS_MAX	16
+
+struct mock_arcs {
+	__u32 count;
+	struct {
+		__u8 from;
+		__u8 to;
+	} arc[MOCK_ARCS_MAX];
+};
+
+#define MOCK_ARCS	_IO(VFIO_TYPE, MOCK_BASE + 1)
+
+/**
+ * struct mock_fail - let one arc fail, once
+ * @from: the arc
+ * @to: the arc
+ * @error: errno to fail with, positive
+ * @broken: the device goes to ERROR, too
+ */
+struct mock_fail {
+	__u32 from;
+	__u32 to;
+	__u32 error;
+	__u32 broken;
+};
+
+#define MOCK_FAIL	_IO(VFIO_TYPE, MOCK_BASE + 2)
+
+/**
+ * struct mock_pin - vfio_pin_pages() or vfio_unpin_pages()
+ * @iova: where
+ * @npage: how many; at most MOCK_PIN_MAX are pinned at a time
+ * @write: pin for writing
+ * @first: out, pin: the first 8 bytes of each page
+ */
+#define MOCK_PIN_MAX	16
+
+struct mock_pin {
+	__u64 iova;
+	__u32 npage;
+	__u32 write;
+	__u64 first[MOCK_PIN_MAX];
+};
+
+/* Returns what vfio_pin_pages() does: the number of pages */
+#define MOCK_PIN	_IO(VFIO_TYPE, MOCK_BASE + 3)
+#define MOCK_UNPIN	_IO(VFIO_TYPE, MOCK_BASE + 4)
+
+/**
+ * struct mock_dma - vfio_dma_rw()
+ * @iova: where
+ * @data: user memory
+ * @len: bytes, at most MOCK_DMA_MAX
+ * @write: to @iova, else from there
+ */
+#define MOCK_DMA_MAX	(1 << 20)
+
+struct mock_dma {
+	__u64 iova;
+	__u64 data;
+	__u32 len;
+	__u32 write;
+};
+
+#define MOCK_DMA	_IO(VFIO_TYPE, MOCK_BASE + 5)
+
+/**
+ * struct mock_events - what the core told the driver since it was opened
+ * @unmaps: dma_unmap callbacks
+ * @unmap_iova: of the last one
+ * @unmap_length: of the last one
+ * @requests: request callbacks
+ */
+struct mock_events {
+	__u64 unmap_iova;
+	__u64 unmap_length;
+	__u32 unmaps;
+	__u32 requests;
+};
+
+#define MOCK_EVENTS	_IO(VFIO_TYPE, MOCK_BASE + 6)
+
+#endif

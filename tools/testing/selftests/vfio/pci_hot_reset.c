@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hot reset: the reset of a bus with everything on it, which only somebody may
+ * ask for to whom all of it belongs.  The pair of functions shares a bus and a
+ * group; a VF shares its bus with a PF that is the kernel's.
+ */
+#include <linux/pci_regs.h>
+
+#include "test.h"
+#include "device.h"
+#include "iommu.h"
+
+#define MAX_DEVICES	16
+
+static int hot_reset_info(int fd, struct vfio_pci_hot_reset_info *info,
+			  unsigned int room)
+{
+	memset(info, 0, sizeof(*info));
+	info->argsz = sizeof(*info) + room * sizeof(info->devices[0]);
+	return sys_ioctl(fd, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info);
+}
+
+static struct vfio_pci_hot_reset_info *info_alloc(void)
+{
+	return calloc(1, sizeof(struct vfio_pci_hot_reset_info) +
+			 MAX_DEVICES *
+			 sizeof(struct vfio_pci_dependent_device));
+}
+
+static int hot_reset(int fd, const int32_t *groups, uint32_t count)
+{
+	struct {
+		struct vfio_pci_hot_reset head;
+		int32_t fds[32];
+	} arg = {
+		.head = { .argsz = sizeof(arg), .count = count },
+	};
+
+	if (count && count <= 32)
+		memcpy(arg.fds, groups, count * sizeof(*groups));
+	return sys_ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, &arg);
+}
+
+static bool names(const struct vfio_pci_dependent_device *device,
+		  const char *bdf)
+{
+	char name[BDF_LEN];
+
+	snprintf(name, sizeof(name), "%04x:%02x:%02x.%u", device->segment,
+		 device->bus, device->devfn >> 3, device->devfn & 7);
+	return !strcmp(name, bdf);
+}
+
+/* Both functions of the pair, of one user */
+FIXTURE(pair) {
+	struct vdev first;
+	struct vdev second;
+	const char *bdf[2];
+};
+
+FIXTURE_SETUP(pair)
+{
+	self->bdf[0] = NEED_FUNC(FUNC_PAIR_0);
+	self->bdf[1] = NEED_FUNC(FUNC_PAIR_1);
+	must(pci_bind(self->bdf[1], DRV_VFIO_PCI));
+	vdev_open(&self->first, self->bdf[0], DRV_VFIO_PCI);
+	self->second = self->first;
+	self->second.bdf = self->bdf[1];
+	self->second.fd = must(group_get_device(self->first.group,
+						self->bdf[1]));
+}
+
+FIXTURE_TEARDOWN(pair)
+{
+	sys_close(self->second.fd);
+	vdev_close(&self->first);
+}
+
+TEST_F(pair, info_names_all)
+{
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+	unsigned int i, j, found = 0;
+
+	ASSERT_EQ(0, hot_reset_info(self->first.fd, info, MAX_DEVICES));
+	EXPECT_EQ(0, info->flags);
+	ASSERT_LE(2, info->count);
+	ASSERT_GE(MAX_DEVICES, info->count);
+	for (i = 0; i < info->count; i++) {
+		for (j = 0; j < 2; j++) {
+			if (!names(&info->devices[i], self->bdf[j]))
+				continue;
+			found++;
+			EXPECT_EQ(pci_group(self->bdf[j]),
+				  info->devices[i].group_id);
+		}
+	}
+	EXPECT_EQ(2, found);
+}
+
+TEST_F(pair, info_tells_how_much_room_it_needs)
+{
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+	uint32_t count, room;
+
+	ASSERT_EQ(0, hot_reset_info(self->first.fd, info, MAX_DEVICES));
+	count = info->count;
+	for (room = 0; room < count; room++) {
+		EXPECT_EQ(-ENOSPC, hot_reset_info(self->first.fd, info, room));
+		EXPECT_EQ(count, info->count);
+	}
+	EXPECT_EQ(0, hot_reset_info(self->first.fd, info, count));
+	info->argsz = 8;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->first.fd,
+				     VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+				     info));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->first.fd,
+				     VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
+				     NULL));
+	/* A claim of all memory in the world */
+	info = info_alloc();
+	info->argsz = 0xffffffff;
+	EXPECT_EQ(0, sys_ioctl(self->first.fd,
+			       VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, info));
+	EXPECT_EQ(count, info->count);
+}
+
+TEST_F(pair, with_the_right_group)
+{
+	uint32_t value;
+
+	cfg_command(&self->first, PCI_COMMAND_MEMORY, 0);
+	cfg_command(&self->second, PCI_COMMAND_MEMORY, 0);
+	/* 82540EM: RCTL.EN, which only a reset clears */
+	reg_write(&self->first, 0, 0x100, 2);
+	reg_write(&self->second, 0, 0x100, 2);
+	ASSERT_EQ(2, reg_read(&self->second, 0, 0x100) & 2);
+	ASSERT_EQ(0, hot_reset(self->first.fd, &self->first.group, 1));
+	EXPECT_EQ(0, reg_read(&self->first, 0, 0x100) & 2);
+	EXPECT_EQ(0, reg_read(&self->second, 0, 0x100) & 2);
+	EXPECT_EQ(4, region_read(&self->first, 0, 8, &value, 4));
+}
+
+TEST_F(pair, refused)
+{
+	struct vfio_pci_hot_reset short_arg = { .argsz = 4 };
+	const char *other = func_bdf(FUNC_NVME);
+	int32_t groups[32];
+	unsigned int i;
+	int fd = self->first.fd;
+
+	for (i = 0; i < ARRAY_SIZE(groups); i++)
+		groups[i] = self->first.group;
+	/* No group, too many, those that are none */
+	EXPECT_GT(0, hot_reset(fd, NULL, 0));
+	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 32));
+	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 0xffffffff));
+	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 0x40000001));
+	groups[0] = 9999;
+	EXPECT_EQ(-EBADF, hot_reset(fd, groups, 1));
+	groups[0] = -1;
+	EXPECT_EQ(-EBADF, hot_reset(fd, groups, 1));
+	groups[0] = self->first.container;
+	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 1));
+	groups[0] = fd;
+	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 1));
+	/* A good one does not make up for a bad one. */
+	groups[0] = self->first.group;
+	groups[1] = 9999;
+	EXPECT_EQ(-EBADF, hot_reset(fd, groups, 2));
+	EXPECT_EQ(-EINVAL, sys_ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET,
+				     &short_arg));
+	EXPECT_EQ(-EFAULT, sys_ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, NULL));
+	if (!other)
+		return;
+	/* Somebody else's group */
+	must(pci_bind(other, DRV_VFIO_PCI));
+	groups[0] = must(group_open(pci_group(other)));
+	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 1));
+}
+
+TEST_F(pair, flags_are_reserved)
+{
+	struct {
+		struct vfio_pci_hot_reset head;
+		int32_t fd;
+	} arg = {
+		.head = { .argsz = sizeof(arg), .flags = 1, .count = 1 },
+		.fd = self->first.group,
+	};
+
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->first.fd,
+				     VFIO_DEVICE_PCI_HOT_RESET, &arg));
+}
+
+/* The kernel has the other function: its reset is not ours to ask for. */
+TEST_F(pair, other_function_is_not_vfio_s)
+{
+	sys_close(self->second.fd);
+	self->second.fd = -1;
+	must(pci_bind(self->bdf[1], NULL));
+	EXPECT_GT(0, hot_reset(self->first.fd, &self->first.group, 1));
+	must(pci_bind(self->bdf[1], DRV_VFIO_PCI));
+	EXPECT_EQ(0, hot_reset(self->first.fd, &self->first.group, 1));
+}
+
+/* What a function of the pair cannot do alone is refused. */
+TEST_F(pair, function_reset)
+{
+	bool can = vdev_info(&self->first).flags & VFIO_DEVICE_FLAGS_RESET;
+
+	EXPECT_EQ(can ? 0 : -EINVAL, device_reset(&self->first));
+}
+
+FIXTURE(vf) {
+	struct vdev v;
+};
+
+FIXTURE_SETUP(vf)
+{
+	vdev_open(&self->v, NEED_FUNC(FUNC_VF_A1), DRV_VFIO_PCI);
+}
+
+FIXTURE_TEARDOWN(vf)
+{
+	vdev_close(&self->v);
+}
+
+TEST_F(vf, user_of_a_vf_cannot_reset_the_pf)
+{
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+	const char *pf = func_bdf(FUNC_PF_A);
+	unsigned int i, found = 0;
+	char driver[64];
+	int ret;
+
+	ret = hot_reset_info(self->v.fd, info, MAX_DEVICES);
+	if (!ret) {
+		for (i = 0; i < info->count; i++)
+			found += names(&info->devices[i], pf);
+		EXPECT_EQ(1, found);
+	} else {
+		EXPECT_EQ(-ENODEV, ret);
+	}
+	EXPECT_GT(0, hot_reset(self->v.fd, &self->v.group, 1));
+	EXPECT_STREQ("igb", pci_driver(pf, driver));
+	EXPECT_EQ(0, device_reset(&self->v));
+}
+
+FIXTURE(alone) {
+	struct vdev v;
+};
+
+FIXTURE_SETUP(alone)
+{
+	vdev_open(&self->v, NEED_FUNC(FUNC_E1000E), DRV_VFIO_PCI);
+}
+
+FIXTURE_TEARDOWN(alone)
+{
+	vdev_close(&self->v);
+}
+
+/* Behind a root port of its own, a function's bus is its own. */
+TEST_F(alone, info)
+{
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+
+	ASSERT_EQ(0, hot_reset_info(self->v.fd, info, MAX_DEVICES));
+	EXPECT_EQ(1, info->count);
+	EXPECT_TRUE(names(&info->devices[0], self->v.bdf));
+}
+
+/*
+ * Whether an emulated port gets its link up again after the reset is its own
+ * affair; the device is usable in any case.
+ */
+TEST_F(alone, device_is_usable_after)
+{
+	uint32_t value;
+	int ret;
+
+	ret = hot_reset(self->v.fd, &self->v.group, 1);
+	EXPECT_TRUE(ret == 0 || ret == -ENOTTY);
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	EXPECT_EQ(4, region_read(&self->v, 0, 8, &value, 4));
+	EXPECT_NE(0xffffffff, value);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapped BARs: what can be mapped, what a mapping shows, and that it is taken
+ * away while the device cannot be touched and comes back after.
+ */
+#include <linux/pci_regs.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mman.h>
+
+#include "nic.h"
+#include "pci_funcs.h"
+
+#define PAGE	4096UL
+
+/* Access that may end in SIGBUS */
+
+static __thread sigjmp_buf bus_env;
+static __thread volatile sig_atomic_t bus_armed;
+
+static void on_sigbus(int sig)
+{
+	if (!bus_armed)
+		_exit(TEST_FAILED);
+	siglongjmp(bus_env, 1);
+}
+
+static void catch_sigbus(void)
+{
+	struct sigaction action = { .sa_handler = on_sigbus };
+
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* 0, or -EFAULT if the access was answered with SIGBUS. */
+static int try_read(volatile uint32_t *mem, uint32_t *value)
+{
+	int ret = 0;
+
+	bus_armed = 1;
+	if (sigsetjmp(bus_env, 1))
+		ret = -EFAULT;
+	else
+		*value = *mem;
+	bus_armed = 0;
+	return ret;
+}
+
+static int try_write(volatile uint32_t *mem, uint32_t value)
+{
+	int ret = 0;
+
+	bus_armed = 1;
+	if (sigsetjmp(bus_env, 1))
+		ret = -EFAULT;
+	else
+		*mem = value;
+	bus_armed = 0;
+	return ret;
+}
+
+static void *try_map(const struct vdev *v, unsigned int index,
+		     uint64_t offset, size_t size, int prot, int flags)
+{
+	return mmap(NULL, size, prot, flags, v->fd,
+		    vdev_region(v, index).offset + offset);
+}
+
+static void *map_rw(const struct vdev *v, unsigned int index, uint64_t offset,
+		    size_t size)
+{
+	return try_map(v, index, offset, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED);
+}
+
+/*
+ * A part of BAR0 that every function lets map, and a register in it that only
+ * changes when it is written.
+ */
+static uint64_t window(const FIXTURE_VARIANT(pci) *variant)
+{
+	return variant->is_vf ? PAGE : 0;
+}
+
+static uint32_t quiet_register(const FIXTURE_VARIANT(pci) *variant)
+{
+	/* EITR0 of the VF, CTRL of the 82574L, CAP of an NVMe controller */
+	return variant->is_vf ? EITR0 : 0;
+}
+
+TEST_F(pci, shows_what_pread_shows)
+{
+	uint32_t at = quiet_register(variant), value;
+	volatile uint32_t *reg;
+	char *mem;
+
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	mem = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, mem);
+	reg = (uint32_t *)(mem + at - window(variant));
+	EXPECT_EQ(reg_read(&self->v, 0, at), *reg);
+	if (!variant->is_vf)
+		return;
+	*reg = 0x1540;
+	EXPECT_EQ(0x1540, reg_read(&self->v, 0, at));
+	value = 0x2a80;
+	reg_write(&self->v, 0, at, value);
+	EXPECT_EQ(value, *reg);
+}
+
+TEST_F(pci, what_cannot_be_mapped)
+{
+	const struct vdev *v = &self->v;
+	uint64_t size = vdev_region(v, 0).size, at = window(variant);
+
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	/* Beyond the end, across it, everything and more */
+	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, size, PAGE));
+	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, size - PAGE, 2 * PAGE));
+	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, at, size + PAGE));
+	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, size + 64 * MiB, PAGE));
+	/* A private copy of a device makes no sense. */
+	EXPECT_EQ(MAP_FAILED, try_map(v, 0, at, PAGE, PROT_READ, MAP_PRIVATE));
+	EXPECT_EQ(EINVAL, errno);
+	/* No memory at all */
+	EXPECT_EQ(MAP_FAILED, map_rw(v, VFIO_PCI_CONFIG_REGION_INDEX, 0,
+				     PAGE));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, map_rw(v, VFIO_PCI_ROM_REGION_INDEX, 0, PAGE));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, v->fd,
+				   100ULL << 40));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, v->fd,
+				   1ULL << 62));
+}
+
+TEST_F(pci, regions_say_what_can_be_mapped)
+{
+	const struct vdev *v = &self->v;
+	struct vfio_region_info info;
+	unsigned int i;
+	void *mem;
+
+	cfg_command(&self->v, PCI_COMMAND_MEMORY | PCI_COMMAND_IO, 0);
+	for (i = 0; i < 6; i++) {
+		info = vdev_region(v, i);
+		if (!info.size)
+			continue;
+		mem = map_rw(v, i, variant->igbvf && !i ? PAGE : 0,
+			     info.size < PAGE ? PAGE :
+			     info.size - (variant->igbvf && !i ? PAGE : 0));
+		EXPECT_EQ(!!(info.flags & VFIO_REGION_INFO_FLAG_MMAP),
+			  mem != MAP_FAILED) {
+			TH_LOG("BAR%u", i);
+		}
+	}
+}
+
+/* The driver keeps page 0 for itself and says so. */
+TEST_F(pci, sparse_areas)
+{
+	const struct vfio_region_info_cap_sparse_mmap *sparse;
+	struct vfio_region_info *info;
+	uint64_t mapped = 0;
+	unsigned int i;
+	void *mem;
+
+	if (!variant->igbvf)
+		SKIP(return, "%s maps all of it", variant->driver);
+	info = vdev_region_caps(&self->v, 0);
+	ASSERT_TRUE(info->flags & VFIO_REGION_INFO_FLAG_CAPS);
+	sparse = info_cap(info, info->argsz, info->cap_offset,
+			  VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+	ASSERT_NE((void *)NULL, sparse);
+	ASSERT_LT(0, sparse->nr_areas);
+	for (i = 0; i < sparse->nr_areas; i++) {
+		EXPECT_LE(PAGE, sparse->areas[i].offset);
+		EXPECT_GE(info->size, sparse->areas[i].offset +
+				      sparse->areas[i].size);
+		mem = map_rw(&self->v, 0, sparse->areas[i].offset,
+			     sparse->areas[i].size);
+		EXPECT_NE(MAP_FAILED, mem);
+		mapped += sparse->areas[i].size;
+	}
+	EXPECT_EQ(info->size - PAGE, mapped);
+
+	EXPECT_EQ(MAP_FAILED, map_rw(&self->v, 0, 0, PAGE));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(MAP_FAILED, map_rw(&self->v, 0, 0, info->size));
+	EXPECT_EQ(MAP_FAILED, map_rw(&self->v, 0, 0, 2 * PAGE));
+	EXPECT_EQ(MAP_FAILED, try_map(&self->v, 0, 0, PAGE, PROT_READ,
+				      MAP_SHARED));
+	/* Nor by making a mapping grow, or by moving its window */
+	mem = map_rw(&self->v, 0, PAGE, PAGE);
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_EQ(MAP_FAILED, mremap(mem, PAGE, 8 * PAGE, MREMAP_MAYMOVE));
+	EXPECT_NE(0, remap_file_pages(mem, PAGE, 0, 0, 0));
+}
+
+TEST_F(pci, cannot_be_touched_while_memory_is_off)
+{
+	volatile uint32_t *reg;
+	uint32_t before, value;
+
+	if (variant->is_vf)
+		SKIP(return, "a VF's memory is its PF's to switch");
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, reg);
+	ASSERT_EQ(0, try_read(reg, &before));
+
+	cfg_command(&self->v, 0, PCI_COMMAND_MEMORY);
+	EXPECT_EQ(-EFAULT, try_read(reg, &value));
+	EXPECT_EQ(-EFAULT, try_write(reg, 0));
+	/* A mapping made now is just as dead. */
+	value = 0;
+	EXPECT_EQ(-EFAULT, try_read(map_rw(&self->v, 0, 0, PAGE), &value));
+
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	EXPECT_EQ(0, try_read(reg, &value));
+	EXPECT_EQ(before, value);
+}
+
+TEST_F(pci, cannot_be_touched_in_d3hot)
+{
+	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
+	volatile uint32_t *reg;
+
+	if (!at)
+		SKIP(return, "%s has no power management", self->bdf);
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, reg);
+	ASSERT_EQ(0, try_read(reg, &value));
+	cfg_write16(&self->v, at + PCI_PM_CTRL, 3);
+	EXPECT_EQ(-EFAULT, try_read(reg, &value));
+	cfg_write16(&self->v, at + PCI_PM_CTRL, 0);
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	EXPECT_EQ(0, try_read(reg, &value));
+}
+
+TEST_F(pci, works_again_after_reset)
+{
+	uint32_t at = quiet_register(variant), before, value;
+	volatile uint32_t *reg;
+	char *mem;
+
+	if (!(vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET))
+		SKIP(return, "%s cannot be reset", self->bdf);
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	mem = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, mem);
+	reg = (uint32_t *)(mem + at - window(variant));
+	ASSERT_EQ(0, try_read(reg, &before));
+	ASSERT_EQ(0, device_reset(&self->v));
+	EXPECT_EQ(0, try_read(reg, &value));
+	EXPECT_EQ(reg_read(&self->v, 0, at), value);
+}
+
+TEST_F(pci, outlives_the_device_fd)
+{
+	volatile uint32_t *reg;
+	uint32_t value;
+
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, reg);
+	ASSERT_EQ(0, try_read(reg, &value));
+	sys_close(self->v.fd);
+	/* The mapping holds the device open: it can be used. */
+	EXPECT_EQ(0, try_read(reg, &value));
+	munmap((void *)reg, PAGE);
+	self->v.fd = -1;
+}
+
+TEST_F(pci, page_by_page)
+{
+	struct vfio_region_info bar = vdev_region(&self->v, 0);
+	volatile uint32_t *first, *second;
+	uint32_t value;
+	char *mem;
+
+	if (bar.size - window(variant) < 2 * PAGE)
+		SKIP(return, "BAR0 has too few pages");
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	mem = map_rw(&self->v, 0, window(variant), 2 * PAGE);
+	ASSERT_NE(MAP_FAILED, mem);
+	first = (uint32_t *)mem;
+	second = (uint32_t *)(mem + PAGE);
+	ASSERT_EQ(0, try_read(second, &value));
+	/* A hole in its middle leaves the rest as it was. */
+	ASSERT_EQ(0, munmap(mem, PAGE));
+	EXPECT_EQ(0, try_read(second, &value));
+	first = map_rw(&self->v, 0, window(variant), PAGE);
+	EXPECT_EQ(0, try_read(first, &value));
+	/* What was not asked for cannot be had later. */
+	mem = try_map(&self->v, 0, window(variant), PAGE, PROT_READ,
+		      MAP_SHARED);
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_EQ(0, try_read((uint32_t *)mem, &value));
+}
+
+TEST_F(pci, a_child_s_mapping_is_zapped_too)
+{
+	volatile uint32_t *reg;
+	uint32_t value;
+	int status;
+	pid_t pid;
+
+	if (variant->is_vf)
+		SKIP(return, "a VF's memory is its PF's to switch");
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, reg);
+	ASSERT_EQ(0, try_read(reg, &value));
+	pid = fork();
+	if (!pid) {
+		if (try_read(reg, &value))
+			_exit(1);
+		cfg_command(&self->v, 0, PCI_COMMAND_MEMORY);
+		_exit(try_read(reg, &value) == -EFAULT ? 0 : 2);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(-EFAULT, try_read(reg, &value));
+}
+
+/* Faults against resets and the memory bit: no crash, no deadlock. */
+
+struct toucher {
+	volatile uint32_t *reg;
+	bool stop;
+	unsigned long good;
+	unsigned long bad;
+};
+
+static void *touch(void *arg)
+{
+	struct toucher *t = arg;
+	uint32_t value;
+
+	while (!__atomic_load_n(&t->stop, __ATOMIC_SEQ_CST)) {
+		if (try_read(t->reg, &value))
+			__atomic_fetch_add(&t->bad, 1, __ATOMIC_SEQ_CST);
+		else
+			__atomic_fetch_add(&t->good, 1, __ATOMIC_SEQ_CST);
+		sleep_us(10);
+	}
+	return NULL;
+}
+
+TEST_F(pci, touched_while_memory_comes_and_goes)
+{
+	struct toucher t = {};
+	pthread_t threads[2];
+	unsigned int i;
+	bool resets;
+
+	resets = vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET;
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	t.reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, t.reg);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, touch, &t);
+	for (i = 0; i < 200; i++) {
+		cfg_command(&self->v, 0, PCI_COMMAND_MEMORY);
+		sleep_us(20);
+		cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+		if (resets && i % 50 == 49)
+			must(device_reset(&self->v));
+		madvise((void *)t.reg, PAGE, MADV_DONTNEED);
+	}
+	EXPECT_TRUE(poll_until(__atomic_load_n(&t.good, __ATOMIC_SEQ_CST)));
+	t.stop = true;
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	TH_LOG("%lu reads, %lu refused", t.good, t.bad);
+	EXPECT_EQ(0, try_read(t.reg, &i));
+}
+
+/* Low power: what would wake the device cannot be mapped, or is refused. */
+TEST_F(pci, not_in_low_power)
+{
+	volatile uint32_t *reg;
+	uint32_t value;
+
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, reg);
+	ASSERT_EQ(0, try_read(reg, &value));
+	ASSERT_EQ(0, feature(self->v.fd, VFIO_DEVICE_FEATURE_SET |
+				VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0));
+	EXPECT_EQ(-EFAULT, try_read(reg, &value));
+	EXPECT_EQ(-EINVAL, feature(self->v.fd, VFIO_DEVICE_FEATURE_SET |
+				VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0));
+	ASSERT_EQ(0, feature(self->v.fd, VFIO_DEVICE_FEATURE_SET |
+				VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, NULL, 0));
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	EXPECT_EQ(0, try_read(reg, &value));
+	/* Left engaged by one user, it must not bother the next. */
+	ASSERT_EQ(0, feature(self->v.fd, VFIO_DEVICE_FEATURE_SET |
+				VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0));
+	munmap((void *)reg, PAGE);
+	vdev_close(&self->v);
+	vdev_open(&self->v, self->bdf, variant->driver);
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	EXPECT_EQ(4, region_read(&self->v, 0, window(variant), &value, 4));
+}
+
+TEST_HARNESS_MAIN

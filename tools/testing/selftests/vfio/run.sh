@@ -1,0 +1,348 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs the VFIO selftests on the machine it is started on: finds the devices,
+# gives them to the drivers under test, runs each program with a time limit,
+# and puts everything back.  Prints TAP, one result per program with the
+# program's own results below it, and totals in the last line.
+#
+# The machine must have an IOMMU and should have, for no test to be skipped:
+#   two Intel 82576 (8086:10c9), SR-IOV capable, joined by a wire
+#   an Intel 82574L (8086:10d3)
+#   an NVMe controller that carries nothing of value
+#   two Intel 82540EM (8086:100e) alone in one IOMMU group
+# For tools/testing/vm/vm.sh that is:
+#   --igb hubport,hubid=1 --igb hubport,hubid=1 --nic e1000e hubport,hubid=1
+#   --nvme --device pcie-pci-bridge,id=pair --device e1000,bus=pair,addr=1
+#   --device e1000,bus=pair,addr=2
+# Everything on these devices is lost.
+
+set -u
+
+usage()
+{
+	cat <<-END
+	usage: run.sh [-d DIR] [-m MODULE] [-s] [-t SECONDS] [PROGRAM[:FILTER]]...
+
+	Runs all programs, or those named, FILTER being options of the test
+	harness, e.g. type1:-t:unmap_all
+	  -d DIR      where the programs are (default: where run.sh is)
+	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko)
+	  -s          the machine has its distribution's vfio modules: only what
+	              igbvf-vfio-pci does is tested
+	  -t SECONDS  time limit for a program, 600 if not given
+	Exit status: 0 if nothing failed, 1 if something did, 2 if the devices
+	or modules are not there.
+	END
+}
+
+here=$(dirname "$(realpath "$0")")
+dir=$here
+module=
+limit=600
+while getopts d:m:st:h opt; do
+	case $opt in
+	d) dir=$(realpath "$OPTARG") ;;
+	m) module=$OPTARG ;;
+	s) export VFIO_STOCK=1 ;;
+	t) limit=$OPTARG ;;
+	h) usage; exit 0 ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+module=${module:-$dir/modules/vfio_mock.ko}
+export VFIO_TEST_MODULE=$module
+
+all="feature fsm data_fd migrate fuzz emulated type1 type1_memory type1_dma
+	type1_dirty pci_config pci_region pci_mmap pci_irq pci_reset
+	pci_hot_reset group token module"
+stock="feature data_fd migrate fuzz"
+
+pci=/sys/bus/pci/devices
+
+say()
+{
+	echo "# $*"
+}
+
+bail()
+{
+	echo "Bail out! $*"
+	exit 2
+}
+
+# Addresses of the functions with this vendor and device.
+find_ids()
+{
+	local f
+	for f in "$pci"/*; do
+		if [ "$(cat "$f/vendor" "$f/device" | tr '\n' :)" = "$1" ]; then
+			echo "${f##*/}"
+		fi
+	done
+}
+
+find_class()
+{
+	local f
+	for f in "$pci"/*; do
+		case $(cat "$f/class") in
+		$1*) echo "${f##*/}" ;;
+		esac
+	done
+}
+
+driver_of()
+{
+	[ ! -e "$pci/$1/driver" ] || basename "$(readlink "$pci/$1/driver")"
+}
+
+# Gives function $1 to driver $2, or to the one that the kernel would choose.
+bind()
+{
+	if [ "$(driver_of "$1")" != "$2" ] || [ -z "$2" ]; then
+		[ ! -e "$pci/$1/driver" ] || echo "$1" >"$pci/$1/driver/unbind"
+		echo "$2" >"$pci/$1/driver_override"
+		echo "$1" >/sys/bus/pci/drivers_probe
+	fi
+	[ -z "$2" ] || [ "$(driver_of "$1")" = "$2" ]
+}
+
+pf_interface()
+{
+	basename "$(echo "$pci/$1"/net/*)"
+}
+
+# A PF with its interface up and two VFs without a driver.
+pf_up()
+{
+	local tries
+
+	[ "$(driver_of "$1")" = igb ] || bind "$1" igb || return
+	if [ "$(cat "$pci/$1/sriov_numvfs")" != 2 ]; then
+		echo 0 >"$pci/$1/sriov_drivers_autoprobe"
+		echo 0 >"$pci/$1/sriov_numvfs"
+		echo 2 >"$pci/$1/sriov_numvfs" || return
+	fi
+	ip link set "$(pf_interface "$1")" up || return
+	for ((tries = 0; tries < 200; tries++)); do
+		[ "$(cat "$pci/$1/net"/*/carrier)" = 1 ] && return
+		sleep 0.1
+	done
+	return 1
+}
+
+pf_down()
+{
+	[ "$(driver_of "$1")" = igb ] || bind "$1" igb
+	echo 0 >"$pci/$1/sriov_numvfs"
+	echo 1 >"$pci/$1/sriov_drivers_autoprobe"
+}
+
+# Variables for lib/sysfs.h; what is missing stays unset, and tests skip.
+devices()
+{
+	local -a found
+
+	# shellcheck disable=SC2207 # addresses have no blanks
+	found=($(find_ids 0x8086:0x10c9:))
+	pf_a=${found[0]-}
+	pf_b=${found[1]-}
+	# shellcheck disable=SC2207
+	found=($(find_ids 0x8086:0x10d3:))
+	e1000e=${found[0]-}
+	# shellcheck disable=SC2207
+	found=($(find_class 0x0108))
+	nvme=${found[0]-}
+	# shellcheck disable=SC2207
+	found=($(find_ids 0x8086:0x100e:))
+	pair_0=${found[0]-}
+	pair_1=${found[1]-}
+	export VFIO_TEST_PF_A=$pf_a VFIO_TEST_PF_B=$pf_b
+	export VFIO_TEST_E1000E=$e1000e VFIO_TEST_NVME=$nvme
+	export VFIO_TEST_PAIR_0=$pair_0 VFIO_TEST_PAIR_1=$pair_1
+}
+
+# The state in which every program finds the machine.
+setup()
+{
+	local pf letter
+
+	modprobe vfio-pci || bail "no vfio-pci module"
+	modprobe -q igbvf-vfio-pci ||
+		say "no igbvf-vfio-pci module: its tests are skipped"
+	for pf in $pf_a $pf_b; do
+		pf_up "$pf" || bail "PF $pf does not come up"
+	done
+	for letter in A B; do
+		pf=VFIO_TEST_PF_$letter
+		pf=${!pf}
+		[ -n "$pf" ] || continue
+		export "VFIO_TEST_VF_${letter}0=$(
+			basename "$(readlink "$pci/$pf/virtfn0")")"
+		export "VFIO_TEST_VF_${letter}1=$(
+			basename "$(readlink "$pci/$pf/virtfn1")")"
+	done
+	if [ -e "$module" ] && [ -z "${VFIO_STOCK-}" ] &&
+		[ ! -e /sys/module/vfio_mock ]; then
+		insmod "$module" || bail "$module cannot be loaded"
+	fi
+}
+
+restore()
+{
+	local f
+
+	for f in $pf_a $pf_b; do
+		pf_down "$f"
+	done
+	for f in $e1000e $nvme $pair_0 $pair_1; do
+		bind "$f" ""
+	done
+	[ ! -e /sys/module/vfio_mock ] || rmmod vfio_mock
+	modprobe -qr igbvf-vfio-pci
+	modprobe -qr vfio-pci
+	modprobe -qr vfio_iommu_type1
+	if [ -e /sys/module/vfio ]; then
+		say "vfio modules are still in use"
+		return 1
+	fi
+}
+
+# Pages that are pinned for DMA, machine-wide.
+pinned()
+{
+	local a r
+	echo 1 >/proc/sys/vm/stat_refresh
+	a=$(sed -n 's/^nr_foll_pin_acquired //p' /proc/vmstat)
+	r=$(sed -n 's/^nr_foll_pin_released //p' /proc/vmstat)
+	echo $((a - r))
+}
+
+complaint='WARNING: |BUG: |Oops: |general protection fault|Call Trace:'
+complaint+='|refcount_t:|UBSAN: |KASAN: |possible circular locking|Bad page'
+complaint+='|suspicious RCU|blocked for more than|soft lockup|nobody cared'
+
+# Runs one program with its output in file $1; its status, 124 if it had to
+# be killed, 125 if not even that helped.
+run_limited()
+{
+	local out=$1 pid tries
+	shift
+
+	setsid "$@" >"$out" 2>&1 </dev/null &
+	pid=$!
+	[ -z "${VERBOSE-}" ] || tail -n +1 -F --pid $pid "$out" &
+	for ((tries = 0; tries < limit * 10; tries++)); do
+		kill -0 $pid 2>/dev/null || break
+		sleep 0.1
+	done
+	if ! kill -0 $pid 2>/dev/null; then
+		wait $pid
+		return
+	fi
+	# The test is a grandchild in a group of its own.
+	for p in $(pgrep -s "$pid"); do
+		{
+			echo "# $(cat "/proc/$p/comm") ($p) is here:"
+			sed 's/^/#   /' "/proc/$p/stack"
+		} >>"$out" 2>/dev/null
+	done
+	pkill -KILL -s "$pid"
+	for ((tries = 0; tries < 100; tries++)); do
+		if ! pgrep -s "$pid" -r R,S,D >/dev/null; then
+			wait $pid
+			return 124
+		fi
+		sleep 0.1
+	done
+	return 125
+}
+
+count()
+{
+	grep -cE "$1" "$out"
+}
+
+if [ $# = 0 ]; then
+	# shellcheck disable=SC2086 # lists
+	if [ -n "${VFIO_STOCK-}" ]; then
+		set -- $stock
+	else
+		set -- $all
+	fi
+fi
+
+devices
+setup
+
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+passed=0
+failed=0
+skipped=0
+number=0
+start=$SECONDS
+echo "TAP version 13"
+echo "1..$(($# + 1))"
+for arg; do
+	number=$((number + 1))
+	name=${arg%%:*}
+	IFS=: read -r -a options <<<"${arg#"$name"}"
+	begin=$SECONDS
+	pins=$(pinned)
+	echo "selftests: vfio: $name" >/dev/kmsg
+	log_lines=$(dmesg | wc -l)
+	run_limited "$out" "$dir/$name" "${options[@]:1}"
+	status=$?
+	grep -vE '^#  +(RUN|OK|SKIP) ' "$out" | sed 's/^/# /'
+
+	trouble=
+	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$out")
+	p=$(count '^ok [0-9]+ ([^#]|#[^ ]|# [^S])*$')
+	f=$(count '^not ok [0-9]+ ')
+	s=$(count '^ok [0-9]+ .*# SKIP')
+	case $status in
+	124) trouble="no end after $limit s: killed" ;;
+	125) trouble="no end after $limit s, and cannot be killed" ;;
+	[!01]*) trouble="exit status $status" ;;
+	1) [ "$f" -gt 0 ] || trouble="exit status 1" ;;
+	esac
+	if [ "$((p + f + s))" != "${plan:-none}" ]; then
+		trouble+=" $((p + f + s)) results of ${plan:-an unknown number}"
+	fi
+	if dmesg | tail -n +$((log_lines + 1)) | grep -qE "$complaint"; then
+		trouble+=" the kernel complained"
+		dmesg | tail -n +$((log_lines + 1)) | grep -E -A 30 \
+			"$complaint" | head -n 60 | sed 's/^/# /'
+	fi
+	if [ "$(pinned)" != "$pins" ]; then
+		trouble+=" $(($(pinned) - pins)) pages more are pinned than before"
+	fi
+	[ -z "$trouble" ] || f=$((f + 1))
+	passed=$((passed + p))
+	failed=$((failed + f))
+	skipped=$((skipped + s))
+	verdict="$number vfio: $name # pass:$p fail:$f skip:$s"
+	verdict+=" ($((SECONDS - begin)) s)${trouble:+:}$trouble"
+	if [ "$f" = 0 ]; then
+		echo "ok $verdict"
+	else
+		echo "not ok $verdict"
+	fi
+	[ "$status" != 125 ] || bail "a process hangs in the kernel"
+	setup
+done
+
+number=$((number + 1))
+if restore; then
+	passed=$((passed + 1))
+	echo "ok $number vfio: all modules unloaded, devices given back"
+else
+	failed=$((failed + 1))
+	echo "not ok $number vfio: all modules unloaded, devices given back"
+fi
+echo "# Totals: pass:$passed fail:$failed skip:$skipped" \
+	"($((SECONDS - start)) s)"
+[ "$failed" = 0 ]

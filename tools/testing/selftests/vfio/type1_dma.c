@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What devices see of a container's mappings: an NVMe controller is told to
+ * write to and to read from IOVAs, and memory tells whether it did.  Which
+ * requests are granted is the business of type1.c.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "hugetlb.h"
+#include "iommu.h"
+#include "nvme.h"
+#include "test.h"
+
+#define PG		4096ULL
+#define QUEUES_IOVA	0x1000000ULL
+#define IOVA		0x40000000ULL
+#define FILL		0xa5
+
+FIXTURE(dma) {
+	struct vdev v;
+	struct nvme nvme;
+};
+
+FIXTURE_SETUP(dma)
+{
+	const char *bdf = NEED_FUNC(FUNC_NVME);
+
+	ASSERT_EQ(PG, page_size());
+	vdev_open(&self->v, bdf, DRV_VFIO_PCI);
+	nvme_up(&self->nvme, &self->v, QUEUES_IOVA);
+}
+
+FIXTURE_TEARDOWN(dma)
+{
+	if (self->v.bdf)
+		nvme_down(&self->nvme);
+	vdev_close(&self->v);
+}
+
+/* Does a write of the device to @iova arrive in the page @mem? */
+static bool write_arrives(FIXTURE_DATA(dma) *self, uint64_t iova, void *mem)
+{
+	memset(mem, FILL, PG);
+	nvme_identify(&self->nvme, iova);
+	return nvme_identified(&self->nvme, mem);
+}
+
+static bool untouched(const void *mem, size_t size)
+{
+	const uint8_t *byte = mem;
+
+	while (size--)
+		if (*byte++ != FILL)
+			return false;
+	return true;
+}
+
+/* Is the page @mem left alone when the device is told to write to @iova? */
+static bool write_is_lost(FIXTURE_DATA(dma) *self, uint64_t iova, void *mem)
+{
+	memset(mem, FILL, PG);
+	nvme_identify(&self->nvme, iova);
+	return untouched(mem, PG);
+}
+
+/* Does the device see what the process writes to *@mem, which is at @iova? */
+static bool read_arrives(FIXTURE_DATA(dma) *self, uint64_t iova,
+			 uint64_t *mem)
+{
+	static uint64_t now = 0x0123000000;	/* low bits: it goes on */
+	uint64_t *answer = (uint64_t *)(self->nvme.mem + PG / 2);
+
+	now += BIT_ULL(32);
+	*mem = now;
+	nvme_set_time(&self->nvme, iova);
+	*answer = 0;
+	nvme_get_time(&self->nvme, QUEUES_IOVA + PG / 2);
+	return (*answer & 0xffff00000000) == (now & 0xffff00000000);
+}
+
+TEST_F(dma, reaches_mapped_memory_only)
+{
+	uint8_t *mem = mem_alloc(4 * PG);
+	int c = self->v.container;
+
+	memset(mem, FILL, 4 * PG);
+	EXPECT_TRUE(write_is_lost(self, IOVA, mem + PG));
+	ASSERT_EQ(0, dma_map(c, IOVA, mem + PG, 2 * PG));
+	EXPECT_TRUE(write_arrives(self, IOVA, mem + PG));
+	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + 2 * PG));
+	EXPECT_TRUE(read_arrives(self, IOVA, (uint64_t *)(mem + PG)));
+	/* Before and behind */
+	EXPECT_TRUE(write_is_lost(self, IOVA - PG, mem));
+	EXPECT_TRUE(write_is_lost(self, IOVA + 2 * PG, mem + 3 * PG));
+	ASSERT_EQ(2 * PG, dma_unmap(c, IOVA, 2 * PG));
+	EXPECT_TRUE(write_is_lost(self, IOVA, mem + PG));
+	EXPECT_TRUE(write_is_lost(self, IOVA + PG, mem + 2 * PG));
+	EXPECT_FALSE(read_arrives(self, IOVA, (uint64_t *)(mem + PG)));
+	/* The memory is the process's again, and another takes its place. */
+	ASSERT_EQ(0, dma_map(c, IOVA, mem + 3 * PG, PG));
+	memset(mem, FILL, PG);
+	EXPECT_TRUE(write_arrives(self, IOVA, mem + 3 * PG));
+	EXPECT_TRUE(untouched(mem, PG));
+}
+
+TEST_F(dma, unmapped_and_gone)
+{
+	uint8_t *mem = mem_alloc(PG);
+	int i, c = self->v.container;
+
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(0, dma_map(c, IOVA, mem, PG));
+		EXPECT_TRUE(write_arrives(self, IOVA, mem));
+		ASSERT_EQ(PG, i % 2 ? dma_unmap(c, IOVA - PG, 3 * PG) :
+			  dma_unmap(c, IOVA, PG));
+		EXPECT_TRUE(write_is_lost(self, IOVA, mem));
+	}
+}
+
+TEST_F(dma, directions)
+{
+	uint8_t *mem = mem_alloc(PG);
+	int c = self->v.container;
+
+	ASSERT_EQ(0, dma_map_flags(c, IOVA, mem, PG, VFIO_DMA_MAP_FLAG_READ));
+	EXPECT_TRUE(read_arrives(self, IOVA, (uint64_t *)mem));
+	EXPECT_TRUE(write_is_lost(self, IOVA, mem));
+	ASSERT_EQ(PG, dma_unmap(c, IOVA, PG));
+
+	ASSERT_EQ(0, dma_map_flags(c, IOVA, mem, PG, VFIO_DMA_MAP_FLAG_WRITE));
+	/* Page tables that can forbid to read what may be written are rare. */
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+}
+
+/* The first and the last page of every range that may be mapped. */
+TEST_F(dma, borders_of_the_ranges)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_iommu_type1_info *info;
+	uint8_t *mem = mem_alloc(PG);
+	int c = self->v.container;
+	uint64_t first, last;
+	uint32_t i;
+
+	info = iommu_info(c);
+	cap = iommu_iova_ranges(info);
+	ASSERT_NE(NULL, cap);
+	for (i = 0; i < cap->nr_iovas; i++) {
+		first = cap->iova_ranges[i].start ?: PG;
+		last = cap->iova_ranges[i].end + 1 - PG;
+		ASSERT_EQ(0, dma_map(c, first, mem, PG));
+		ASSERT_EQ(0, dma_map(c, last, mem, PG));
+		EXPECT_TRUE(write_arrives(self, first, mem));
+		EXPECT_TRUE(write_arrives(self, last, mem));
+		ASSERT_EQ(PG, dma_unmap(c, first, PG));
+		EXPECT_TRUE(write_is_lost(self, first, mem));
+		EXPECT_TRUE(write_arrives(self, last, mem));
+		ASSERT_EQ(PG, dma_unmap(c, last, PG));
+		EXPECT_TRUE(write_is_lost(self, last, mem));
+	}
+	free(info);
+}
+
+/* Every page of a mapping is the right one, whatever it is made of. */
+static void check_pages(struct __test_metadata *_metadata,
+			FIXTURE_DATA(dma) *self, uint8_t *mem, uint64_t iova,
+			uint64_t pages)
+{
+	uint64_t i, step = pages > 256 ? 61 : 1;
+
+	ASSERT_EQ(0, dma_map(self->v.container, iova, mem, pages * PG));
+	memset(mem, FILL, pages * PG);
+	for (i = 0; i < pages; i += step)
+		nvme_identify(&self->nvme, iova + i * PG);
+	nvme_identify(&self->nvme, iova + (pages - 1) * PG);
+	for (i = 0; i < pages; i++) {
+		bool hit = !(i % step) || i == pages - 1;
+
+		EXPECT_TRUE(hit ? nvme_identified(&self->nvme, mem + i * PG) :
+			    untouched(mem + i * PG, PG)) {
+			TH_LOG("page %llu of %llu at %#llx",
+			       (unsigned long long)i,
+			       (unsigned long long)pages,
+			       (unsigned long long)iova);
+			break;
+		}
+	}
+	ASSERT_EQ(pages * PG, dma_unmap(self->v.container, iova, pages * PG));
+	memset(mem, FILL, PG);
+	nvme_identify(&self->nvme, iova);
+	nvme_identify(&self->nvme, iova + (pages - 1) * PG);
+	EXPECT_TRUE(untouched(mem, PG));
+}
+
+TEST_F(dma, many_small_pages)
+{
+	uint8_t *mem = mem_alloc(1100 * PG);
+
+	/* Small pages: not a run of them is contiguous by intent. */
+	madvise(mem, 1100 * PG, MADV_NOHUGEPAGE);
+	check_pages(_metadata, self, mem, IOVA, 1);
+	check_pages(_metadata, self, mem, IOVA + 3 * PG, 129);
+	check_pages(_metadata, self, mem, IOVA, 1100);
+	check_pages(_metadata, self, mem, IOVA + 2 * MiB - PG, 513);
+}
+
+TEST_F(dma, transparent_huge_pages)
+{
+	uint8_t *area = mem_alloc(8 * MiB);
+	uint8_t *mem = (void *)(((uintptr_t)area + 2 * MiB - 1) & -(2 * MiB));
+
+	if (madvise(mem, 6 * MiB, MADV_HUGEPAGE))
+		SKIP(return, "no transparent huge pages");
+	memset(mem, FILL, 6 * MiB);
+	check_pages(_metadata, self, mem, IOVA, 6 * MiB / PG);
+	/* Aligned other than the IOVA, and beginning in their midst */
+	check_pages(_metadata, self, mem, IOVA + PG, 6 * MiB / PG);
+	check_pages(_metadata, self, mem + PG, IOVA, 2 * MiB / PG);
+	check_pages(_metadata, self, mem + 2 * MiB - PG, IOVA + 2 * MiB - PG,
+		    2 * MiB / PG + 2);
+}
+
+TEST_F(dma, hugetlb)
+{
+	uint8_t *mem;
+
+	if (hugetlb_size() != 2 * MiB || !hugetlb_reserve(2))
+		SKIP(return, "no memory for huge pages of 2 MiB");
+	mem = hugetlb_alloc(4 * MiB);
+	check_pages(_metadata, self, mem, IOVA, 4 * MiB / PG);
+	check_pages(_metadata, self, mem, IOVA + 7 * PG, 4 * MiB / PG);
+	check_pages(_metadata, self, mem + 2 * MiB - PG, IOVA, 2);
+}
+
+TEST_F(dma, shared_memory)
+{
+	int fd = memfd_create("dma", MFD_CLOEXEC);
+	uint8_t *mem, *twin;
+
+	ASSERT_EQ(0, ftruncate(fd, 64 * PG));
+	mem = mmap(NULL, 64 * PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	twin = mmap(NULL, 64 * PG, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	ASSERT_NE(MAP_FAILED, twin);
+	check_pages(_metadata, self, mem, IOVA, 64);
+	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem, 64 * PG));
+	memset(mem, FILL, 64 * PG);
+	nvme_identify(&self->nvme, IOVA + 5 * PG);
+	EXPECT_TRUE(nvme_identified(&self->nvme, twin + 5 * PG));
+	EXPECT_TRUE(untouched(twin + 6 * PG, PG));
+}
+
+/* Memory never touched is the zero page, but must not stay that. */
+TEST_F(dma, read_of_fresh_memory)
+{
+	uint64_t *mem = mem_alloc(PG), nothing = *(volatile uint64_t *)mem;
+
+	EXPECT_EQ(0, nothing);
+	ASSERT_EQ(0, dma_map_flags(self->v.container, IOVA, mem, PG,
+				   VFIO_DMA_MAP_FLAG_READ));
+	EXPECT_TRUE(read_arrives(self, IOVA, mem));
+}
+
+/* A file's private page is copied on write: the device has the copy. */
+TEST_F(dma, private_page_of_a_file)
+{
+	int fd = memfd_create("dma", MFD_CLOEXEC);
+	uint8_t *mem, *file;
+
+	ASSERT_EQ(0, ftruncate(fd, PG));
+	file = mmap(NULL, PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	mem = mmap(NULL, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, file);
+	ASSERT_NE(MAP_FAILED, mem);
+	memset(file, FILL, PG);
+	EXPECT_EQ(FILL, *(volatile uint8_t *)mem);
+	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem, PG));
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+	EXPECT_TRUE(untouched(file, PG));
+}
+
+/* A parent keeps the pages that its device knows when it forks. */
+TEST_F(dma, after_fork)
+{
+	uint8_t *mem = mem_alloc(8 * PG);
+	int pipe_fds[2], status;
+	pid_t child;
+	char go;
+
+	memset(mem, FILL, 8 * PG);
+	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem, 8 * PG));
+	ASSERT_EQ(0, pipe(pipe_fds));
+	child = fork();
+	if (!child) {
+		sys_close(pipe_fds[1]);
+		memset(mem, 0x11, 4 * PG);
+		sys_read(pipe_fds[0], &go, 1);
+		/* The child has its own pages. */
+		_exit(mem[0] == 0x11 && untouched(mem + 4 * PG, 4 * PG) ? 0 : 1);
+	}
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+	EXPECT_TRUE(write_arrives(self, IOVA + 7 * PG, mem + 7 * PG));
+	EXPECT_TRUE(read_arrives(self, IOVA + PG, (uint64_t *)(mem + PG)));
+	sys_close(pipe_fds[1]);
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+}
+
+/* The memory of a mapping outlives its place in the process. */
+TEST_F(dma, after_munmap)
+{
+	uint8_t *mem = mem_alloc(PG), *again;
+
+	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem, PG));
+	EXPECT_TRUE(read_arrives(self, IOVA, (uint64_t *)mem));
+	mem_free(mem, PG);
+	again = mmap(mem, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		     MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	ASSERT_EQ(mem, again);
+	/* The device has the old page, not what is there now. */
+	EXPECT_TRUE(write_is_lost(self, IOVA, again));
+	EXPECT_FALSE(read_arrives(self, IOVA, (uint64_t *)again));
+}
+
+/* Without its address a mapping is as good as before for the device. */
+TEST_F(dma, vaddr_taken_away)
+{
+	int fd = memfd_create("dma", MFD_CLOEXEC), c = self->v.container;
+	uint8_t *mem, *twin;
+
+	ASSERT_EQ(0, ftruncate(fd, 4 * PG));
+	mem = mmap(NULL, 4 * PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	ASSERT_EQ(0, dma_map(c, IOVA, mem, 4 * PG));
+	ASSERT_EQ(4 * PG, dma_unmap_flags(c, IOVA, 4 * PG,
+					  VFIO_DMA_UNMAP_FLAG_VADDR));
+	twin = mmap(NULL, 4 * PG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, twin);
+	mem_free(mem, 4 * PG);
+	EXPECT_TRUE(write_arrives(self, IOVA + PG, twin + PG));
+	ASSERT_EQ(0, dma_map_flags(c, IOVA, twin, 4 * PG,
+				   VFIO_DMA_MAP_FLAG_VADDR));
+	EXPECT_TRUE(write_arrives(self, IOVA + 3 * PG, twin + 3 * PG));
+	ASSERT_EQ(4 * PG, dma_unmap(c, IOVA, 4 * PG));
+	EXPECT_TRUE(write_is_lost(self, IOVA + PG, twin + PG));
+}
+
+/* Groups that come and go, in a container that has mappings */
+
+TEST_F(dma, group_that_comes_late)
+{
+	const char *other = NEED_FUNC(FUNC_VF_A1);
+	uint8_t *mem = mem_alloc(2 * PG);
+	int container, group;
+	struct vdev late;
+	struct nvme nvme;
+
+	/* The container is that of another device first. */
+	nvme_down(&self->nvme);
+	vdev_close(&self->v);
+	container = container_open();
+	group = container_add(container, other);
+	must(container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	ASSERT_EQ(0, dma_map(container, IOVA, mem, PG));
+
+	vdev_open_in(&late, func_bdf(FUNC_NVME), DRV_VFIO_PCI, container);
+	nvme_up(&nvme, &late, QUEUES_IOVA);
+	self->nvme = nvme;
+	self->nvme.v = &late;
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+	ASSERT_EQ(0, dma_map(container, IOVA + PG, mem + PG, PG));
+	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + PG));
+
+	/* The first group goes: the mappings stay. */
+	ASSERT_EQ(0, group_unset_container(group));
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + PG));
+	ASSERT_EQ(0, group_set_container(group, container));
+	ASSERT_EQ(PG, dma_unmap(container, IOVA, PG));
+	EXPECT_TRUE(write_is_lost(self, IOVA, mem));
+	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + PG));
+	nvme_down(&self->nvme);
+	vdev_close(&late);
+	sys_close(group);
+	sys_close(container);
+}
+
+/* A group does not reach the mappings of another container. */
+TEST_F(dma, containers_are_apart)
+{
+	const char *other = NEED_FUNC(FUNC_VF_A1);
+	uint8_t *mem = mem_alloc(2 * PG);
+	int container, group;
+
+	container = container_open();
+	group = container_add(container, other);
+	must(container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
+	ASSERT_EQ(0, dma_map(container, IOVA, mem, PG));
+	EXPECT_TRUE(write_is_lost(self, IOVA, mem));
+	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem + PG, PG));
+	EXPECT_TRUE(write_arrives(self, IOVA, mem + PG));
+	ASSERT_EQ(PG, dma_unmap(container, IOVA, PG));
+	EXPECT_TRUE(write_arrives(self, IOVA, mem + PG));
+	sys_close(group);
+	sys_close(container);
+}
+
+/* The device's own file keeps the container alive. */
+TEST_F(dma, container_and_group_closed)
+{
+	uint8_t *mem = mem_alloc(PG);
+
+	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem, PG));
+	sys_close(self->v.container);
+	sys_close(self->v.group);
+	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+	nvme_down(&self->nvme);
+	sys_close(self->v.fd);
+	self->v.bdf = NULL;
+}
+
+TEST_HARNESS_MAIN
