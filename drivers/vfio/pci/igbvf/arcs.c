@@ -21,15 +21,19 @@ static bool bus_master_get(struct igbvf_device *vf)
 	return command & PCI_COMMAND_MASTER;
 }
 
+static void command_update(struct igbvf_device *vf, u16 clear, u16 set)
+{
+	u16 old, new;
+
+	pci_read_config_word(vf->core.pdev, PCI_COMMAND, &old);
+	new = (old & ~clear) | set;
+	if (new != old)
+		pci_write_config_word(vf->core.pdev, PCI_COMMAND, new);
+}
+
 static void bus_master_set(struct igbvf_device *vf, bool on)
 {
-	u16 command;
-
-	pci_read_config_word(vf->core.pdev, PCI_COMMAND, &command);
-	command &= ~PCI_COMMAND_MASTER;
-	if (on)
-		command |= PCI_COMMAND_MASTER;
-	pci_write_config_word(vf->core.pdev, PCI_COMMAND, command);
+	command_update(vf, PCI_COMMAND_MASTER, on ? PCI_COMMAND_MASTER : 0);
 }
 
 /*
@@ -39,11 +43,7 @@ static void bus_master_set(struct igbvf_device *vf, bool on)
  */
 static void memory_on(struct igbvf_device *vf)
 {
-	u16 command;
-
-	pci_read_config_word(vf->core.pdev, PCI_COMMAND, &command);
-	pci_write_config_word(vf->core.pdev, PCI_COMMAND,
-			      command | PCI_COMMAND_MEMORY);
+	command_update(vf, 0, PCI_COMMAND_MEMORY);
 }
 
 /**

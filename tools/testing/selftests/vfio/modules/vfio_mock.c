@@ -33,22 +33,22 @@ struct mock_device {
 	struct vfio_device vdev;
 	struct platform_device *pdev;
 
-	struct mutex lock;
+	struct mutex lock;	/* all of this but the pinned pages */
 	enum vfio_device_mig_state state;
 	struct mock_session *session;	/* referenced */
 	struct mock_arcs arcs;
 	struct mock_fail fail;
 	struct mock_events events;
 
-	struct mutex pin_lock;
+	struct mutex pin_lock;	/* pinned */
 	struct list_head pinned;
 };
 
 /* A data session: its file lives on after it has ended. */
 struct mock_session {
 	struct kref kref;
-	struct mutex lock;
-	bool ended;	/* under lock */
+	struct mutex lock;	/* ended */
+	bool ended;
 	bool saving;
 };
 
@@ -569,7 +569,7 @@ static void mock_destroy(struct mock_device *mock)
  * What a driver may get wrong: each of these must be refused, or a user could
  * call what is not there.
  */
-static int __init mock_check_refusals(struct mock_device *mock)
+static int __init mock_check_refusals(void)
 {
 	static const struct vfio_migration_ops no_set_state = {
 		.migration_get_state = mock_get_state,
@@ -648,7 +648,7 @@ static int __init mock_module_init(void)
 		mocks[i] = mock;
 	}
 	if (check_refusals) {
-		ret = mock_check_refusals(mocks[0]);
+		ret = mock_check_refusals();
 		if (ret)
 			goto err_destroy;
 	}
