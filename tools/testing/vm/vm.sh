@@ -202,15 +202,20 @@ done
 mkfifo "$run/out" "$run/err"
 [ ! /proc/self/fd/1 -ef /proc/self/fd/2 ] || : >"$run/merge"
 
-# nohz, highres: without these the timer interrupt of a CPU was seen to stay
-# away for ever.  no_timer_check: on a busy machine the check at boot panics.
+# no_timer_check: on a busy machine the check at boot panics.  nohz, highres:
+# with several CPUs, without these, the timer interrupt of one was seen to stay
+# away for ever.
+cmdline="console=ttyS0 loglevel=5 panic=-1 intel_iommu=on no_timer_check"
+[ "$cpus" = 1 ] || cmdline+=" nohz=off highres=off"
+cmdline+=" vm.layers=${#layers[@]}$append"
+
 args=(
 	-name "$name" -nodefaults -display none -no-reboot
 	-accel "$accel" -cpu max -smp "$cpus" -m "${memory}M"
 	-M "q35,kernel-irqchip=split"
 	-device "intel-iommu,intremap=on,caching-mode=on"
 	-kernel "$(realpath "$root/vmlinuz")" -initrd "$initrd"
-	-append "console=ttyS0 loglevel=5 panic=-1 intel_iommu=on nohz=off highres=off no_timer_check vm.layers=${#layers[@]}$append"
+	-append "$cmdline"
 	-chardev "file,id=console,path=$log/console" -serial chardev:console
 	-chardev "file,id=heartbeat,path=$log/heartbeat"
 	-serial chardev:heartbeat

@@ -71,7 +71,7 @@ say()
 {
 	step=$*
 	if [ -n "$check" ]; then
-		echo "# $*"
+		echo "# $SECONDS s: $*"
 	else
 		printf '%s[%3d s] %s\n' "${dirty_line:+
 }" "$SECONDS" "$*"
@@ -166,7 +166,8 @@ on()
 tools=/run/vm/tools/demo
 unix=addr.type=unix,addr.path=$sockets
 
-host=(--memory 1024 --layer "$out/layer")
+# With one CPU each the three go well with a machine that has two.
+host=(--memory 1024 --cpus 1 --layer "$out/layer")
 say "booting host A, host B and the traffic peer"
 # The peer's QEMU is the switch of the network: a hub.
 boot peer --memory 512 --cpus 1 --nic virtio-net-pci hubport,hubid=0 \

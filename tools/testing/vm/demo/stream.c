@@ -7,7 +7,7 @@
  *	stream listen PORT [RATE]          ends the transfer on SIGTERM
  *	stream connect ADDRESS PORT [RATE] ends it when the other end does
  *
- * RATE is in bytes per second (default 200000).  The listening end also
+ * RATE is in bytes per second (default 100000).  The listening end also
  * prints a line of progress ten times a second.
  */
 #include <arpa/inet.h>
@@ -202,7 +202,7 @@ int main(int argc, char **argv)
 	struct sigaction action = { .sa_handler = on_term };
 	bool leader = argc > 1 && !strcmp(argv[1], "listen");
 	int first = leader ? 2 : 3;	/* where PORT is */
-	double rate = 200000;
+	double rate = 100000;
 	int fd;
 
 	if (argc <= first || (!leader && strcmp(argv[1], "connect"))) {
