@@ -73,9 +73,13 @@ static size_t tx_buffer(unsigned int i)
 
 void vf_vectors_on(const struct vdev *v)
 {
+	unsigned int i;
+
 	reg_write(v, 0, VTEIMC, ALL_VECTORS);
 	/* Left by an earlier user, even across a reset */
 	reg_write(v, 0, VTEICR, ALL_VECTORS);
+	for (i = 0; i < NR_VECTORS; i++)
+		reg_write(v, 0, EITR0 + 4 * i, 0);
 	reg_write(v, 0, VTEIAC, ALL_VECTORS);
 	reg_write(v, 0, VTEIAM, 0);
 	reg_write(v, 0, VTEIMS, ALL_VECTORS);
