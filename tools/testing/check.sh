@@ -15,7 +15,7 @@ usage()
 	Runs the named stages, or all of them in this order:
 	  build      modules with W=1 and sparse: no warning
 	  parts      each part left out (CONFIG_x=n) still builds
-	  style      checkpatch over the sources
+	  style      checkpatch over the code that runs in the kernel
 	  install    make install and uninstall: whose modules modprobe finds
 	  abi        our headers and exports against the distribution's
 	  selftests  the kselftests on our modules, in a VM
@@ -113,7 +113,8 @@ stage_style()
 				--show-types $args -f "$file" &&
 				echo "ok - checkpatch $file" ||
 				echo "not ok - checkpatch $file"
-		done' sh $(git ls-files '*.c' '*.h')
+		done' sh $(git ls-files 'drivers/*.[ch]' 'include/*.h' \
+			'tools/*/modules/*.[ch]')
 }
 
 # A copy (by hard links) of the root's modules stands for the machine.

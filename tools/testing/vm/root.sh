@@ -98,6 +98,11 @@ fi
 
 if [ ! -d "$root" ]; then
 	uri=$(mirror)
+	if [ -z "$uri" ]; then
+		# Lists that were never fetched, as on a fresh machine
+		apt-get update -qq
+		uri=$(mirror)
+	fi
 	[ -n "$uri" ] || die "apt knows no Debian mirror: set VFIO_MIRROR"
 	say "making the Debian 13 root (1 to 2 minutes)"
 	tmp=$root.tmp

@@ -49,6 +49,7 @@ usage()
 	  --qemu ARG       one more argument for QEMU (repeat)
 	Verdict:
 	  --timeout S      time limit, default 600
+	  --status FILE    leave the exit status in FILE, too, as the last act
 	  --allow REGEX    kernel console lines that are no complaint
 	  --forbid REGEX   kernel console lines that are one, e.g. 'DMAR:.*fault'
 
@@ -85,6 +86,7 @@ accel=tcg,thread=multi
 append=
 name=host
 timeout=600
+status_file=
 log=
 coldplug=1
 
@@ -143,6 +145,7 @@ while [ $# -gt 0 ]; do
 	--name) name=$2 ;;
 	--qemu) qemu_args+=("$2") ;;
 	--timeout) timeout=$2 ;;
+	--status) status_file=$2 ;;
 	--allow | --forbid) check+=("$1" "$2") ;;
 	*) die "$1: unknown option; see --help" ;;
 	esac
@@ -181,6 +184,7 @@ cleanup()
 	elif [ -z "$keep_log" ]; then
 		echo "vm.sh: $name: logs are in $log" >&2
 	fi
+	[ -z "$status_file" ] || echo "$status" >"$status_file"
 	exit "$status"
 }
 trap cleanup EXIT
@@ -357,6 +361,7 @@ dead)
 	echo "vm.sh: $name: QEMU ended (status $qemu_status) without a" \
 		"result of the command:" >&2
 	cat "$log/qemu" >&2
+	[ -s "$log/console" ] || exit 121
 	tail -n 20 "$log/console" >&2
 	exit 125
 	;;

@@ -142,17 +142,11 @@ boot()
 {
 	local name=$1
 	shift
-	(
-		status=0
-		setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
-			--timeout 1800 --log "$out/$name/log" \
-			--share "$out/$name:/out" --bind "$sockets" \
-			"$@" -- serve /out >"$out/$name.out" \
-			2>"$out/$name.err" &
-		trap 'kill -TERM $!' TERM
-		wait $! || status=$?
-		echo $status >"$out/$name/ended"
-	) &
+	setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
+		--timeout 1800 --log "$out/$name/log" \
+		--status "$out/$name/ended" --share "$out/$name:/out" \
+		--bind "$sockets" "$@" -- serve /out \
+		>"$out/$name.out" 2>"$out/$name.err" &
 	pids+=($!)
 }
 
