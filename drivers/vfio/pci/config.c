@@ -226,25 +226,16 @@ static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 	};
 	pci_power_t state = states[value & PCI_PM_CTRL_STATE_MASK];
 	struct pci_dev *pdev = vdev->pdev;
-	u16 command;
 
 	/* In the register's lower byte */
 	if (pos & 1)
 		return 0;
 
-	/*
-	 * On the way to D0 the device may lose COMMAND, and get back what it
-	 * was when it left D0; the user may have changed it since.
-	 */
 	mutex_lock(&vdev->igate);
 	vfio_pci_intx_mask(vdev);
 	vfio_pci_zap_and_lock_memory(vdev);
-	if (state != pdev->current_state &&
-	    !pci_read_config_word(pdev, PCI_COMMAND, &command)) {
+	if (state != pdev->current_state)
 		vfio_pci_set_power_state(vdev, state);
-		if (pdev->current_state == PCI_D0)
-			write_device_command(vdev, command, COMMAND_HW);
-	}
 	vfio_pci_unlock_memory(vdev);
 	vfio_pci_intx_unmask(vdev);
 	mutex_unlock(&vdev->igate);

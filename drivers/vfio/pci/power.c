@@ -39,12 +39,32 @@ static bool power_state_forgets(pci_power_t state)
 	return state == PCI_D3hot || state == PCI_D3cold;
 }
 
+/*
+ * COMMAND comes back as it was when the device left D0, but user and INTx may
+ * have changed it since: @command is what it was at the end, or all ones if
+ * the device did not answer.
+ */
+static void power_restore(struct vfio_pci_core_device *vdev, u16 command)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	pci_load_and_free_saved_state(pdev, &vdev->pm_save);
+	pci_restore_state(pdev);
+	if (PCI_POSSIBLE_ERROR(command))
+		return;
+
+	spin_lock_irq(&vdev->irqlock);
+	pci_write_config_word(pdev, PCI_COMMAND, command);
+	spin_unlock_irq(&vdev->irqlock);
+}
+
 int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 			     pci_power_t state)
 {
 	struct pci_saved_state *saved = NULL;
 	struct pci_dev *pdev = vdev->pdev;
 	bool to_d3, was_d3;
+	u16 command;
 	int ret;
 
 	lockdep_assert_held_write(&vdev->memory_lock);
@@ -62,6 +82,7 @@ int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 			return -ENOMEM;
 	}
 
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	ret = pci_set_power_state(pdev, state);
 	if (ret) {
 		kfree(saved);
@@ -73,8 +94,7 @@ int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 		kfree(vdev->pm_save);
 		vdev->pm_save = saved;
 	} else if (vdev->pm_save && was_d3 && state == PCI_D0) {
-		pci_load_and_free_saved_state(pdev, &vdev->pm_save);
-		pci_restore_state(pdev);
+		power_restore(vdev, command);
 	}
 	return 0;
 }
@@ -182,13 +202,13 @@ static int vfio_pci_runtime_suspend(struct device *dev)
 {
 	struct vfio_pci_core_device *vdev = dev_get_drvdata(dev);
 
-	down_write(&vdev->memory_lock);
-	vfio_pci_set_power_state(vdev, PCI_D0);
-	up_write(&vdev->memory_lock);
-
 	/* Nobody could serve a device that raises INTx while it sleeps. */
 	guard(mutex)(&vdev->igate);
 	vfio_pci_intx_mask(vdev);
+
+	down_write(&vdev->memory_lock);
+	vfio_pci_set_power_state(vdev, PCI_D0);
+	up_write(&vdev->memory_lock);
 	return 0;
 }
 

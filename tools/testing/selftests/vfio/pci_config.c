@@ -346,6 +346,36 @@ TEST_F(pci, d3hot_and_back)
 	EXPECT_EQ(4, region_read(&self->v, 0, 8, &value, 4));
 }
 
+/*
+ * What the user changes in D3hot is in force afterwards, whatever it was that
+ * woke the device.
+ */
+TEST_F(pci, command_changed_in_d3hot)
+{
+	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM);
+	const struct vdev *v = &self->v;
+	uint16_t want = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	int reset;
+
+	if (!at)
+		SKIP(return, "%s has no power management", self->bdf);
+	for (reset = 0; reset < 2; reset++) {
+		cfg_write16(v, PCI_COMMAND, 0);
+		cfg_write16(v, at + PCI_PM_CTRL, 3);
+		cfg_write16(v, PCI_COMMAND, want);
+		if (reset) {
+			ASSERT_EQ(0, device_reset(v));
+		} else {
+			cfg_write16(v, at + PCI_PM_CTRL, 0);
+		}
+		EXPECT_EQ(want, cfg_read16(v, PCI_COMMAND) & want);
+		EXPECT_EQ(want, real_config(self->bdf, PCI_COMMAND, 2) & want);
+		/* INTx has no handler: it stays off. */
+		EXPECT_TRUE(real_config(self->bdf, PCI_COMMAND, 2) &
+			    PCI_COMMAND_INTX_DISABLE);
+	}
+}
+
 /* Left in D3hot by one user, the device must serve the next. */
 TEST_F(pci, close_in_d3hot)
 {
