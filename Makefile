@@ -25,6 +25,9 @@ help:
 #: make install         put the modules into /lib/modules/<kernel>/updates, in
 #:                      front of the distribution's; KDIR=, INSTALL_MOD_PATH=
 #: make uninstall       take them away again: the distribution's come back
+#: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
+#:                      place of its drivers/vfio and vfio headers
+#: make overlay-undo KERNEL=DIR  take it away again
 #: make check           all tests (as root; up to 30 minutes)
 #: make demo            live migration of a VM between two hosts (as root)
 #: make clean           remove what was built, but not the Debian root
@@ -77,6 +80,13 @@ install:
 uninstall:
 	@tools/modules.sh uninstall $(build_dir) $(install_kdir) \
 		$(INSTALL_MOD_PATH)
+
+.PHONY: overlay overlay-undo
+overlay:
+	@tools/overlay.sh "$(KERNEL)"
+
+overlay-undo:
+	@tools/overlay.sh --undo "$(KERNEL)"
 
 check:
 	tools/testing/check.sh

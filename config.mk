@@ -13,6 +13,12 @@ CONFIG_VFIO_PCI_INTX ?= y
 CONFIG_VFIO_PCI ?= m
 CONFIG_IGBVF_VFIO_PCI ?= m
 
+# In a kernel tree, Kconfig sees to it.
+ifeq ($(CONFIG_VFIO_GROUP)-$(filter y,$(CONFIG_VFIO_CONTAINER)),y-)
+$(error CONFIG_VFIO_GROUP=y needs CONFIG_VFIO_CONTAINER=y: groups get their \
+	address spaces from containers)
+endif
+
 # Not offered: said here so that the kernel's own answer does not count.
 CONFIG_VFIO_DEVICE_CDEV := n
 CONFIG_VFIO_NOIOMMU := n
