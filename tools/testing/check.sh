@@ -19,7 +19,8 @@ usage()
 	  install    make install and uninstall: whose modules modprobe finds
 	  abi        our headers and exports against the distribution's
 	  selftests  the kselftests on our modules, in a VM
-	  stock      igbvf-vfio-pci on the distribution's own VFIO modules
+	  assigned   a VM with three kinds of devices, under its own drivers
+  stock      igbvf-vfio-pci on the distribution's own VFIO modules
 	  migration  a VM with a VF goes from one host to another and back
 	Logs are kept in build/check/.  Needs root.
 	END
@@ -29,7 +30,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 src=$PWD
 logs=$src/build/check
 vm=$src/tools/testing/vm
-all_stages="build parts style install abi selftests stock migration"
+all_stages="build parts style install abi selftests assigned stock migration"
 
 case ${1-} in
 --help) usage; exit 0 ;;
@@ -166,6 +167,11 @@ stage_selftests()
 {
 	tools/testing/selftests/vfio/vm-run.sh "$src/build/modules" \
 		"$logs/selftests"
+}
+
+stage_assigned()
+{
+	"$vm/assigned/assigned.sh" "$src/build/modules" "$logs/assigned"
 }
 
 stage_stock()

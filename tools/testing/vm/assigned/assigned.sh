@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# A nested VM owns three kinds of PCI functions at once: a VF of the 82576, an
+# 82574L (e1000e) and an NVMe controller, all by vfio-pci.  Its unmodified
+# drivers must work with them: traffic through both network cards, the 82574L
+# with MSI-X and with INTx, and data written and read back.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: assigned.sh MODULES LOG
+
+	MODULES: a build of the modules, LOG: a directory for logs.
+	Prints TAP.
+	END
+}
+
+case ${1-} in
+--help) usage; exit 0 ;;
+esac
+[ $# = 2 ] || { usage >&2; exit 2; }
+
+here=$(dirname "$(realpath "$0")")
+vm=$(dirname "$here")
+modules=$(realpath -e "$1")
+rm -rf "$2"
+mkdir -p "$2/vm"
+log=$(realpath "$2")
+
+"$vm/layer.sh" "$log/layer" "$modules"
+
+# The host reaches the 82574L from the network card next to it.
+"$vm/vm.sh" --log "$log/vm" --timeout "${VM_TIMEOUT:-900}" \
+	--cpus 1 --layer "$log/layer" \
+	--share "$here:/assigned" \
+	--igb '' --nic e1000e hubport,hubid=7 --nvme \
+	--nic virtio-net-pci hubport,hubid=7 \
+	-- bash /assigned/host.sh

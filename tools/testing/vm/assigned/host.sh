@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What assigned.sh runs in the host VM: gives the three functions to vfio-pci,
+# runs the nested VM with them, and takes them back.
+
+set -u
+
+e1000e=0000:02:00.0
+nvme=0000:03:00.0
+pf_if=$(ls /sys/bus/pci/devices/0000:01:00.0/net)
+nic_if=$(ls /sys/bus/pci/devices/0000:04:00.0/virtio*/net)
+
+modprobe vfio-pci || exit
+vf=$(make-vfs 0000:01:00.0 1) || exit
+ip addr add 10.1.0.1/24 dev "$pf_if" && ip link set "$pf_if" up || exit
+# Nothing is to be sent to the 82574L before it has a driver: it would be stuck.
+sysctl -qw "net.ipv6.conf.$nic_if.disable_ipv6=1"
+ip addr add 10.2.0.1/24 dev "$nic_if" && ip link set "$nic_if" up || exit
+bind-driver vfio-pci "$vf" $e1000e $nvme || exit
+
+failed=0
+nested --memory 256 --timeout 600 \
+	--vfio "$vf" --vfio $e1000e --vfio $nvme /assigned/guest.sh || failed=1
+
+for bdf in $e1000e $nvme "$vf"; do
+	echo $bdf >/sys/bus/pci/drivers/vfio-pci/unbind
+	echo >/sys/bus/pci/devices/$bdf/driver_override
+done
+if modprobe -r vfio-pci vfio_iommu_type1 &&
+	! grep -q '^vfio' /proc/modules; then
+	echo "ok - modules unload after the VM"
+else
+	echo "not ok - modules unload after the VM"
+	failed=1
+fi
+if grep -q '^nvme ' /proc/modules; then
+	echo $nvme >/sys/bus/pci/drivers_probe
+	sleep 2
+fi
+if [ -b /dev/nvme0n1 ]; then
+	echo "ok - the host's driver has the NVMe controller back"
+else
+	echo "not ok - the host's driver has the NVMe controller back"
+	failed=1
+fi
+exit $failed
