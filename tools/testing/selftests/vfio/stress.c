@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Everything at once on one VF: states, data fds, mapped registers, resets,
+ * DMA mappings, configuration space, from several threads and processes; and
+ * in the middle of it the user is killed, the driver is unbound, the VF is
+ * taken away or its PF goes down.  Results of single calls do not matter here.
+ * What matters: nobody hangs (a watchdog names who does), the kernel has
+ * nothing to complain about, and the VF works afterwards.
+ */
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test.h"
+#include "device.h"
+#include "iommu.h"
+#include "migration.h"
+#include "nic.h"
+
+/* No turn of a hammer takes that long, whatever the others do. */
+#define STUCK_MS	90000
+#define MAP_IOVA	0x40000000ULL
+#define MAP_SIZE	(64 * KiB)
+#define BAR_PAGE	4096UL
+
+struct hammer;
+
+struct blow {
+	const char *name;
+	void (*turn)(struct hammer *h, uint64_t *seed);
+};
+
+struct worker {
+	struct hammer *h;
+	const struct blow *blow;
+	pthread_t thread;
+	pid_t tid;
+	unsigned long turns;
+};
+
+#define MAX_WORKERS	12
+
+struct hammer {
+	struct vdev *v;
+	volatile uint32_t *bar;		/* a page that may be mapped */
+	void *mem;			/* to be mapped for DMA */
+	struct stream stream;		/* a state that loads */
+	int session;			/* newest data fd */
+	bool stop;
+	struct worker workers[MAX_WORKERS];
+	unsigned int nr_workers;
+};
+
+/* SIGBUS is the answer to an access that is refused. */
+
+static __thread sigjmp_buf bus_env;
+static __thread volatile sig_atomic_t bus_armed;
+
+static void on_sigbus(int sig)
+{
+	if (!bus_armed)
+		_exit(TEST_FAILED);
+	siglongjmp(bus_env, 1);
+}
+
+/* The blows */
+
+static void turn_set_state(struct hammer *h, uint64_t *seed)
+{
+	int fd = -1;
+
+	mig_set(h->v->fd, prng(seed) % (NR_STATES + 1), &fd);
+	if (fd < 0)
+		return;
+	fd = __atomic_exchange_n(&h->session, fd, __ATOMIC_SEQ_CST);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void turn_get_state(struct hammer *h, uint64_t *seed)
+{
+	struct vfio_device_feature_migration flags = {};
+
+	mig_get(h->v->fd);
+	mig_data_size(h->v->fd);
+	feature(h->v->fd, VFIO_DEVICE_FEATURE_GET |
+			  VFIO_DEVICE_FEATURE_MIGRATION, &flags, sizeof(flags));
+	sched_yield();
+}
+
+/* The newest data fd; it may be somebody's old one by the time it is used. */
+static int session(struct hammer *h)
+{
+	return __atomic_load_n(&h->session, __ATOMIC_SEQ_CST);
+}
+
+static void *some_buffer(struct hammer *h, uint64_t *seed, void *good)
+{
+	switch (prng(seed) % 8) {
+	case 0: return (void *)h->bar;
+	case 1: return NULL;
+	default: return good;
+	}
+}
+
+static void turn_read(struct hammer *h, uint64_t *seed)
+{
+	struct vfio_precopy_info info = { .argsz = sizeof(info) };
+	struct pollfd p = { .fd = session(h), .events = POLLIN };
+	char buf[4096];
+
+	poll(&p, 1, 0);
+	sys_ioctl(p.fd, VFIO_MIG_GET_PRECOPY_INFO, &info);
+	if (sys_read(p.fd, some_buffer(h, seed, buf),
+		     1 + prng(seed) % sizeof(buf)) < 0)
+		sleep_us(100);
+}
+
+static void turn_write(struct hammer *h, uint64_t *seed)
+{
+	const struct stream *s = &h->stream;
+	size_t at, len, part = prng(seed) % 4 ? s->size : prng(seed) % s->size;
+	int fd = session(h);
+
+	for (at = 0; at < part; at += len) {
+		len = 1 + prng(seed) % 512;
+		if (len > part - at)
+			len = part - at;
+		if (sys_write(fd, some_buffer(h, seed, s->data + at),
+			      len) >= 0)
+			continue;
+		sleep_us(100);
+		break;
+	}
+}
+
+static void turn_touch(struct hammer *h, uint64_t *seed)
+{
+	bus_armed = 1;
+	if (!sigsetjmp(bus_env, 1))
+		(void)h->bar[prng(seed) % 8];
+	bus_armed = 0;
+	madvise((void *)h->bar, BAR_PAGE, MADV_DONTNEED);
+	sched_yield();
+}
+
+static void turn_map(struct hammer *h, uint64_t *seed)
+{
+	uint64_t iova = MAP_IOVA + (prng(seed) % 4) * MAP_SIZE;
+
+	dma_map(h->v->container, iova, h->mem, MAP_SIZE);
+	dma_unmap(h->v->container, iova, MAP_SIZE);
+}
+
+static void turn_config(struct hammer *h, uint64_t *seed)
+{
+	uint16_t command = prng(seed) & (PCI_COMMAND_MASTER |
+					 PCI_COMMAND_MEMORY);
+
+	region_write(h->v, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, &command,
+		     sizeof(command));
+	sched_yield();
+}
+
+static void turn_registers(struct hammer *h, uint64_t *seed)
+{
+	uint32_t value;
+
+	region_read(h->v, 0, V2PMAILBOX, &value, sizeof(value));
+	value = V2PMAILBOX_VFU;
+	region_write(h->v, 0, V2PMAILBOX, &value, sizeof(value));
+	value = MBX_RESET;
+	region_write(h->v, 0, VMBMEM, &value, sizeof(value));
+	value = V2PMAILBOX_REQ;
+	region_write(h->v, 0, V2PMAILBOX, &value, sizeof(value));
+	region_read(h->v, 0, VFGPRC, &value, sizeof(value));
+}
+
+static void turn_reset(struct hammer *h, uint64_t *seed)
+{
+	device_reset(h->v);
+	sleep_us(20000 + prng(seed) % 100000);
+}
+
+static const struct blow blows[] = {
+	{ "SET of the state", turn_set_state },
+	{ "SET of the state, too", turn_set_state },
+	{ "GET of the state", turn_get_state },
+	{ "read of the data fd", turn_read },
+	{ "write to the data fd", turn_write },
+	{ "access to mapped registers", turn_touch },
+	{ "DMA mapping", turn_map },
+	{ "write to configuration space", turn_config },
+	{ "access to page 0", turn_registers },
+	{ "reset", turn_reset },
+};
+
+_Static_assert(ARRAY_SIZE(blows) <= MAX_WORKERS, "too few workers");
+
+/* Threads */
+
+static unsigned long turns_of(struct worker *w)
+{
+	return __atomic_load_n(&w->turns, __ATOMIC_SEQ_CST);
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t seed = 0x9e3779b97f4a7c15ULL * (1 + (w - w->h->workers)) +
+			getpid();
+
+	w->tid = syscall(SYS_gettid);
+	while (!__atomic_load_n(&w->h->stop, __ATOMIC_SEQ_CST)) {
+		w->blow->turn(w->h, &seed);
+		__atomic_fetch_add(&w->turns, 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static void show_file(const char *what, pid_t pid, pid_t tid)
+{
+	char path[64], buf[4096], *line, *save;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", pid, tid, what);
+	if (file_read(path, buf, sizeof(buf)) < 0)
+		return;
+	for (line = strtok_r(buf, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		printf("# %s: %s\n", what, line);
+	fflush(stdout);
+}
+
+static void show_stuck(const char *name, pid_t pid, pid_t tid)
+{
+	printf("# stuck: %s\n", name);
+	show_file("wchan", pid, tid);
+	show_file("syscall", pid, tid);
+	show_file("stack", pid, tid);
+}
+
+static void hammer_begin(struct hammer *h)
+{
+	struct sigaction action = { .sa_handler = on_sigbus };
+	unsigned int i;
+
+	sigaction(SIGBUS, &action, NULL);
+	h->session = -1;
+	h->mem = mem_alloc(MAP_SIZE);
+	h->bar = mmap(NULL, BAR_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      h->v->fd, vdev_region(h->v, 0).offset + BAR_PAGE);
+	if (h->bar == MAP_FAILED)
+		die("page 1 of BAR0 cannot be mapped");
+	h->nr_workers = ARRAY_SIZE(blows);
+	for (i = 0; i < h->nr_workers; i++) {
+		h->workers[i].h = h;
+		h->workers[i].blow = &blows[i];
+		pthread_create(&h->workers[i].thread, NULL, work,
+			       &h->workers[i]);
+	}
+}
+
+/* Waits until each has done @turns; who does none for long is stuck. */
+static void hammer_wait(struct hammer *h, unsigned long turns)
+{
+	unsigned long seen, now;
+	unsigned int i;
+	uint64_t since;
+
+	for (i = 0; i < h->nr_workers; i++) {
+		struct worker *w = &h->workers[i];
+
+		seen = turns_of(w);
+		since = now_ms();
+		while ((now = turns_of(w)) < turns) {
+			if (now != seen) {
+				seen = now;
+				since = now_ms();
+			} else if (now_ms() - since > STUCK_MS) {
+				show_stuck(w->blow->name, getpid(), w->tid);
+				die("%s is stuck", w->blow->name);
+			}
+			sleep_us(10000);
+		}
+	}
+}
+
+static void hammer_end(struct hammer *h)
+{
+	unsigned int i;
+	int ret;
+
+	__atomic_store_n(&h->stop, true, __ATOMIC_SEQ_CST);
+	for (i = 0; i < h->nr_workers; i++) {
+		struct worker *w = &h->workers[i];
+		struct timespec end;
+
+		clock_gettime(CLOCK_REALTIME, &end);
+		end.tv_sec += STUCK_MS / 1000;
+		ret = pthread_timedjoin_np(w->thread, NULL, &end);
+		if (ret) {
+			show_stuck(w->blow->name, getpid(), w->tid);
+			die("%s does not end", w->blow->name);
+		}
+	}
+	munmap((void *)h->bar, BAR_PAGE);
+	mem_free(h->mem, MAP_SIZE);
+	if (h->session >= 0)
+		sys_close(h->session);
+}
+
+/* Processes */
+
+/*
+ * A user of the VF that hammers until it is killed: two processes, the second
+ * with what it inherited of the first, in a process group of their own.
+ */
+static pid_t user_start(const char *bdf, const struct stream *stream)
+{
+	struct vdev v;
+	struct hammer h = { .v = &v, .stream = *stream };
+	char ready;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe(fds))
+		die("no pipe");
+	pid = fork();
+	if (pid) {
+		close(fds[1]);
+		if (sys_read(fds[0], &ready, 1) != 1)
+			die("the user of %s did not start", bdf);
+		close(fds[0]);
+		return pid;
+	}
+	setpgid(0, 0);
+	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
+	fork();
+	hammer_begin(&h);
+	hammer_wait(&h, 3);
+	sys_write(fds[1], "", 1);
+	for (;;)
+		hammer_wait(&h, turns_of(&h.workers[0]) + 10);
+}
+
+static void user_kill(pid_t pid)
+{
+	int status;
+
+	kill(-pid, SIGKILL);
+	if (!poll_until(waitpid(pid, &status, WNOHANG) == pid)) {
+		show_stuck("killed user", pid, pid);
+		die("the user cannot be killed");
+	}
+}
+
+FIXTURE(stress) {
+	const char *bdf;
+	struct vdev v;
+	struct nic nic;
+	struct peer peer;
+	struct stream stream;
+};
+
+FIXTURE_SETUP(stress)
+{
+	self->bdf = NEED_FUNC(FUNC_VF_A0);
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	vdev_open(&self->v, self->bdf, DRV_IGBVF_VFIO);
+	nic_alloc(&self->nic);
+	nic_attach(&self->nic, &self->v);
+	nic_up(&self->nic);
+	peer_open(&self->peer, func_bdf(FUNC_PF_B));
+	nic_ping_pong(&self->nic, &self->peer);
+	self->stream = device_save(self->v.fd);
+	must(mig_set(self->v.fd, RUNNING, NULL));
+}
+
+FIXTURE_TEARDOWN(stress)
+{
+	vdev_close(&self->v);
+}
+
+static void vf_close(FIXTURE_DATA(stress) *self)
+{
+	nic_detach(&self->nic);
+	vdev_close(&self->v);
+}
+
+/* Whoever has killed the last user must find a VF like new. */
+static void vf_reopen(FIXTURE_DATA(stress) *self)
+{
+	uint64_t end = now_ms() + STUCK_MS;
+	int ret;
+
+	if (pci_bind(self->bdf, DRV_IGBVF_VFIO))
+		die("%s cannot be bound again", self->bdf);
+	/* Files of the killed processes may take a moment to go. */
+	while ((ret = vdev_try_open(&self->v, self->bdf)) == -EBUSY &&
+	       now_ms() < end)
+		sleep_us(10000);
+	must(ret);
+	nic_attach(&self->nic, &self->v);
+}
+
+static void vf_works(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(stress) *self)
+{
+	EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+	nic_up(&self->nic);
+	nic_ping_pong(&self->nic, &self->peer);
+}
+
+static void pf_set(const char *pf, bool up)
+{
+	char name[32];
+
+	if (!pci_netdev(pf, name) ||
+	    shell("ip link set %s %s", name, up ? "up" : "down"))
+		die("%s cannot be set up or down", pf);
+	if (up && !poll_until(!shell("grep -q 1 /sys/class/net/%s/carrier",
+				     name)))
+		die("%s: no carrier", name);
+}
+
+TEST_F_TIMEOUT(stress, everything_at_once, 900)
+{
+	struct hammer h = { .v = &self->v, .stream = self->stream };
+	unsigned int i;
+
+	hammer_begin(&h);
+	hammer_wait(&h, 40);
+	hammer_end(&h);
+	for (i = 0; i < h.nr_workers; i++)
+		TH_LOG("%s: %lu", h.workers[i].blow->name,
+		       turns_of(&h.workers[i]));
+	must(device_reset(&self->v));
+	vf_works(_metadata, self);
+}
+
+/* Without a reset at the end, the PF being down in between */
+TEST_F_TIMEOUT(stress, while_the_pf_goes_down_and_up, 900)
+{
+	struct hammer h = { .v = &self->v, .stream = self->stream };
+	const char *pf = func_bdf(FUNC_PF_A);
+	unsigned int i;
+
+	hammer_begin(&h);
+	for (i = 1; i <= 3; i++) {
+		hammer_wait(&h, 4 * i);
+		pf_set(pf, false);
+		hammer_wait(&h, 4 * i + 2);
+		pf_set(pf, true);
+	}
+	hammer_end(&h);
+	must(device_reset(&self->v));
+	vf_works(_metadata, self);
+}
+
+TEST_F_TIMEOUT(stress, user_is_killed, 900)
+{
+	uint64_t seed = 1;
+	unsigned int i;
+	pid_t pid;
+
+	vf_close(self);
+	for (i = 0; i < 5; i++) {
+		pid = user_start(self->bdf, &self->stream);
+		sleep_us(prng(&seed) % 300000);
+		user_kill(pid);
+		vf_reopen(self);
+		EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+		vf_close(self);
+	}
+	vf_reopen(self);
+	vf_works(_metadata, self);
+}
+
+/* Writes @text to the attribute of @bdf while a user hammers, and kills him. */
+static int write_under_a_user(FIXTURE_DATA(stress) *self, const char *bdf,
+			      const char *attr, const char *text)
+{
+	pid_t user, writer;
+	int status;
+
+	user = user_start(self->bdf, &self->stream);
+	writer = fork();
+	if (!writer)
+		_exit(pci_attr_write(bdf, attr, text) ? TEST_FAILED : 0);
+	sleep_us(500000);
+	user_kill(user);
+	if (!poll_until(waitpid(writer, &status, WNOHANG) == writer)) {
+		show_stuck(attr, writer, writer);
+		die("write to %s does not end", attr);
+	}
+	return status;
+}
+
+TEST_F_TIMEOUT(stress, driver_is_unbound, 900)
+{
+	vf_close(self);
+	EXPECT_EQ(0, write_under_a_user(self, self->bdf, "driver/unbind",
+					self->bdf));
+	vf_reopen(self);
+	vf_works(_metadata, self);
+}
+
+TEST_F_TIMEOUT(stress, vf_is_taken_away, 900)
+{
+	const char *pf = func_bdf(FUNC_PF_A);
+
+	vf_close(self);
+	EXPECT_EQ(0, write_under_a_user(self, pf, "sriov_numvfs", "0"));
+	EXPECT_FALSE(pci_exists(self->bdf));
+	ASSERT_EQ(0, pci_attr_write(pf, "sriov_numvfs", "2"));
+	ASSERT_TRUE(pci_exists(self->bdf));
+	vf_reopen(self);
+	vf_works(_metadata, self);
+}
+
+TEST_HARNESS_MAIN
