@@ -6,6 +6,8 @@ CONFIG_VFIO ?= m
 CONFIG_VFIO_GROUP ?= y
 CONFIG_VFIO_CONTAINER ?= $(CONFIG_VFIO_GROUP)
 CONFIG_VFIO_VIRQFD ?= y
+# Without effect on a kernel that has no debugfs.
+CONFIG_VFIO_DEBUGFS ?= y
 CONFIG_VFIO_IOMMU_TYPE1 ?= m
 CONFIG_VFIO_PCI_CORE ?= m
 CONFIG_VFIO_PCI_MMAP ?= y
@@ -22,7 +24,6 @@ endif
 # Not offered: said here so that the kernel's own answer does not count.
 CONFIG_VFIO_DEVICE_CDEV := n
 CONFIG_VFIO_NOIOMMU := n
-CONFIG_VFIO_DEBUGFS := n
 CONFIG_IOMMUFD := n
 
 VFIO_SYMBOLS := VFIO VFIO_GROUP VFIO_CONTAINER VFIO_VIRQFD VFIO_IOMMU_TYPE1 \

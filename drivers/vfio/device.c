@@ -314,6 +314,7 @@ static int vfio_device_register(struct vfio_device *device,
 
 	init_completion(&device->comp);
 	refcount_set(&device->refcount, 1);
+	vfio_debugfs_add(device);
 	vfio_group_publish(device);
 	return 0;
 
@@ -412,6 +413,7 @@ void vfio_unregister_group_dev(struct vfio_device *device)
 {
 	vfio_group_hide(device);
 	vfio_device_wait_unused(device);
+	vfio_debugfs_remove(device);
 	device_del(&device->device);
 	vfio_group_leave(device);
 }

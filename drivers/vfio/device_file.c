@@ -9,9 +9,12 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
+
+#include <trace/events/vfio.h>
 
 #include "vfio.h"
 
@@ -56,6 +59,19 @@ static int vfio_device_fops_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static long vfio_device_reset(struct vfio_device *device, unsigned long arg)
+{
+	ktime_t start = ktime_get();
+	long ret;
+
+	ret = device->ops->ioctl(device, VFIO_DEVICE_RESET, arg);
+	trace_vfio_device_reset(device, ret,
+				ktime_to_ns(ktime_sub(ktime_get(), start)));
+	if (!ret)
+		vfio_debugfs_reset(device);
+	return ret;
+}
+
 static long vfio_device_ioctl(struct vfio_device *device, unsigned int cmd,
 			      unsigned long arg)
 {
@@ -63,6 +79,8 @@ static long vfio_device_ioctl(struct vfio_device *device, unsigned int cmd,
 		return vfio_ioctl_device_feature(device, (void __user *)arg);
 	if (!device->ops->ioctl)
 		return -EINVAL;
+	if (cmd == VFIO_DEVICE_RESET)
+		return vfio_device_reset(device, arg);
 	return device->ops->ioctl(device, cmd, arg);
 }
 

@@ -78,6 +78,8 @@ static int __init vfio_init(void)
 	ret = vfio_group_init();
 	if (ret)
 		goto err_container;
+
+	vfio_debugfs_init();
 	return 0;
 
 err_container:
@@ -91,6 +93,7 @@ err_virqfd:
 
 static void __exit vfio_exit(void)
 {
+	vfio_debugfs_cleanup();
 	vfio_group_cleanup();
 	vfio_container_cleanup();
 	class_destroy(vfio_device_class);

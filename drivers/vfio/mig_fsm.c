@@ -21,19 +21,23 @@ enum mig_session {
 };
 
 struct mig_state {
+	const char *name;
 	unsigned int needs;	/* flags without which it does not exist */
 	enum mig_session session;
 };
 
+#define STATE(name, needs, session)					\
+	[VFIO_DEVICE_STATE_##name] = { #name, needs, session }
+
 static const struct mig_state mig_states[VFIO_MIG_STATES] = {
-	[VFIO_DEVICE_STATE_ERROR]	 = { 0,			NO_SESSION },
-	[VFIO_DEVICE_STATE_STOP]	 = { STOP_COPY,		NO_SESSION },
-	[VFIO_DEVICE_STATE_RUNNING]	 = { 0,			NO_SESSION },
-	[VFIO_DEVICE_STATE_STOP_COPY]	 = { STOP_COPY,		SAVING },
-	[VFIO_DEVICE_STATE_RESUMING]	 = { STOP_COPY,		LOADING },
-	[VFIO_DEVICE_STATE_RUNNING_P2P]	 = { P2P,		NO_SESSION },
-	[VFIO_DEVICE_STATE_PRE_COPY]	 = { PRE_COPY,		SAVING },
-	[VFIO_DEVICE_STATE_PRE_COPY_P2P] = { P2P | PRE_COPY,	SAVING },
+	STATE(ERROR,		0,			NO_SESSION),
+	STATE(STOP,		STOP_COPY,		NO_SESSION),
+	STATE(RUNNING,		0,			NO_SESSION),
+	STATE(STOP_COPY,	STOP_COPY,		SAVING),
+	STATE(RESUMING,		STOP_COPY,		LOADING),
+	STATE(RUNNING_P2P,	P2P,			NO_SESSION),
+	STATE(PRE_COPY,		PRE_COPY,		SAVING),
+	STATE(PRE_COPY_P2P,	P2P | PRE_COPY,		SAVING),
 };
 
 struct mig_arc {
@@ -83,6 +87,11 @@ int vfio_mig_fsm_flags_legal(unsigned int flags)
 int vfio_mig_fsm_has_state(unsigned int flags, unsigned int state)
 {
 	return state < VFIO_MIG_STATES && !(mig_states[state].needs & ~flags);
+}
+
+const char *vfio_mig_fsm_state_name(unsigned int state)
+{
+	return state < VFIO_MIG_STATES ? mig_states[state].name : "?";
 }
 
 int vfio_mig_fsm_in_session(unsigned int state)

@@ -2,7 +2,7 @@
 /*
  * The states of a device under migration, the arcs between them, and the way
  * from one to another.  Pure logic on numbers, without knowledge of devices:
- * mig_fsm.c compiles in user space, too, where tests check it.
+ * mig_fsm.c compiles in user space, too, where vfio-mig draws it.
  */
 #ifndef VFIO_MIG_FSM_H
 #define VFIO_MIG_FSM_H
@@ -16,6 +16,9 @@ int vfio_mig_fsm_flags_legal(unsigned int flags);
 
 /* Is this a state that a device with these flags can be in? */
 int vfio_mig_fsm_has_state(unsigned int flags, unsigned int state);
+
+/* "RUNNING"; "?" for a number that is no state. */
+const char *vfio_mig_fsm_state_name(unsigned int state);
 
 /* Do both states belong to a data session, and if so, to the same one? */
 int vfio_mig_fsm_same_session(unsigned int a, unsigned int b);

@@ -10,7 +10,10 @@
 #include <linux/export.h>
 #include <linux/file.h>
 #include <linux/init.h>
+#include <linux/ktime.h>
 #include <linux/nospec.h>
+
+#include <trace/events/vfio.h>
 
 #include "mig_fsm.h"
 #include "vfio.h"
@@ -94,7 +97,10 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 	to = array_index_nospec(to, VFIO_MIG_STATES);
 
 	*next_fsm = mig_next_hop[MIG_FLAG_SET(flags)][cur_fsm][to];
-	return *next_fsm == VFIO_DEVICE_STATE_ERROR ? -EINVAL : 0;
+	if (*next_fsm == VFIO_DEVICE_STATE_ERROR)
+		return -EINVAL;
+	vfio_debugfs_arc(device, cur_fsm, *next_fsm);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
 
@@ -161,22 +167,18 @@ static int vfio_migration_reserve_fd(struct vfio_device *device,
 }
 
 /*
+ * Has the driver go to @to, with a file reserved in @new if there could be
+ * one.
+ *
  * Setting the state that the device is in already is left to the driver's
  * walk, which has nothing to do then: only the driver can say so under its
  * state lock.
  */
-int vfio_migration_set_state(struct vfio_device *device,
-			     union vfio_feature_data *data,
+static int vfio_migration_go(struct vfio_device *device, u32 to,
 			     struct vfio_feature_fd *new)
 {
-	u32 to = data->mig_state.device_state;
 	struct file *file;
 	int ret;
-
-	if (to == VFIO_DEVICE_STATE_ERROR ||
-	    !vfio_mig_fsm_has_state(device->migration_flags, to))
-		return -EINVAL;
-	to = array_index_nospec(to, VFIO_MIG_STATES);
 
 	ret = vfio_migration_reserve_fd(device, to, new);
 	if (ret)
@@ -195,6 +197,45 @@ int vfio_migration_set_state(struct vfio_device *device,
 		return ret;
 	}
 	new->file = file;
-	data->mig_state.data_fd = new->fd;
 	return 0;
+}
+
+static int vfio_migration_go_traced(struct vfio_device *device, u32 to,
+				    struct vfio_feature_fd *new)
+{
+	enum vfio_device_mig_state from;
+	ktime_t start = ktime_get();
+	int ret;
+
+	/* Not under the driver's lock: true if no other thread interferes. */
+	if (device->mig_ops->migration_get_state(device, &from))
+		from = VFIO_DEVICE_STATE_ERROR;
+	ret = vfio_migration_go(device, to, new);
+	trace_vfio_mig_set_state(device, from, to, ret,
+				 new->file ? new->fd : -1,
+				 ktime_to_ns(ktime_sub(ktime_get(), start)));
+	return ret;
+}
+
+int vfio_migration_set_state(struct vfio_device *device,
+			     union vfio_feature_data *data,
+			     struct vfio_feature_fd *new)
+{
+	u32 to = data->mig_state.device_state;
+	int ret;
+
+	if (to == VFIO_DEVICE_STATE_ERROR ||
+	    !vfio_mig_fsm_has_state(device->migration_flags, to))
+		return -EINVAL;
+	to = array_index_nospec(to, VFIO_MIG_STATES);
+
+	if (trace_vfio_mig_set_state_enabled())
+		ret = vfio_migration_go_traced(device, to, new);
+	else
+		ret = vfio_migration_go(device, to, new);
+	vfio_debugfs_set_state(device, to, ret);
+
+	if (!ret && new->file)
+		data->mig_state.data_fd = new->fd;
+	return ret;
 }

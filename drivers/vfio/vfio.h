@@ -45,7 +45,8 @@
  * held: the buffer may be a mapping of the device itself, and its fault takes
  * memory_lock.
  *
- * Spinlocks kvm_ref_lock (group.c) and virqfd_lock (virqfd.c) are leaves.
+ * Spinlocks kvm_ref_lock (group.c) and virqfd_lock (virqfd.c), and the counts'
+ * (debugfs.c) are leaves.
  */
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
@@ -160,6 +161,53 @@ int vfio_migration_set_state(struct vfio_device *device,
 			     struct vfio_feature_fd *new);
 int vfio_migration_get_data_size(struct vfio_device *device,
 				 union vfio_feature_data *data);
+
+/* debugfs.c */
+#if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && IS_ENABLED(CONFIG_DEBUG_FS)
+void vfio_debugfs_init(void);
+void vfio_debugfs_cleanup(void);
+
+/* From a device's registration to the end of that */
+void vfio_debugfs_add(struct vfio_device *device);
+void vfio_debugfs_remove(struct vfio_device *device);
+
+/* For the counts: current sets out on an arc, ends a SET_STATE, has reset. */
+void vfio_debugfs_arc(struct vfio_device *device, unsigned int from,
+		      unsigned int to);
+void vfio_debugfs_set_state(struct vfio_device *device, unsigned int to,
+			    int result);
+void vfio_debugfs_reset(struct vfio_device *device);
+#else
+static inline void vfio_debugfs_init(void)
+{
+}
+
+static inline void vfio_debugfs_cleanup(void)
+{
+}
+
+static inline void vfio_debugfs_add(struct vfio_device *device)
+{
+}
+
+static inline void vfio_debugfs_remove(struct vfio_device *device)
+{
+}
+
+static inline void vfio_debugfs_arc(struct vfio_device *device,
+				    unsigned int from, unsigned int to)
+{
+}
+
+static inline void vfio_debugfs_set_state(struct vfio_device *device,
+					  unsigned int to, int result)
+{
+}
+
+static inline void vfio_debugfs_reset(struct vfio_device *device)
+{
+}
+#endif
 
 /* kvm.c */
 

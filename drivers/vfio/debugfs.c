@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/debug/vfio: for each registered device what an operator or a
+ * driver's author wants to know of its migration.  Nothing in here changes
+ * anything, and nothing depends on it: a directory that can't be made is not
+ * there.  Documentation/ABI/testing/debugfs-vfio lists the files.
+ *
+ * What has happened is counted from registration on, in a struct
+ * vfio_debugfs; that is found by the device's number in debugfs_devices, from
+ * vfio_debugfs_add() to vfio_debugfs_remove().  Its lock is a leaf and
+ * protects all counts.
+ */
+#include <linux/debugfs.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/math64.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "mig_fsm.h"
+#include "vfio.h"
+
+/**
+ * struct vfio_arc_count - what became of one arc
+ * @taken: how often it was taken to its end
+ * @failed: how often it failed
+ * @last: ns that it took last, whether or not it failed
+ * @longest: ns that it took at most
+ */
+struct vfio_arc_count {
+	u64 taken;
+	u64 failed;
+	u64 last;
+	u64 longest;
+};
+
+/**
+ * struct vfio_debugfs - what is counted of a device that can migrate
+ * @device: the device
+ * @lock: all that follows
+ * @arcs: by where they begin and end
+ * @set_state: how often SET_STATE was called, and passed the first checks
+ * @refused: how often it failed
+ * @error: of the last one that failed
+ * @wanted: the state that this one asked for
+ * @resets: how often VFIO_DEVICE_RESET succeeded
+ * @walker: the task that is on an arc, or NULL.  Only compared, never followed
+ * @from: where that arc begins
+ * @to: where it ends
+ * @start: when it was set out on
+ */
+struct vfio_debugfs {
+	struct vfio_device *device;
+	spinlock_t lock;	/* all that follows */
+	struct vfio_arc_count arcs[VFIO_MIG_STATES][VFIO_MIG_STATES];
+	u64 set_state;
+	u64 refused;
+	int error;
+	u8 wanted;
+	u64 resets;
+	struct task_struct *walker;
+	u8 from, to;
+	u64 start;
+};
+
+static struct dentry *debugfs_root;
+static DEFINE_XARRAY(debugfs_devices);	/* index -> struct vfio_debugfs */
+
+static void vfio_debugfs_end_arc(struct vfio_debugfs *debugfs, int result)
+{
+	struct vfio_arc_count *arc = &debugfs->arcs[debugfs->from][debugfs->to];
+
+	lockdep_assert_held(&debugfs->lock);
+	if (result)
+		arc->failed++;
+	else
+		arc->taken++;
+	arc->last = local_clock() - debugfs->start;
+	arc->longest = max(arc->longest, arc->last);
+	debugfs->walker = NULL;
+}
+
+void vfio_debugfs_arc(struct vfio_device *device, unsigned int from,
+		      unsigned int to)
+{
+	struct vfio_debugfs *debugfs = xa_load(&debugfs_devices, device->index);
+
+	if (!debugfs)
+		return;
+	spin_lock(&debugfs->lock);
+	/* Drivers ask for the next arc when the one before is done. */
+	if (debugfs->walker == current && debugfs->to == from)
+		vfio_debugfs_end_arc(debugfs, 0);
+	debugfs->walker = from == to ? NULL : current;
+	debugfs->from = from;
+	debugfs->to = to;
+	debugfs->start = local_clock();
+	spin_unlock(&debugfs->lock);
+}
+
+void vfio_debugfs_set_state(struct vfio_device *device, unsigned int to,
+			    int result)
+{
+	struct vfio_debugfs *debugfs = xa_load(&debugfs_devices, device->index);
+
+	if (!debugfs)
+		return;
+	spin_lock(&debugfs->lock);
+	if (debugfs->walker == current)
+		vfio_debugfs_end_arc(debugfs, result);
+	debugfs->set_state++;
+	if (result) {
+		debugfs->refused++;
+		debugfs->error = result;
+		debugfs->wanted = to;
+	}
+	spin_unlock(&debugfs->lock);
+}
+
+void vfio_debugfs_reset(struct vfio_device *device)
+{
+	struct vfio_debugfs *debugfs = xa_load(&debugfs_devices, device->index);
+
+	if (!debugfs)
+		return;
+	spin_lock(&debugfs->lock);
+	debugfs->resets++;
+	spin_unlock(&debugfs->lock);
+}
+
+/*
+ * Drivers answer while the device is open, which dev_set->lock keeps it.  One
+ * that nobody has open will be running when it is opened.
+ */
+static int state_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_debugfs *debugfs = seq->private;
+	struct vfio_device *device = debugfs->device;
+	enum vfio_device_mig_state state = VFIO_DEVICE_STATE_RUNNING;
+	int ret = 0;
+
+	if (mutex_lock_interruptible(&device->dev_set->lock))
+		return -EINTR;
+	if (device->open_count)
+		ret = device->mig_ops->migration_get_state(device, &state);
+	mutex_unlock(&device->dev_set->lock);
+	if (ret)
+		return ret;
+	seq_printf(seq, "%s\n", vfio_mig_fsm_state_name(state));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(state);
+
+static int features_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_debugfs *debugfs = seq->private;
+	struct vfio_device *device = debugfs->device;
+
+	if (device->migration_flags & VFIO_MIGRATION_STOP_COPY)
+		seq_puts(seq, "stop-copy\n");
+	if (device->migration_flags & VFIO_MIGRATION_P2P)
+		seq_puts(seq, "p2p\n");
+	if (device->migration_flags & VFIO_MIGRATION_PRE_COPY)
+		seq_puts(seq, "pre-copy\n");
+	if (device->log_ops)
+		seq_puts(seq, "dirty-tracking\n");
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(features);
+
+/* One "name value" per line, for people and for awk alike */
+static int counters_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_debugfs *debugfs = seq->private;
+	u64 set_state, refused, resets;
+	unsigned int wanted;
+	int error;
+
+	spin_lock(&debugfs->lock);
+	set_state = debugfs->set_state;
+	refused = debugfs->refused;
+	resets = debugfs->resets;
+	error = debugfs->error;
+	wanted = debugfs->wanted;
+	spin_unlock(&debugfs->lock);
+
+	seq_printf(seq, "set_state %llu\n", set_state);
+	seq_printf(seq, "set_state_failed %llu\n", refused);
+	seq_printf(seq, "last_error %d\n", error);
+	seq_printf(seq, "last_error_state %s\n",
+		   error ? vfio_mig_fsm_state_name(wanted) : "-");
+	seq_printf(seq, "resets %llu\n", resets);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(counters);
+
+static int arcs_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_debugfs *debugfs = seq->private;
+	struct vfio_arc_count arc;
+	unsigned int from, to;
+
+	seq_printf(seq, "%-12s %-12s %8s %8s %12s %12s\n", "from", "to",
+		   "taken", "failed", "last_ns", "longest_ns");
+	for (from = 0; from < VFIO_MIG_STATES; from++) {
+		for (to = 0; to < VFIO_MIG_STATES; to++) {
+			spin_lock(&debugfs->lock);
+			arc = debugfs->arcs[from][to];
+			spin_unlock(&debugfs->lock);
+			if (!arc.taken && !arc.failed)
+				continue;
+			seq_printf(seq, "%-12s %-12s %8llu %8llu %12llu %12llu\n",
+				   vfio_mig_fsm_state_name(from),
+				   vfio_mig_fsm_state_name(to),
+				   arc.taken, arc.failed, arc.last, arc.longest);
+		}
+	}
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(arcs);
+
+static void vfio_debugfs_add_migration(struct vfio_device *device)
+{
+	struct vfio_debugfs *debugfs;
+	struct dentry *dir;
+
+	debugfs = kzalloc(sizeof(*debugfs), GFP_KERNEL);
+	if (!debugfs)
+		return;
+	debugfs->device = device;
+	spin_lock_init(&debugfs->lock);
+	if (xa_is_err(xa_store(&debugfs_devices, device->index, debugfs,
+			       GFP_KERNEL))) {
+		kfree(debugfs);
+		return;
+	}
+
+	dir = debugfs_create_dir("migration", device->debug_root);
+	debugfs_create_file("state", 0400, dir, debugfs, &state_fops);
+	debugfs_create_file("features", 0400, dir, debugfs, &features_fops);
+	debugfs_create_file("counters", 0400, dir, debugfs, &counters_fops);
+	debugfs_create_file("arcs", 0400, dir, debugfs, &arcs_fops);
+}
+
+/* Before the device has users */
+void vfio_debugfs_add(struct vfio_device *device)
+{
+	device->debug_root = debugfs_create_dir(dev_name(device->dev),
+						debugfs_root);
+	if (!IS_ERR(device->debug_root) && device->mig_ops)
+		vfio_debugfs_add_migration(device);
+}
+
+/* The device has no users any more; readers are waited for. */
+void vfio_debugfs_remove(struct vfio_device *device)
+{
+	debugfs_remove_recursive(device->debug_root);
+	device->debug_root = NULL;
+	kfree(xa_erase(&debugfs_devices, device->index));
+}
+
+void __init vfio_debugfs_init(void)
+{
+	debugfs_root = debugfs_create_dir("vfio", NULL);
+}
+
+void vfio_debugfs_cleanup(void)
+{
+	debugfs_remove_recursive(debugfs_root);
+}

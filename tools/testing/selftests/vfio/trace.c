@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tracepoints: what is recorded when devices change state, open and end
+ * data sessions and are reset, in a trace buffer of the test's own.
+ */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "test.h"
+#include "device.h"
+#include "migration.h"
+#include "mock.h"
+
+#define TRACING		"/sys/kernel/tracing"
+#define INSTANCE	TRACING "/instances/vfio_test"
+
+static void trace_write(const char *file, const char *text)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), INSTANCE "/%s", file);
+	must(file_write(path, text));
+}
+
+static void trace_clear(void)
+{
+	sys_close(must(sys_open(INSTANCE "/trace", O_WRONLY | O_TRUNC)));
+}
+
+/*
+ * What was recorded since the last call, line by line, without the columns
+ * that the tracer adds, and without what differs from run to run: numbers of
+ * files, and times.
+ */
+static const char *trace_take(void)
+{
+	static char text[65536];
+	static char raw[65536];
+	char *line, *rest, *event, *end;
+	ssize_t len, total = 0;
+	int fd = must(sys_open(INSTANCE "/trace", O_RDONLY));
+
+	while ((len = must(sys_read(fd, raw + total,
+				    sizeof(raw) - 1 - total))))
+		total += len;
+	raw[total] = 0;
+	sys_close(fd);
+	trace_clear();
+
+	text[0] = 0;
+	for (line = strtok_r(raw, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		event = strstr(line, ": vfio_");
+		if (line[0] == '#' || !event)
+			continue;
+		event += 2;
+		end = strstr(event, ", data_fd ");
+		if (end && end[10] != '-') {
+			strcat(strncat(text, event, end - event), ", data_fd\n");
+			continue;
+		}
+		/* The last number is the time. */
+		end = strrchr(event, ',');
+		if (end && strstr(end, " ns"))
+			*end = 0;
+		strcat(strcat(text, event), "\n");
+	}
+	return text;
+}
+
+FIXTURE(trace) {
+	bool on;
+};
+
+FIXTURE_SETUP(trace)
+{
+	if (access(TRACING "/events/vfio/vfio_mig_set_state", F_OK))
+		SKIP(return, "no tracepoints of vfio in this kernel");
+	rmdir(INSTANCE);
+	ASSERT_EQ(0, mkdir(INSTANCE, 0700));
+	self->on = true;
+	trace_write("events/vfio/enable", "1");
+	trace_clear();
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	if (!self->on)
+		return;
+	trace_write("events/vfio/enable", "0");
+	EXPECT_EQ(0, rmdir(INSTANCE));
+}
+
+TEST_F(trace, set_state)
+{
+	struct vdev v;
+
+	if (!mock_present())
+		SKIP(return, "no vfio_mock module");
+	mock_open(&v, VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY);
+	must(mig_set(v.fd, PRE_COPY, NULL));
+	must(mig_set(v.fd, STOP_COPY, NULL));
+	must(mig_set(v.fd, RUNNING, NULL));
+	EXPECT_STREQ("vfio_mig_set_state: vfio_mock.5: RUNNING -> PRE_COPY: result 0, data_fd\n"
+		     "vfio_mig_set_state: vfio_mock.5: PRE_COPY -> STOP_COPY: result 0, data_fd -1\n"
+		     "vfio_mig_set_state: vfio_mock.5: STOP_COPY -> RUNNING: result 0, data_fd -1\n",
+		     trace_take());
+
+	mock_fail(&v, RUNNING, STOP, EBUSY, false);
+	EXPECT_EQ(-EBUSY, mig_set(v.fd, RESUMING, NULL));
+	EXPECT_STREQ("vfio_mig_set_state: vfio_mock.5: RUNNING -> RESUMING: result -16, data_fd -1\n",
+		     trace_take());
+	vdev_close(&v);
+}
+
+TEST_F(trace, off_is_silent)
+{
+	struct vdev v;
+
+	if (!mock_present())
+		SKIP(return, "no vfio_mock module");
+	mock_open(&v, VFIO_MIGRATION_STOP_COPY);
+	trace_write("events/vfio/enable", "0");
+	must(mig_set(v.fd, STOP, NULL));
+	EXPECT_STREQ("", trace_take());
+	vdev_close(&v);
+}
+
+TEST_F(trace, reset)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	char expected[128];
+	struct vdev v;
+
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	trace_take();
+	must(device_reset(&v));
+	snprintf(expected, sizeof(expected),
+		 "vfio_device_reset: %s: result 0\n", bdf);
+	EXPECT_STREQ(expected, trace_take());
+	vdev_close(&v);
+}
+
+TEST_HARNESS_MAIN
