@@ -9,7 +9,7 @@ VM := tools/testing/vm
 
 include config.mk
 
-.PHONY: all modules config install uninstall clean check demo help
+.PHONY: all modules tools config install uninstall clean check demo help
 all: modules
 
 help:
@@ -22,8 +22,11 @@ help:
 #:   W=1 C=1            with more warnings, with sparse
 #:   CONFIG_x=n         without a part (see config.mk)
 #:   BUILD=DIR          into DIR
+#: make tools           build vfio-mig into build/tools, with this machine's gcc
 #: make install         put the modules into /lib/modules/<kernel>/updates, in
-#:                      front of the distribution's; KDIR=, INSTALL_MOD_PATH=
+#:                      front of the distribution's, and vfio-mig into
+#:                      PREFIX/sbin; KDIR=, INSTALL_MOD_PATH=, DESTDIR=,
+#:                      PREFIX= (/usr/local)
 #: make uninstall       take them away again: the distribution's come back
 #: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
 #:                      place of its drivers/vfio and vfio headers
@@ -74,10 +77,17 @@ config:
 
 install_kdir = $(or $(KDIR),/lib/modules/$(shell uname -r)/build)
 
-install:
+tools_make = $(MAKE) -s -C tools/vfio-mig OUT=$(abspath build/tools)
+
+tools:
+	+@$(tools_make)
+
+install: tools
 	@tools/modules.sh install $(build_dir) $(install_kdir) $(INSTALL_MOD_PATH)
+	+@$(tools_make) install
 
 uninstall:
+	+@$(tools_make) uninstall
 	@tools/modules.sh uninstall $(build_dir) $(install_kdir) \
 		$(INSTALL_MOD_PATH)
 

@@ -17,6 +17,7 @@ usage()
 	  parts      each part left out (CONFIG_x=n) still builds
 	  style      checkpatch over the code that runs in the kernel
 	  install    make install and uninstall: whose modules modprobe finds
+	  tools      what vfio-mig does without a device
 	  abi        our headers and exports against the distribution's
 	  selftests  the kselftests on our modules, in a VM
 	  assigned   a VM with three kinds of devices, under its own drivers
@@ -30,7 +31,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 src=$PWD
 logs=$src/build/check
 vm=$src/tools/testing/vm
-all_stages="build parts style install abi selftests assigned stock migration"
+all_stages="build parts style install tools abi selftests assigned stock migration"
 
 case ${1-} in
 --help) usage; exit 0 ;;
@@ -97,6 +98,8 @@ stage_parts()
 		build_clean part CONFIG_VFIO_PCI=n
 	verdict "builds without the type 1 backend" \
 		build_clean part CONFIG_VFIO_IOMMU_TYPE1=n
+	verdict "builds without debugfs" \
+		build_clean part CONFIG_VFIO_DEBUGFS=n W=1
 	verdict "builds without groups" \
 		build_clean part CONFIG_VFIO_GROUP=n CONFIG_VFIO_IOMMU_TYPE1=n
 	rm -rf build/part
@@ -155,6 +158,12 @@ stage_install()
 	verdict "nothing is left behind" \
 		test ! -e "$prefix/lib/modules/$kver/updates"
 	rm -rf "$prefix"
+}
+
+stage_tools()
+{
+	"$vm/inroot.sh" --bind "$src" --chdir "$src/tools/vfio-mig" -- \
+		make -s check OUT="$src/build/check/tools"
 }
 
 stage_abi()

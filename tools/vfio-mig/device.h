@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A VFIO device: what sysfs says of it, opening it the group way, and its
+ * migration features.  What fails has been explained on standard error when
+ * a function here returns false, unless it says otherwise.
+ */
+#ifndef VFIO_MIG_DEVICE_H
+#define VFIO_MIG_DEVICE_H
+
+#include <linux/vfio.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What is known of a device without opening it */
+struct device_name {
+	char name[64];		/* as in sysfs: 0000:01:10.0 */
+	char driver[64];
+	char vfio[32];		/* vfioN */
+	char ids[16];		/* PCI vendor:device, or "" */
+	unsigned int group;
+};
+
+struct device {
+	struct device_name id;
+	int container;
+	int group;
+	int fd;
+	int kmsg;		/* the kernel's log from the opening on, or -1 */
+};
+
+/* @name may leave out the PCI domain. */
+bool device_find(struct device_name *id, const char *name);
+
+enum open_result {
+	OPENED,
+	IN_USE,			/* by another process; not explained */
+	NOT_OPENED,
+};
+
+/*
+ * @token: the VF token of a VF whose PF is with a VFIO driver, or NULL.  The
+ * device is reset by this, and once more when it is closed.
+ */
+enum open_result device_open(struct device *dev, const struct device_name *id,
+			     const char *token);
+void device_explain_in_use(const struct device_name *id);
+void device_close(struct device *dev);
+
+/* VFIO_MIGRATION_*; 0 if the device can't migrate, which is not explained */
+uint32_t device_migration_flags(const struct device *dev);
+bool device_has_dma_logging(const struct device *dev);
+
+/* These return 0 or an errno, and explain nothing. */
+int device_get_state(const struct device *dev, uint32_t *state);
+/* *@data_fd, if asked for: what came with it, or -1 */
+int device_set_state(const struct device *dev, uint32_t state, int *data_fd);
+int device_data_size(const struct device *dev, uint64_t *size);
+int device_reset(const struct device *dev);
+
+/* How many MSI-X vectors a PCI device has; 0 if it has none or is none */
+uint32_t device_msix_vectors(const struct device *dev);
+
+/*
+ * What the kernel has logged on this device since it was opened: @line is
+ * called with each message.
+ */
+void device_kernel_log(struct device *dev, void (*line)(const char *text));
+
+#endif

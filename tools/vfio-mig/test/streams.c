@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Feeds the stream reader of vfio-mig with good streams, with every
+ * truncation and every single-bit error of them, with records that are out of
+ * order, unknown, repeated or oversized, and with noise.  What is damaged must
+ * be noticed, and nothing may crash: built with the sanitizers of gcc.
+ *
+ * Prints TAP.  With an argument N, adds N rounds of random damage.
+ */
+#include <endian.h>
+#include <linux/vfio_migration_stream.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../../drivers/vfio/pci/igbvf/stream.h"
+#include "../commands.h"
+#include "../stream.h"
+#include "../util.h"
+
+#define MAX		(512 * 1024)
+
+/* ---- A writer of its own, so that it does not share the reader's errors ---- */
+
+static uint8_t buf[MAX];
+static size_t len;
+static uint32_t crc;
+
+static void put(const void *data, size_t size)
+{
+	const uint8_t *byte = data;
+	unsigned int bit;
+	size_t i;
+
+	if (len + size > sizeof(buf))
+		abort();
+	memcpy(buf + len, data, size);
+	len += size;
+	for (i = 0; i < size; i++) {
+		crc ^= byte[i];
+		for (bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+	}
+}
+
+static void put_crc(void)
+{
+	uint32_t value = htole32(~crc);
+
+	memcpy(buf + len, &value, sizeof(value));
+	len += sizeof(value);
+}
+
+static void put16(unsigned int value)
+{
+	uint16_t le = htole16(value);
+
+	put(&le, sizeof(le));
+}
+
+static void put32(uint32_t value)
+{
+	value = htole32(value);
+	put(&value, sizeof(value));
+}
+
+static void put64(uint64_t value)
+{
+	value = htole64(value);
+	put(&value, sizeof(value));
+}
+
+static void begin(const char *format, unsigned int version)
+{
+	char name[16] = "";
+
+	len = 0;
+	crc = ~0U;
+	put("VFIO-MIG", 8);
+	memcpy(name, format, strlen(format));
+	put(name, sizeof(name));
+	put16(1);
+	put16(version);
+	put_crc();
+}
+
+static void record_header(unsigned int type, unsigned int version,
+			  uint32_t flags, uint64_t length)
+{
+	put16(type);
+	put16(version);
+	put32(flags);
+	put64(length);
+	put32(0);
+	put_crc();
+}
+
+static void record(unsigned int type, unsigned int version, uint32_t flags,
+		   size_t length)
+{
+	static uint8_t payload[65536];
+	size_t size;
+
+	record_header(type, version, flags, length);
+	for (; length; length -= size) {
+		size = length < sizeof(payload) ? length : sizeof(payload);
+		memset(payload, type * 7 + length, size);
+		put(payload, size);
+		put_crc();
+	}
+}
+
+static void end(void)
+{
+	record(VFIO_MIG_RECORD_END, 1, 1, 0);
+}
+
+/* ---- The reader ---- */
+
+static char first_problem[160];
+
+static void on_header(const struct stream_header *header, void *context)
+{
+	(void)header;
+	(void)context;
+}
+
+static void on_record(const struct stream_record *record, void *context)
+{
+	(void)record;
+	(void)context;
+}
+
+static void on_problem(uint64_t offset, const char *what, void *context)
+{
+	(void)offset;
+	(void)context;
+	if (!*first_problem)
+		snprintf(first_problem, sizeof(first_problem), "%s", what);
+}
+
+static bool good(const uint8_t *data, size_t size)
+{
+	const struct stream_listener listener = {
+		.header = on_header, .record = on_record,
+		.problem = on_problem,
+	};
+	FILE *file = fmemopen((void *)data, size, "r");
+	bool result;
+
+	/* An empty buffer can't be opened like this. */
+	if (!file)
+		file = fopen("/dev/null", "r");
+	first_problem[0] = 0;
+	result = stream_read(file, &listener);
+	fclose(file);
+	if (result != !*first_problem)
+		abort();
+	return result;
+}
+
+/* ---- Tests ---- */
+
+static FILE *tap;
+static unsigned int tests, failures;
+
+static void result(bool ok, const char *text)
+{
+	failures += !ok;
+	fprintf(tap, "%sok %u %s\n", ok ? "" : "not ", ++tests, text);
+	if (!ok && *first_problem)
+		fprintf(tap, "# %s\n", first_problem);
+}
+
+static void expect(const char *problem, const char *text)
+{
+	bool is_good = good(buf, len);
+
+	result(problem ? !is_good && strstr(first_problem, problem) : is_good,
+	       text);
+}
+
+#define M	VFIO_MIG_RECORD_MANDATORY
+
+static void identity(void)
+{
+	record(IGBVF_RECORD_IDENTITY, 1, M, sizeof(struct igbvf_identity));
+}
+
+static void the_rest(void)
+{
+	record(IGBVF_RECORD_RINGS, 1, M, sizeof(struct igbvf_rings));
+	record(IGBVF_RECORD_INTERRUPTS, 1, M, sizeof(struct igbvf_interrupts));
+	record(IGBVF_RECORD_MAILBOX, 1, M, sizeof(struct igbvf_mailbox));
+	record(IGBVF_RECORD_STATISTICS, 1, M, sizeof(struct igbvf_statistics));
+}
+
+static void pf(void)
+{
+	record(IGBVF_RECORD_PF, 1, M, sizeof(struct igbvf_pf));
+}
+
+static void igbvf_stream(void)
+{
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	pf();
+	the_rest();
+	end();
+}
+
+static void test_grammar(void)
+{
+	igbvf_stream();
+	expect(NULL, "a stream of an 82576 VF");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	pf();
+	pf();
+	record(77, 1, 0, 12);
+	record(IGBVF_RECORD_PF, 9, 0, 5);
+	the_rest();
+	end();
+	expect(NULL, "a record that repeats, and optional ones that are unknown");
+
+	begin("other", 3);
+	identity();
+	record(5, 2, M, 200000);
+	record(5, 2, M, 65536);
+	record(6, 2, M, 0);
+	end();
+	expect(NULL, "a format that is unknown, with records of several blocks");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION + 1);
+	identity();
+	end();
+	expect("another version", "a format of another version");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	pf();
+	identity();
+	the_rest();
+	end();
+	expect("first record", "the identity is not first");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	identity();
+	pf();
+	the_rest();
+	end();
+	expect("comes again", "two identities");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	pf();
+	the_rest();
+	the_rest();
+	end();
+	expect("twice", "a record that comes twice");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	the_rest();
+	end();
+	expect("pf is missing", "a record that is missing");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	record(77, 1, M, 4);
+	pf();
+	the_rest();
+	end();
+	expect("newer", "a mandatory record that is unknown");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	record(IGBVF_RECORD_PF, 1, M, sizeof(struct igbvf_pf) + 4);
+	the_rest();
+	end();
+	expect("wrong length", "a record of a wrong length");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	record(IGBVF_RECORD_PF, 1, M | 2, sizeof(struct igbvf_pf));
+	the_rest();
+	end();
+	expect("unknown flags", "a flag that is unknown");
+
+	igbvf_stream();
+	put("x", 1);
+	expect("follows", "something after the end");
+
+	begin("other", 3);
+	identity();
+	record_header(5, 1, M, ~0ULL);
+	expect("in the middle", "a length of 2^64 - 1");
+}
+
+static void test_truncated(void)
+{
+	bool ok = true;
+	size_t size;
+
+	igbvf_stream();
+	for (size = 0; size < len && ok; size++)
+		ok = !good(buf, size);
+	result(ok, "every truncation is noticed");
+}
+
+static void test_bits(void)
+{
+	bool ok = true;
+	size_t bit;
+
+	igbvf_stream();
+	for (bit = 0; bit < 8 * len && ok; bit++) {
+		buf[bit / 8] ^= 1 << bit % 8;
+		ok = !good(buf, len);
+		buf[bit / 8] ^= 1 << bit % 8;
+	}
+	result(ok, "every change of a single bit is noticed");
+}
+
+/* Through the printing of it, too, as text and as JSON */
+static void inspect(const char *path, size_t size)
+{
+	char *operands[] = { (char *)path, NULL };
+	struct options options = {};
+	FILE *file = fopen(path, "w");
+
+	if (!file || fwrite(buf, 1, size, file) != size || fclose(file))
+		abort();
+	command_inspect(operands, &options);
+	options.json = true;
+	command_inspect(operands, &options);
+}
+
+/* Damage below the checksums: they are put right, so the rest is looked at. */
+static void random_payloads(uint64_t *seed, const char *path)
+{
+	unsigned int i, words;
+	uint32_t word;
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	for (i = 0; i < 8; i++) {
+		*seed ^= *seed << 13;
+		*seed ^= *seed >> 7;
+		*seed ^= *seed << 17;
+		words = i + 1 == IGBVF_RECORD_PF ? sizeof(struct igbvf_pf) / 4 :
+			i + 1 == IGBVF_RECORD_RINGS ?
+			sizeof(struct igbvf_rings) / 4 : *seed % 40 + 1;
+		record_header(*seed >> 60 ? i + 1 : *seed >> 40 & 0xffff,
+			      !(*seed >> 32 & 15) + 1, *seed >> 8 & M,
+			      words * 4);
+		while (words--) {
+			*seed = *seed * 6364136223846793005ULL + 1;
+			word = *seed >> 32;
+			put(&word, sizeof(word));
+		}
+		put_crc();
+	}
+	end();
+	inspect(path, len);
+}
+
+static void test_noise(unsigned long rounds)
+{
+	char path[] = "/tmp/vfio-mig-test.XXXXXX";
+	uint64_t seed = 88172645463325252ULL;
+	size_t i, size;
+	int fd = mkstemp(path);
+
+	if (fd < 0)
+		abort();
+	close(fd);
+	for (i = 0; i < rounds; i++) {
+		random_payloads(&seed, path);
+		igbvf_stream();
+		for (size = seed % 20 + 1; size; size--) {
+			seed = seed * 6364136223846793005ULL + 1;
+			buf[(seed >> 33) % len] = seed >> 25;
+		}
+		inspect(path, (seed >> 33) % (len + 1));
+		for (size = 0; size < len; size++) {
+			seed = seed * 6364136223846793005ULL + 1;
+			buf[size] = seed >> 56;
+		}
+		inspect(path, len);
+	}
+	unlink(path);
+	result(true, "noise, and noise with right checksums, does no harm");
+}
+
+int main(int argc, char **argv)
+{
+	/* What commands print is of no interest here, but has to be made. */
+	tap = fdopen(dup(1), "w");
+	if (!tap || !freopen("/dev/null", "w", stdout))
+		return 2;
+	test_grammar();
+	test_truncated();
+	test_bits();
+	test_noise(argc > 1 ? strtoul(argv[1], NULL, 10) : 200);
+	fprintf(tap, "1..%u\n", tests);
+	return failures ? 1 : 0;
+}
