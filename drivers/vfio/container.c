@@ -17,6 +17,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/printk.h>
 #include <linux/rwsem.h>
 #include <linux/slab.h>
 
@@ -189,6 +190,7 @@ static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 {
 	struct vfio_backend *backend;
 	long ret = -ENODEV;
+	bool none;
 
 	if (down_write_killable(&container->lock))
 		return -EINTR;
@@ -198,6 +200,7 @@ static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 	}
 
 	mutex_lock(&backends_lock);
+	none = list_empty(&backends);
 	list_for_each_entry(backend, &backends, next) {
 		if (!try_module_get(backend->ops->owner))
 			continue;
@@ -211,6 +214,9 @@ static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 	}
 	mutex_unlock(&backends_lock);
 	up_write(&container->lock);
+
+	if (none)
+		pr_notice_ratelimited("vfio: no IOMMU backend is loaded: modprobe vfio_iommu_type1\n");
 	return ret;
 }
 

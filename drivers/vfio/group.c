@@ -431,6 +431,11 @@ static int vfio_group_fops_open(struct inode *inode, struct file *file)
 		file->private_data = group;
 	}
 	mutex_unlock(&group->group_lock);
+
+	if (ret == -EBUSY)
+		dev_info_ratelimited(&group->dev,
+				     "in use, and has one user at a time: fuser /dev/vfio/%s tells which\n",
+				     dev_name(&group->dev));
 	return ret;
 }
 

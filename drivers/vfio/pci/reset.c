@@ -52,9 +52,18 @@ int vfio_pci_reset_function(struct vfio_pci_core_device *vdev)
 
 int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg)
 {
+	int ret;
+
 	if (!vdev->reset_works)
 		return -EINVAL;
-	return vfio_pci_reset_function(vdev);
+
+	ret = vfio_pci_reset_function(vdev);
+	/* -EAGAIN is up to the user: something else holds the device now. */
+	if (ret && ret != -EAGAIN)
+		pci_notice_ratelimited(vdev->pdev,
+				       "the reset failed (%d): if it does so again, close the device, then remove and rescan it\n",
+				       ret);
+	return ret;
 }
 
 /* Walks of the functions that a reset of slot or bus affects */
