@@ -21,7 +21,8 @@ die()
 
 [ $# -ge 3 ] || usage
 action=$1 build=$2 kdir=$3 prefix=${4-}
-names="vfio vfio_iommu_type1 vfio-pci-core vfio-pci igbvf-vfio-pci"
+names="vfio vfio_iommu_type1 vfio-migration vfio-pci-core vfio-pci
+	igbvf-vfio-pci"
 
 [ -d "$kdir" ] || die "$kdir is not there: install the kernel's headers" \
 	"(linux-headers-amd64) or say KDIR="

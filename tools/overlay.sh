@@ -56,8 +56,8 @@ sources=(-name '*.[ch]' -o -name Kconfig -o -name Makefile -o
 # Paths of what this tree lays.
 ours()
 {
-	(cd "$top" && find drivers/vfio include -type f \
-		\( "${sources[@]}" \) | LC_ALL=C sort)
+	(cd "$top" && find drivers/vfio include -type f \( "${sources[@]}" \) \
+		! -path 'include/stock/*' | LC_ALL=C sort)
 }
 
 # Moves a path of the kernel's out of the way.

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The migration state of a device: the walk over the driver's arcs, and what
+ * resets, errors and closes do to it.  What an arc does is the driver's, what
+ * its session carries is in session.c.
+ *
+ * The state lock, vfio_migration.lock, protects state and session, and is
+ * held over every arc.  Nobody who holds it waits for user memory, so that a
+ * reset takes it like everybody else, and the device's state is RUNNING when
+ * the reset is done.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+
+#include "private.h"
+
+/* ---- Locks ---- */
+
+static void mig_lock(struct vfio_migration *mig, bool exclusive)
+{
+	if (mig->memory_lock && exclusive)
+		down_write(mig->memory_lock);
+	else if (mig->memory_lock)
+		down_read(mig->memory_lock);
+	mutex_lock(&mig->lock);
+}
+
+static void mig_unlock(struct vfio_migration *mig, bool exclusive)
+{
+	mutex_unlock(&mig->lock);
+	if (mig->memory_lock && exclusive)
+		up_write(mig->memory_lock);
+	else if (mig->memory_lock)
+		up_read(mig->memory_lock);
+}
+
+int vfio_mig_lock_interruptible(struct vfio_migration *mig)
+{
+	int ret = 0;
+
+	if (mig->memory_lock)
+		ret = down_read_interruptible(mig->memory_lock);
+	if (ret)
+		return -ERESTARTSYS;
+	if (!mutex_lock_interruptible(&mig->lock))
+		return 0;
+	if (mig->memory_lock)
+		up_read(mig->memory_lock);
+	return -ERESTARTSYS;
+}
+
+void vfio_mig_unlock(struct vfio_migration *mig)
+{
+	mig_unlock(mig, false);
+}
+
+/* ---- The walk ---- */
+
+enum session_kind { NO_SESSION, SAVING, LOADING };
+
+static enum session_kind session_of(enum vfio_device_mig_state state)
+{
+	if (state == VFIO_DEVICE_STATE_RESUMING)
+		return LOADING;
+	return vfio_mig_is_saving(state) ? SAVING : NO_SESSION;
+}
+
+/**
+ * vfio_mig_error - the device can't be relied on any more
+ * @mig: migration; called in an arc, from save() or from load_end()
+ *
+ * Nothing but a reset helps.  The caller returns an error.
+ */
+void vfio_mig_error(struct vfio_migration *mig)
+{
+	lockdep_assert_held(&mig->lock);
+	mig->driver->quiesce(mig);
+	vfio_mig_session_end(mig);
+	mig->state = VFIO_DEVICE_STATE_ERROR;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_error);
+
+/* What an arc does, with the session that it needs there. */
+static int mig_do_arc(struct vfio_migration *mig,
+		      const struct vfio_mig_arc *arc)
+{
+	int ret = 0;
+
+	if (arc->from == VFIO_DEVICE_STATE_RESUMING)
+		ret = vfio_mig_session_check(mig->session);
+	if (!ret && arc->take)
+		ret = arc->take(mig);
+	if (ret)
+		return ret;
+	mig->state = arc->to;
+	/* What is due when PRE_COPY changes to or from P2P is read later. */
+	if (session_of(arc->to) != SAVING ||
+	    (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)))
+		return 0;
+	ret = vfio_mig_session_save(mig->session);
+	if (ret && mig->state != VFIO_DEVICE_STATE_ERROR)
+		mig->state = arc->from;
+	return ret;
+}
+
+/* NULL, the file of the session that the arc has opened, or an error */
+static struct file *mig_take_arc(struct vfio_migration *mig,
+				 enum vfio_device_mig_state to)
+{
+	enum session_kind old = session_of(mig->state), new = session_of(to);
+	u8 index = mig->arc[mig->state][to];
+	const struct vfio_mig_arc *arc;
+	struct file *filp = NULL;
+	int ret;
+
+	if (!index)
+		return ERR_PTR(-EINVAL);
+	arc = &mig->driver->arcs[index - 1];
+	if (new != NO_SESSION && new != old) {
+		filp = vfio_mig_session_open(mig, new == SAVING);
+		if (IS_ERR(filp))
+			return filp;
+	}
+	ret = mig_do_arc(mig, arc);
+	if (ret) {
+		if (filp) {
+			vfio_mig_session_end(mig);
+			fput(filp);
+		}
+		return ERR_PTR(ret);
+	}
+	if (old != NO_SESSION && new != old)
+		vfio_mig_session_end(mig);
+	/* Whatever was saved before, here is the device's user again. */
+	if (vfio_mig_is_running(mig) || to == VFIO_DEVICE_STATE_RUNNING_P2P ||
+	    to == VFIO_DEVICE_STATE_RESUMING)
+		mig->departed = false;
+	return filp;
+}
+
+static struct file *mig_step(struct vfio_migration *mig,
+			     enum vfio_device_mig_state to)
+{
+	enum vfio_device_mig_state from = mig->state;
+	ktime_t start = ktime_get();
+	struct file *filp;
+
+	filp = mig_take_arc(mig, to);
+	dev_dbg(mig->vdev->dev, "arc %u -> %u: %d, %lld us\n", from, to,
+		PTR_ERR_OR_ZERO(filp), ktime_us_delta(ktime_get(), start));
+	return filp;
+}
+
+/*
+ * Questions that vfio_mig_get_next_state() of Linux 6.12 does not answer
+ * well: from ERROR it warns, and for the way back from STOP_COPY, which does
+ * not exist, it never returns.
+ */
+static bool mig_no_way(enum vfio_device_mig_state from,
+		       enum vfio_device_mig_state to)
+{
+	return from == VFIO_DEVICE_STATE_ERROR ||
+	       (from == VFIO_DEVICE_STATE_STOP_COPY && vfio_mig_is_precopy(to));
+}
+
+static struct file *mig_walk(struct vfio_migration *mig,
+			     enum vfio_device_mig_state target)
+{
+	enum vfio_device_mig_state next;
+	struct file *filp = NULL;
+	int ret;
+
+	while (mig->state != target) {
+		if (mig_no_way(mig->state, target))
+			return ERR_PTR(-EINVAL);
+		ret = vfio_mig_get_next_state(mig->vdev, mig->state, target,
+					      &next);
+		if (ret)
+			return ERR_PTR(ret);
+		/* A file can only come of the last. */
+		filp = mig_step(mig, next);
+		if (IS_ERR(filp))
+			break;
+	}
+	return filp;
+}
+
+/* ---- What vfio.ko calls ---- */
+
+static struct vfio_migration *to_migration(struct vfio_device *vdev)
+{
+	return container_of(vdev->mig_ops, struct vfio_migration, ops);
+}
+
+static struct file *mig_set_state(struct vfio_device *vdev,
+				  enum vfio_device_mig_state target)
+{
+	struct vfio_migration *mig = to_migration(vdev);
+	bool exclusive = mig->exclusive & BIT(target);
+	struct file *filp;
+
+	mig_lock(mig, exclusive);
+	filp = mig_walk(mig, target);
+	mig_unlock(mig, exclusive);
+	return filp;
+}
+
+static int mig_get_state(struct vfio_device *vdev,
+			 enum vfio_device_mig_state *state)
+{
+	struct vfio_migration *mig = to_migration(vdev);
+
+	mutex_lock(&mig->lock);
+	*state = mig->state;
+	mutex_unlock(&mig->lock);
+	return 0;
+}
+
+static int mig_get_data_size(struct vfio_device *vdev, unsigned long *size)
+{
+	struct vfio_migration *mig = to_migration(vdev);
+
+	mutex_lock(&mig->lock);
+	*size = mig->driver->data_size(mig);
+	mutex_unlock(&mig->lock);
+	return 0;
+}
+
+/* ---- What the driver calls ---- */
+
+/**
+ * vfio_mig_changed - there is something new to be read in PRE_COPY
+ * @mig: migration; state lock held
+ *
+ * To be called when @pending of the driver may have become other than 0.
+ */
+void vfio_mig_changed(struct vfio_migration *mig)
+{
+	lockdep_assert_held(&mig->lock);
+	if (mig->session)
+		wake_up_all(&mig->session->wait);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_changed);
+
+/**
+ * vfio_mig_reset_prepare - the device is about to be reset
+ * @mig: migration
+ *
+ * For pci_error_handlers.reset_prepare and the like.  Takes the state lock:
+ * until vfio_mig_reset_done() no callback of the driver runs.
+ */
+void vfio_mig_reset_prepare(struct vfio_migration *mig)
+{
+	mutex_lock(&mig->lock);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reset_prepare);
+
+/**
+ * vfio_mig_reset_done - the device has been reset
+ * @mig: migration, after vfio_mig_reset_prepare()
+ *
+ * Ends the session and calls the driver's reset(); the state is RUNNING then.
+ * To be called whether or not the device is open.
+ */
+void vfio_mig_reset_done(struct vfio_migration *mig)
+{
+	vfio_mig_session_end(mig);
+	mig->driver->reset(mig);
+	mig->departed = false;
+	mig->state = VFIO_DEVICE_STATE_RUNNING;
+	mutex_unlock(&mig->lock);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reset_done);
+
+/**
+ * vfio_mig_close - the last user closes the device
+ * @mig: migration
+ *
+ * For vfio_device_ops.close_device, before anything else is taken down.  Ends
+ * the session and calls the driver's close().  The state is RUNNING then, as
+ * the next user expects it.
+ */
+void vfio_mig_close(struct vfio_migration *mig)
+{
+	mig_lock(mig, true);
+	vfio_mig_session_end(mig);
+	if (mig->driver->close)
+		mig->driver->close(mig, mig->departed);
+	mig->departed = false;
+	mig->state = VFIO_DEVICE_STATE_RUNNING;
+	mig_unlock(mig, true);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_close);
+
+static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
+{
+	const struct vfio_mig_arc *arc = &mig->driver->arcs[index];
+	u8 *known = &mig->arc[arc->from][arc->to];
+
+	if (arc->from >= VFIO_MIG_STATE_COUNT ||
+	    arc->to >= VFIO_MIG_STATE_COUNT || *known ||
+	    (arc->flags & VFIO_MIG_ARC_EXCLUSIVE &&
+	     session_of(arc->to) == NO_SESSION)) {
+		dev_err(mig->vdev->dev,
+			"vfio: the driver's arc %u -> %u comes twice or is not possible\n",
+			arc->from, arc->to);
+		return -EINVAL;
+	}
+	*known = index + 1;
+	if (arc->flags & VFIO_MIG_ARC_EXCLUSIVE)
+		mig->exclusive |= BIT(arc->to);
+	return 0;
+}
+
+/* Does a device with these flags have the arc, and the driver, too? */
+static int check_arc(struct vfio_migration *mig,
+		     enum vfio_device_mig_state from,
+		     enum vfio_device_mig_state to)
+{
+	enum vfio_device_mig_state next;
+	bool exists;
+
+	exists = from != to && !mig_no_way(from, to) &&
+		 !vfio_mig_get_next_state(mig->vdev, from, to, &next) &&
+		 next == to;
+	if (exists == !!mig->arc[from][to])
+		return 0;
+	dev_err(mig->vdev->dev, "vfio: the driver's arc %u -> %u %s\n", from,
+		to, exists ? "is missing" :
+			     "does not exist with its migration flags");
+	return -EINVAL;
+}
+
+/* From RUNNING there is a way to every state that the flags offer. */
+static bool state_offered(struct vfio_migration *mig,
+			  enum vfio_device_mig_state state)
+{
+	enum vfio_device_mig_state next;
+
+	return !vfio_mig_get_next_state(mig->vdev, VFIO_DEVICE_STATE_RUNNING,
+					state, &next);
+}
+
+static int check_arcs(struct vfio_migration *mig)
+{
+	unsigned int i, from, to;
+	int ret = 0;
+
+	for (i = 0; i < mig->driver->nr_arcs && !ret; i++)
+		ret = check_arc_listed(mig, i);
+	for (i = 0; i < mig->driver->nr_arcs && !ret; i++)
+		if (!state_offered(mig, mig->driver->arcs[i].from))
+			ret = -EINVAL;
+	if (ret)
+		return ret;
+	for (from = 0; from < VFIO_MIG_STATE_COUNT; from++) {
+		if (!state_offered(mig, from))
+			continue;
+		for (to = 0; to < VFIO_MIG_STATE_COUNT && !ret; to++)
+			ret = check_arc(mig, from, to);
+	}
+	return ret;
+}
+
+static int check_driver(struct vfio_migration *mig)
+{
+	const struct vfio_mig_driver *driver = mig->driver;
+	unsigned int flags = driver->flags;
+
+	if (!(flags & VFIO_MIGRATION_STOP_COPY) ||
+	    flags & ~(VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
+		      VFIO_MIGRATION_PRE_COPY)) {
+		dev_err(mig->vdev->dev, "vfio: illegal migration flags %#x\n",
+			flags);
+		return -EINVAL;
+	}
+	if (!driver->save || !driver->data_size || !driver->quiesce ||
+	    !driver->reset || (driver->format && !driver->load)) {
+		dev_err(mig->vdev->dev,
+			"vfio: the driver lacks a migration callback\n");
+		return -EINVAL;
+	}
+	if (driver->format &&
+	    (!driver->nr_records || driver->nr_records > VFIO_MIG_TYPES_MAX ||
+	     driver->records[0].type != VFIO_MIG_RECORD_IDENTITY)) {
+		dev_err(mig->vdev->dev,
+			"vfio: the driver's records do not begin with its identity\n");
+		return -EINVAL;
+	}
+	return check_arcs(mig);
+}
+
+/**
+ * vfio_mig_init - give a device the migration that its driver describes
+ * @mig: part of the driver's device
+ * @vdev: the device, before it is registered
+ * @memory_lock: vfio_pci_core_device.memory_lock, or NULL
+ * @driver: the description; stays where it is for the life of the device
+ *
+ * For vfio_device_ops.init.
+ *
+ * Return: 0, or -EINVAL if the description has a gap, which a message names.
+ */
+int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
+		  struct rw_semaphore *memory_lock,
+		  const struct vfio_mig_driver *driver)
+{
+	int ret;
+
+	mig->driver = driver;
+	mig->vdev = vdev;
+	mig->memory_lock = memory_lock;
+	mig->state = VFIO_DEVICE_STATE_RUNNING;
+	mig->session = NULL;
+	mig->departed = false;
+	mig->exclusive = 0;
+	memset(mig->arc, 0, sizeof(mig->arc));
+	mig->ops = (struct vfio_migration_ops) {
+		.migration_set_state = mig_set_state,
+		.migration_get_state = mig_get_state,
+		.migration_get_data_size = mig_get_data_size,
+	};
+	vdev->migration_flags = driver->flags;
+	ret = check_driver(mig);
+	if (ret)
+		return ret;
+	mutex_init(&mig->lock);
+	vdev->mig_ops = &mig->ops;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_init);
+
+/**
+ * vfio_mig_release - undo vfio_mig_init()
+ * @mig: migration of a device that nobody uses any more
+ *
+ * For vfio_device_ops.release.
+ */
+void vfio_mig_release(struct vfio_migration *mig)
+{
+	mutex_destroy(&mig->lock);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_release);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Migration library for VFIO drivers");

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The data file of a session: read, write, poll and ioctl.
+ *
+ * io_lock, which one reader or writer holds, is all that is held over user
+ * copies.  A session may end at any time in the middle of it; the state lock
+ * is taken for short, and whoever has it knows.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/uaccess.h>
+
+#include "private.h"
+
+/* Takes io_lock if the session lasts. */
+static int io_begin(struct vfio_mig_session *session, struct kiocb *iocb)
+{
+	if (iocb->ki_flags & IOCB_NOWAIT ||
+	    iocb->ki_filp->f_flags & O_NONBLOCK) {
+		if (!mutex_trylock(&session->io_lock))
+			return READ_ONCE(session->ended) ? -ENODEV : -EAGAIN;
+	} else if (mutex_lock_interruptible(&session->io_lock)) {
+		return -ERESTARTSYS;
+	}
+	if (!READ_ONCE(session->ended))
+		return 0;
+	mutex_unlock(&session->io_lock);
+	return -ENODEV;
+}
+
+static void io_end(struct vfio_mig_session *session)
+{
+	mutex_unlock(&session->io_lock);
+	/* Who ended the session meanwhile could not take it. */
+	if (READ_ONCE(session->ended))
+		vfio_mig_session_drop_data(session);
+}
+
+/* Takes the state lock, and memory_lock, if the session lasts. */
+static int session_lock(struct vfio_mig_session *session)
+{
+	int ret;
+
+	ret = vfio_mig_lock_interruptible(session->mig);
+	if (ret)
+		return ret;
+	if (!session->ended)
+		return 0;
+	vfio_mig_unlock(session->mig);
+	return -ENODEV;
+}
+
+/* All has been read: 1 if there is more now, 0 at the end, or an error */
+static int session_refill(struct vfio_mig_session *session)
+{
+	int ret;
+
+	ret = session_lock(session);
+	if (ret)
+		return ret;
+	ret = vfio_mig_session_save(session);
+	if (!ret && vfio_mig_buffer_fill(&session->buffer))
+		ret = 1;
+	else if (!ret && session->complete)
+		WRITE_ONCE(session->drained, true);
+	else if (!ret)
+		ret = -ENOMSG;
+	vfio_mig_unlock(session->mig);
+	return ret;
+}
+
+static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct vfio_mig_session *session = iocb->ki_filp->private_data;
+	ssize_t ret;
+
+	ret = io_begin(session, iocb);
+	if (ret)
+		return ret;
+	if (!iov_iter_count(to))
+		goto out_end;
+	if (!vfio_mig_buffer_fill(&session->buffer)) {
+		ret = session_refill(session);
+		if (ret <= 0)
+			goto out_end;
+	}
+	ret = vfio_mig_buffer_take(&session->buffer, to);
+out_end:
+	io_end(session);
+	return ret;
+}
+
+/* Records are taken in as they come. */
+static ssize_t write_records(struct vfio_mig_session *session,
+			     struct iov_iter *from)
+{
+	ssize_t done = 0;
+	size_t copied;
+	int ret = 0;
+
+	while (!ret && iov_iter_count(from)) {
+		copied = copy_from_iter(session->bounce, VFIO_MIG_CHUNK, from);
+		if (!copied)
+			return done ?: -EFAULT;
+		ret = session_lock(session);
+		if (ret)
+			break;
+		ret = vfio_mig_session_load(session, session->bounce, copied);
+		vfio_mig_unlock(session->mig);
+		if (!ret)
+			done += copied;
+	}
+	return done ?: ret;
+}
+
+static ssize_t write_bytes(struct vfio_mig_session *session,
+			   struct iov_iter *from)
+{
+	u64 max = session->mig->driver->max_bytes;
+	u64 fill = vfio_mig_buffer_fill(&session->buffer);
+
+	if (!iov_iter_count(from))
+		return 0;
+	if (fill >= max)
+		return -ENOSPC;
+	iov_iter_truncate(from, max - fill);
+	return vfio_mig_buffer_add(&session->buffer, from);
+}
+
+static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct vfio_mig_session *session = iocb->ki_filp->private_data;
+	ssize_t ret;
+
+	ret = io_begin(session, iocb);
+	if (ret)
+		return ret;
+	if (session->mig->driver->format)
+		ret = write_records(session, from);
+	else
+		ret = write_bytes(session, from);
+	io_end(session);
+	return ret;
+}
+
+/* Would read() give anything but ENOMSG?  State lock held. */
+static bool saving_readable(struct vfio_mig_session *session)
+{
+	struct vfio_migration *mig = session->mig;
+
+	return mig->state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       vfio_mig_buffer_fill(&session->buffer) ||
+	       (mig->driver->pending && mig->driver->pending(mig));
+}
+
+static __poll_t session_poll(struct file *filp, struct poll_table_struct *wait)
+{
+	struct vfio_mig_session *session = filp->private_data;
+	__poll_t ret = 0;
+
+	poll_wait(filp, &session->wait, wait);
+	mutex_lock(&session->mig->lock);
+	if (session->ended)
+		ret = EPOLLERR | EPOLLHUP;
+	else if (!session->saving)
+		ret = EPOLLOUT | EPOLLWRNORM;
+	else if (saving_readable(session))
+		ret = EPOLLIN | EPOLLRDNORM;
+	mutex_unlock(&session->mig->lock);
+	return ret;
+}
+
+/* State lock held */
+static int precopy_info(struct vfio_mig_session *session,
+			struct vfio_precopy_info *info)
+{
+	struct vfio_migration *mig = session->mig;
+	u64 fill = vfio_mig_buffer_fill(&session->buffer);
+	u64 start = READ_ONCE(session->buffer.start);
+
+	if (session->ended)
+		return -ENODEV;
+	if (!vfio_mig_is_precopy(mig->state))
+		return -EINVAL;
+	info->initial_bytes = 0;
+	if (start < session->initial_end)
+		info->initial_bytes = session->initial_end - start;
+	info->dirty_bytes = fill - min(fill, info->initial_bytes);
+	if (mig->driver->pending)
+		info->dirty_bytes += mig->driver->pending(mig);
+	return 0;
+}
+
+static long saving_ioctl(struct file *filp, unsigned int cmd,
+			 unsigned long arg)
+{
+	size_t minsz = offsetofend(struct vfio_precopy_info, dirty_bytes);
+	struct vfio_mig_session *session = filp->private_data;
+	struct vfio_precopy_info info;
+	int ret;
+
+	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
+		return -ENOTTY;
+	if (copy_from_user(&info, (void __user *)arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	if (mutex_lock_interruptible(&session->mig->lock))
+		return -ERESTARTSYS;
+	ret = precopy_info(session, &info);
+	mutex_unlock(&session->mig->lock);
+	if (ret)
+		return ret;
+	return copy_to_user((void __user *)arg, &info, minsz) ? -EFAULT : 0;
+}
+
+static int session_release(struct inode *inode, struct file *filp)
+{
+	vfio_mig_session_put(filp->private_data);
+	return 0;
+}
+
+static const struct file_operations saving_fops = {
+	.owner = THIS_MODULE,
+	.read_iter = saving_read,
+	.poll = session_poll,
+	.unlocked_ioctl = saving_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = session_release,
+};
+
+static const struct file_operations resuming_fops = {
+	.owner = THIS_MODULE,
+	.write_iter = resuming_write,
+	.poll = session_poll,
+	.release = session_release,
+};
+
+struct file *vfio_mig_file_create(struct vfio_mig_session *session)
+{
+	struct file *filp;
+
+	filp = anon_inode_getfile("[vfio-migration]",
+				  session->saving ? &saving_fops :
+						    &resuming_fops,
+				  session,
+				  session->saving ? O_RDONLY : O_WRONLY);
+	if (IS_ERR(filp))
+		return filp;
+	stream_open(filp->f_inode, filp);
+	refcount_inc(&session->ref);
+	return filp;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract between the files of vfio-migration.ko.
+ *
+ * Calls go down: device.c (the walk, resets, closes) and the file operations
+ * in file.c -> session.c -> buffer.c and record.c.
+ *
+ * Locks, outermost first.  A task that holds one may take those below it:
+ *
+ *	session io_lock	(file.c) one reader or writer of a data file at a time.
+ *			Held over user copies, and so outside of
+ *	mmap_lock	(mm)
+ *	memory_lock	the device answers; see vfio_migration.memory_lock
+ *	state lock	vfio_migration.lock: state and session of the device,
+ *			and what the driver protects with it
+ *
+ * Whoever ends a session holds the state lock and may be a reset, so it only
+ * tries io_lock.  This is what makes a reset never wait for user memory, and
+ * the reason why none has to be put off.
+ */
+#ifndef VFIO_MIGRATION_PRIVATE_H
+#define VFIO_MIGRATION_PRIVATE_H
+
+#include <linux/refcount.h>
+#include <linux/uio.h>
+#include <linux/vfio_migration.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+/* buffer.c */
+
+/**
+ * struct vfio_mig_buffer - bytes, in the order in which they were added
+ * @chunks: memory for them, by position
+ * @start: where those begin that are still there; moved by the consumer
+ * @end: where they end; moved by the producer
+ *
+ * Takes one producer and one consumer at a time, without a lock.  Memory is
+ * charged to the producer's cgroup.
+ */
+struct vfio_mig_buffer {
+	struct xarray chunks;
+	u64 start;
+	u64 end;
+};
+
+#define VFIO_MIG_CHUNK	SZ_64K
+
+void vfio_mig_buffer_init(struct vfio_mig_buffer *buffer);
+void vfio_mig_buffer_free(struct vfio_mig_buffer *buffer);
+u64 vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer);
+
+/*
+ * Bytes from @from to the end of the buffer, or from its start to @to.  Return
+ * how many were moved, 0 if the buffer is empty, or an error if none were.
+ */
+ssize_t vfio_mig_buffer_add(struct vfio_mig_buffer *buffer,
+			    struct iov_iter *from);
+ssize_t vfio_mig_buffer_take(struct vfio_mig_buffer *buffer,
+			     struct iov_iter *to);
+/* Copies from the middle, and leaves the bytes there. */
+int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
+			 size_t len);
+
+/* session.c */
+
+/**
+ * struct vfio_mig_session - the stream of one stay in the saving group or in
+ *	RESUMING
+ * @ref: one for the device as long as the session lasts, one for the file
+ * @mig: whose session it is; a reference keeps its memory and its module
+ * @wait: woken when poll() may have something new to say
+ * @saving: the stream is read; else it is written
+ * @io_lock: see above
+ * @buffer: the stream; if it is written in records, not used.  Producer and
+ *	consumer are who holds the state lock and who holds @io_lock
+ * @bounce: of a written stream of records: bytes on their way; under @io_lock
+ * @ended: the session is over; set under the state lock
+ * @complete: the end of the stream is in the buffer; set under the state lock
+ * @drained: its reader has been told so
+ * @initial_end: where dirty bytes begin; under the state lock
+ * @writer: writes @buffer; under the state lock
+ * @reader: reads what comes in records; under the state lock
+ *
+ * The file may outlive the session, and the session its file.
+ */
+struct vfio_mig_session {
+	refcount_t ref;
+	struct vfio_migration *mig;
+	wait_queue_head_t wait;
+	bool saving;
+	struct mutex io_lock;	/* see above */
+	struct vfio_mig_buffer buffer;
+	void *bounce;
+	bool ended;
+	bool complete;
+	bool drained;
+	u64 initial_end;
+	struct vfio_mig_writer writer;
+	struct vfio_mig_reader reader;
+};
+
+/* All of these with the state lock held, but put() and drop_data() */
+struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving);
+void vfio_mig_session_end(struct vfio_migration *mig);
+void vfio_mig_session_put(struct vfio_mig_session *session);
+/* Frees the data of an ended session unless somebody is at it. */
+void vfio_mig_session_drop_data(struct vfio_mig_session *session);
+/* Has save() write what is due in mig->state. */
+int vfio_mig_session_save(struct vfio_mig_session *session);
+/* Takes in bytes of a stream of records. */
+int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
+			  size_t len);
+/* Is what was written a whole stream? */
+int vfio_mig_session_check(struct vfio_mig_session *session);
+
+/* file.c */
+struct file *vfio_mig_file_create(struct vfio_mig_session *session);
+
+/* device.c */
+
+/* memory_lock, for reading, and the state lock */
+int vfio_mig_lock_interruptible(struct vfio_migration *mig);
+void vfio_mig_unlock(struct vfio_migration *mig);
+
+static inline bool vfio_mig_is_precopy(enum vfio_device_mig_state state)
+{
+	return state == VFIO_DEVICE_STATE_PRE_COPY ||
+	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+}
+
+static inline bool vfio_mig_is_saving(enum vfio_device_mig_state state)
+{
+	return state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       vfio_mig_is_precopy(state);
+}
+
+#endif /* VFIO_MIGRATION_PRIVATE_H */

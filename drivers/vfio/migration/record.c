@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Writer and reader of the record stream, which
+ * uapi/linux/vfio_migration_stream.h describes.  Pure logic on memory: no
+ * device, no lock, no file.
+ *
+ * The reader is given bytes as they come, in whatever pieces, and relies on
+ * none before their checksum: it works in units (a header, a block of
+ * payload), each of which ends with its checksum.  A unit that lies in one
+ * piece is not copied.
+ */
+#include <linux/crc32c.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/limits.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
+#include <linux/vfio_migration.h>
+
+#define CRC_SIZE	sizeof(__le32)
+#define END_VERSION	1
+
+/* ---- Writer ---- */
+
+static int write_bytes(struct vfio_mig_writer *writer, const void *data,
+		       size_t len)
+{
+	writer->bytes += len;
+	return writer->put(writer, data, len);
+}
+
+/* A header: its last word is the checksum. */
+static int write_header(struct vfio_mig_writer *writer, void *header,
+			size_t size)
+{
+	writer->crc = crc32c(writer->crc, header, size - CRC_SIZE);
+	put_unaligned_le32(~writer->crc, header + size - CRC_SIZE);
+	return write_bytes(writer, header, size);
+}
+
+/**
+ * vfio_mig_write_header - begin a stream
+ * @writer: whose put() is set
+ * @format: name of the record format
+ * @format_version: its version
+ *
+ * Return: 0, or the error of put().
+ */
+int vfio_mig_write_header(struct vfio_mig_writer *writer, const char *format,
+			  u16 format_version)
+{
+	struct vfio_mig_stream_header header = {
+		.magic = VFIO_MIG_STREAM_MAGIC,
+		.version = cpu_to_le16(VFIO_MIG_STREAM_VERSION),
+		.format_version = cpu_to_le16(format_version),
+	};
+
+	int ret;
+
+	strtomem_pad(header.format, format, 0);
+	writer->left = 0;
+	writer->crc = ~0;
+	ret = write_header(writer, &header, sizeof(header));
+	writer->bytes = 0;
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_write_header);
+
+/**
+ * vfio_mig_record_begin - begin a record
+ * @writer: between two records
+ * @type: type of the record
+ * @version: version of its payload
+ * @flags: VFIO_MIG_RECORD_MANDATORY or 0
+ * @length: bytes of payload, which vfio_mig_record_data() is to write next
+ *
+ * Return: 0, -EINVAL if the record before is not complete, or the error of
+ * put().
+ */
+int vfio_mig_record_begin(struct vfio_mig_writer *writer, u16 type,
+			  u16 version, u32 flags, u64 length)
+{
+	struct vfio_mig_record_header header = {
+		.type = cpu_to_le16(type),
+		.version = cpu_to_le16(version),
+		.flags = cpu_to_le32(flags),
+		.length = cpu_to_le64(length),
+	};
+
+	if (writer->left)
+		return -EINVAL;
+	writer->left = length;
+	writer->block_left = min_t(u64, length, VFIO_MIG_BLOCK_SIZE);
+	return write_header(writer, &header, sizeof(header));
+}
+EXPORT_SYMBOL_GPL(vfio_mig_record_begin);
+
+/**
+ * vfio_mig_record_data - write payload
+ * @writer: in a record
+ * @data: the next bytes of the payload
+ * @len: how many
+ *
+ * Return: 0, -EINVAL if this is more than was announced, or the error of
+ * put().
+ */
+int vfio_mig_record_data(struct vfio_mig_writer *writer, const void *data,
+			 size_t len)
+{
+	__le32 crc;
+	size_t part;
+	int ret;
+
+	if (len > writer->left)
+		return -EINVAL;
+	for (; len; len -= part, data += part) {
+		part = min_t(size_t, len, writer->block_left);
+		writer->crc = crc32c(writer->crc, data, part);
+		ret = write_bytes(writer, data, part);
+		if (ret)
+			return ret;
+		writer->left -= part;
+		writer->block_left -= part;
+		if (writer->block_left)
+			continue;
+		crc = cpu_to_le32(~writer->crc);
+		ret = write_bytes(writer, &crc, sizeof(crc));
+		if (ret)
+			return ret;
+		writer->block_left = min_t(u64, writer->left,
+					   VFIO_MIG_BLOCK_SIZE);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_record_data);
+
+/**
+ * vfio_mig_write_record - write a whole record
+ * @writer: between two records
+ * @type: type of the record
+ * @version: version of its payload
+ * @flags: VFIO_MIG_RECORD_MANDATORY or 0
+ * @data: the payload
+ * @len: bytes of it
+ *
+ * Return: 0, -EINVAL if the record before is not complete, or the error of
+ * put().
+ */
+int vfio_mig_write_record(struct vfio_mig_writer *writer, u16 type,
+			  u16 version, u32 flags, const void *data,
+			  size_t len)
+{
+	return vfio_mig_record_begin(writer, type, version, flags, len) ?:
+	       vfio_mig_record_data(writer, data, len);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_write_record);
+
+/**
+ * vfio_mig_write_end - end a stream
+ * @writer: between two records
+ *
+ * Return: 0, -EINVAL if the record before is not complete, or the error of
+ * put().
+ */
+int vfio_mig_write_end(struct vfio_mig_writer *writer)
+{
+	return vfio_mig_record_begin(writer, VFIO_MIG_RECORD_END, END_VERSION,
+				     VFIO_MIG_RECORD_MANDATORY, 0);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_write_end);
+
+/* ---- Reader ---- */
+
+static int take_record(struct vfio_mig_reader *reader, const u8 *unit);
+
+static int refuse(struct vfio_mig_reader *reader, const char *why)
+{
+	reader->why = why;
+	return -EINVAL;
+}
+
+static void expect(struct vfio_mig_reader *reader, size_t size,
+		   int (*take)(struct vfio_mig_reader *reader, const u8 *unit))
+{
+	reader->need = size;
+	reader->take = take;
+}
+
+static int take_header(struct vfio_mig_reader *reader, const u8 *unit)
+{
+	struct vfio_mig_stream_header header;
+	u8 format[sizeof(header.format)];
+
+	memcpy(&header, unit, sizeof(header));
+	strtomem_pad(format, reader->format, 0);
+	if (memcmp(header.magic, VFIO_MIG_STREAM_MAGIC, sizeof(header.magic)))
+		return refuse(reader, "it is not the state of a device");
+	if (le16_to_cpu(header.version) != VFIO_MIG_STREAM_VERSION)
+		return refuse(reader, "its stream is of another version");
+	if (memcmp(header.format, format, sizeof(format)))
+		return refuse(reader, "it is of another kind of device");
+	if (le16_to_cpu(header.format_version) != reader->format_version)
+		return refuse(reader, "the driver that saved it is of a version that does not fit");
+	expect(reader, sizeof(struct vfio_mig_record_header), take_record);
+	return 0;
+}
+
+static int deliver(struct vfio_mig_reader *reader, const void *data,
+		   size_t len)
+{
+	struct vfio_mig_payload *payload = &reader->payload;
+	int ret = 0;
+
+	payload->data = data;
+	payload->len = len;
+	if (payload->type)
+		ret = reader->load(reader, payload, &reader->why);
+	payload->offset += len;
+	return ret;
+}
+
+static int take_block(struct vfio_mig_reader *reader, const u8 *unit)
+{
+	struct vfio_mig_payload *payload = &reader->payload;
+	u64 left;
+	int ret;
+
+	ret = deliver(reader, unit, reader->need - CRC_SIZE);
+	if (ret)
+		return ret;
+	left = payload->length - payload->offset;
+	if (left)
+		expect(reader, min_t(u64, left, VFIO_MIG_BLOCK_SIZE) + CRC_SIZE,
+		       take_block);
+	else
+		expect(reader, sizeof(struct vfio_mig_record_header),
+		       take_record);
+	return 0;
+}
+
+static int take_end(struct vfio_mig_reader *reader, u64 length)
+{
+	unsigned int i;
+
+	if (length)
+		return refuse(reader, "a record has a wrong length");
+	for (i = 0; i < reader->nr_types; i++)
+		if (reader->types[i].flags & VFIO_MIG_TYPE_REQUIRED &&
+		    !(reader->seen & BIT_ULL(i)))
+			return refuse(reader, "a record is missing");
+	reader->complete = true;
+	return 0;
+}
+
+/* A record of a known type, in a known version */
+static int check_known(struct vfio_mig_reader *reader, unsigned int index,
+		       u64 length)
+{
+	const struct vfio_mig_record_type *type = &reader->types[index];
+
+	if (length < type->min_length || length > type->max_length)
+		return refuse(reader, "a record has a wrong length");
+	if (reader->seen & BIT_ULL(index) &&
+	    !(type->flags & VFIO_MIG_TYPE_REPEATS))
+		return refuse(reader, "a record comes twice");
+	reader->seen |= BIT_ULL(index);
+	return 0;
+}
+
+/* Index of the record's type in the table; nr_types if it is not known */
+static unsigned int find_type(const struct vfio_mig_reader *reader, u16 type,
+			      u16 version)
+{
+	unsigned int i;
+
+	for (i = 0; i < reader->nr_types; i++)
+		if (reader->types[i].type == type &&
+		    reader->types[i].version == version)
+			break;
+	return i;
+}
+
+static int take_record(struct vfio_mig_reader *reader, const u8 *unit)
+{
+	struct vfio_mig_record_header header;
+	unsigned int index;
+	u16 type, version;
+	u32 flags;
+	u64 length;
+	bool known;
+	int ret;
+
+	memcpy(&header, unit, sizeof(header));
+	type = le16_to_cpu(header.type);
+	version = le16_to_cpu(header.version);
+	flags = le32_to_cpu(header.flags);
+	length = le64_to_cpu(header.length);
+
+	if (flags & ~VFIO_MIG_RECORD_MANDATORY || header.reserved)
+		return refuse(reader, "a record is newer than this driver");
+	if (!reader->seen && type != VFIO_MIG_RECORD_IDENTITY)
+		return refuse(reader, "it does not say first what it is of");
+	if (type == VFIO_MIG_RECORD_END && version == END_VERSION)
+		return take_end(reader, length);
+
+	index = find_type(reader, type, version);
+	known = index < reader->nr_types;
+	if (!known && (flags & VFIO_MIG_RECORD_MANDATORY || !reader->seen))
+		return refuse(reader, "a record is newer than this driver");
+	if (known) {
+		ret = check_known(reader, index, length);
+		if (ret)
+			return ret;
+	}
+	reader->payload = (struct vfio_mig_payload) {
+		.type = known ? &reader->types[index] : NULL,
+		.length = length,
+	};
+	if (!length)
+		return deliver(reader, NULL, 0);
+	expect(reader, min_t(u64, length, VFIO_MIG_BLOCK_SIZE) + CRC_SIZE,
+	       take_block);
+	return 0;
+}
+
+/* Keeps bytes of a unit that has not come in one piece; returns how many. */
+static ssize_t collect(struct vfio_mig_reader *reader, const u8 *data,
+		       size_t len)
+{
+	if (reader->room < reader->need) {
+		/* Never in the middle of a unit */
+		kvfree(reader->unit);
+		reader->room = 0;
+		reader->unit = kvmalloc(reader->need, GFP_KERNEL_ACCOUNT);
+		if (!reader->unit)
+			return -ENOMEM;
+		reader->room = reader->need;
+	}
+	len = min(len, reader->need - reader->have);
+	memcpy(reader->unit + reader->have, data, len);
+	reader->have += len;
+	return len;
+}
+
+static int take_unit(struct vfio_mig_reader *reader, const u8 *unit)
+{
+	size_t size = reader->need - CRC_SIZE;
+
+	reader->crc = crc32c(reader->crc, unit, size);
+	reader->have = 0;
+	if (get_unaligned_le32(unit + size) != ~reader->crc)
+		return refuse(reader, "a checksum is wrong");
+	return reader->take(reader, unit);
+}
+
+static ssize_t push_unit(struct vfio_mig_reader *reader, const u8 *data,
+			 size_t len)
+{
+	size_t used = reader->need;
+	ssize_t ret;
+
+	if (reader->complete)
+		return refuse(reader, "something follows its end");
+	if (!reader->have && len >= used)
+		return take_unit(reader, data) ?: used;
+	ret = collect(reader, data, len);
+	if (ret > 0 && reader->have == reader->need)
+		ret = take_unit(reader, reader->unit) ?: ret;
+	return ret;
+}
+
+/**
+ * vfio_mig_reader_push - read on
+ * @reader: the reader
+ * @data: the next bytes of the stream
+ * @len: how many
+ *
+ * Return: 0 if all is well so far, else the error for which the stream is
+ * refused, now and at every later call; reader->why may say more.
+ */
+int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
+			 size_t len)
+{
+	ssize_t used;
+
+	if (!reader->take) {
+		reader->crc = ~0;
+		expect(reader, sizeof(struct vfio_mig_stream_header),
+		       take_header);
+	}
+	for (; len && !reader->error; len -= used, data += used) {
+		used = push_unit(reader, data, len);
+		if (used < 0) {
+			reader->error = used;
+			break;
+		}
+	}
+	return reader->error;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reader_push);
+
+/**
+ * vfio_mig_reader_complete - has all of the stream been read, and was it good?
+ * @reader: the reader
+ */
+bool vfio_mig_reader_complete(const struct vfio_mig_reader *reader)
+{
+	return reader->complete && !reader->error;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reader_complete);
+
+/**
+ * vfio_mig_reader_free - free what a reader has allocated
+ * @reader: the reader, which is of no use any more
+ */
+void vfio_mig_reader_free(struct vfio_mig_reader *reader)
+{
+	kvfree(reader->unit);
+	reader->unit = NULL;
+	reader->room = 0;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reader_free);

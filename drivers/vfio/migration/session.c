@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Data sessions: their life, and what a driver's save() and load() have to do
+ * with their stream.  The file through which a user sees it is in file.c.
+ *
+ * The state lock protects whether there is a session, and all that drivers
+ * are asked.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/pm_runtime.h>
+#include <linux/slab.h>
+
+#include "private.h"
+
+static int session_put_bytes(struct vfio_mig_writer *writer, const void *data,
+			     size_t len)
+{
+	struct vfio_mig_session *session =
+		container_of(writer, struct vfio_mig_session, writer);
+	struct kvec vec = { .iov_base = (void *)data, .iov_len = len };
+	struct iov_iter from;
+	ssize_t ret;
+
+	iov_iter_kvec(&from, ITER_SOURCE, &vec, 1, len);
+	ret = vfio_mig_buffer_add(&session->buffer, &from);
+	if (ret < 0)
+		return ret;
+	return ret == len ? 0 : -ENOMEM;
+}
+
+static int session_load_record(struct vfio_mig_reader *reader,
+			       const struct vfio_mig_payload *payload,
+			       const char **why)
+{
+	struct vfio_migration *mig =
+		container_of(reader, struct vfio_mig_session, reader)->mig;
+
+	return mig->driver->load(mig, payload, why);
+}
+
+static void session_free(struct vfio_mig_session *session)
+{
+	struct vfio_device *vdev = session->mig->vdev;
+	struct module *owner = session->mig->driver->owner;
+
+	vfio_mig_buffer_free(&session->buffer);
+	vfio_mig_reader_free(&session->reader);
+	kvfree(session->bounce);
+	mutex_destroy(&session->io_lock);
+	kfree(session);
+	vfio_put_device(vdev);
+	module_put(owner);
+}
+
+void vfio_mig_session_put(struct vfio_mig_session *session)
+{
+	if (refcount_dec_and_test(&session->ref))
+		session_free(session);
+}
+
+static struct vfio_mig_session *session_alloc(struct vfio_migration *mig,
+					      bool saving)
+{
+	const struct vfio_mig_driver *driver = mig->driver;
+	struct vfio_mig_session *session;
+
+	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	if (!session)
+		return NULL;
+	if (!saving && driver->format) {
+		session->bounce = kvmalloc(VFIO_MIG_CHUNK, GFP_KERNEL_ACCOUNT);
+		if (!session->bounce) {
+			kfree(session);
+			return NULL;
+		}
+	}
+	/* The user has the device open: both are there. */
+	__module_get(driver->owner);
+	get_device(&mig->vdev->device);
+	refcount_set(&session->ref, 1);
+	session->mig = mig;
+	session->saving = saving;
+	init_waitqueue_head(&session->wait);
+	mutex_init(&session->io_lock);
+	vfio_mig_buffer_init(&session->buffer);
+	session->writer.put = session_put_bytes;
+	session->reader = (struct vfio_mig_reader) {
+		.format = driver->format,
+		.format_version = driver->format_version,
+		.types = driver->records,
+		.nr_types = driver->nr_records,
+		.load = session_load_record,
+	};
+	return session;
+}
+
+/* The device is open and awake, and stays awake for the session. */
+struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving)
+{
+	const struct vfio_mig_driver *driver = mig->driver;
+	struct vfio_mig_session *session;
+	struct file *filp;
+	int ret = 0;
+
+	session = session_alloc(mig, saving);
+	if (!session)
+		return ERR_PTR(-ENOMEM);
+	if (saving && driver->format)
+		ret = vfio_mig_write_header(&session->writer, driver->format,
+					    driver->format_version);
+	filp = ret ? ERR_PTR(ret) : vfio_mig_file_create(session);
+	if (IS_ERR(filp)) {
+		vfio_mig_session_put(session);
+		return filp;
+	}
+	pm_runtime_get_noresume(mig->vdev->dev);
+	mig->session = session;
+	return filp;
+}
+
+void vfio_mig_session_end(struct vfio_migration *mig)
+{
+	struct vfio_mig_session *session = mig->session;
+
+	lockdep_assert_held(&mig->lock);
+	if (!session)
+		return;
+	mig->session = NULL;
+	pm_runtime_put(mig->vdev->dev);
+	if (READ_ONCE(session->drained))
+		mig->departed = true;
+	WRITE_ONCE(session->ended, true);
+	wake_up_all(&session->wait);
+	vfio_mig_session_drop_data(session);
+	vfio_mig_session_put(session);
+}
+
+void vfio_mig_session_drop_data(struct vfio_mig_session *session)
+{
+	if (!mutex_trylock(&session->io_lock))
+		return;
+	vfio_mig_buffer_free(&session->buffer);
+	kvfree(session->bounce);
+	session->bounce = NULL;
+	mutex_unlock(&session->io_lock);
+}
+
+static int session_save_precopy(struct vfio_mig_session *session)
+{
+	const struct vfio_mig_driver *driver = session->mig->driver;
+	bool first = !session->initial_end;
+	int ret;
+
+	if (!first && (!driver->pending || !driver->pending(session->mig)))
+		return 0;
+	ret = driver->save(session->mig, &session->writer);
+	if (ret < 0)
+		return ret;
+	if (first)
+		session->initial_end = session->buffer.end;
+	return 0;
+}
+
+static int session_save_stopped(struct vfio_mig_session *session)
+{
+	const struct vfio_mig_driver *driver = session->mig->driver;
+	int ret;
+
+	if (session->complete)
+		return 0;
+	ret = driver->save(session->mig, &session->writer);
+	if (ret < 0)
+		return ret;
+	if (ret > 0)
+		return 0;
+	if (driver->format) {
+		ret = vfio_mig_write_end(&session->writer);
+		if (ret)
+			return ret;
+	}
+	WRITE_ONCE(session->complete, true);
+	return 0;
+}
+
+int vfio_mig_session_save(struct vfio_mig_session *session)
+{
+	int ret;
+
+	lockdep_assert_held(&session->mig->lock);
+	if (session->mig->state == VFIO_DEVICE_STATE_STOP_COPY)
+		ret = session_save_stopped(session);
+	else
+		ret = session_save_precopy(session);
+	wake_up_all(&session->wait);
+	return ret;
+}
+
+int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
+			  size_t len)
+{
+	struct vfio_migration *mig = session->mig;
+	struct vfio_mig_reader *reader = &session->reader;
+	int ret;
+
+	lockdep_assert_held(&mig->lock);
+	if (reader->error)
+		return reader->error;
+	ret = vfio_mig_reader_push(reader, data, len);
+	if (ret) {
+		if (reader->why)
+			dev_err_ratelimited(mig->vdev->dev,
+					    "the state to be loaded is refused: %s\n",
+					    reader->why);
+		return ret;
+	}
+	if (!vfio_mig_reader_complete(reader) || session->complete)
+		return 0;
+	session->complete = true;
+	if (mig->driver->load_end)
+		reader->error = mig->driver->load_end(mig);
+	return reader->error;
+}
+
+int vfio_mig_session_check(struct vfio_mig_session *session)
+{
+	struct vfio_migration *mig = session->mig;
+
+	if (!mig->driver->format)
+		return 0;
+	if (session->reader.error)
+		return session->reader.error;
+	if (session->complete)
+		return 0;
+	dev_err_ratelimited(mig->vdev->dev,
+			    "the state to be loaded is cut short: see why the source has not sent all of it\n");
+	return -EINVAL;
+}
+
+/**
+ * vfio_mig_write - append bytes to a stream that is not made of records
+ * @to: what save() was given
+ * @data: the bytes
+ * @len: how many
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len)
+{
+	to->bytes += len;
+	return to->put(to, data, len);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_write);
+
+/**
+ * vfio_mig_loaded - bytes that were written in RESUMING
+ * @mig: migration of a driver without record format; in RESUMING, state lock
+ *	held
+ */
+u64 vfio_mig_loaded(struct vfio_migration *mig)
+{
+	return vfio_mig_buffer_fill(&mig->session->buffer);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_loaded);
+
+/**
+ * vfio_mig_read_loaded - look at bytes that were written in RESUMING
+ * @mig: migration of a driver without record format; in RESUMING, state lock
+ *	held
+ * @offset: where to begin
+ * @data: where to put them
+ * @len: how many
+ *
+ * Return: 0, or -EINVAL if so many were not written.
+ */
+int vfio_mig_read_loaded(struct vfio_migration *mig, u64 offset, void *data,
+			 size_t len)
+{
+	return vfio_mig_buffer_peek(&mig->session->buffer, offset, data, len);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_read_loaded);

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The migration library for VFIO drivers (vfio-migration.ko).
+ *
+ * A driver embeds a struct vfio_migration in its device and describes itself
+ * in a struct vfio_mig_driver: the arcs of the state machine, what its state
+ * consists of, how it falls silent.  The library does the rest: the walk over
+ * the arcs, the state lock, the data files, the stream, and what resets and
+ * closes do to all of them.  Documentation/driver-api/vfio-migration.rst has
+ * an example.
+ *
+ * Works with the vfio.ko of this tree as well as with that of Linux 6.12.
+ */
+#ifndef VFIO_MIGRATION_H
+#define VFIO_MIGRATION_H
+
+#include <linux/minmax.h>
+#include <linux/mutex.h>
+#include <linux/rwsem.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+#include <uapi/linux/vfio_migration_stream.h>
+
+struct module;
+struct vfio_mig_session;
+struct vfio_migration;
+
+/* ---- The record stream ---- */
+
+/**
+ * struct vfio_mig_writer - writes a stream
+ * @put: takes the bytes, all or none of them; returns 0 or an error
+ * @bytes: how many were written after the header
+ *
+ * After an error nothing more is to be written.
+ */
+struct vfio_mig_writer {
+	int (*put)(struct vfio_mig_writer *writer, const void *data,
+		   size_t len);
+	u64 bytes;
+	/* private: */
+	u64 left;		/* of the payload that was begun */
+	u32 block_left;		/* of its current block */
+	u32 crc;
+};
+
+int vfio_mig_write_header(struct vfio_mig_writer *writer, const char *format,
+			  u16 format_version);
+int vfio_mig_record_begin(struct vfio_mig_writer *writer, u16 type,
+			  u16 version, u32 flags, u64 length);
+int vfio_mig_record_data(struct vfio_mig_writer *writer, const void *data,
+			 size_t len);
+int vfio_mig_write_record(struct vfio_mig_writer *writer, u16 type,
+			  u16 version, u32 flags, const void *data,
+			  size_t len);
+int vfio_mig_write_end(struct vfio_mig_writer *writer);
+
+/**
+ * vfio_mig_record_size - bytes that a record takes in a stream
+ * @length: bytes of payload
+ */
+static inline u64 vfio_mig_record_size(u64 length)
+{
+	return sizeof(struct vfio_mig_record_header) + length +
+	       (length / VFIO_MIG_BLOCK_SIZE +
+		!!(length % VFIO_MIG_BLOCK_SIZE)) * sizeof(__le32);
+}
+
+/* Without this record a stream is not complete. */
+#define VFIO_MIG_TYPE_REQUIRED		BIT(0)
+/* It may come again. */
+#define VFIO_MIG_TYPE_REPEATS		BIT(1)
+
+/* How many types of records a driver may have */
+#define VFIO_MIG_TYPES_MAX		64
+
+/**
+ * struct vfio_mig_record_type - a type of record that a driver knows
+ * @type: VFIO_MIG_RECORD_IDENTITY, or a number of the driver's own
+ * @version: the one version that it knows
+ * @flags: VFIO_MIG_TYPE_*
+ * @min_length: a payload has at least this many bytes ...
+ * @max_length: ... and at most that many
+ */
+struct vfio_mig_record_type {
+	u16 type;
+	u16 version;
+	u32 flags;
+	u64 min_length;
+	u64 max_length;
+};
+
+/**
+ * struct vfio_mig_payload - verified bytes of a record
+ * @type: the record's type; an element of the driver's table
+ * @length: bytes of the whole payload
+ * @offset: where in it these bytes are
+ * @data: the bytes, without any alignment
+ * @len: how many: all, unless @length exceeds VFIO_MIG_BLOCK_SIZE
+ *
+ * The parts of a payload come in order.
+ */
+struct vfio_mig_payload {
+	const struct vfio_mig_record_type *type;
+	u64 length;
+	u64 offset;
+	const void *data;
+	size_t len;
+};
+
+/**
+ * struct vfio_mig_reader - reads a stream, as it comes
+ * @format: whose records these are to be
+ * @format_version: in which version
+ * @types: what is known; the first is VFIO_MIG_RECORD_IDENTITY
+ * @nr_types: how many
+ * @load: takes in verified bytes; an error refuses the stream, and *why may
+ *	say the reason
+ * @why: what is wrong, after an error; may be NULL
+ *
+ * Everything up to here is set up by the caller, with the rest zeroed.
+ */
+struct vfio_mig_reader {
+	const char *format;
+	u16 format_version;
+	const struct vfio_mig_record_type *types;
+	unsigned int nr_types;
+	int (*load)(struct vfio_mig_reader *reader,
+		    const struct vfio_mig_payload *payload, const char **why);
+	const char *why;
+	/* private: */
+	int (*take)(struct vfio_mig_reader *reader, const u8 *unit);
+	size_t need;		/* of the unit that is being read ... */
+	size_t have;		/* ... so much is in @unit */
+	size_t room;		/* allocated for @unit */
+	u8 *unit;
+	struct vfio_mig_payload payload;	/* the record being read */
+	u64 seen;		/* bits: elements of @types */
+	u32 crc;
+	bool complete;
+	int error;
+};
+
+int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
+			 size_t len);
+bool vfio_mig_reader_complete(const struct vfio_mig_reader *reader);
+void vfio_mig_reader_free(struct vfio_mig_reader *reader);
+
+/* ---- Devices ---- */
+
+/* The arc needs memory_lock held for writing; it opens a session. */
+#define VFIO_MIG_ARC_EXCLUSIVE		BIT(0)
+
+/**
+ * struct vfio_mig_arc - a move from one state to the next
+ * @from: where it begins
+ * @to: where it ends
+ * @take: does it: returns 0 or an error, after which the device is as before,
+ *	unless vfio_mig_error() was called.  NULL: nothing to do
+ * @flags: VFIO_MIG_ARC_*
+ */
+struct vfio_mig_arc {
+	enum vfio_device_mig_state from;
+	enum vfio_device_mig_state to;
+	int (*take)(struct vfio_migration *mig);
+	unsigned int flags;
+};
+
+/**
+ * struct vfio_mig_driver - what a driver has to say about migration
+ * @owner: THIS_MODULE
+ * @flags: VFIO_MIGRATION_*
+ * @arcs: all arcs of a device with @flags, as the table in
+ *	Documentation/driver-api/vfio-migration.rst lists them
+ * @nr_arcs: how many
+ * @format: name of the record format; NULL: the stream is bytes that mean
+ *	nothing to the library, and @records, @load and @load_end are not used
+ * @format_version: its version
+ * @records: the types of records; the first is VFIO_MIG_RECORD_IDENTITY
+ * @nr_records: how many
+ * @max_bytes: without a format: more is not taken in RESUMING
+ * @save: append to the stream what is to be sent in mig->state.  Called when a
+ *	session opens in a PRE_COPY state, when STOP_COPY is reached, and, when
+ *	all of that has been read, again: in PRE_COPY if @pending says so, in
+ *	STOP_COPY if the call before has returned 1.  @to->bytes is 0 where a
+ *	stream begins.  Returns 0, 1 (STOP_COPY only: there is more) or an
+ *	error; the arc that led here is then as if it had not been taken,
+ *	unless vfio_mig_error() was called
+ * @pending: bytes that @save would append now, exactly; in PRE_COPY.  Looks
+ *	at memory only.  Optional: none
+ * @load: take in a part of a record.  Nothing of it comes into effect before
+ *	the arc RESUMING -> STOP.  An error refuses the stream for good; *why
+ *	can be set to the reason, which is logged
+ * @load_end: the stream is complete; the last chance to refuse it before the
+ *	VMM relies on it.  Optional
+ * @data_size: how many bytes a save would yield; in every state
+ * @quiesce: stop DMA and interrupts whatever it takes: the device goes to
+ *	ERROR
+ * @reset: the device has been reset: mig->state is still what it was
+ * @close: the last user closes the device.  @departed: the state was read to
+ *	its end, and the device has not run since: its user is elsewhere.
+ *	memory_lock is held for writing.  Optional
+ *
+ * All of them are called with the state lock held, and end in bounded time.
+ * With the exception of @reset, @data_size and @pending, memory_lock is held,
+ * too.  None may touch user memory, or take a lock outside of the state lock;
+ * the PCI device lock, which a reset holds, may be tried.
+ */
+struct vfio_mig_driver {
+	struct module *owner;
+	unsigned int flags;
+	const struct vfio_mig_arc *arcs;
+	unsigned int nr_arcs;
+	const char *format;
+	u16 format_version;
+	const struct vfio_mig_record_type *records;
+	unsigned int nr_records;
+	u64 max_bytes;
+
+	int (*save)(struct vfio_migration *mig, struct vfio_mig_writer *to);
+	u64 (*pending)(struct vfio_migration *mig);
+	int (*load)(struct vfio_migration *mig,
+		    const struct vfio_mig_payload *payload, const char **why);
+	int (*load_end)(struct vfio_migration *mig);
+	unsigned long (*data_size)(struct vfio_migration *mig);
+	void (*quiesce)(struct vfio_migration *mig);
+	void (*reset)(struct vfio_migration *mig);
+	void (*close)(struct vfio_migration *mig, bool departed);
+};
+
+#define VFIO_MIG_STATE_COUNT	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
+
+/**
+ * struct vfio_migration - the migration side of a device
+ * @driver: set up by vfio_mig_init()
+ * @vdev: the device
+ * @memory_lock: held for reading around all that reaches the device, and for
+ *	writing by resets; vfio_pci_core_device.memory_lock, or NULL
+ * @lock: the state lock.  Inside of @memory_lock and of the PCI device lock.
+ *	Never held while user memory is touched, and so not by anybody who waits
+ *	for mmap_lock: a reset can take it at any time and waits for bounded
+ *	time only.  A driver may take it, too
+ * @state: the state; under @lock
+ *
+ * The rest is the library's.
+ */
+struct vfio_migration {
+	const struct vfio_mig_driver *driver;
+	struct vfio_device *vdev;
+	struct rw_semaphore *memory_lock;
+	struct mutex lock;	/* see above */
+	enum vfio_device_mig_state state;
+	/* private: */
+	struct vfio_migration_ops ops;
+	struct vfio_mig_session *session;
+	bool departed;
+	u8 exclusive;		/* bits: targets of VFIO_MIG_ARC_EXCLUSIVE */
+	/* Index of the arc in driver->arcs, plus 1 */
+	u8 arc[VFIO_MIG_STATE_COUNT][VFIO_MIG_STATE_COUNT];
+};
+
+int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
+		  struct rw_semaphore *memory_lock,
+		  const struct vfio_mig_driver *driver);
+void vfio_mig_release(struct vfio_migration *mig);
+void vfio_mig_close(struct vfio_migration *mig);
+void vfio_mig_reset_prepare(struct vfio_migration *mig);
+void vfio_mig_reset_done(struct vfio_migration *mig);
+void vfio_mig_error(struct vfio_migration *mig);
+void vfio_mig_changed(struct vfio_migration *mig);
+
+int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len);
+u64 vfio_mig_loaded(struct vfio_migration *mig);
+int vfio_mig_read_loaded(struct vfio_migration *mig, u64 offset, void *data,
+			 size_t len);
+
+/**
+ * vfio_mig_is_running - does the device serve its user?
+ * @mig: migration; state lock held
+ *
+ * Return: true in RUNNING and PRE_COPY.  In their P2P variants the device
+ * serves accesses, but begins no DMA of certain kinds.
+ */
+static inline bool vfio_mig_is_running(const struct vfio_migration *mig)
+{
+	return mig->state == VFIO_DEVICE_STATE_RUNNING ||
+	       mig->state == VFIO_DEVICE_STATE_PRE_COPY;
+}
+
+#endif /* VFIO_MIGRATION_H */
