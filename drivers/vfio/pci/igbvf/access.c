@@ -9,7 +9,7 @@
 
 #include "igbvf.h"
 
-#define VMBMEM_END	(VMBMEM + VMBMEM_WORDS * sizeof(u32))
+#define VMBMEM_END	(VMBMEM + IGBVF_VMBMEM_WORDS * sizeof(u32))
 
 /* A guest reads a register; locks held. */
 static u32 page0_read(struct igbvf_device *vf, u32 offset)
@@ -21,7 +21,7 @@ static u32 page0_read(struct igbvf_device *vf, u32 offset)
 	if (igbvf_stats_read(vf, offset, &value))
 		return value;
 	if (offset >= VMBMEM && offset < VMBMEM_END &&
-	    vf->state != VFIO_DEVICE_STATE_RUNNING)
+	    !igbvf_serves(vf))
 		return vf->image.mbx.mem[(offset - VMBMEM) / sizeof(u32)];
 	return igbvf_read(vf, offset);
 }
@@ -29,14 +29,16 @@ static u32 page0_read(struct igbvf_device *vf, u32 offset)
 /* A guest writes a register; locks held.  What does not run does not react. */
 static void page0_write(struct igbvf_device *vf, u32 offset, u32 value)
 {
-	if (vf->state != VFIO_DEVICE_STATE_RUNNING && offset < SZ_4K)
+	if (!igbvf_serves(vf) && offset < SZ_4K)
 		return;
 	if (offset == V2PMAILBOX) {
 		igbvf_mbx_guest_write(vf, value);
 		return;
 	}
-	if (offset == VTCTRL && value & VTCTRL_RST)
+	if (offset == VTCTRL && value & VTCTRL_RST) {
 		igbvf_mbx_reset(vf);
+		igbvf_queues_reset(vf);
+	}
 	igbvf_write(vf, offset, value);
 }
 
@@ -48,7 +50,7 @@ static int page0_access(struct igbvf_device *vf, u32 offset, u32 *value,
 	int ret = 0;
 
 	down_read(&vf->core.memory_lock);
-	mutex_lock(&vf->lock);
+	mutex_lock(&vf->mig.lock);
 	if (pdev->current_state == PCI_D3hot ||
 	    pdev->current_state == PCI_D3cold)
 		ret = -EIO;
@@ -56,7 +58,8 @@ static int page0_access(struct igbvf_device *vf, u32 offset, u32 *value,
 		page0_write(vf, offset, *value);
 	else
 		*value = page0_read(vf, offset);
-	mutex_unlock(&vf->lock);
+	vfio_mig_changed(&vf->mig);	/* perhaps: the PF has answered */
+	mutex_unlock(&vf->mig.lock);
 	up_read(&vf->core.memory_lock);
 	return ret;
 }
@@ -133,9 +136,9 @@ static bool is_running(struct igbvf_device *vf)
 {
 	bool running;
 
-	mutex_lock(&vf->lock);
-	running = vf->state == VFIO_DEVICE_STATE_RUNNING;
-	mutex_unlock(&vf->lock);
+	mutex_lock(&vf->mig.lock);
+	running = vfio_mig_is_running(&vf->mig);
+	mutex_unlock(&vf->mig.lock);
 	return running;
 }
 
@@ -145,9 +148,9 @@ static int command_show(struct igbvf_device *vf, u8 __user *byte)
 	bool add;
 	u8 value;
 
-	mutex_lock(&vf->lock);
-	add = vf->state != VFIO_DEVICE_STATE_RUNNING && vf->bus_master;
-	mutex_unlock(&vf->lock);
+	mutex_lock(&vf->mig.lock);
+	add = !vfio_mig_is_running(&vf->mig) && vf->bus_master;
+	mutex_unlock(&vf->mig.lock);
 	if (!add)
 		return 0;
 	if (get_user(value, byte) ||
@@ -212,9 +215,9 @@ ssize_t igbvf_region_write(struct vfio_device *vdev, const char __user *buf,
 		was_running = command >= 0 && is_running(vf);
 		ret = vfio_pci_core_write(vdev, buf, count, ppos);
 		if (command >= 0 && ret > command) {
-			mutex_lock(&vf->lock);
+			mutex_lock(&vf->mig.lock);
 			igbvf_command_written(vf, was_running);
-			mutex_unlock(&vf->lock);
+			mutex_unlock(&vf->mig.lock);
 		}
 		return ret;
 	}

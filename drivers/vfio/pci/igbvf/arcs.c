@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration state of a VF: one function per arc, and the walk over them.
- * What an arc does to the device is elsewhere (queues.c, mailbox.c, stats.c);
- * here is the order of it, bus mastering, and what becomes of the state when
- * something fails or the VF is reset.
+ * The migration of a VF, as vfio-migration wants it described: one function
+ * per arc, saving, loading.  What these do to the device is elsewhere
+ * (queues.c, mailbox.c, stats.c); here is the order of it, and bus mastering.
+ *
+ * The VF can't tell peer-to-peer DMA apart, so RUNNING_P2P stops all of it.
+ * Page 0 is served there, and doorbells are kept; other registers are set
+ * from the image when DMA begins again.
  */
-#include <linux/file.h>
 #include <linux/iopoll.h>
-#include <linux/ktime.h>
 
 #include "igbvf.h"
 
@@ -58,7 +59,7 @@ void igbvf_command_written(struct igbvf_device *vf, bool was_running)
 {
 	bool on;
 
-	if (vf->state == VFIO_DEVICE_STATE_RUNNING)
+	if (vfio_mig_is_running(&vf->mig))
 		return;
 	on = bus_master_get(vf);
 	/* If the VF stopped meanwhile, that has seen the wish. */
@@ -98,84 +99,77 @@ static int flr(struct igbvf_device *vf)
 	return ret;
 }
 
-/* ---- Arcs: NULL, a session's file, or an error ---- */
+/* ---- Arcs ---- */
 
 /* Not to be trusted any more: no DMA, and nothing but a reset helps. */
-static struct file *fail(struct igbvf_device *vf, int error)
+static int fail(struct igbvf_device *vf, int error)
 {
-	bus_master_set(vf, false);
-	igbvf_session_end(vf);
-	vf->state = VFIO_DEVICE_STATE_ERROR;
-	return ERR_PTR(error);
+	vfio_mig_error(&vf->mig);
+	return error;
 }
 
-static struct file *running_stop(struct igbvf_device *vf)
+static void quiesce(struct vfio_migration *mig)
 {
+	bus_master_set(mig_to_igbvf(mig), false);
+}
+
+static int stop_dma(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
 	int ret;
 
+	memory_on(vf);
 	if (vf_is_gone(vf))
-		return ERR_PTR(-EIO);
-	igbvf_mbx_settle(vf);
+		return -EIO;
 	vf->bus_master = bus_master_get(vf);
 	ret = igbvf_queues_stop(vf);
 	igbvf_queues_park(vf);
 	bus_master_set(vf, false);
 	if (!pci_wait_for_pending_transaction(vf->core.pdev))
 		ret = -EIO;
-	if (ret) {
-		igbvf_err(vf, "can't be stopped: reset the device\n");
-		return fail(vf, ret);
-	}
-	igbvf_stats_stop(vf);
-	return NULL;
+	if (!ret)
+		return 0;
+	igbvf_err(vf, "can't be stopped: reset the device\n");
+	return fail(vf, ret);
 }
 
 /* After a load as well as after a save that came to nothing */
-static struct file *stop_running(struct igbvf_device *vf)
+static int start_dma(struct vfio_migration *mig)
 {
+	struct igbvf_device *vf = mig_to_igbvf(mig);
 	int ret;
 
+	memory_on(vf);
 	if (vf_is_gone(vf))
-		return ERR_PTR(-EIO);
+		return -EIO;
 	ret = igbvf_queues_load(vf);
 	if (ret)
 		return fail(vf, ret);
-	igbvf_stats_run(vf);
 	bus_master_set(vf, vf->bus_master);
 	ret = igbvf_queues_run(vf);
-	if (ret) {
-		igbvf_queues_park(vf);
-		return fail(vf, ret);
-	}
-	vf->departed = false;
-	return NULL;
+	if (!ret)
+		return 0;
+	igbvf_queues_park(vf);
+	return fail(vf, ret);
 }
 
-static struct file *stop_stop_copy(struct igbvf_device *vf)
+static int stop_serving(struct vfio_migration *mig)
 {
-	struct file *filp;
-	const char *why;
+	struct igbvf_device *vf = mig_to_igbvf(mig);
 
-	igbvf_queues_doorbells(vf);
-	vf->image.identity = vf->self;
-	why = igbvf_image_check(&vf->image, &vf->self);
-	if (why) {
-		igbvf_err(vf, "can't be saved in the state that its guest has left it in: %s\n",
-			  why);
-		return ERR_PTR(-EIO);
-	}
-	filp = igbvf_session_open(vf, true);
-	if (IS_ERR(filp))
-		return filp;
-	igbvf_encode(&vf->image, vf->session->data);
-	vf->session->len = IGBVF_STREAM_SIZE;
-	return filp;
+	memory_on(vf);
+	if (vf_is_gone(vf))
+		return -EIO;
+	igbvf_mbx_settle(vf);
+	igbvf_stats_stop(vf);
+	return 0;
 }
 
-static struct file *stop_copy_stop(struct igbvf_device *vf)
+static int start_serving(struct vfio_migration *mig)
 {
-	igbvf_session_end(vf);
-	return NULL;
+	memory_on(mig_to_igbvf(mig));
+	igbvf_stats_run(mig_to_igbvf(mig));
+	return 0;
 }
 
 /*
@@ -183,185 +177,186 @@ static struct file *stop_copy_stop(struct igbvf_device *vf)
  * it is done now, as long as the VM still runs elsewhere; and a PF that does
  * not answer is found now.
  */
-static struct file *stop_resuming(struct igbvf_device *vf)
+static int begin_load(struct vfio_migration *mig)
 {
-	struct file *filp;
+	struct igbvf_device *vf = mig_to_igbvf(mig);
 	u32 mac[2];
 	int ret;
 
-	filp = igbvf_session_open(vf, false);
-	if (IS_ERR(filp))
-		return filp;
+	memory_on(vf);
 	ret = flr(vf);
-	if (ret && ret != -EAGAIN)
-		fail(vf, ret);
 	if (ret)
-		goto err_session;
+		return ret == -EAGAIN ? ret : fail(vf, ret);
 	memset(&vf->image, 0, sizeof(vf->image));
+	memset(&vf->incoming, 0, sizeof(vf->incoming));
 	igbvf_queues_park(vf);
-	vf->departed = false;
-	ret = igbvf_pf_reset(vf, mac);
-	if (ret)
-		goto err_session;
-	return filp;
-
-err_session:
-	igbvf_session_end(vf);
-	fput(filp);
-	return ERR_PTR(ret);
+	return igbvf_pf_reset(vf, mac);
 }
 
-static struct file *resuming_stop(struct igbvf_device *vf)
+static int end_load(struct vfio_migration *mig)
 {
-	struct igbvf_session *session = vf->session;
-	int ret = session->error;
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	int ret;
 
-	if (!ret && !session->complete) {
-		igbvf_err(vf, "the state to be loaded ends after %zu bytes\n",
-			  session->len);
-		ret = -EINVAL;
-	}
+	memory_on(vf);
 	/* Has the PF been reset since it was told of the VF? */
-	if (!ret && igbvf_mbx_read(vf) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
-		ret = igbvf_pf_replay(vf, &session->image.pf);
-	if (ret)
-		return ERR_PTR(ret);
-
+	if (igbvf_mbx_read(vf) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD)) {
+		ret = igbvf_pf_replay(vf, &vf->incoming.pf);
+		if (ret)
+			return ret;
+	}
 	igbvf_queues_doorbells(vf);	/* not for the state that comes now */
-	vf->image = session->image;
+	vf->image = vf->incoming;
 	ret = igbvf_queues_load(vf);
 	if (ret)
 		return fail(vf, ret);
 	igbvf_write(vf, VTEICR, VTEI_ALL);
 	igbvf_queues_park(vf);
 	igbvf_mbx_load(vf);
-	igbvf_session_end(vf);
-	return NULL;
+	return 0;
 }
 
-static const struct arc {
-	enum vfio_device_mig_state from, to;
-	struct file *(*function)(struct igbvf_device *vf);
-} arcs[] = {
-	{ VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_STOP, running_stop },
-	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING, stop_running },
-	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY, stop_stop_copy },
-	{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP, stop_copy_stop },
-	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING, stop_resuming },
-	{ VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP, resuming_stop },
+#define ARC(from, to, ...)						\
+	{ VFIO_DEVICE_STATE_##from, VFIO_DEVICE_STATE_##to, __VA_ARGS__ }
+
+static const struct vfio_mig_arc arcs[] = {
+	ARC(RUNNING,		RUNNING_P2P,	stop_dma),
+	ARC(RUNNING_P2P,	RUNNING,	start_dma),
+	ARC(RUNNING_P2P,	STOP,		stop_serving),
+	ARC(STOP,		RUNNING_P2P,	start_serving),
+	ARC(STOP,		STOP_COPY),
+	ARC(STOP_COPY,		STOP),
+	ARC(STOP,		RESUMING,	begin_load,
+						VFIO_MIG_ARC_EXCLUSIVE),
+	ARC(RESUMING,		STOP,		end_load),
+
+	ARC(RUNNING,		PRE_COPY),
+	ARC(PRE_COPY,		RUNNING),
+	ARC(RUNNING_P2P,	PRE_COPY_P2P),
+	ARC(PRE_COPY_P2P,	RUNNING_P2P),
+	ARC(PRE_COPY,		PRE_COPY_P2P,	stop_dma),
+	ARC(PRE_COPY_P2P,	PRE_COPY,	start_dma),
+	ARC(PRE_COPY_P2P,	STOP_COPY,	stop_serving),
 };
 
-static struct file *take_arc(struct igbvf_device *vf,
-			     enum vfio_device_mig_state to)
-{
-	ktime_t start = ktime_get();
-	struct file *filp;
-	unsigned int i;
+/* ---- The stream ---- */
 
-	for (i = 0; i < ARRAY_SIZE(arcs); i++)
-		if (arcs[i].from == vf->state && arcs[i].to == to)
-			break;
-	if (i == ARRAY_SIZE(arcs))
-		return ERR_PTR(-EINVAL);
-	filp = arcs[i].function(vf);
-	if (!IS_ERR(filp))
-		vf->state = to;
-	pci_dbg(vf->core.pdev, "arc %u -> %u: %d, %lld us\n", arcs[i].from, to,
-		PTR_ERR_OR_ZERO(filp), ktime_us_delta(ktime_get(), start));
-	return filp;
+static bool pf_changed(struct igbvf_device *vf)
+{
+	return memcmp(&vf->streamed, &vf->image.pf, sizeof(vf->streamed));
 }
 
-static struct file *walk(struct igbvf_device *vf,
-			 enum vfio_device_mig_state target)
+static u64 pending(struct vfio_migration *mig)
 {
-	enum vfio_device_mig_state next;
-	struct file *filp = NULL;
+	return pf_changed(mig_to_igbvf(mig)) ?
+	       vfio_mig_record_size(sizeof(struct igbvf_pf)) : 0;
+}
+
+/* What a destination may have to refuse */
+static int save_early(struct igbvf_device *vf, struct vfio_mig_writer *to)
+{
+	bool first = !to->bytes;
+	int ret = 0;
+
+	vf->image.identity = vf->self;
+	if (first)
+		ret = igbvf_write_record(to, &vf->image, IGBVF_RECORD_IDENTITY);
+	if (ret || !(first || pf_changed(vf)))
+		return ret;
+	vf->streamed = vf->image.pf;
+	return igbvf_write_record(to, &vf->image, IGBVF_RECORD_PF);
+}
+
+static int save(struct vfio_migration *mig, struct vfio_mig_writer *to)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	enum igbvf_record_type type;
+	const char *why;
 	int ret;
 
-	while (vf->state != target) {
-		if (vf->state == VFIO_DEVICE_STATE_ERROR)
-			return ERR_PTR(-EINVAL);
-		ret = vfio_mig_get_next_state(&vf->core.vdev, vf->state, target,
-					      &next);
-		if (ret)
-			return ERR_PTR(ret);
-		filp = take_arc(vf, next);
-		if (IS_ERR(filp))
-			break;
-	}
-	return filp;
-}
-
-static struct file *igbvf_set_state(struct vfio_device *vdev,
-				    enum vfio_device_mig_state target)
-{
-	struct igbvf_device *vf = to_igbvf(vdev);
-	struct rw_semaphore *memory_lock = &vf->core.memory_lock;
-	bool flr = target == VFIO_DEVICE_STATE_RESUMING;
-	struct file *filp;
-
-	if (flr)
-		down_write(memory_lock);
-	else
-		down_read(memory_lock);
-	mutex_lock(&vf->lock);
+	ret = save_early(vf, to);
+	if (ret || mig->state != VFIO_DEVICE_STATE_STOP_COPY)
+		return ret;
 	memory_on(vf);
-	filp = walk(vf, target);
-	mutex_unlock(&vf->lock);
-	if (flr)
-		up_write(memory_lock);
-	else
-		up_read(memory_lock);
-	return filp;
+	igbvf_queues_doorbells(vf);
+	why = igbvf_image_check(&vf->image, &vf->self);
+	if (why) {
+		igbvf_err(vf, "can't be saved in the state that its guest has left it in: %s\n",
+			  why);
+		return -EIO;
+	}
+	for (type = IGBVF_RECORD_RINGS; !ret && type <= IGBVF_RECORDS; type++)
+		ret = igbvf_write_record(to, &vf->image, type);
+	return ret;
 }
 
-static int igbvf_get_state(struct vfio_device *vdev,
-			   enum vfio_device_mig_state *state)
+static int load(struct vfio_migration *mig,
+		const struct vfio_mig_payload *payload, const char **why)
 {
-	struct igbvf_device *vf = to_igbvf(vdev);
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	int ret;
 
-	mutex_lock(&vf->lock);
-	*state = vf->state;
-	mutex_unlock(&vf->lock);
-	return 0;
+	ret = igbvf_read_record(payload, &vf->incoming, &vf->self, why);
+	if (ret || payload->type->type != IGBVF_RECORD_PF)
+		return ret;
+	memory_on(vf);
+	return igbvf_pf_try(vf, &vf->incoming.pf);
 }
 
-static int igbvf_get_data_size(struct vfio_device *vdev, unsigned long *size)
+/* The last moment for a refusal by the PF that QEMU can deal with */
+static int load_end(struct vfio_migration *mig)
 {
-	*size = IGBVF_STREAM_SIZE;
-	return 0;
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+
+	memory_on(vf);
+	return igbvf_pf_replay(vf, &vf->incoming.pf);
 }
 
-const struct vfio_migration_ops igbvf_migration_ops = {
-	.migration_set_state = igbvf_set_state,
-	.migration_get_state = igbvf_get_state,
-	.migration_get_data_size = igbvf_get_data_size,
-};
-
-/**
- * igbvf_was_reset - the VF was reset from outside
- * @vf: the VF; state lock held, perhaps memory_lock, perhaps closed
- */
-void igbvf_was_reset(struct igbvf_device *vf)
+static unsigned long data_size(struct vfio_migration *mig)
 {
-	igbvf_session_end(vf);
+	return igbvf_stream_size();
+}
+
+/* ---- Resets and close ---- */
+
+static void was_reset(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+
 	igbvf_mbx_reset(vf);
-	vf->departed = false;
-	if (vf->state == VFIO_DEVICE_STATE_RUNNING)
-		return;
-	vf->state = VFIO_DEVICE_STATE_RUNNING;
-	bus_master_set(vf, vf->bus_master);
+	if (!vfio_mig_is_running(mig))
+		bus_master_set(vf, vf->bus_master);
 }
 
-/**
- * igbvf_depart - the VF closes after its guest has gone elsewhere
- * @vf: the VF; memory_lock write-held and state lock held
- */
-void igbvf_depart(struct igbvf_device *vf)
+static void closing(struct vfio_migration *mig, bool departed)
 {
+	struct igbvf_device *vf = mig_to_igbvf(mig);
 	struct igbvf_pf pf = vf->image.pf;
 
-	memory_on(vf);
-	if (!flr(vf))
-		igbvf_pf_forget(vf, &pf);
+	if (departed) {
+		memory_on(vf);
+		if (!flr(vf))
+			igbvf_pf_forget(vf, &pf);
+	}
+	vf->regs = NULL;
 }
+
+const struct vfio_mig_driver igbvf_migration = {
+	.owner = THIS_MODULE,
+	.flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
+		 VFIO_MIGRATION_PRE_COPY,
+	.arcs = arcs,
+	.nr_arcs = ARRAY_SIZE(arcs),
+	.format = IGBVF_STREAM_FORMAT,
+	.format_version = IGBVF_STREAM_VERSION,
+	.records = igbvf_records,
+	.nr_records = IGBVF_RECORDS,
+	.save = save,
+	.pending = pending,
+	.load = load,
+	.load_end = load_end,
+	.data_size = data_size,
+	.quiesce = quiesce,
+	.reset = was_reset,
+	.close = closing,
+};

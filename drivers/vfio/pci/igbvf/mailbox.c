@@ -89,7 +89,7 @@ static void pf_has_address(struct igbvf_pf *pf, u32 head, const u32 mac[2])
 		pf->filters = 0;
 		break;
 	case MBX_FILTER_ADD:
-		if (pf->filters == MBX_FILTERS_MAX)
+		if (pf->filters == IGBVF_PF_FILTERS)
 			break;	/* more than the device has */
 		pf->filter[pf->filters][0] = mac[0];
 		pf->filter[pf->filters][1] = mac[1] & U16_MAX;
@@ -100,7 +100,7 @@ static void pf_has_address(struct igbvf_pf *pf, u32 head, const u32 mac[2])
 
 static void pf_has_multicast(struct igbvf_pf *pf, u32 info, const u32 *hashes)
 {
-	u32 known = min_t(u32, info, MBX_MULTICAST_MAX);
+	u32 known = min_t(u32, info, IGBVF_PF_MULTICASTS);
 
 	memset(pf->multicast, 0, sizeof(pf->multicast));
 	memcpy(pf->multicast, hashes, known / 2 * sizeof(u32));
@@ -116,7 +116,7 @@ static void pf_has_vlan(struct igbvf_pf *pf, bool add, u32 vid)
 	for (i = 0; i < pf->vlans; i++)
 		if (pf->vlan[i] == vid)
 			break;
-	if (add && i == pf->vlans && i < MBX_VLANS_MAX) {
+	if (add && i == pf->vlans && i < IGBVF_PF_VLANS) {
 		pf->vlan[pf->vlans++] = vid;
 	} else if (!add && i < pf->vlans) {
 		pf->vlan[i] = pf->vlan[--pf->vlans];
@@ -205,7 +205,7 @@ u32 igbvf_mbx_guest_read(struct igbvf_device *vf)
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
 	u32 value;
 
-	if (vf->state != VFIO_DEVICE_STATE_RUNNING)
+	if (!igbvf_serves(vf))
 		return mbx->events |
 		       (mbx->flags & IGBVF_MBX_VFU ? V2PMAILBOX_VFU : 0);
 	value = (snoop(vf) & ~V2PMAILBOX_EVENTS) | mbx->events;
@@ -224,7 +224,7 @@ void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value)
 
 	if (value & V2PMAILBOX_REQ) {
 		snoop(vf);	/* what came before is no answer to this */
-		for (i = 0; i < VMBMEM_WORDS; i++)
+		for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
 			vf->image.mbx.mem[i] = igbvf_read(vf, vmbmem(i));
 		request_sent(vf);
 	}
@@ -263,7 +263,7 @@ void igbvf_mbx_settle(struct igbvf_device *vf)
 		 wait_more(&wait, 0));
 
 	if (!(mbx->flags & IGBVF_MBX_REQUEST))
-		for (i = 0; i < VMBMEM_WORDS; i++)
+		for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
 			mbx->mem[i] = igbvf_read(vf, vmbmem(i));
 	mbx->flags &= ~IGBVF_MBX_VFU;
 	if (value & V2PMAILBOX_VFU)
@@ -382,47 +382,58 @@ static int pf_request(struct igbvf_device *vf, const struct igbvf_pf *pf,
 	return -EPERM;
 }
 
-/* MAC and unicast filters; of the latter, those of the VF's last user go. */
-static int replay_addresses(struct igbvf_device *vf, const struct igbvf_pf *pf,
-			    const u32 mac[2])
+static int clear_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
 	u32 answer[3];
-	int ret = 0;
-	u32 i;
 
-	if (!(pf->flags & IGBVF_PF_MAC))
+	return mbx_exchange(vf, MBX_FILTER_CLEAR, pf->mac, 2, answer);
+}
+
+/*
+ * Would the PF take another MAC address than it has for the VF?  One that it
+ * does not care about it does not have yet; one that the administrator has
+ * fixed it refuses to set, even to what it is.
+ */
+static int try_mac(struct igbvf_device *vf, const struct igbvf_pf *pf,
+		   const u32 mac[2])
+{
+	if ((!mac[0] && !mac[1]) || !memcmp(mac, pf->mac, sizeof(pf->mac)))
 		return 0;
-	if (memcmp(mac, pf->mac, sizeof(pf->mac)))
-		ret = pf_request(vf, pf, "its MAC address",
-				 "mac ... (this one)", MBX_SET_MAC, pf->mac, 2);
+	return pf_request(vf, pf, "its MAC address", "mac ... (this one)",
+			  MBX_SET_MAC, mac, 2);
+}
+
+static int set_mac(struct igbvf_device *vf, const struct igbvf_pf *pf,
+		   const u32 mac[2])
+{
+	if (!memcmp(mac, pf->mac, sizeof(pf->mac)))
+		return 0;
+	return pf_request(vf, pf, "its MAC address", "mac ... (this one)",
+			  MBX_SET_MAC, pf->mac, 2);
+}
+
+/* Of the unicast filters those of the VF's last user go. */
+static int replay_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
+{
+	u32 i;
+	int ret;
+
 	/* A VF without trust has none, and is not even allowed to clear them. */
-	if (!ret)
-		ret = mbx_exchange(vf, MBX_FILTER_CLEAR, pf->mac, 2, answer);
+	ret = clear_filters(vf, pf);
 	for (i = 0; i < pf->filters && !ret; i++)
 		ret = pf_request(vf, pf, "a unicast filter", "trust on",
 				 MBX_FILTER_ADD, pf->filter[i], 2);
 	return ret;
 }
 
-/**
- * igbvf_pf_replay - have the PF do for this VF what another did
- * @vf: the VF, resuming
- * @pf: what the other PF acknowledged
- *
- * Return: 0, -EIO if the PF does not answer, -EPERM if it refuses.
- */
-int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
+/* What the PF forgets with the next RESET */
+static int replay_rest(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
-	u32 lpe = pf->lpe ?: MBX_LPE_DEFAULT, mac[2];
+	u32 lpe = pf->lpe ?: MBX_LPE_DEFAULT;
+	int ret = 0;
 	u32 i;
-	int ret;
 
-	if (!(pf->flags & IGBVF_PF_CTS))
-		return 0;	/* the guest's driver will begin with RESET */
-	ret = igbvf_pf_reset(vf, mac);
-	if (!ret)
-		ret = replay_addresses(vf, pf, mac);
-	if (!ret && pf->multicasts)
+	if (pf->multicasts)
 		ret = pf_request(vf, pf, "multicast", "trust on",
 				 MBX_MESSAGE(MBX_SET_MULTICAST, pf->multicasts),
 				 pf->multicast, ARRAY_SIZE(pf->multicast));
@@ -441,6 +452,54 @@ int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
 }
 
 /**
+ * igbvf_pf_try - would the PF do for this VF what another did?
+ * @vf: the VF, resuming
+ * @pf: what the other PF has acknowledged so far
+ *
+ * The guest still runs elsewhere, so the PF must not come to think that its
+ * addresses are here: it would keep frames for them from the wire.  The rest
+ * is harmless as long as the VF's queues are disabled.
+ *
+ * Return: 0, -EIO if the PF does not answer, -EPERM if it refuses.
+ */
+int igbvf_pf_try(struct igbvf_device *vf, const struct igbvf_pf *pf)
+{
+	u32 mac[2];
+	int ret;
+
+	if (!(pf->flags & IGBVF_PF_CTS))
+		return 0;
+	ret = igbvf_pf_reset(vf, mac);
+	if (!ret && pf->flags & IGBVF_PF_MAC)
+		ret = try_mac(vf, pf, mac);
+	if (!ret && pf->filters) {
+		ret = replay_filters(vf, pf);
+		clear_filters(vf, pf);
+	}
+	return ret ?: replay_rest(vf, pf);
+}
+
+/**
+ * igbvf_pf_replay - have the PF do for this VF what another did
+ * @vf: the VF, resuming
+ * @pf: what the other PF acknowledged
+ *
+ * Return: 0, -EIO if the PF does not answer, -EPERM if it refuses.
+ */
+int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
+{
+	u32 mac[2];
+	int ret;
+
+	if (!(pf->flags & IGBVF_PF_CTS))
+		return 0;	/* the guest's driver will begin with RESET */
+	ret = igbvf_pf_reset(vf, mac);
+	if (!ret && pf->flags & IGBVF_PF_MAC)
+		ret = set_mac(vf, pf, mac) ?: replay_filters(vf, pf);
+	return ret ?: replay_rest(vf, pf);
+}
+
+/**
  * igbvf_pf_forget - have the PF forget the guest that was here
  * @vf: the VF, reset by FLR
  * @pf: what the PF did for the guest
@@ -450,10 +509,10 @@ int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
  */
 void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
-	u32 mac[2], answer[3];
+	u32 mac[2];
 
 	if (!igbvf_pf_reset(vf, mac) && pf->filters)
-		mbx_exchange(vf, MBX_FILTER_CLEAR, pf->mac, 2, answer);
+		clear_filters(vf, pf);
 }
 
 /**
@@ -467,7 +526,7 @@ void igbvf_mbx_load(struct igbvf_device *vf)
 
 	igbvf_mbx_read(vf);	/* the guest's events are in the image */
 	mbx_take(vf);
-	for (i = 0; i < VMBMEM_WORDS; i++)
+	for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
 		igbvf_write(vf, vmbmem(i), mbx->mem[i]);
 	if (mbx->flags & IGBVF_MBX_REQUEST) {
 		request_sent(vf);

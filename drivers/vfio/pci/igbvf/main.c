@@ -26,13 +26,11 @@ static int igbvf_open_device(struct vfio_device *vdev)
 	if (ret)
 		goto err_disable;
 
-	mutex_lock(&vf->lock);
+	mutex_lock(&vf->mig.lock);
 	vf->regs = vf->core.barmap[VFIO_PCI_BAR0_REGION_INDEX];
-	vf->state = VFIO_DEVICE_STATE_RUNNING;
-	vf->departed = false;
 	memset(&vf->image, 0, sizeof(vf->image));
 	memset(vf->stats_offset, 0, sizeof(vf->stats_offset));
-	mutex_unlock(&vf->lock);
+	mutex_unlock(&vf->mig.lock);
 	vfio_pci_core_finish_enable(&vf->core);
 	return 0;
 
@@ -43,17 +41,7 @@ err_disable:
 
 static void igbvf_close_device(struct vfio_device *vdev)
 {
-	struct igbvf_device *vf = to_igbvf(vdev);
-
-	down_write(&vf->core.memory_lock);
-	mutex_lock(&vf->lock);
-	igbvf_session_end(vf);
-	if (vf->departed)
-		igbvf_depart(vf);
-	vf->state = VFIO_DEVICE_STATE_RUNNING;
-	vf->regs = NULL;
-	mutex_unlock(&vf->lock);
-	up_write(&vf->core.memory_lock);
+	vfio_mig_close(&to_igbvf(vdev)->mig);
 	vfio_pci_core_close_device(vdev);
 }
 
@@ -161,6 +149,7 @@ static int igbvf_init_dev(struct vfio_device *vdev)
 	struct igbvf_device *vf = to_igbvf(vdev);
 	struct pci_dev *pdev = to_pci_dev(vdev->dev);
 	int vectors = pci_msix_vec_count(pdev);
+	int ret;
 
 	/* Migration relies on both; no 82576 VF is without. */
 	if (!pdev->is_virtfn || vectors < 0 ||
@@ -168,22 +157,20 @@ static int igbvf_init_dev(struct vfio_device *vdev)
 		pci_err(pdev, "is no virtual function of an 82576\n");
 		return -ENODEV;
 	}
-	mutex_init(&vf->lock);
-	vf->state = VFIO_DEVICE_STATE_RUNNING;
 	vf->self = (struct igbvf_identity) {
 		.pci_id = pdev->device << 16 | pdev->vendor,
 		.bar_size = IGBVF_BAR_SIZE,
 		.queues = IGBVF_QUEUES,
 		.vectors = vectors,
 	};
-	vdev->migration_flags = VFIO_MIGRATION_STOP_COPY;
-	vdev->mig_ops = &igbvf_migration_ops;
-	return vfio_pci_core_init_dev(vdev);
+	ret = vfio_mig_init(&vf->mig, vdev, &vf->core.memory_lock,
+			    &igbvf_migration);
+	return ret ?: vfio_pci_core_init_dev(vdev);
 }
 
 static void igbvf_release_dev(struct vfio_device *vdev)
 {
-	mutex_destroy(&to_igbvf(vdev)->lock);
+	vfio_mig_release(&to_igbvf(vdev)->mig);
 	vfio_pci_core_release_dev(vdev);
 }
 
@@ -235,30 +222,23 @@ static struct igbvf_device *pdev_to_igbvf(struct pci_dev *pdev)
 			  dev_get_drvdata(&pdev->dev))->vdev);
 }
 
-/* From here to reset_done() nobody touches the device's registers. */
 static void igbvf_reset_prepare(struct pci_dev *pdev)
 {
-	mutex_lock(&pdev_to_igbvf(pdev)->lock);
+	vfio_mig_reset_prepare(&pdev_to_igbvf(pdev)->mig);
 }
 
 static void igbvf_reset_done(struct pci_dev *pdev)
 {
-	struct igbvf_device *vf = pdev_to_igbvf(pdev);
-
-	igbvf_was_reset(vf);
-	mutex_unlock(&vf->lock);
+	vfio_mig_reset_done(&pdev_to_igbvf(pdev)->mig);
 }
 
 static pci_ers_result_t igbvf_error_detected(struct pci_dev *pdev,
 					     pci_channel_state_t channel)
 {
-	struct igbvf_device *vf = pdev_to_igbvf(pdev);
-
 	/* A frozen link is reset, and the VF with it. */
 	if (channel == pci_channel_io_frozen) {
-		mutex_lock(&vf->lock);
-		igbvf_was_reset(vf);
-		mutex_unlock(&vf->lock);
+		igbvf_reset_prepare(pdev);
+		igbvf_reset_done(pdev);
 	}
 	return vfio_pci_core_aer_err_detected(pdev, channel);
 }

@@ -131,6 +131,18 @@ void igbvf_queues_park(struct igbvf_device *vf)
 		ring_write(vf, i, VTQ_LEN, 0);
 }
 
+/**
+ * igbvf_queues_reset - the guest resets the VF, which disables all queues
+ * @vf: the VF
+ */
+void igbvf_queues_reset(struct igbvf_device *vf)
+{
+	unsigned int i;
+
+	for (i = 0; i < IGBVF_RINGS; i++)
+		vf->image.rings.reg[i][RING_DCTL] &= ~VTQ_DCTL_ENABLE;
+}
+
 /*
  * A tail that is not as the driver has left it is a doorbell that the guest
  * rang while the VF did not run; unless the PF was reset, and all is zero.

@@ -13,14 +13,12 @@
 #define PCI_DEVICE_ID_INTEL_82576_VF	0x10ca
 
 #define IGBVF_BAR_SIZE		0x4000
-#define IGBVF_QUEUES		2	/* receive and transmit queues, each */
 
 /* Page 0: control.  Never touched on the data path. */
 #define VTCTRL			0x0000
 #define VTCTRL_RST		BIT(26)
 #define VTSTATUS		0x0008
 #define VMBMEM			0x0800
-#define VMBMEM_WORDS		16
 #define V2PMAILBOX		0x0c40
 #define V2PMAILBOX_REQ		BIT(0)	/* write: message for the PF */
 #define V2PMAILBOX_ACK		BIT(1)	/* write: message of the PF read */
@@ -101,10 +99,6 @@
 #define MBX_NACK		BIT(30)
 #define MBX_ACK			BIT(31)
 
-/* How much the PF keeps for one VF */
-#define MBX_MULTICAST_MAX	30	/* hashes, two in a word */
-#define MBX_FILTERS_MAX		24	/* RAL/RAH pairs of the device */
-#define MBX_VLANS_MAX		32	/* VLVF entries of the device */
 #define MBX_LPE_MASK		GENMASK(13, 0)	/* VMOLR.RLPML */
 #define MBX_LPE_DEFAULT		1522
 

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stream of a VF's state: encoder, decoder and the rules of what is
- * valid.  Works on memory alone.  The decoder is fed as the bytes come and
- * refuses each record as soon as it is complete, since some users of
- * migration can't deal with a refusal at the end.
+ * The records of a VF's state and the rules of what is valid in them.  Works
+ * on memory alone.  Each record is checked by itself, as soon as it has come,
+ * since some users of migration can't deal with a refusal at the end.
  */
 #include <linux/bitfield.h>
-#include <linux/crc32.h>
 #include <linux/errno.h>
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
@@ -14,8 +12,6 @@
 #include <linux/unaligned.h>
 
 #include "state.h"
-
-#define RECORD_VERSION	1
 
 const struct igbvf_reg igbvf_rx_regs[RING_REGS] = {
 	[RING_DCTL]	= { VTQ_DCTL,	VTQ_RXDCTL_MASK },
@@ -138,7 +134,7 @@ static const char *check_pf(const struct igbvf_image *image,
 		return "unknown flags in the PF's settings";
 	if (pf->flags & IGBVF_PF_MAC && !address_valid(pf->mac))
 		return "the MAC address is not one";
-	if (pf->filters > MBX_FILTERS_MAX || pf->vlans > MBX_VLANS_MAX ||
+	if (pf->filters > IGBVF_PF_FILTERS || pf->vlans > IGBVF_PF_VLANS ||
 	    pf->multicasts > FIELD_MAX(MBX_INFO) ||
 	    pf->promisc > FIELD_MAX(MBX_INFO) || pf->lpe > MBX_LPE_MASK)
 		return "a setting of the PF is out of range";
@@ -157,32 +153,51 @@ static const char *check_stats(const struct igbvf_image *image,
 	return NULL;	/* any count is one */
 }
 
-#define RECORD(record_type, member, function) {			\
-	.type = record_type,						\
-	.offset = offsetof(struct igbvf_image, member),			\
-	.length = sizeof_field(struct igbvf_image, member),		\
-	.check = function,						\
-}
+#define RECORD(name, member, more)					\
+	[IGBVF_RECORD_##name - 1] = {					\
+		.type = IGBVF_RECORD_##name,				\
+		.version = IGBVF_RECORD_VERSION,			\
+		.flags = VFIO_MIG_TYPE_REQUIRED | (more),		\
+		.min_length = sizeof_field(struct igbvf_image, member),	\
+		.max_length = sizeof_field(struct igbvf_image, member),	\
+	}
 
-/* In the order in which they are written */
-static const struct record {
-	u16 type;
-	u16 offset;
-	u16 length;
-	const char *(*check)(const struct igbvf_image *image,
-			     const struct igbvf_identity *self);
-} records[] = {
-	RECORD(IGBVF_RECORD_IDENTITY, identity, check_identity),
-	RECORD(IGBVF_RECORD_RINGS, rings, check_rings),
-	RECORD(IGBVF_RECORD_INTERRUPTS, irq, check_irq),
-	RECORD(IGBVF_RECORD_MAILBOX, mbx, check_mbx),
-	RECORD(IGBVF_RECORD_PF, pf, check_pf),
-	RECORD(IGBVF_RECORD_STATISTICS, stats, check_stats),
+/* By type; each fits one block of the stream, and so comes in one piece */
+const struct vfio_mig_record_type igbvf_records[IGBVF_RECORDS] = {
+	RECORD(IDENTITY, identity, 0),
+	RECORD(PF, pf, VFIO_MIG_TYPE_REPEATS),
+	RECORD(RINGS, rings, 0),
+	RECORD(INTERRUPTS, irq, 0),
+	RECORD(MAILBOX, mbx, 0),
+	RECORD(STATISTICS, stats, 0),
 };
 
-/* In what has been seen of a stream, the bit above theirs stands for END. */
-static_assert(ARRAY_SIZE(records) == IGBVF_RECORDS);
-static_assert(IGBVF_STREAM_SIZE <= IGBVF_STREAM_MAX);
+static const struct {
+	size_t offset;
+	const char *(*check)(const struct igbvf_image *image,
+			     const struct igbvf_identity *self);
+} parts[IGBVF_RECORDS] = {
+	{ offsetof(struct igbvf_image, identity), check_identity },
+	{ offsetof(struct igbvf_image, pf), check_pf },
+	{ offsetof(struct igbvf_image, rings), check_rings },
+	{ offsetof(struct igbvf_image, irq), check_irq },
+	{ offsetof(struct igbvf_image, mbx), check_mbx },
+	{ offsetof(struct igbvf_image, stats), check_stats },
+};
+
+/**
+ * igbvf_stream_size - bytes of a stream, but for changes during PRE_COPY
+ */
+unsigned long igbvf_stream_size(void)
+{
+	unsigned long size = sizeof(struct vfio_mig_stream_header) +
+			     vfio_mig_record_size(0);
+	unsigned int i;
+
+	for (i = 0; i < IGBVF_RECORDS; i++)
+		size += vfio_mig_record_size(igbvf_records[i].max_length);
+	return size;
+}
 
 /**
  * igbvf_image_check - can this state be loaded?
@@ -197,156 +212,56 @@ const char *igbvf_image_check(const struct igbvf_image *image,
 	const char *why = NULL;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(records) && !why; i++)
-		why = records[i].check(image, self);
+	for (i = 0; i < IGBVF_RECORDS && !why; i++)
+		why = parts[i].check(image, self);
 	return why;
 }
 
-static u8 *put_record(u8 *to, u16 type, const u32 *payload, u16 length)
-{
-	struct igbvf_record_header header = {
-		.type = cpu_to_le16(type),
-		.version = cpu_to_le16(RECORD_VERSION),
-		.flags = cpu_to_le16(IGBVF_RECORD_MANDATORY),
-		.length = cpu_to_le16(length),
-	};
-	u16 i;
-
-	memcpy(to, &header, sizeof(header));
-	to += sizeof(header);
-	for (i = 0; i < length; i += sizeof(u32))
-		put_unaligned_le32(*payload++, to + i);
-	return to + length;
-}
-
-static u32 checksum(const u8 *stream, size_t len)
-{
-	return ~__crc32c_le(~0, stream, len);
-}
-
 /**
- * igbvf_encode - write a state as a stream
+ * igbvf_write_record - append a part of a state to a stream
+ * @to: the stream
  * @image: the state
- * @stream: IGBVF_STREAM_SIZE bytes
+ * @type: which part
  *
- * The same state gives the same bytes.
+ * Return: 0 or an error.
  */
-void igbvf_encode(const struct igbvf_image *image, u8 *stream)
+int igbvf_write_record(struct vfio_mig_writer *to,
+		       const struct igbvf_image *image,
+		       enum igbvf_record_type type)
 {
-	struct igbvf_stream_header header = {
-		.magic = IGBVF_STREAM_MAGIC,
-		.version = cpu_to_le32(IGBVF_STREAM_VERSION),
-	};
-	u32 crc = 0;
-	unsigned int i;
-	u8 *to = stream;
+	const u32 *word = (void *)image + parts[type - 1].offset;
+	size_t left = igbvf_records[type - 1].max_length;
+	__le32 raw;
+	int ret;
 
-	memcpy(to, &header, sizeof(header));
-	to += sizeof(header);
-	for (i = 0; i < ARRAY_SIZE(records); i++)
-		to = put_record(to, records[i].type,
-				(void *)image + records[i].offset,
-				records[i].length);
-	to = put_record(to, IGBVF_RECORD_END, &crc, sizeof(crc)) - sizeof(crc);
-	put_unaligned_le32(checksum(stream, to - stream), to);
-}
-
-/* A known record: all of it is in memory. */
-static int take_payload(struct igbvf_image *image, const struct record *record,
-			const u8 *payload, const struct igbvf_identity *self,
-			const char **why)
-{
-	u32 *to = (void *)image + record->offset;
-	unsigned int i;
-
-	for (i = 0; i < record->length / sizeof(u32); i++)
-		to[i] = get_unaligned_le32(payload + i * sizeof(u32));
-	*why = record->check(image, self);
-	return *why ? -EINVAL : 0;
-}
-
-static int take_record(struct igbvf_image *image, const u8 *stream, size_t at,
-		       u32 *seen, const struct igbvf_identity *self,
-		       const char **why)
-{
-	const struct igbvf_record_header *header = (const void *)(stream + at);
-	const u8 *payload = (const u8 *)(header + 1);
-	u16 length = le16_to_cpu(header->length);
-	u16 type = le16_to_cpu(header->type);
-	bool known = le16_to_cpu(header->version) == RECORD_VERSION;
-	unsigned int i;
-
-	for (i = 0; i < IGBVF_RECORDS; i++)
-		if (records[i].type == type)
-			break;
-	known = known && (i < IGBVF_RECORDS || type == IGBVF_RECORD_END);
-
-	*why = NULL;
-	if (!*seen && type != IGBVF_RECORD_IDENTITY)
-		*why = "it does not say first what it is of";
-	else if (!known && header->flags & cpu_to_le16(IGBVF_RECORD_MANDATORY))
-		*why = "a part is newer than this driver";
-	else if (known && length != (i < IGBVF_RECORDS ? records[i].length : 4))
-		*why = "a part has a wrong length";
-	else if (*seen & BIT(i))
-		*why = "a part comes twice";
-	else if (known && i == IGBVF_RECORDS && *seen != BIT(i) - 1)
-		*why = "a part is missing";
-	else if (known && i == IGBVF_RECORDS &&
-		 get_unaligned_le32(payload) !=
-		 checksum(stream, payload - stream))
-		*why = "its checksum is wrong";
-	if (*why)
-		return -EINVAL;
-	if (known)
-		*seen |= BIT(i);
-	if (!known || i == IGBVF_RECORDS)
-		return 0;
-	return take_payload(image, &records[i], payload, self, why);
+	ret = vfio_mig_record_begin(to, type, IGBVF_RECORD_VERSION,
+				    VFIO_MIG_RECORD_MANDATORY, left);
+	for (; !ret && left; left -= sizeof(raw)) {
+		raw = cpu_to_le32(*word++);
+		ret = vfio_mig_record_data(to, &raw, sizeof(raw));
+	}
+	return ret;
 }
 
 /**
- * igbvf_decode - read a stream as far as it has come
- * @image: what it says; all of it once the stream is complete
- * @stream: the stream from its beginning, aligned as kmalloc() does
- * @len: bytes that have come
+ * igbvf_read_record - take in a part of a state
+ * @from: the record, all of it
+ * @image: where to put it
  * @self: the VF that it is for
  * @why: what is wrong, if it is refused
  *
- * Return: 1 if this is all and it can be loaded, 0 if all is well so far,
- * -EINVAL if it can't be loaded.
+ * Return: 0 or -EINVAL.
  */
-int igbvf_decode(struct igbvf_image *image, const u8 *stream, size_t len,
-		 const struct igbvf_identity *self, const char **why)
+int igbvf_read_record(const struct vfio_mig_payload *from,
+		      struct igbvf_image *image,
+		      const struct igbvf_identity *self, const char **why)
 {
-	const struct igbvf_stream_header *header = (const void *)stream;
-	const struct igbvf_record_header *record;
-	size_t at = sizeof(*header), size;
-	u32 seen = 0;
-	int ret;
+	unsigned int index = from->type - igbvf_records;
+	u32 *word = (void *)image + parts[index].offset;
+	size_t at;
 
-	if (len < at)
-		return 0;
-	*why = "it is not the state of an 82576 VF, or of another version";
-	if (memcmp(header->magic, IGBVF_STREAM_MAGIC, sizeof(header->magic)) ||
-	    le32_to_cpu(header->version) != IGBVF_STREAM_VERSION ||
-	    header->reserved)
-		return -EINVAL;
-	while (!(seen & BIT(IGBVF_RECORDS))) {
-		if (len - at < sizeof(*record))
-			return 0;
-		record = (const void *)(stream + at);
-		size = sizeof(*record) + le16_to_cpu(record->length);
-		*why = "a part has a wrong length";
-		if (size % sizeof(u32) || at + size > IGBVF_STREAM_MAX)
-			return -EINVAL;
-		if (at + size > len)
-			return 0;
-		ret = take_record(image, stream, at, &seen, self, why);
-		if (ret)
-			return ret;
-		at += size;
-	}
-	*why = "something follows its end";
-	return at == len ? 1 : -EINVAL;
+	for (at = 0; at < from->len; at += sizeof(*word))
+		*word++ = get_unaligned_le32(from->data + at);
+	*why = parts[index].check(image, self);
+	return *why ? -EINVAL : 0;
 }

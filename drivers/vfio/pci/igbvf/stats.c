@@ -27,7 +27,7 @@ bool igbvf_stats_read(struct igbvf_device *vf, u32 offset, u32 *value)
 	for (i = 0; i < IGBVF_STATISTICS; i++) {
 		if (stats_regs[i] != offset)
 			continue;
-		if (vf->state == VFIO_DEVICE_STATE_RUNNING)
+		if (igbvf_serves(vf))
 			*value = igbvf_read(vf, offset) + vf->stats_offset[i];
 		else
 			*value = vf->image.stats.count[i];

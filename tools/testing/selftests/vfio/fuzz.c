@@ -7,10 +7,13 @@
  * The seed is printed, and can be given in VFIO_TEST_SEED.  Loads are tried on
  * all four VFs at once, as most of the time goes into waiting for resets.
  *
- * What the stream looks like is said in drivers/vfio/pci/igbvf/state.h.
+ * What the stream looks like is said in uapi/linux/vfio_migration_stream.h and
+ * drivers/vfio/pci/igbvf/stream.h.  All of the VF's records are shorter than a
+ * block.
  */
 #include <endian.h>
 #include <linux/pci_regs.h>
+#include <linux/vfio_migration_stream.h>
 #include <pthread.h>
 #include <sys/random.h>
 
@@ -20,18 +23,17 @@
 #include "nic.h"
 
 #define NR_LANES	4
-#define HEADER_SIZE	16
+#define HEADER_SIZE	sizeof(struct vfio_mig_stream_header)
+#define RECORD_SIZE	sizeof(struct vfio_mig_record_header)
+#define CRC_SIZE	4
 #define MAX_RECORDS	16
 
 struct record {
 	uint16_t type;
 	uint16_t version;
-	uint16_t flags;
-	uint16_t length;
+	uint32_t flags;
+	uint64_t length;
 };
-
-#define RECORD_MANDATORY	1
-#define RECORD_END		0xffff
 
 /* One VF and its share of the work */
 struct lane {
@@ -307,10 +309,9 @@ TEST_F_TIMEOUT(fuzz, thousand_corruptions, 1500)
 	run_lanes(_metadata, self, 1000, true, make_damaged);
 }
 
-/* CRC-32C (Castagnoli), reflected */
-static uint32_t crc32c(const uint8_t *data, size_t size)
+/* CRC-32C (Castagnoli), reflected; begins with ~0 and ends with ~ */
+static uint32_t crc32c(uint32_t crc, const uint8_t *data, size_t size)
 {
-	uint32_t crc = ~0U;
 	unsigned int bit;
 
 	while (size--) {
@@ -318,14 +319,29 @@ static uint32_t crc32c(const uint8_t *data, size_t size)
 		for (bit = 0; bit < 8; bit++)
 			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
 	}
-	return ~crc;
+	return crc;
 }
 
-static void checksum_fix(struct stream *s)
+static struct record record_at(const struct stream *s, size_t at)
 {
-	uint32_t crc = htole32(crc32c(s->data, s->size - 4));
+	struct vfio_mig_record_header header;
 
-	memcpy(s->data + s->size - 4, &crc, sizeof(crc));
+	memcpy(&header, s->data + at, sizeof(header));
+	return (struct record) {
+		.type = le16toh(header.type),
+		.version = le16toh(header.version),
+		.flags = le32toh(header.flags),
+		.length = le64toh(header.length),
+	};
+}
+
+/* Bytes of a record's payload with its checksums */
+static size_t payload_size(uint64_t length)
+{
+	uint64_t blocks = (length + VFIO_MIG_BLOCK_SIZE - 1) /
+			  VFIO_MIG_BLOCK_SIZE;
+
+	return length + blocks * CRC_SIZE;
 }
 
 /* The offsets of the records in a good stream; the number of them. */
@@ -333,19 +349,52 @@ static unsigned int find_records(const struct stream *s,
 				 size_t at[static MAX_RECORDS])
 {
 	unsigned int count = 0;
-	struct record record;
+	struct record record = {};
 	size_t offset;
 
-	for (offset = HEADER_SIZE; offset + sizeof(record) <= s->size;
-	     offset += sizeof(record) + le16toh(record.length)) {
+	for (offset = HEADER_SIZE; offset + RECORD_SIZE <= s->size;
+	     offset += RECORD_SIZE + payload_size(record.length)) {
 		if (count == MAX_RECORDS)
 			die("more than %d records", MAX_RECORDS);
-		memcpy(&record, s->data + offset, sizeof(record));
+		record = record_at(s, offset);
 		at[count++] = offset;
 	}
-	if (offset != s->size || le16toh(record.type) != RECORD_END)
+	if (offset != s->size || record.type != VFIO_MIG_RECORD_END)
 		die("the stream does not end with its END record");
 	return count;
+}
+
+/* Puts the checksum of @sum, which goes on, after @len more bytes. */
+static size_t checksum_put(struct stream *s, size_t at, size_t len,
+			   uint32_t *sum)
+{
+	uint32_t crc;
+
+	*sum = crc32c(*sum, s->data + at, len);
+	crc = htole32(~*sum);
+	memcpy(s->data + at + len, &crc, sizeof(crc));
+	return at + len + CRC_SIZE;
+}
+
+/* All checksums, as far as the lengths of the records make sense */
+static void checksum_fix(struct stream *s)
+{
+	uint32_t sum = ~0U;
+	uint64_t left, part;
+	size_t at;
+
+	at = checksum_put(s, 0, HEADER_SIZE - CRC_SIZE, &sum);
+	while (at + RECORD_SIZE <= s->size) {
+		left = record_at(s, at).length;
+		at = checksum_put(s, at, RECORD_SIZE - CRC_SIZE, &sum);
+		for (; left && left < s->size; left -= part) {
+			part = left < VFIO_MIG_BLOCK_SIZE ? left :
+							    VFIO_MIG_BLOCK_SIZE;
+			if (at + part + CRC_SIZE > s->size)
+				return;
+			at = checksum_put(s, at, part, &sum);
+		}
+	}
 }
 
 TEST_F(fuzz, stream_is_as_described)
@@ -378,7 +427,8 @@ static struct stream make_forged(struct lane *lane, unsigned int i)
 	} else {
 		/* In the payload of one record, mostly */
 		nr = prng(&lane->seed) % (records - 1);
-		damage(lane, &s, at[nr] + (i % 10 == 1 ? 0 : 8), at[nr + 1]);
+		damage(lane, &s, at[nr] + (i % 10 == 1 ? 0 : RECORD_SIZE),
+		       at[nr + 1]);
 	}
 	checksum_fix(&s);
 	return s;
@@ -397,8 +447,8 @@ static struct stream make_border(struct lane *lane, unsigned int i)
 	uint32_t value;
 	size_t at;
 
-	at = HEADER_SIZE + i / ARRAY_SIZE(values) * 4;
-	if (not_mine(lane, i) || at + 8 > lane->good->size)
+	at = i / ARRAY_SIZE(values) * 4;
+	if (not_mine(lane, i) || at + 4 > lane->good->size)
 		return s;
 	s = stream_copy(lane->good);
 	value = htole32(values[i % ARRAY_SIZE(values)]);
@@ -414,6 +464,8 @@ TEST_F_TIMEOUT(fuzz, every_word_at_the_borders, 1500)
 }
 
 /* Records left out, doubled, exchanged, and others put between */
+
+#define RECORD_PF	2	/* may come again */
 
 static struct stream build(const struct stream *from, const size_t *at,
 			   const unsigned int *order, unsigned int count,
@@ -439,19 +491,19 @@ static struct stream build(const struct stream *from, const size_t *at,
 static struct stream with_record(const struct stream *from, size_t where,
 				 struct record record)
 {
-	struct stream s = { .data = calloc(1, 64 * KiB) };
-	struct record le = {
+	struct stream s = { .data = calloc(1, 256 * KiB) };
+	struct vfio_mig_record_header le = {
 		.type = htole16(record.type),
 		.version = htole16(record.version),
-		.flags = htole16(record.flags),
-		.length = htole16(record.length),
+		.flags = htole32(record.flags),
+		.length = htole64(record.length),
 	};
+	size_t size = sizeof(le) + payload_size(record.length);
 
 	memcpy(s.data, from->data, where);
 	memcpy(s.data + where, &le, sizeof(le));
-	memcpy(s.data + where + sizeof(le) + record.length,
-	       from->data + where, from->size - where);
-	s.size = from->size + sizeof(le) + record.length;
+	memcpy(s.data + where + size, from->data + where, from->size - where);
+	s.size = from->size + size;
 	checksum_fix(&s);
 	return s;
 }
@@ -462,6 +514,7 @@ TEST_F(fuzz, records_missing_doubled_and_exchanged)
 	struct vdev *v = &self->lane[0].v;
 	size_t at[MAX_RECORDS];
 	struct stream s;
+	bool again;
 
 	records = find_records(&self->good, at);
 	for (skip = 0; skip < records; skip++) {
@@ -482,7 +535,8 @@ TEST_F(fuzz, records_missing_doubled_and_exchanged)
 				order[n++] = i;
 		}
 		s = build(&self->good, at, order, n, records);
-		EXPECT_GT(0, device_load(v->fd, &s)) {
+		again = record_at(&self->good, at[skip]).type == RECORD_PF;
+		EXPECT_EQ(again, !device_load(v->fd, &s)) {
 			TH_LOG("record %u twice", skip);
 		}
 		stream_free(&s);
@@ -522,14 +576,29 @@ TEST_F(fuzz, unknown_records)
 	stream_free(&s);
 	must(device_reset(v));
 
-	record.flags = RECORD_MANDATORY;
+	/* Of several blocks, with a short one at its end */
+	record.length = 2 * VFIO_MIG_BLOCK_SIZE + 3;
+	s = with_record(&self->good, at[2], record);
+	EXPECT_EQ(0, device_load(v->fd, &s));
+	stream_free(&s);
+	must(device_reset(v));
+
+	record.flags = VFIO_MIG_RECORD_MANDATORY;
+	record.length = 20;
 	s = with_record(&self->good, at[2], record);
 	EXPECT_GT(0, device_load(v->fd, &s));
 	stream_free(&s);
 	must(device_reset(v));
 
-	record.flags = 0;
-	record.length = 40000;
+	/* Nor is a known record of another version known. */
+	record = record_at(&self->good, at[1]);
+	record.version++;
+	s = with_record(&self->good, at[2], record);
+	EXPECT_GT(0, device_load(v->fd, &s));
+	stream_free(&s);
+	must(device_reset(v));
+
+	record.flags = 1 << 8;	/* which does not exist yet */
 	s = with_record(&self->good, at[2], record);
 	EXPECT_GT(0, device_load(v->fd, &s));
 	stream_free(&s);
