@@ -16,6 +16,8 @@
 #include <linux/ktime.h>
 #include <linux/module.h>
 
+#include <trace/events/vfio_migration.h>
+
 #include "private.h"
 
 /* ---- Locks ---- */
@@ -142,17 +144,29 @@ static struct file *mig_take_arc(struct vfio_migration *mig,
 	return filp;
 }
 
-static struct file *mig_step(struct vfio_migration *mig,
-			     enum vfio_device_mig_state to)
+static struct file *mig_step_traced(struct vfio_migration *mig,
+				    enum vfio_device_mig_state to)
 {
 	enum vfio_device_mig_state from = mig->state;
+	u64 before = vfio_mig_session_bytes(mig->session);
+	u64 bytes = from == VFIO_DEVICE_STATE_RESUMING ? before : 0;
 	ktime_t start = ktime_get();
 	struct file *filp;
 
 	filp = mig_take_arc(mig, to);
-	dev_dbg(mig->vdev->dev, "arc %u -> %u: %d, %lld us\n", from, to,
-		PTR_ERR_OR_ZERO(filp), ktime_us_delta(ktime_get(), start));
+	if (!IS_ERR(filp) && vfio_mig_is_saving(to))
+		bytes = vfio_mig_session_bytes(mig->session) - before;
+	trace_vfio_mig_arc(mig->vdev, from, to, PTR_ERR_OR_ZERO(filp), bytes,
+			   ktime_to_ns(ktime_sub(ktime_get(), start)));
 	return filp;
+}
+
+static struct file *mig_step(struct vfio_migration *mig,
+			     enum vfio_device_mig_state to)
+{
+	if (trace_vfio_mig_arc_enabled())
+		return mig_step_traced(mig, to);
+	return mig_take_arc(mig, to);
 }
 
 /*
@@ -268,6 +282,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_reset_prepare);
  */
 void vfio_mig_reset_done(struct vfio_migration *mig)
 {
+	trace_vfio_mig_reset(mig->vdev, mig->state);
 	vfio_mig_session_end(mig);
 	mig->driver->reset(mig);
 	mig->departed = false;

@@ -81,6 +81,7 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * @initial_end: where dirty bytes begin; under the state lock
  * @writer: writes @buffer; under the state lock
  * @reader: reads what comes in records; under the state lock
+ * @loaded: bytes of records that were taken in; under the state lock
  *
  * The file may outlive the session, and the session its file.
  */
@@ -98,6 +99,7 @@ struct vfio_mig_session {
 	u64 initial_end;
 	struct vfio_mig_writer writer;
 	struct vfio_mig_reader reader;
+	u64 loaded;
 };
 
 /* All of these with the state lock held, but put() and drop_data() */
@@ -111,6 +113,8 @@ int vfio_mig_session_save(struct vfio_mig_session *session);
 /* Takes in bytes of a stream of records. */
 int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
 			  size_t len);
+/* How long the stream is by now; 0 without a session */
+u64 vfio_mig_session_bytes(const struct vfio_mig_session *session);
 /* Is what was written a whole stream? */
 int vfio_mig_session_check(struct vfio_mig_session *session);
 

@@ -14,6 +14,8 @@
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
+#include <trace/events/vfio_migration.h>
+
 #include "private.h"
 
 static int session_put_bytes(struct vfio_mig_writer *writer, const void *data,
@@ -119,6 +121,7 @@ struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving)
 	}
 	pm_runtime_get_noresume(mig->vdev->dev);
 	mig->session = session;
+	trace_vfio_mig_data_open(mig->vdev, saving, 0);
 	return filp;
 }
 
@@ -129,6 +132,10 @@ void vfio_mig_session_end(struct vfio_migration *mig)
 	lockdep_assert_held(&mig->lock);
 	if (!session)
 		return;
+	trace_vfio_mig_data_end(mig->vdev, session->saving,
+				session->saving ?
+				READ_ONCE(session->buffer.start) :
+				vfio_mig_session_bytes(session));
 	mig->session = NULL;
 	pm_runtime_put(mig->vdev->dev);
 	if (READ_ONCE(session->drained))
@@ -217,12 +224,22 @@ int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
 					    reader->why);
 		return ret;
 	}
+	session->loaded += len;
 	if (!vfio_mig_reader_complete(reader) || session->complete)
 		return 0;
 	session->complete = true;
 	if (mig->driver->load_end)
 		reader->error = mig->driver->load_end(mig);
 	return reader->error;
+}
+
+u64 vfio_mig_session_bytes(const struct vfio_mig_session *session)
+{
+	if (!session)
+		return 0;
+	if (!session->saving && session->mig->driver->format)
+		return session->loaded;
+	return READ_ONCE(session->buffer.end);
 }
 
 int vfio_mig_session_check(struct vfio_mig_session *session)

@@ -118,6 +118,58 @@ TEST_F(trace, set_state)
 	vdev_close(&v);
 }
 
+/* Of a driver that is written with the migration library */
+TEST_F(trace, library)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0);
+	unsigned long long size;
+	struct stream stream;
+	char expected[1024];
+	struct vdev v;
+	int fd;
+
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
+	trace_write("events/vfio/vfio_mig_set_state/enable", "0");
+	trace_take();
+
+	fd = must(mig_session(v.fd, STOP_COPY));
+	stream = stream_read(fd, 100);
+	size = stream.size;
+	must(mig_set(v.fd, STOP, NULL));
+	sys_close(fd);
+	snprintf(expected, sizeof(expected),
+		 "vfio_mig_arc: %s: RUNNING -> RUNNING_P2P: result 0, 0 bytes\n"
+		 "vfio_mig_arc: %s: RUNNING_P2P -> STOP: result 0, 0 bytes\n"
+		 "vfio_mig_data_open: %s: save, 0 bytes\n"
+		 "vfio_mig_arc: %s: STOP -> STOP_COPY: result 0, %llu bytes\n"
+		 "vfio_mig_data_end: %s: save, %llu bytes\n"
+		 "vfio_mig_arc: %s: STOP_COPY -> STOP: result 0, 0 bytes\n",
+		 bdf, bdf, bdf, bdf, size, bdf, size, bdf);
+	EXPECT_STREQ(expected, trace_take());
+
+	fd = must(mig_session(v.fd, RESUMING));
+	must(stream_write(fd, stream.data, size - 1, 64));
+	EXPECT_EQ(-EINVAL, mig_set(v.fd, STOP, NULL));
+	must(stream_write(fd, stream.data + size - 1, 1, 1));
+	must(mig_set(v.fd, STOP, NULL));
+	sys_close(fd);
+	must(device_reset(&v));
+	snprintf(expected, sizeof(expected),
+		 "vfio_mig_data_open: %s: load, 0 bytes\n"
+		 "vfio_mig_arc: %s: STOP -> RESUMING: result 0, 0 bytes\n"
+		 "vfio_mig_arc: %s: RESUMING -> STOP: result -22, %llu bytes\n"
+		 "vfio_mig_data_end: %s: load, %llu bytes\n"
+		 "vfio_mig_arc: %s: RESUMING -> STOP: result 0, %llu bytes\n"
+		 "vfio_mig_reset: %s: in STOP\n"
+		 "vfio_device_reset: %s: result 0\n",
+		 bdf, bdf, bdf, size - 1, bdf, size, bdf, size, bdf, bdf);
+	EXPECT_STREQ(expected, trace_take());
+	stream_free(&stream);
+	vdev_close(&v);
+}
+
 TEST_F(trace, off_is_silent)
 {
 	struct vdev v;
