@@ -1,0 +1,290 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# vfio-mig on VFs: what it says of them in every condition, a state that goes
+# through a file from one VF to another, and what is refused, with the reason.
+# run.sh names the VFs in the environment.  Prints TAP.
+
+set -u
+mig=$(dirname "$(realpath "$0")")/vfio-mig
+a=${VFIO_TEST_VF_A0-}
+b=${VFIO_TEST_VF_B0-}
+pci=/sys/bus/pci/devices
+tests=27
+number=0
+failed=0
+tmp=$(mktemp -d)
+holder=
+trap '[ -z "$holder" ] || kill $holder; rm -rf "$tmp"' EXIT
+
+echo "TAP version 13"
+echo "1..$tests"
+if [ -z "$a" ] || [ -z "$b" ] || [ ! -e /sys/module/igbvf_vfio_pci ]; then
+	for ((number = 1; number <= tests; number++)); do
+		echo "ok $number vfio-mig # SKIP no VFs or no igbvf-vfio-pci"
+	done
+	exit 0
+fi
+
+bind()
+{
+	[ ! -e "$pci/$1/driver" ] || echo "$1" >"$pci/$1/driver/unbind"
+	echo "$2" >"$pci/$1/driver_override"
+	[ -z "$2" ] || echo "$1" >/sys/bus/pci/drivers_probe
+}
+
+# verdict TEXT COMMAND...
+verdict()
+{
+	local text=$1 result=ok
+	shift
+	"$@" || {
+		result="not ok"
+		failed=1
+		sed 's/^/# /' "$tmp/out" "$tmp/err"
+	}
+	number=$((number + 1))
+	echo "$result $number $text"
+}
+
+# exits STATUS ARG...: vfio-mig, with its output in $tmp/out and $tmp/err
+exits()
+{
+	local status=$1 got
+	shift
+	timeout 60 "$mig" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	[ $got = "$status" ] && return
+	echo "# vfio-mig $*: exit status $got instead of $status"
+	return 1
+}
+
+# says PATTERN..., complains PATTERN...: each in the output of the last exits
+says()
+{
+	local pattern
+	for pattern; do
+		grep -qE -- "$pattern" "$tmp/out" || {
+			echo "# no \"$pattern\""
+			return 1
+		}
+	done
+}
+
+complains()
+{
+	local pattern
+	for pattern; do
+		grep -qE -- "$pattern" "$tmp/err" || {
+			echo "# no complaint \"$pattern\""
+			return 1
+		}
+	done
+}
+
+# json EXPRESSION: perl, on the decoded output $j
+json()
+{
+	perl -MJSON::PP -0777 -e 'my $e = shift; $j = decode_json(<STDIN>);
+		exit !eval($e)' "$1" <"$tmp/out"
+}
+
+size_of()
+{
+	stat -c %s "$1"
+}
+
+group()
+{
+	basename "$(readlink "$pci/$1/iommu_group")"
+}
+
+# ---- Devices that can't be used ----
+
+bind "$a" ""
+no_driver()
+{
+	exits 1 info "$a" && complains "has no driver" \
+		"igbvf-vfio-pci >.*driver_override"
+}
+verdict "info says how to bind a VF without a driver" no_driver
+
+pf=$(basename "$(readlink "$pci/$a/physfn")")
+wrong_driver()
+{
+	exits 1 info "$pf" && complains "bound to igb, which is no VFIO driver"
+}
+verdict "info says that igb is no VFIO driver" wrong_driver
+
+bind "$a" vfio-pci
+plain()
+{
+	exits 0 info "$a" && says "^driver: +vfio-pci$" "^migration: +no$"
+}
+verdict "info of a device that can't migrate" plain
+plain_save()
+{
+	exits 1 save "$a" "$tmp/none" && complains "can't migrate" &&
+		[ ! -e "$tmp/none" ]
+}
+verdict "save of a device that can't migrate" plain_save
+
+# ---- One that can ----
+
+bind "$a" igbvf-vfio-pci
+bind "$b" igbvf-vfio-pci
+info()
+{
+	exits 0 info "$a" && says "^device: +$a \(8086:10ca\)$" \
+		"^driver: +igbvf-vfio-pci$" "^IOMMU group: +$(group "$a")$" \
+		"^in use: +no$" "^migration: +stop-copy p2p pre-copy$" \
+		"^state: +RUNNING$" "^data size: +[1-9]"
+}
+verdict "info of a VF" info
+info_json()
+{
+	exits 0 info --json "$a" &&
+		json '$j->{device} eq "'"$a"'" && $j->{state} eq "RUNNING" &&
+		$j->{iommu_group} == '"$(group "$a")"' && !$j->{in_use} &&
+		"@{$j->{migration}}" eq "stop-copy p2p pre-copy"'
+}
+verdict "the same as JSON" info_json
+verdict "the PCI domain can be left out" exits 0 info "${a#0000:}"
+
+save()
+{
+	exits 0 save "$a" "$tmp/state" && complains "saved $(size_of \
+		"$tmp/state") bytes" && [ ! -s "$tmp/out" ] &&
+		[ "$(stat -c %a "$tmp/state")" = 600 ]
+}
+verdict "save" save
+size=$(size_of "$tmp/state")
+announced()
+{
+	exits 0 info --json "$a" && json '$j->{data_size} >= '"$size"
+}
+verdict "info has announced no less" announced
+nothing_else()
+{
+	[ "$(ls "$tmp")" = "$(printf '%s\n' err out state)" ]
+}
+verdict "save leaves no temporary file" nothing_else
+to_stdout()
+{
+	exits 0 save --quiet "$a" - && cmp "$tmp/out" "$tmp/state" &&
+		[ ! -s "$tmp/err" ]
+}
+verdict "save to standard output, quietly" to_stdout
+precopy()
+{
+	exits 0 save --precopy "$a" "$tmp/precopy" &&
+		exits 0 inspect "$tmp/precopy" && exits 0 check "$b" \
+		"$tmp/precopy"
+}
+verdict "save that begins in PRE_COPY" precopy
+full()
+{
+	exits 1 save "$a" /dev/full && complains "No space left"
+}
+verdict "save to a full disk" full
+no_directory()
+{
+	exits 1 save "$a" "$tmp/no/where" && complains "No such file"
+}
+verdict "save to where there is no directory" no_directory
+
+inspect()
+{
+	exits 0 inspect "$tmp/state" && says "^format: +82576-vf" \
+		"identity .* mandatory .* ok$" "pci_id +8086:10ca$" \
+		"rings .* ok$" "transmit 0 +DCTL=" "statistics .* ok$" "end .* ok$"
+}
+verdict "inspect" inspect
+inspect_json()
+{
+	exits 0 inspect --json "$tmp/state" &&
+		json '$j->{good} && $j->{format} eq "82576-vf" &&
+		$j->{records}[0]{record} eq "identity" &&
+		$j->{records}[0]{fields}{pci_id} eq "8086:10ca" &&
+		$j->{records}[-1]{record} eq "end" && !@{$j->{problems}}'
+}
+verdict "inspect, as JSON" inspect_json
+
+check()
+{
+	exits 0 check "$b" "$tmp/state" && says "^$b: loads$"
+}
+verdict "check: it loads into a VF of another PF" check
+piped()
+{
+	"$mig" check "$b" - <"$tmp/state" >"$tmp/out" 2>"$tmp/err" &&
+		"$mig" save --quiet "$a" - | "$mig" check "$b" - >"$tmp/out"
+}
+verdict "check from standard input" piped
+load()
+{
+	exits 0 load "$b" "$tmp/state" && complains "loaded $size bytes"
+}
+verdict "load" load
+verdict "load, and run" exits 0 load --run --quiet "$b" "$tmp/state"
+
+# ---- What is refused ----
+
+head -c $((size - 1)) "$tmp/state" >"$tmp/short"
+short()
+{
+	exits 1 check "$b" "$tmp/short" && says "^$b: does not load" \
+		"kernel: .*RESUMING to STOP.*after $((size - 1)) bytes" \
+		"log: .*cut short" "stream: .*ends in the middle"
+}
+verdict "check says why a short file is refused" short
+cp "$tmp/state" "$tmp/bad"
+printf '\377' | dd of="$tmp/bad" bs=1 seek=$((size / 2)) conv=notrunc \
+	2>/dev/null
+bad()
+{
+	exits 1 check --json "$b" "$tmp/bad" && json '!$j->{loads} &&
+		!$j->{stream_good} && $j->{errno} == 22 &&
+		$j->{stream_problem} =~ /checksum/ && @{$j->{log}}' &&
+		exits 1 inspect "$tmp/bad" && says "checksum"
+}
+verdict "check says why a damaged file is refused" bad
+load_bad()
+{
+	exits 1 load "$b" "$tmp/bad" && complains "Invalid argument" \
+		"kernel: .*refused"
+}
+verdict "load of a damaged file" load_bad
+verdict "after all that the VF takes the good one" exits 0 check "$b" \
+	"$tmp/state"
+
+# ---- In use by another ----
+
+"$mig" load --hold "$b" "$tmp/state" 2>"$tmp/held" &
+holder=$!
+for ((tries = 0; tries < 600; tries++)); do
+	grep -q "interrupt to close" "$tmp/held" && break
+	sleep 0.1
+done
+busy()
+{
+	exits 0 info "$b" && says "^in use: +yes$" || return
+	# On the distribution's core there is nothing more to be known.
+	[ ! -e "/sys/kernel/debug/vfio/$b" ] || says "^state: +STOP$"
+}
+verdict "info of a VF in use tells its state" busy
+busy_save()
+{
+	exits 1 save "$b" "$tmp/none" && complains "in use by another process"
+}
+verdict "save of a VF in use" busy_save
+let_go()
+{
+	kill -INT $holder
+	wait $holder || return
+	holder=
+	exits 0 info "$b" && says "^in use: +no$" "^state: +RUNNING$"
+}
+verdict "load --hold lets go when it is interrupted" let_go
+
+exit $failed
