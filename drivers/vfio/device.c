@@ -257,6 +257,7 @@ static int vfio_device_check(struct vfio_device *device,
 	struct device *dev = device->dev;
 
 	if (IS_ENABLED(CONFIG_IOMMUFD) &&
+	    IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) &&
 	    !(ops->bind_iommufd && ops->unbind_iommufd &&
 	      ops->attach_ioas && ops->detach_ioas)) {
 		dev_err(dev, "vfio: driver %s lacks an iommufd operation\n",
