@@ -32,6 +32,8 @@
  *
  *   igate		(vfio-pci-core) the interrupt configuration
  *   ioeventfds_lock	(vfio-pci-core) the ioeventfds
+ *   io_lock		(vfio-migration) one reader or writer of a data file;
+ *			held over its user copies
  *   mmap_lock		(mm) held by page faults, and taken by user copies
  *   memory_lock	(vfio-pci-core, rwsem) whether device memory answers:
  *			for read around each access, for write around reset

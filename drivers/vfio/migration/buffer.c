@@ -31,7 +31,7 @@ void vfio_mig_buffer_free(struct vfio_mig_buffer *buffer)
 }
 
 /* Bytes that can be taken */
-u64 vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer)
+unsigned long vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer)
 {
 	/* Pairs with the release in add(): the bytes are there, too. */
 	return smp_load_acquire(&buffer->end) - READ_ONCE(buffer->start);
@@ -59,7 +59,7 @@ static void *buffer_last_chunk(struct vfio_mig_buffer *buffer)
 	return chunk;
 }
 
-/* Between two chunks of a long copy: go on? */
+/* Between two chunks of a long copy: is it enough? */
 static bool buffer_interrupted(void)
 {
 	cond_resched();
@@ -94,7 +94,7 @@ ssize_t vfio_mig_buffer_add(struct vfio_mig_buffer *buffer,
 ssize_t vfio_mig_buffer_take(struct vfio_mig_buffer *buffer,
 			     struct iov_iter *to)
 {
-	u64 left = vfio_mig_buffer_fill(buffer);
+	size_t left = vfio_mig_buffer_fill(buffer);
 	size_t offset, part, copied;
 	unsigned long index;
 	ssize_t done = 0;
@@ -102,8 +102,7 @@ ssize_t vfio_mig_buffer_take(struct vfio_mig_buffer *buffer,
 	while (left && iov_iter_count(to)) {
 		index = buffer->start / VFIO_MIG_CHUNK;
 		offset = buffer->start % VFIO_MIG_CHUNK;
-		part = min3((u64)iov_iter_count(to), left,
-			    (u64)(VFIO_MIG_CHUNK - offset));
+		part = min3(iov_iter_count(to), left, VFIO_MIG_CHUNK - offset);
 		copied = copy_to_iter(xa_load(&buffer->chunks, index) + offset,
 				      part, to);
 		WRITE_ONCE(buffer->start, buffer->start + copied);

@@ -331,25 +331,6 @@ static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
 	return 0;
 }
 
-/* Does a device with these flags have the arc, and the driver, too? */
-static int check_arc(struct vfio_migration *mig,
-		     enum vfio_device_mig_state from,
-		     enum vfio_device_mig_state to)
-{
-	enum vfio_device_mig_state next;
-	bool exists;
-
-	exists = from != to && !mig_no_way(from, to) &&
-		 !vfio_mig_get_next_state(mig->vdev, from, to, &next) &&
-		 next == to;
-	if (exists == !!mig->arc[from][to])
-		return 0;
-	dev_err(mig->vdev->dev, "vfio: the driver's arc %u -> %u %s\n", from,
-		to, exists ? "is missing" :
-			     "does not exist with its migration flags");
-	return -EINVAL;
-}
-
 /* From RUNNING there is a way to every state that the flags offer. */
 static bool state_offered(struct vfio_migration *mig,
 			  enum vfio_device_mig_state state)
@@ -360,6 +341,26 @@ static bool state_offered(struct vfio_migration *mig,
 					state, &next);
 }
 
+/* Does a device with these flags have the arc, and the driver, too? */
+static int check_arc(struct vfio_migration *mig,
+		     enum vfio_device_mig_state from,
+		     enum vfio_device_mig_state to)
+{
+	enum vfio_device_mig_state next;
+	bool exists;
+
+	exists = from != to && !mig_no_way(from, to) &&
+		 state_offered(mig, from) &&
+		 !vfio_mig_get_next_state(mig->vdev, from, to, &next) &&
+		 next == to;
+	if (exists == !!mig->arc[from][to])
+		return 0;
+	dev_err(mig->vdev->dev, "vfio: the driver's arc %u -> %u %s\n", from,
+		to, exists ? "is missing" :
+			     "does not exist with its migration flags");
+	return -EINVAL;
+}
+
 static int check_arcs(struct vfio_migration *mig)
 {
 	unsigned int i, from, to;
@@ -367,17 +368,9 @@ static int check_arcs(struct vfio_migration *mig)
 
 	for (i = 0; i < mig->driver->nr_arcs && !ret; i++)
 		ret = check_arc_listed(mig, i);
-	for (i = 0; i < mig->driver->nr_arcs && !ret; i++)
-		if (!state_offered(mig, mig->driver->arcs[i].from))
-			ret = -EINVAL;
-	if (ret)
-		return ret;
-	for (from = 0; from < VFIO_MIG_STATE_COUNT; from++) {
-		if (!state_offered(mig, from))
-			continue;
+	for (from = 0; from < VFIO_MIG_STATE_COUNT; from++)
 		for (to = 0; to < VFIO_MIG_STATE_COUNT && !ret; to++)
 			ret = check_arc(mig, from, to);
-	}
 	return ret;
 }
 

@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "private.h"
@@ -111,6 +112,9 @@ static ssize_t write_records(struct vfio_mig_session *session,
 		vfio_mig_unlock(session->mig);
 		if (!ret)
 			done += copied;
+		cond_resched();
+		if (signal_pending(current))
+			break;
 	}
 	return done ?: ret;
 }

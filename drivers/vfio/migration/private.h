@@ -40,15 +40,15 @@
  */
 struct vfio_mig_buffer {
 	struct xarray chunks;
-	u64 start;
-	u64 end;
+	unsigned long start;
+	unsigned long end;
 };
 
-#define VFIO_MIG_CHUNK	SZ_64K
+#define VFIO_MIG_CHUNK	((size_t)SZ_64K)
 
 void vfio_mig_buffer_init(struct vfio_mig_buffer *buffer);
 void vfio_mig_buffer_free(struct vfio_mig_buffer *buffer);
-u64 vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer);
+unsigned long vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer);
 
 /*
  * Bytes from @from to the end of the buffer, or from its start to @to.  Return
