@@ -116,6 +116,12 @@ start()
 		fi
 		sleep 0.1
 	done
+	# The destination says when it has loaded what the device sends early:
+	# only then is the VM stopped at the source.  Both ends have to know.
+	"$here/qmp" $run/qmp-"$n" migrate-set-capabilities '{ "capabilities": [
+		{ "capability": "return-path", "state": true },
+		{ "capability": "switchover-ack", "state": true } ] }' \
+		>/dev/null
 	"$here/qmp" $run/qmp-"$n" query-status
 }
 
