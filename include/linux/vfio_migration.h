@@ -56,8 +56,10 @@ int vfio_mig_write_record(struct vfio_mig_writer *writer, u16 type,
 int vfio_mig_write_end(struct vfio_mig_writer *writer);
 
 /**
- * vfio_mig_record_size - bytes that a record takes in a stream
+ * vfio_mig_record_size - the size of a record
  * @length: bytes of payload
+ *
+ * Return: bytes that it takes in a stream, with header and checksums.
  */
 static inline u64 vfio_mig_record_size(u64 length)
 {

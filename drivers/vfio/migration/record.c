@@ -401,8 +401,10 @@ int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
 EXPORT_SYMBOL_GPL(vfio_mig_reader_push);
 
 /**
- * vfio_mig_reader_complete - has all of the stream been read, and was it good?
+ * vfio_mig_reader_complete - is the stream at its end?
  * @reader: the reader
+ *
+ * Return: true if all of it has been read, and was good.
  */
 bool vfio_mig_reader_complete(const struct vfio_mig_reader *reader)
 {

@@ -273,9 +273,11 @@ int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len)
 EXPORT_SYMBOL_GPL(vfio_mig_write);
 
 /**
- * vfio_mig_loaded - bytes that were written in RESUMING
+ * vfio_mig_loaded - how much was written in RESUMING
  * @mig: migration of a driver without record format; in RESUMING, state lock
  *	held
+ *
+ * Return: bytes.
  */
 u64 vfio_mig_loaded(struct vfio_migration *mig)
 {

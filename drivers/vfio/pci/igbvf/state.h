@@ -12,9 +12,7 @@
 #include "regs.h"
 #include "stream.h"
 
-/**
- * struct igbvf_image - all that a save carries
- */
+/* All that a save carries; a member for each record in stream.h */
 struct igbvf_image {
 	struct igbvf_identity identity;
 	struct igbvf_pf pf;
