@@ -229,6 +229,6 @@ static int vfio_pci_runtime_resume(struct device *dev)
 }
 
 const struct dev_pm_ops vfio_pci_core_pm_ops = {
-	SET_RUNTIME_PM_OPS(vfio_pci_runtime_suspend, vfio_pci_runtime_resume,
-			   NULL)
+	RUNTIME_PM_OPS(vfio_pci_runtime_suspend, vfio_pci_runtime_resume,
+		       NULL)
 };
