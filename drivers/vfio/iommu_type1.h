@@ -5,7 +5,8 @@
  *   iommu_type1_main.c      module, backend ops, the ioctls' user copies
  *   iommu_type1_map.c       mappings: look up, map, unmap, new vaddr
  *   iommu_type1_pin.c       a mapping's pages: pin, remember, account, unpin
- *   iommu_type1_domain.c    groups and IOMMU domains, usable IOVAs
+ *   iommu_type1_domain.c    groups and IOMMU domains
+ *   iommu_type1_iova.c      arithmetic on IOVAs, and which may be mapped
  *   iommu_type1_dirty.c     dirty page tracking
  *   iommu_type1_emulated.c  emulated devices: pin_pages, dma_rw, unmap notices
  *
@@ -277,6 +278,11 @@ int type1_recharge(struct type1_mapping *m);
 void type1_owner_init(struct type1_owner *owner);
 void type1_owner_put(struct type1_owner *owner);
 int type1_owner_change(struct type1_owner *owner);
+#if IS_ENABLED(CONFIG_KUNIT)
+unsigned long type1_run_room(struct type1_mapping *m);
+int type1_append_run(struct type1_mapping *m, unsigned long pfn,
+		     unsigned long npages, bool pinned);
+#endif
 
 /* domain: all with iommu->lock held */
 int type1_attach_physical(struct type1_iommu *iommu,
@@ -289,9 +295,15 @@ struct type1_domain *type1_find_domain(struct type1_iommu *iommu,
 				       struct iommu_group *iommu_group);
 int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m);
 void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m);
+bool type1_all_coherent(struct type1_iommu *iommu);
+
+/* iova: needs no lock */
+int type1_check_range(u64 start, u64 size, unsigned long *first,
+		      unsigned long *last);
+struct type1_ranges *type1_usable_ranges(u64 start, u64 end,
+					 struct list_head *regions);
 bool type1_iova_allowed(const struct type1_ranges *ranges,
 			unsigned long first, unsigned long last);
-bool type1_all_coherent(struct type1_iommu *iommu);
 
 /* dirty: all with iommu->lock held */
 int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,

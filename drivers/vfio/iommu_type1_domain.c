@@ -13,7 +13,6 @@
 #include <linux/device.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "iommu_type1.h"
 
@@ -134,28 +133,6 @@ void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 }
 
 /**
- * type1_iova_allowed - may IOVAs be mapped?
- * @ranges: what may be mapped; NULL: anything
- * @first: first IOVA
- * @last: last IOVA
- *
- * Return: true if they lie in one usable range.
- */
-bool type1_iova_allowed(const struct type1_ranges *ranges,
-			unsigned long first, unsigned long last)
-{
-	unsigned int i;
-
-	if (!ranges)
-		return true;
-	for (i = 0; i < ranges->nr; i++)
-		if (first >= ranges->range[i].start &&
-		    last <= ranges->range[i].end)
-			return true;
-	return false;
-}
-
-/**
  * type1_all_coherent - is no device able to bypass CPU caches?
  * @iommu: the container
  *
@@ -224,13 +201,6 @@ static unsigned long common_pgsizes(struct type1_iommu *iommu,
 	return bitmap;
 }
 
-static int cmp_range(const void *a, const void *b)
-{
-	const struct vfio_iova_range *x = a, *y = b;
-
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
 static void free_resv_regions(struct list_head *regions)
 {
 	struct iommu_resv_region *region, *next;
@@ -256,69 +226,6 @@ static int get_resv_regions(struct type1_domain *d, struct iommu_group *extra,
 	return extra ? iommu_get_group_resv_regions(extra, regions) : 0;
 }
 
-static struct type1_ranges *regions_to_ranges(struct list_head *regions)
-{
-	struct iommu_resv_region *region;
-	struct type1_ranges *resv;
-	unsigned int nr = 0;
-
-	list_for_each_entry(region, regions, list)
-		nr++;
-	resv = kzalloc(struct_size(resv, range, nr), GFP_KERNEL_ACCOUNT);
-	if (!resv)
-		return NULL;
-	resv->nr = nr;
-	nr = 0;
-	list_for_each_entry(region, regions, list) {
-		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
-		    !region->length)
-			continue;
-		resv->range[nr].start = region->start;
-		resv->range[nr].end = region->start + region->length - 1;
-		nr++;
-	}
-	resv->nr = nr;
-	sort(resv->range, nr, sizeof(resv->range[0]), cmp_range, NULL);
-	return resv;
-}
-
-/* [@start, @end] without the sorted ranges of @resv */
-static struct type1_ranges *subtract_ranges(u64 start, u64 end,
-					    const struct type1_ranges *resv)
-{
-	const struct vfio_iova_range *r;
-	struct type1_ranges *out;
-	unsigned int nr = 0;
-
-	out = kzalloc(struct_size(out, range, resv->nr + 1),
-		      GFP_KERNEL_ACCOUNT);
-	if (!out)
-		return NULL;
-	out->nr = resv->nr + 1;
-	for (r = resv->range; r < resv->range + resv->nr; r++) {
-		if (r->end < start)
-			continue;
-		if (r->start > end)
-			break;
-		if (r->start > start)
-			out->range[nr++] = (struct vfio_iova_range) {
-				.start = start,
-				.end = r->start - 1,
-			};
-		if (r->end >= end)
-			goto out;
-		start = r->end + 1;
-	}
-	if (start <= end)
-		out->range[nr++] = (struct vfio_iova_range) {
-			.start = start,
-			.end = end,
-		};
-out:
-	out->nr = nr;
-	return out;
-}
-
 /*
  * IOVAs that all groups of all domains can use; if given, also @extra, a group
  * that joins @joined, which may be a domain that is in no list yet.
@@ -327,7 +234,7 @@ static struct type1_ranges *usable_ranges(struct type1_iommu *iommu,
 					  struct type1_domain *joined,
 					  struct iommu_group *extra)
 {
-	struct type1_ranges *resv, *ranges = NULL;
+	struct type1_ranges *ranges = NULL;
 	u64 start = 0, end = ULONG_MAX;
 	struct type1_domain *d;
 	LIST_HEAD(regions);
@@ -348,12 +255,9 @@ static struct type1_ranges *usable_ranges(struct type1_iommu *iommu,
 	if (ret)
 		goto out_free;
 
-	ret = -ENOMEM;
-	resv = regions_to_ranges(&regions);
-	if (!resv)
-		goto out_free;
-	ranges = subtract_ranges(start, end, resv);
-	kfree(resv);
+	ranges = type1_usable_ranges(start, end, &regions);
+	if (!ranges)
+		ret = -ENOMEM;
 out_free:
 	free_resv_regions(&regions);
 	return ranges ? ranges : ERR_PTR(ret);

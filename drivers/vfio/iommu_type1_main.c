@@ -181,19 +181,6 @@ static long ioctl_map_dma(struct type1_iommu *iommu, void __user *arg)
 	return ret;
 }
 
-/* [*@first, *@last] of an iova and a size that come from user space */
-static int check_range(u64 iova, u64 size, unsigned long *first,
-		       unsigned long *last)
-{
-	if (!size)
-		return -EINVAL;
-	if (overflows_type(iova, *first) ||
-	    check_add_overflow(iova, size - 1, last))
-		return -EOVERFLOW;
-	*first = iova;
-	return 0;
-}
-
 static bool range_is_aligned(struct type1_iommu *iommu, u64 iova, u64 size)
 {
 	return !((iova | size) & (BIT_ULL(type1_pgshift(iommu)) - 1));
@@ -228,8 +215,8 @@ static long ioctl_unmap_dma(struct type1_iommu *iommu, void __user *arg)
 		if (unmap.iova || unmap.size)
 			return -EINVAL;
 	} else {
-		ret = check_range(unmap.iova, unmap.size, &req.first,
-				  &req.last);
+		ret = type1_check_range(unmap.iova, unmap.size, &req.first,
+					&req.last);
 		if (ret)
 			return ret;
 	}
@@ -259,7 +246,7 @@ static int get_dirty_bitmap(struct type1_iommu *iommu,
 	unsigned long first, last;
 	int ret;
 
-	ret = check_range(get->iova, get->size, &first, &last);
+	ret = type1_check_range(get->iova, get->size, &first, &last);
 	if (ret)
 		return ret;
 	ret = type1_check_bitmap(iommu, first, last, &get->bitmap);

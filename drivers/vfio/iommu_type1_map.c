@@ -7,7 +7,6 @@
  * How memory is pinned and how an IOMMU learns of it are for iommu_type1_pin.c
  * and iommu_type1_domain.c.
  */
-#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "iommu_type1.h"
@@ -123,13 +122,13 @@ static int check_map(struct type1_iommu *iommu,
 		     const struct vfio_iommu_type1_dma_map *map)
 {
 	unsigned long mask = BIT(type1_pgshift(iommu)) - 1;
-	unsigned long last;
+	unsigned long first, last;
+	int ret;
 
-	if (!map->size)
-		return -EINVAL;
-	if (check_add_overflow(map->iova, map->size - 1, &last) ||
-	    check_add_overflow(map->vaddr, map->size - 1, &last))
-		return -EOVERFLOW;
+	ret = type1_check_range(map->iova, map->size, &first, &last) ?:
+	      type1_check_range(map->vaddr, map->size, &first, &last);
+	if (ret)
+		return ret;
 	if ((map->iova | map->vaddr | map->size) & mask)
 		return -EINVAL;
 	return 0;

@@ -9,6 +9,7 @@
  *
  * Not here: IOMMU domains, and which mappings have to be pinned when.
  */
+#include <kunit/visibility.h>
 #include <linux/overflow.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
@@ -120,7 +121,7 @@ int type1_recharge(struct type1_mapping *m)
 }
 
 /* Pages that a run may grow by at the current end of the mapping */
-static unsigned long run_room(struct type1_mapping *m)
+VISIBLE_IF_KUNIT unsigned long type1_run_room(struct type1_mapping *m)
 {
 	unsigned long pos = (m->node.start >> PAGE_SHIFT) + m->runs.nr_pages;
 
@@ -152,16 +153,17 @@ static struct type1_run *new_run(struct type1_runs *runs)
 	return &block->run[0];
 }
 
-/* Appends up to run_room() pages, all or none */
-static int append_run(struct type1_mapping *m, unsigned long pfn,
-		      unsigned long npages, bool pinned)
+/* Appends up to type1_run_room() pages, all or none */
+VISIBLE_IF_KUNIT int type1_append_run(struct type1_mapping *m,
+				      unsigned long pfn, unsigned long npages,
+				      bool pinned)
 {
 	struct type1_runs *runs = &m->runs;
 	struct type1_run *r = NULL;
 
 	if (pfn >> TYPE1_PFN_BITS)
 		return -EFAULT;
-	if (runs->last && run_room(m) != TYPE1_RUN_MAX)
+	if (runs->last && type1_run_room(m) != TYPE1_RUN_MAX)
 		r = &runs->last->run[runs->last->nr - 1];
 	if (r && r->pfn + r->npages == pfn && r->pinned == pinned) {
 		r->npages += npages;
@@ -244,8 +246,8 @@ static int pin_batch(struct type1_iommu *iommu, struct type1_mapping *m)
 	if (ret)
 		goto err_unpin;
 	for (; i < nr; i += len) {
-		len = folio_extent(pages + i, min(nr - i, run_room(m)));
-		ret = append_run(m, page_to_pfn(pages[i]), len, true);
+		len = folio_extent(pages + i, min(nr - i, type1_run_room(m)));
+		ret = type1_append_run(m, page_to_pfn(pages[i]), len, true);
 		if (ret)
 			goto err_unpin;
 	}
@@ -292,7 +294,7 @@ static int append_present_pfns(struct type1_mapping *m,
 	unsigned long max, n, leaf, pfn = 0, total = 0;
 	unsigned int leaves;
 
-	max = min3(run_room(m), type1_npages(m) - m->runs.nr_pages,
+	max = min3(type1_run_room(m), type1_npages(m) - m->runs.nr_pages,
 		   (vma->vm_end - vaddr) >> PAGE_SHIFT);
 	for (leaves = 0; leaves < PFNMAP_LEAVES_MAX && total < max; leaves++) {
 		args.address = vaddr + (total << PAGE_SHIFT);
@@ -314,7 +316,7 @@ static int append_present_pfns(struct type1_mapping *m,
 		}
 		total += n;
 	}
-	return total ? append_run(m, pfn, total, false) : -ENOENT;
+	return total ? type1_append_run(m, pfn, total, false) : -ENOENT;
 }
 
 /* Remember the next pages of a mapping if a driver has mapped them (BARs) */
