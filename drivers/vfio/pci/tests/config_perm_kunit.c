@@ -1,0 +1,1050 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the user sees of configuration space and what it can change there, on a
+ * device that is nothing but 4 KiB of bytes behind a bus of its own, which
+ * makes it easy to have any capability, and any nonsense.
+ *
+ * The tables say what the user may have: each bit that it can change, in the
+ * device or in what is virtual, is listed; all others must stay as they are.
+ */
+#include <kunit/test.h>
+#include <linux/bitmap.h>
+#include <linux/mman.h>
+#include <linux/pci.h>
+#include <linux/uaccess.h>
+
+#include "../config.h"
+#include "../priv.h"
+
+#define SPACE		PCI_CFG_SPACE_EXP_SIZE
+#define CAP		0x40	/* where a capability is put */
+#define NEXT		0xc0	/* and one behind it */
+#define EXT		0x100
+#define EXT_NEXT	0x800
+
+/**
+ * struct fake - a device
+ * @space: its configuration space
+ * @w1c: bits that are cleared by writing a 1
+ * @bus: the bus it is on
+ * @pdev: the device
+ * @vdev: what config.c reads and writes by
+ * @config: the permissions
+ */
+struct fake {
+	u8 space[SPACE];
+	u8 w1c[SPACE];
+	struct pci_bus bus;
+	struct pci_dev pdev;
+	struct vfio_pci_core_device vdev;
+	struct vfio_pci_config config;
+};
+
+static int fake_read(struct pci_bus *bus, unsigned int devfn, int where,
+		     int size, u32 *value)
+{
+	struct fake *fake = container_of(bus, struct fake, bus);
+
+	if (where < 0 || where + size > SPACE) {
+		*value = ~0;
+		return PCIBIOS_BAD_REGISTER_NUMBER;
+	}
+	*value = vfio_pci_config_get(fake->space + where, size);
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int fake_write(struct pci_bus *bus, unsigned int devfn, int where,
+		      int size, u32 value)
+{
+	struct fake *fake = container_of(bus, struct fake, bus);
+	u32 old, w1c;
+
+	if (where < 0 || where + size > SPACE)
+		return PCIBIOS_BAD_REGISTER_NUMBER;
+	old = vfio_pci_config_get(fake->space + where, size);
+	w1c = vfio_pci_config_get(fake->w1c + where, size);
+	vfio_pci_config_put(fake->space + where, size,
+			    (value & ~w1c) | (old & w1c & ~value));
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops fake_ops = {
+	.read = fake_read,
+	.write = fake_write,
+};
+
+static struct fake *new_fake(struct kunit *test)
+{
+	struct fake *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->bus.ops = &fake_ops;
+	fake->pdev.bus = &fake->bus;
+	fake->pdev.dev.init_name = "fake";
+	fake->pdev.cfg_size = SPACE;
+	fake->pdev.vpd.cap = CAP;
+	fake->vdev.pdev = &fake->pdev;
+	fake->vdev.pci_config_map = fake->config.hook;
+	fake->vdev.vconfig = fake->config.value;
+	return fake;
+}
+
+static void put(struct fake *fake, unsigned int pos, unsigned int width,
+		u32 value)
+{
+	vfio_pci_config_put(fake->space + pos, width, value);
+}
+
+/* A capability at @pos, after which the list goes on at @next */
+static void put_cap(struct fake *fake, unsigned int pos, u8 id, u8 next)
+{
+	put(fake, PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
+	if (!fake->space[PCI_CAPABILITY_LIST])
+		fake->space[PCI_CAPABILITY_LIST] = pos;
+	put(fake, pos, 2, id | next << 8);
+}
+
+static void put_ext_cap(struct fake *fake, unsigned int pos, u16 id, u16 next)
+{
+	put(fake, pos, 4, id | 1 << 16 | (u32)next << 20);
+}
+
+static void build(struct kunit *test, struct fake *fake)
+{
+	memset(&fake->config, 0, sizeof(fake->config));
+	KUNIT_ASSERT_EQ(test, 0,
+			vfio_pci_config_build(&fake->config, &fake->pdev));
+}
+
+/* The user's view of a register */
+static u32 see(const struct fake *fake, unsigned int pos, unsigned int width)
+{
+	const struct vfio_pci_config *config = &fake->config;
+	u32 virt = vfio_pci_config_get(config->virt + pos, width);
+
+	return (vfio_pci_config_get(fake->space + pos, width) & ~virt) |
+	       (vfio_pci_config_get(config->value + pos, width) & virt);
+}
+
+/* Does the list that the user sees have this capability? */
+static bool sees_cap(struct kunit *test, const struct fake *fake,
+		     unsigned int pos)
+{
+	unsigned int at, n = 0;
+
+	if (!(see(fake, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
+		return false;
+	at = see(fake, PCI_CAPABILITY_LIST, 1);
+	for (; at && at != pos; at = see(fake, at + PCI_CAP_LIST_NEXT, 1)) {
+		KUNIT_ASSERT_GE(test, at, PCI_STD_HEADER_SIZEOF);
+		KUNIT_ASSERT_TRUE(test, IS_ALIGNED(at, 4));
+		KUNIT_ASSERT_LT(test, n++, 48);	/* it ends */
+	}
+	return at == pos;
+}
+
+static bool sees_ext_cap(struct kunit *test, const struct fake *fake,
+			 unsigned int pos)
+{
+	unsigned int at = PCI_CFG_SPACE_SIZE, n = 0;
+
+	for (; at && at != pos; at = PCI_EXT_CAP_NEXT(see(fake, at, 4))) {
+		KUNIT_ASSERT_GE(test, at, PCI_CFG_SPACE_SIZE);
+		KUNIT_ASSERT_LT(test, n++, (SPACE - PCI_CFG_SPACE_SIZE) / 4);
+	}
+	return at == pos && PCI_EXT_CAP_ID(see(fake, at, 4));
+}
+
+/* ---- What each capability lets the user do ---- */
+
+/**
+ * struct reg - a register of which the user can change something
+ * @offset: in the capability
+ * @width: bytes
+ * @device: bits that it can change in the device
+ * @copy: bits that it can change in a copy, which the device does not see
+ * @hidden: bits that it sees as 0 whatever the device says
+ */
+struct reg {
+	u8 offset;
+	u8 width;
+	u32 device;
+	u32 copy;
+	u32 hidden;
+};
+
+#define MAX_REGS	10
+
+/**
+ * struct view - a capability as the user has it
+ * @name: of the capability
+ * @id: PCI_CAP_ID_* or PCI_EXT_CAP_ID_*
+ * @len: bytes, as far as @seed says how many
+ * @raw: passed through, but for the header
+ * @seed: values in the device that tell variants and lengths
+ * @regs: what it can change; nothing else, unless @raw
+ */
+struct view {
+	const char *name;
+	u16 id;
+	u16 len;
+	bool raw;
+	struct {
+		u8 offset;
+		u8 width;
+		u32 value;
+	} seed[2];
+	struct reg regs[MAX_REGS];
+};
+
+#define MSI_CTRL	{ 2, 2, 0, 0x0071, 0x0071 }
+
+static const struct view views[] = {
+	{ "PM", PCI_CAP_ID_PM, 8, .regs = {
+		{ 2, 2, 0, 0, 0xf800 },		/* no PME */
+		{ 4, 2, 0, 0, 0x8100 },
+	} },
+	{ "AGP", PCI_CAP_ID_AGP, 12 },
+	{ "VPD", PCI_CAP_ID_VPD, 8, .regs = {
+		{ 2, 2, 0, 0xffff, 0xffff },
+		{ 4, 4, 0, ~0, ~0 },
+	} },
+	{ "slot ID", PCI_CAP_ID_SLOTID, 4 },
+	{ "CompactPCI", PCI_CAP_ID_CHSWP, 4 },
+	{ "MSI, 32 bits", PCI_CAP_ID_MSI, 10, .regs = {
+		MSI_CTRL,
+		{ 4, 4, 0, ~3, ~0 }, { 8, 2, 0, 0xffff, 0xffff },
+	} },
+	{ "MSI, 32 bits, masks", PCI_CAP_ID_MSI, 20,
+	  .seed = { { 2, 2, PCI_MSI_FLAGS_MASKBIT } }, .regs = {
+		MSI_CTRL,
+		{ 4, 4, 0, ~3, ~0 }, { 8, 2, 0, 0xffff, 0xffff },
+		{ 12, 4, ~0, 0, 0 },
+	} },
+	{ "MSI, 64 bits", PCI_CAP_ID_MSI, 14,
+	  .seed = { { 2, 2, PCI_MSI_FLAGS_64BIT } }, .regs = {
+		MSI_CTRL,
+		{ 4, 4, 0, ~3, ~0 }, { 8, 4, 0, ~0, ~0 },
+		{ 12, 2, 0, 0xffff, 0xffff },
+	} },
+	{ "MSI, 64 bits, masks", PCI_CAP_ID_MSI, 24,
+	  .seed = { { 2, 2, PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT } },
+	  .regs = {
+		MSI_CTRL,
+		{ 4, 4, 0, ~3, ~0 }, { 8, 4, 0, ~0, ~0 },
+		{ 12, 2, 0, 0xffff, 0xffff }, { 16, 4, ~0, 0, 0 },
+	} },
+	{ "PCI-X", PCI_CAP_ID_PCIX, 8, .regs = {
+		{ 2, 2, 0x007e, 0, 0 }, { 4, 4, 0x200c0000, 0, 0 },
+	} },
+	{ "PCI-X, mode 2", PCI_CAP_ID_PCIX, 24,
+	  .seed = { { 2, 2, 1 << 12 } }, .regs = {
+		{ 2, 2, 0x007e, 0, 0 }, { 4, 4, 0x200c0000, 0, 0 },
+	} },
+	{ "vendor", PCI_CAP_ID_VNDR, 37, true, { { 2, 1, 37 } } },
+	{ "vendor, no length", PCI_CAP_ID_VNDR, 3, true },
+	{ "debug port", PCI_CAP_ID_DBG, 4 },
+	{ "subsystem", PCI_CAP_ID_SSVID, 8 },
+	{ "MSI-X", PCI_CAP_ID_MSIX, 12 },
+	{ "SATA", PCI_CAP_ID_SATA, 8, true },
+	{ "SATA, index in config", PCI_CAP_ID_SATA, 16, true,
+	  { { 4, 1, 0xf } } },
+	{ "AF", PCI_CAP_ID_AF, 6 },
+	{ "Express, version 1", PCI_CAP_ID_EXP, 20,
+	  .seed = { { 2, 2, 1 } }, .regs = {
+		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
+	} },
+	{ "Express, version 2", PCI_CAP_ID_EXP, 60,
+	  .seed = { { 2, 2, 2 } }, .regs = {
+		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
+		{ 0x28, 2, 0x035f, 0, 0 },
+	} },
+	{ "Express, ASPM L0s and L1", PCI_CAP_ID_EXP, 60,
+	  .seed = { { 2, 2, 2 }, { 16, 2, 0x0043 } }, .regs = {
+		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
+		{ 16, 2, 0x0003, 0, 0 }, { 0x28, 2, 0x035f, 0, 0 },
+	} },
+	{ "Express, ASPM L1", PCI_CAP_ID_EXP, 60,
+	  .seed = { { 2, 2, 2 }, { 16, 2, 0x0002 } }, .regs = {
+		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
+		{ 16, 2, 0x0002, 0, 0 }, { 0x28, 2, 0x035f, 0, 0 },
+	} },
+};
+
+static const struct view ext_views[] = {
+	{ "AER", PCI_EXT_CAP_ID_ERR, 0x2c, .regs = {
+		{ 4, 4, ~0, 0, 0 },
+		{ 8, 4, 0, 0x07fff030, 0 }, { 12, 4, 0, 0x07fff030, 0 },
+		{ 16, 4, ~0, 0, 0 }, { 20, 4, 0, 0x0000f1c1, 0 },
+	} },
+	{ "AER, prefix log", PCI_EXT_CAP_ID_ERR, 0x48,
+	  .seed = { { 0x18, 4, 0x800 } }, .regs = {
+		{ 4, 4, ~0, 0, 0 },
+		{ 8, 4, 0, 0x07fff030, 0 }, { 12, 4, 0, 0x07fff030, 0 },
+		{ 16, 4, ~0, 0, 0 }, { 20, 4, 0, 0x0000f1c1, 0 },
+	} },
+	{ "serial number", PCI_EXT_CAP_ID_DSN, 12 },
+	{ "power budget", PCI_EXT_CAP_ID_PWR, 16, .regs = {
+		{ 4, 1, 0xff, 0, 0 },
+	} },
+	{ "vendor", PCI_EXT_CAP_ID_VNDR, 0x123, true,
+	  { { 4, 4, 0x12300001 } } },
+	{ "vendor, no length", PCI_EXT_CAP_ID_VNDR, 8, true },
+	{ "ACS", PCI_EXT_CAP_ID_ACS, 8 },
+	{ "ACS, 33 egress bits", PCI_EXT_CAP_ID_ACS, 16,
+	  .seed = { { 4, 2, 33 << 8 | PCI_ACS_EC } } },
+	{ "ACS, 256 egress bits", PCI_EXT_CAP_ID_ACS, 40,
+	  .seed = { { 4, 2, PCI_ACS_EC } } },
+	{ "ARI", PCI_EXT_CAP_ID_ARI, 8 },
+	{ "ATS", PCI_EXT_CAP_ID_ATS, 8 },
+	{ "multicast", PCI_EXT_CAP_ID_MCAST, 40 },
+	{ "resizable BAR, 1", PCI_EXT_CAP_ID_REBAR, 12,
+	  .seed = { { 8, 4, 1 << 5 } } },
+	{ "resizable BAR, 6", PCI_EXT_CAP_ID_REBAR, 52,
+	  .seed = { { 8, 4, 6 << 5 } } },
+	{ "DPA, 1 state", PCI_EXT_CAP_ID_DPA, 17 },
+	{ "DPA, 32 states", PCI_EXT_CAP_ID_DPA, 48,
+	  .seed = { { 4, 4, 31 } } },
+	{ "TPH", PCI_EXT_CAP_ID_TPH, 12 },
+	{ "TPH, table of 64", PCI_EXT_CAP_ID_TPH, 140,
+	  .seed = { { 4, 4, 63 << 16 | 1 << 9 } } },
+	{ "LTR", PCI_EXT_CAP_ID_LTR, 8 },
+	{ "L1 substates", PCI_EXT_CAP_ID_L1SS, 16 },
+	{ "PTM", PCI_EXT_CAP_ID_PTM, 12 },
+	{ "designated vendor", PCI_EXT_CAP_ID_DVSEC, 0x80, true,
+	  { { 4, 4, 0x08001234 } } },
+	{ "designated vendor, no length", PCI_EXT_CAP_ID_DVSEC, 10, true },
+	{ "data link feature", PCI_EXT_CAP_ID_DLF, 12 },
+};
+
+static void view_desc(const struct view *view, char *desc)
+{
+	strscpy(desc, view->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(view, views, view_desc);
+KUNIT_ARRAY_PARAM(ext_view, ext_views, view_desc);
+
+static const struct reg *reg_at(const struct reg *regs, unsigned int offset)
+{
+	for (; regs->width; regs++)
+		if (offset >= regs->offset &&
+		    offset < regs->offset + regs->width)
+			return regs;
+	return NULL;
+}
+
+/* Each byte of [@pos, @pos + @len), of which the first @header are the list's */
+static void check_regs(struct kunit *test, const struct fake *fake,
+		       unsigned int pos, unsigned int header, unsigned int len,
+		       const struct reg *regs, bool raw)
+{
+	const struct vfio_pci_config *config = &fake->config;
+	unsigned int i, shift;
+
+	for (i = header; i < len; i++) {
+		u8 device = 0, copy = 0, hidden = 0, virt, write, seen;
+		const struct reg *reg = reg_at(regs, i);
+
+		if (reg) {
+			shift = 8 * (i - reg->offset);
+			device = reg->device >> shift;
+			copy = reg->copy >> shift;
+			hidden = reg->hidden >> shift;
+		} else if (raw) {
+			device = 0xff;
+		}
+		virt = config->virt[pos + i];
+		write = config->write[pos + i];
+		seen = see(fake, pos + i, 1);
+		KUNIT_EXPECT_EQ_MSG(test, write & ~virt, device,
+				    "changes in the device, offset %#x", i);
+		KUNIT_EXPECT_EQ_MSG(test, write & virt, copy,
+				    "changes in the copy, offset %#x", i);
+		KUNIT_EXPECT_EQ_MSG(test, seen,
+				    fake->space[pos + i] & ~hidden,
+				    "value, offset %#x", i);
+	}
+}
+
+/* Nobody's bytes are the device's own: as if we were not there */
+static void check_own(struct kunit *test, const struct fake *fake,
+		      unsigned int first, unsigned int end)
+{
+	for (; first < end; first++) {
+		KUNIT_EXPECT_EQ_MSG(test, fake->config.virt[first], 0,
+				    "at %#x", first);
+		KUNIT_EXPECT_EQ_MSG(test, fake->config.write[first], 0xff,
+				    "at %#x", first);
+	}
+}
+
+/* Fill a capability with ones, but for what tells its variant and length. */
+static void fill(struct fake *fake, unsigned int pos, unsigned int header,
+		 const struct view *view, u8 with)
+{
+	unsigned int i;
+
+	memset(fake->space + pos + header, 0, view->len - header);
+	for (i = 0; i < ARRAY_SIZE(view->seed); i++)
+		if (view->seed[i].width)
+			put(fake, pos + view->seed[i].offset,
+			    view->seed[i].width, view->seed[i].value);
+	if (!with)
+		return;
+	for (i = 0; i < MAX_REGS && view->regs[i].width; i++) {
+		const struct reg *reg = &view->regs[i];
+		u32 old = vfio_pci_config_get(fake->space + pos + reg->offset,
+					      reg->width);
+
+		/* What is hidden, and copied, is there to be seen. */
+		put(fake, pos + reg->offset, reg->width,
+		    old | reg->hidden | reg->copy);
+	}
+}
+
+static void standard_capabilities(struct kunit *test)
+{
+	const struct view *view = test->param_value;
+	struct fake *fake = new_fake(test);
+	unsigned int with;
+
+	for (with = 0; with < 2; with++) {
+		put_cap(fake, CAP, view->id, 0);
+		fill(fake, CAP, 2, view, with);
+		build(test, fake);
+		KUNIT_EXPECT_TRUE(test, sees_cap(test, fake, CAP));
+		KUNIT_EXPECT_EQ(test, see(fake, CAP, 2), view->id);
+		check_regs(test, fake, CAP, 2, view->len, view->regs,
+			   view->raw);
+		check_own(test, fake, CAP + view->len, PCI_CFG_SPACE_SIZE);
+	}
+}
+
+static void extended_capabilities(struct kunit *test)
+{
+	const struct view *view = test->param_value;
+	struct fake *fake = new_fake(test);
+	unsigned int with;
+
+	for (with = 0; with < 2; with++) {
+		put_ext_cap(fake, EXT, view->id, 0);
+		fill(fake, EXT, 4, view, with);
+		build(test, fake);
+		KUNIT_EXPECT_TRUE(test, sees_ext_cap(test, fake, EXT));
+		KUNIT_EXPECT_EQ(test, see(fake, EXT, 4), view->id | 1 << 16);
+		check_regs(test, fake, EXT, 4, view->len, view->regs,
+			   view->raw);
+		check_own(test, fake, EXT + view->len, SPACE);
+	}
+}
+
+/* The next capability begins before this one is complete */
+static void cut_short_by_the_next(struct kunit *test)
+{
+	const struct view *view = test->param_value;
+	static const u8 whole[] = {
+		PCI_CAP_ID_PM, PCI_CAP_ID_VPD, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX
+	};
+	struct fake *fake = new_fake(test);
+	bool stays = memchr(whole, view->id, sizeof(whole));
+	unsigned int cut;
+
+	for (cut = 4; cut < view->len; cut += 4) {
+		memset(fake->space, 0, PCI_CFG_SPACE_SIZE);
+		put_cap(fake, CAP, view->id, CAP + cut);
+		fill(fake, CAP, 2, view, 0);
+		put_cap(fake, CAP + cut, PCI_CAP_ID_SSVID, 0);
+		build(test, fake);
+		KUNIT_EXPECT_TRUE(test, sees_cap(test, fake, CAP));
+		/* What the kernel relies on keeps all of its bytes. */
+		KUNIT_EXPECT_EQ(test, stays,
+				!sees_cap(test, fake, CAP + cut));
+		if (stays) {
+			struct reg regs[MAX_REGS + 1] = {};
+
+			memcpy(regs, view->regs, sizeof(view->regs));
+			check_regs(test, fake, CAP, 2, view->len, regs, false);
+		} else {
+			static const struct reg none = {};
+
+			check_regs(test, fake, CAP + cut, 2, 8, &none, false);
+		}
+	}
+}
+
+/* It claims more bytes than there are */
+static void cut_short_by_the_end(struct kunit *test)
+{
+	const struct view *view = test->param_value;
+	struct fake *fake = new_fake(test);
+	unsigned int left, i;
+
+	for (left = 4; left < view->len; left += 4) {
+		unsigned int pos = PCI_CFG_SPACE_SIZE - left;
+
+		if (pos < PCI_STD_HEADER_SIZEOF)
+			break;
+		memset(fake->space, 0, SPACE);
+		put_cap(fake, pos, view->id, 0);
+		fill(fake, pos, 2, view, 0);
+		memset(fake->space + PCI_CFG_SPACE_SIZE, 0, SPACE / 2);
+		build(test, fake);
+		/* Nothing of it reaches into what follows */
+		check_own(test, fake, PCI_CFG_SPACE_SIZE, SPACE);
+		/* and no register that is there in part is written to. */
+		for (i = 0; i < MAX_REGS && view->regs[i].width; i++)
+			if (view->regs[i].offset < left && !view->raw &&
+			    view->regs[i].offset + view->regs[i].width > left)
+				KUNIT_EXPECT_EQ(test, 0,
+						fake->config.write[pos +
+						view->regs[i].offset]);
+	}
+}
+
+static void extended_cut_short_by_the_end(struct kunit *test)
+{
+	const struct view *view = test->param_value;
+	struct fake *fake = new_fake(test);
+	unsigned int left;
+	static const struct reg none = {};
+
+	for (left = 4; left < view->len; left += 4) {
+		unsigned int pos = SPACE - left;
+
+		memset(fake->space, 0, SPACE);
+		put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, pos);
+		put_ext_cap(fake, pos, view->id, 0);
+		/* What says how long it is fits, if it is there at all. */
+		if (view->seed[0].width && left >= 12)
+			put(fake, pos + view->seed[0].offset,
+			    view->seed[0].width, view->seed[0].value);
+		build(test, fake);
+		KUNIT_EXPECT_TRUE(test, sees_ext_cap(test, fake, pos));
+		if (view->seed[0].width && left < 12)
+			continue;
+		if (!view->raw && !view->regs[0].width)
+			check_regs(test, fake, pos, 4, left, &none, false);
+	}
+}
+
+/* ---- The header ---- */
+
+static const struct reg header_regs[] = {
+	{ PCI_COMMAND, 2, 0x0004, 0x075b, 0 },
+	{ PCI_STATUS, 2, 0xf900, 0, 0 },
+	{ PCI_CACHE_LINE_SIZE, 1, 0, 0xff, 0 },
+	{ PCI_LATENCY_TIMER, 1, 0, 0xff, 0 },
+	{ PCI_INTERRUPT_LINE, 1, 0, 0xff, 0 },
+	{ PCI_CAPABILITY_LIST, 1, 0, 0, 0xff },
+	{ }
+};
+
+static void header(struct kunit *test)
+{
+	static const u8 patterns[] = { 0x00, 0xff, 0x5a };
+	struct fake *fake = new_fake(test);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(patterns); i++) {
+		memset(fake->space, patterns[i], PCI_STD_HEADER_SIZEOF);
+		/* No capabilities: then the bit must not be seen, either */
+		fake->space[PCI_STATUS] &= ~PCI_STATUS_CAP_LIST;
+		build(test, fake);
+		check_regs(test, fake, 0, 0, PCI_STD_HEADER_SIZEOF,
+			   header_regs, false);
+	}
+}
+
+/* ---- Lists ---- */
+
+static bool known_id(const struct view *known, unsigned int nr,
+		     unsigned int id)
+{
+	for (; nr--; known++)
+		if (known->id == id)
+			return true;
+	return false;
+}
+
+static void unknown_capabilities_are_hidden(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	unsigned int id, i;
+
+	for (id = 0; id <= U8_MAX; id++) {
+		if (known_id(views, ARRAY_SIZE(views), id) ||
+		    id == PCI_CAP_ID_HT)
+			continue;
+		memset(fake->space, 0xff, PCI_CFG_SPACE_SIZE);
+		fake->space[PCI_CAPABILITY_LIST] = 0;
+		put_cap(fake, CAP, id, NEXT);
+		put_cap(fake, NEXT, PCI_CAP_ID_SSVID, 0);
+		build(test, fake);
+		KUNIT_EXPECT_FALSE_MSG(test, sees_cap(test, fake, CAP),
+				       "ID %#x", id);
+		KUNIT_EXPECT_TRUE_MSG(test, sees_cap(test, fake, NEXT),
+				      "ID %#x", id);
+		for (i = CAP; i < NEXT; i++) {
+			KUNIT_ASSERT_EQ(test, see(fake, i, 1), 0);
+			KUNIT_ASSERT_EQ(test, fake->config.write[i], 0);
+		}
+	}
+}
+
+static void unknown_extended_capabilities_are_hidden(struct kunit *test)
+{
+	/* As long as they reach, and known but for a length */
+	static const u16 to_the_next[] = {
+		PCI_EXT_CAP_ID_VC, PCI_EXT_CAP_ID_MFVC, PCI_EXT_CAP_ID_VC9,
+		PCI_EXT_CAP_ID_SECPCI
+	};
+	static const u16 owned[] = {
+		PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_ID_PRI,
+		PCI_EXT_CAP_ID_PASID, PCI_EXT_CAP_ID_DOE
+	};
+	static const u8 owned_len[] = { 0x40, 16, 8, 0x18 };
+	struct fake *fake = new_fake(test);
+	unsigned int id, i, end;
+
+	for (id = 0; id <= U16_MAX; id += id < 0x60 ? 1 : 0x3f1) {
+		if (known_id(ext_views, ARRAY_SIZE(ext_views), id))
+			continue;
+		memset(fake->space + EXT, 0xff, SPACE - EXT);
+		put_ext_cap(fake, EXT, id, EXT_NEXT);
+		put_ext_cap(fake, EXT_NEXT, PCI_EXT_CAP_ID_DSN, 0);
+		build(test, fake);
+		for (i = 0; i < ARRAY_SIZE(to_the_next); i++)
+			if (id == to_the_next[i])
+				break;
+		KUNIT_EXPECT_EQ_MSG(test, i < ARRAY_SIZE(to_the_next),
+				    sees_ext_cap(test, fake, EXT),
+				    "ID %#x", id);
+		KUNIT_EXPECT_TRUE_MSG(test, sees_ext_cap(test, fake, EXT_NEXT),
+				      "ID %#x", id);
+		if (i < ARRAY_SIZE(to_the_next))
+			continue;
+		end = EXT_NEXT;
+		for (i = 0; i < ARRAY_SIZE(owned); i++)
+			if (id == owned[i])
+				end = EXT + owned_len[i];
+		for (i = EXT + 4; i < end; i++) {
+			KUNIT_ASSERT_EQ_MSG(test, see(fake, i, 1), 0,
+					    "ID %#x at %#x", id, i);
+			KUNIT_ASSERT_EQ_MSG(test, fake->config.write[i], 0,
+					    "ID %#x at %#x", id, i);
+		}
+	}
+}
+
+static void vpd_is_hidden_where_it_hangs(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	fake->pdev.vpd.cap = 0;
+	put_cap(fake, CAP, PCI_CAP_ID_VPD, 0);
+	build(test, fake);
+	KUNIT_EXPECT_FALSE(test, sees_cap(test, fake, CAP));
+	KUNIT_EXPECT_EQ(test, fake->config.write[CAP + PCI_VPD_ADDR], 0);
+}
+
+static void list_ends_where_nothing_is_visible(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	put_cap(fake, CAP, PCI_CAP_ID_EA, NEXT);
+	put_cap(fake, NEXT, PCI_CAP_ID_SHPC, 0);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, 0, see(fake, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST);
+	KUNIT_EXPECT_EQ(test, 0, see(fake, PCI_CAPABILITY_LIST, 1));
+
+	/* A hidden one at the end leaves no link to it. */
+	memset(fake->space, 0, SPACE);
+	put_cap(fake, CAP, PCI_CAP_ID_PM, NEXT);
+	put_cap(fake, NEXT, PCI_CAP_ID_EA, 0);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, CAP, see(fake, PCI_CAPABILITY_LIST, 1));
+	KUNIT_EXPECT_EQ(test, 0, see(fake, CAP + PCI_CAP_LIST_NEXT, 1));
+
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_SRIOV, EXT_NEXT);
+	put_ext_cap(fake, EXT_NEXT, PCI_EXT_CAP_ID_DOE, 0);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, 0, see(fake, EXT, 4));
+}
+
+static void links_are_read_only(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	put_cap(fake, CAP, PCI_CAP_ID_VNDR, NEXT);
+	put_cap(fake, NEXT, PCI_CAP_ID_VNDR, 0);
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_VNDR, EXT_NEXT);
+	put_ext_cap(fake, EXT_NEXT, PCI_EXT_CAP_ID_VNDR, 0);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, 0,
+			vfio_pci_config_get(fake->config.write + CAP, 2));
+	KUNIT_EXPECT_EQ(test, 0,
+			vfio_pci_config_get(fake->config.write + NEXT, 2));
+	KUNIT_EXPECT_EQ(test, 0,
+			vfio_pci_config_get(fake->config.write + EXT, 4));
+	KUNIT_EXPECT_EQ(test, 0,
+			vfio_pci_config_get(fake->config.write + EXT_NEXT, 4));
+}
+
+static void lists_that_loop_end(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	put_cap(fake, CAP, PCI_CAP_ID_PM, NEXT);
+	put_cap(fake, NEXT, PCI_CAP_ID_SSVID, CAP);
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, EXT_NEXT);
+	put_ext_cap(fake, EXT_NEXT, PCI_EXT_CAP_ID_LTR, EXT_NEXT);
+	build(test, fake);
+	KUNIT_EXPECT_TRUE(test, sees_cap(test, fake, NEXT));
+	KUNIT_EXPECT_EQ(test, 0, see(fake, NEXT + PCI_CAP_LIST_NEXT, 1));
+	KUNIT_EXPECT_TRUE(test, sees_ext_cap(test, fake, EXT_NEXT));
+	KUNIT_EXPECT_EQ(test, 0, PCI_EXT_CAP_NEXT(see(fake, EXT_NEXT, 4)));
+}
+
+static void lists_that_go_astray_end(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	/* Into the header, and to where nothing answers */
+	put_cap(fake, CAP, PCI_CAP_ID_PM, PCI_BASE_ADDRESS_0);
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, EXT_NEXT);
+	put(fake, EXT_NEXT, 4, ~0);
+	build(test, fake);
+	KUNIT_EXPECT_TRUE(test, sees_cap(test, fake, CAP));
+	KUNIT_EXPECT_EQ(test, 0, see(fake, CAP + PCI_CAP_LIST_NEXT, 1));
+	KUNIT_EXPECT_EQ(test, 0, fake->config.write[PCI_BASE_ADDRESS_0]);
+	KUNIT_EXPECT_EQ(test, 0, PCI_EXT_CAP_NEXT(see(fake, EXT, 4)));
+
+	/* From the extended capabilities into the first 256 bytes */
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, CAP);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, 0, PCI_EXT_CAP_NEXT(see(fake, EXT, 4)));
+}
+
+static void as_many_as_fit(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	unsigned int pos;
+
+	/* At every fourth byte: more than are well-formed */
+	for (pos = EXT; pos < SPACE; pos += 4)
+		put_ext_cap(fake, pos, PCI_EXT_CAP_ID_LTR,
+			    pos + 4 < SPACE ? pos + 4 : 0);
+	for (pos = CAP; pos < PCI_CFG_SPACE_SIZE; pos += 4)
+		put_cap(fake, pos, PCI_CAP_ID_SSVID,
+			pos + 4 < PCI_CFG_SPACE_SIZE ? pos + 4 : 0);
+	build(test, fake);
+	for (pos = CAP; pos < PCI_CFG_SPACE_SIZE; pos += 4)
+		KUNIT_EXPECT_TRUE(test, sees_cap(test, fake, pos));
+	KUNIT_EXPECT_FALSE(test, sees_ext_cap(test, fake, SPACE));
+}
+
+static void conventional_device_has_256_bytes(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	fake->pdev.cfg_size = PCI_CFG_SPACE_SIZE;
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_SRIOV, 0);
+	build(test, fake);
+	check_own(test, fake, PCI_CFG_SPACE_SIZE, SPACE);
+}
+
+/* ---- Random bytes ---- */
+
+static u32 next_random(u32 *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+/* Nothing but ones that are likely to be taken for capabilities */
+static void fill_at_random(struct fake *fake, u32 *seed)
+{
+	unsigned int i, n;
+
+	for (i = 0; i < SPACE; i++)
+		fake->space[i] = next_random(seed);
+	put(fake, PCI_STATUS, 2, PCI_STATUS_CAP_LIST);
+	fake->space[PCI_CAPABILITY_LIST] = CAP + next_random(seed) % 0xc0;
+	for (n = next_random(seed) % 48; n; n--)
+		put(fake, CAP + (next_random(seed) % 48) * 4, 2,
+		    next_random(seed) % 0x18 |
+		    (CAP + next_random(seed) % 0xc0) << 8);
+	for (n = next_random(seed) % 500; n; n--)
+		put_ext_cap(fake, EXT + (next_random(seed) % 960) * 4,
+			    next_random(seed) % 0x30,
+			    EXT + (next_random(seed) % 960) * 4);
+}
+
+/* What a capability in the user's list must keep from it, whatever it is in */
+static void check_guarded(struct kunit *test, const struct fake *fake,
+			  unsigned int pos)
+{
+	const struct vfio_pci_config *config = &fake->config;
+	unsigned int i, len = 0;
+
+	switch (see(fake, pos, 1)) {
+	case PCI_CAP_ID_MSI:
+		len = 10;
+		break;
+	case PCI_CAP_ID_MSIX:
+		len = 12;
+		break;
+	case PCI_CAP_ID_PM:
+		len = 8;
+		break;
+	}
+	for (i = pos; i < pos + len && i < PCI_CFG_SPACE_SIZE; i++)
+		KUNIT_ASSERT_EQ_MSG(test, 0,
+				    config->write[i] & ~config->virt[i],
+				    "at %#x of the capability at %#x", i, pos);
+}
+
+static void random_devices_do_no_harm(struct kunit *test)
+{
+	enum { ROUNDS = 400 };
+	struct fake *fake = new_fake(test);
+	unsigned int round, pos, lists = 0, i;
+	u32 seed = 5;
+
+	for (round = 0; round < ROUNDS; round++) {
+		fill_at_random(fake, &seed);
+		build(test, fake);
+		/* Both lists end, and the header is what it always is. */
+		KUNIT_ASSERT_FALSE(test, sees_cap(test, fake, SPACE));
+		KUNIT_ASSERT_FALSE(test, sees_ext_cap(test, fake, SPACE));
+		for (i = 0; i < PCI_STD_HEADER_SIZEOF; i++) {
+			const struct reg *reg = reg_at(header_regs, i);
+			u8 device = 0;
+
+			if (reg)
+				device = reg->device >> 8 * (i - reg->offset);
+			KUNIT_ASSERT_EQ(test, device,
+					fake->config.write[i] &
+					~fake->config.virt[i]);
+		}
+		for (i = 0; i < SPACE; i++)
+			KUNIT_ASSERT_LT(test, fake->config.hook[i],
+					VFIO_PCI_CONFIG_NR_HOOKS);
+		if (!(see(fake, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
+			continue;
+		pos = see(fake, PCI_CAPABILITY_LIST, 1);
+		for (; pos; pos = see(fake, pos + PCI_CAP_LIST_NEXT, 1)) {
+			check_guarded(test, fake, pos);
+			lists++;
+		}
+	}
+	/* They were taken for capabilities indeed. */
+	KUNIT_EXPECT_GT(test, lists, ROUNDS);
+}
+
+/* ---- Reads and writes ---- */
+
+static ssize_t rw(struct fake *fake, char __user *buf, loff_t pos, size_t len,
+		  bool write)
+{
+	return vfio_pci_config_rw(&fake->vdev, buf, len, &pos, write);
+}
+
+static char __user *user_buffer(struct kunit *test)
+{
+	unsigned long addr = kunit_vm_mmap(test, NULL, 0, SPACE,
+					   PROT_READ | PROT_WRITE,
+					   MAP_ANONYMOUS | MAP_PRIVATE, 0);
+
+	KUNIT_ASSERT_NE(test, addr, 0UL);
+	KUNIT_ASSERT_LT(test, addr, TASK_SIZE);
+	return (char __user *)addr;
+}
+
+/* A device whose registers need no more than masks, some cleared by ones */
+static void put_plain_device(struct fake *fake, u32 *seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < SPACE; i++)
+		fake->space[i] = next_random(seed);
+	fake->space[PCI_CAPABILITY_LIST] = 0;
+	put_cap(fake, CAP, PCI_CAP_ID_VNDR, 0x60);
+	fake->space[CAP + 2] = 19;
+	put_cap(fake, 0x60, PCI_CAP_ID_SSVID, 0x70);
+	put_cap(fake, 0x70, PCI_CAP_ID_PCIX, 0x90);
+	put_cap(fake, 0x90, PCI_CAP_ID_EA, 0xa0);
+	put_cap(fake, 0xa0, PCI_CAP_ID_EXP, 0);
+	put(fake, 0xa0 + PCI_EXP_FLAGS, 2, 2);
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_ERR, EXT_NEXT);
+	put_ext_cap(fake, EXT_NEXT, PCI_EXT_CAP_ID_SRIOV, 0);
+	put(fake, 0x70 + PCI_X_CMD, 2, 0);
+	/* As the specifications have them, not as our tables do */
+	vfio_pci_config_put(fake->w1c + PCI_STATUS, 2, 0xf900);
+	vfio_pci_config_put(fake->w1c + 0x70 + PCI_X_STATUS, 4, 0x200c0000);
+	vfio_pci_config_put(fake->w1c + 0xa0 + PCI_EXP_DEVSTA, 2, 0x004f);
+	vfio_pci_config_put(fake->w1c + EXT + PCI_ERR_UNCOR_STATUS, 4, ~0);
+	vfio_pci_config_put(fake->w1c + EXT + PCI_ERR_COR_STATUS, 4, ~0);
+}
+
+static void reads_of_any_size_agree(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	char __user *buf = user_buffer(test);
+	unsigned int i, k, pos, len;
+	u32 seed = 11;
+	u8 *bytes;
+
+	bytes = kunit_kzalloc(test, SPACE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bytes);
+	put_plain_device(fake, &seed);
+	build(test, fake);
+	for (i = 0; i < 300; i++) {
+		pos = next_random(&seed) % SPACE;
+		len = next_random(&seed) % (i & 1 ? 9 : SPACE);
+		len = min(len, SPACE - pos);
+		KUNIT_ASSERT_EQ(test, len, rw(fake, buf, pos, len, false));
+		KUNIT_ASSERT_EQ(test, 0, copy_from_user(bytes, buf, len));
+		for (k = 0; k < len; k++)
+			KUNIT_ASSERT_EQ_MSG(test, bytes[k],
+					    see(fake, pos + k, 1), "at %#x",
+					    pos + k);
+	}
+}
+
+static void writes_change_what_they_may(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	char __user *buf = user_buffer(test);
+	unsigned int i, k, pos, len;
+	struct fake *old;
+	u32 seed = 13;
+	u8 *bytes;
+
+	bytes = kunit_kzalloc(test, SPACE, GFP_KERNEL);
+	old = kunit_kzalloc(test, sizeof(*old), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bytes);
+	KUNIT_ASSERT_NOT_NULL(test, old);
+
+	for (i = 0; i < 2000; i++) {
+		if (i % 50 == 0) {
+			put_plain_device(fake, &seed);
+			build(test, fake);
+		}
+		pos = PCI_STATUS + next_random(&seed) % (SPACE - PCI_STATUS);
+		if (i & 1)
+			pos = PCI_STATUS + next_random(&seed) % 0x140;
+		len = 1 + next_random(&seed) % 12;
+		len = min(len, SPACE - pos);
+		/* Hooks do more than this device can do */
+		if (memchr_inv(fake->config.hook + pos, VFIO_PCI_CONFIG_PLAIN,
+			       len))
+			continue;
+		for (k = 0; k < len; k++)
+			bytes[k] = next_random(&seed);
+		memcpy(old->space, fake->space, SPACE);
+		memcpy(&old->config, &fake->config, sizeof(fake->config));
+		KUNIT_ASSERT_EQ(test, 0, copy_to_user(buf, bytes, len));
+		KUNIT_ASSERT_EQ(test, len, rw(fake, buf, pos, len, true));
+
+		for (k = 0; k < SPACE; k++) {
+			bool hit = k >= pos && k < pos + len;
+			u8 virt = fake->config.virt[k];
+			u8 new = hit ? bytes[k - pos] : 0;
+			u8 mask = hit ? fake->config.write[k] : 0;
+			u8 w1c = fake->w1c[k];
+			u8 expected;
+
+			expected = (old->config.value[k] & ~(mask & virt)) |
+				   (new & mask & virt);
+			KUNIT_ASSERT_EQ_MSG(test, fake->config.value[k],
+					    expected, "copy at %#x", k);
+			mask &= ~virt;
+			expected = (old->space[k] & ~(mask & ~w1c)) |
+				   (new & mask & ~w1c);
+			expected &= ~(new & mask & w1c);
+			KUNIT_ASSERT_EQ_MSG(test, fake->space[k], expected,
+					    "device at %#x, write of %u at %#x",
+					    k, len, pos);
+		}
+	}
+}
+
+static void accesses_beyond_the_end(struct kunit *test)
+{
+	static const struct {
+		loff_t pos;
+		size_t len;
+		ssize_t ret;
+	} cases[] = {
+		{ 0, SPACE, SPACE },
+		{ 0, 0, 0 },
+		{ SPACE - 1, 1, 1 },
+		{ SPACE - 4, 4, 4 },
+		{ SPACE - 4, 5, -EFAULT },
+		{ SPACE, 1, -EFAULT },
+		{ SPACE, 0, -EFAULT },
+		{ 0, SPACE + 1, -EFAULT },
+		{ 1, SIZE_MAX, -EFAULT },
+		{ SPACE - 1, SIZE_MAX, -EFAULT },
+		{ VFIO_PCI_OFFSET_MASK, 1, -EFAULT },
+		{ VFIO_PCI_OFFSET_MASK, SIZE_MAX, -EFAULT },
+	};
+	struct fake *fake = new_fake(test);
+	char __user *buf = user_buffer(test);
+	unsigned int i;
+
+	build(test, fake);
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].ret,
+				    rw(fake, buf, cases[i].pos, cases[i].len,
+				       false), "case %u", i);
+	fake->pdev.cfg_size = PCI_CFG_SPACE_SIZE;
+	KUNIT_EXPECT_EQ(test, 1, rw(fake, buf, 255, 1, false));
+	KUNIT_EXPECT_EQ(test, -EFAULT, rw(fake, buf, 255, 2, false));
+	KUNIT_EXPECT_EQ(test, -EFAULT, rw(fake, buf, 256, 1, false));
+	/* A buffer that is not there */
+	KUNIT_EXPECT_EQ(test, -EFAULT, rw(fake, (char __user *)8, 0, 4, false));
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			rw(fake, (char __user *)8, 0x3c, 4, true));
+}
+
+static struct kunit_case config_perm_cases[] = {
+	KUNIT_CASE_PARAM(standard_capabilities, view_gen_params),
+	KUNIT_CASE_PARAM(extended_capabilities, ext_view_gen_params),
+	KUNIT_CASE_PARAM(cut_short_by_the_next, view_gen_params),
+	KUNIT_CASE_PARAM(cut_short_by_the_end, view_gen_params),
+	KUNIT_CASE_PARAM(extended_cut_short_by_the_end, ext_view_gen_params),
+	KUNIT_CASE(header),
+	KUNIT_CASE(unknown_capabilities_are_hidden),
+	KUNIT_CASE(unknown_extended_capabilities_are_hidden),
+	KUNIT_CASE(vpd_is_hidden_where_it_hangs),
+	KUNIT_CASE(list_ends_where_nothing_is_visible),
+	KUNIT_CASE(links_are_read_only),
+	KUNIT_CASE(lists_that_loop_end),
+	KUNIT_CASE(lists_that_go_astray_end),
+	KUNIT_CASE(as_many_as_fit),
+	KUNIT_CASE(conventional_device_has_256_bytes),
+	KUNIT_CASE(random_devices_do_no_harm),
+	{}
+};
+
+static struct kunit_suite config_perm_suite = {
+	.name = "vfio_pci_config_perm",
+	.test_cases = config_perm_cases,
+};
+
+static struct kunit_case config_rw_cases[] = {
+	KUNIT_CASE(reads_of_any_size_agree),
+	KUNIT_CASE(writes_change_what_they_may),
+	KUNIT_CASE(accesses_beyond_the_end),
+	{}
+};
+
+static struct kunit_suite config_rw_suite = {
+	.name = "vfio_pci_config_rw",
+	.test_cases = config_rw_cases,
+};
+
+kunit_test_suites(&config_perm_suite, &config_rw_suite);
