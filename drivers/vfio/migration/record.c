@@ -9,7 +9,7 @@
  * payload), each of which ends with its checksum.  A unit that lies in one
  * piece is not copied.
  */
-#include <linux/crc32c.h>
+#include <linux/crc32.h>
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/limits.h>
@@ -34,7 +34,7 @@ static int write_bytes(struct vfio_mig_writer *writer, const void *data,
 static int write_header(struct vfio_mig_writer *writer, void *header,
 			size_t size)
 {
-	writer->crc = crc32c(writer->crc, header, size - CRC_SIZE);
+	writer->crc = __crc32c_le(writer->crc, header, size - CRC_SIZE);
 	put_unaligned_le32(~writer->crc, header + size - CRC_SIZE);
 	return write_bytes(writer, header, size);
 }
@@ -116,7 +116,7 @@ int vfio_mig_record_data(struct vfio_mig_writer *writer, const void *data,
 		return -EINVAL;
 	for (; len; len -= part, data += part) {
 		part = min_t(size_t, len, writer->block_left);
-		writer->crc = crc32c(writer->crc, data, part);
+		writer->crc = __crc32c_le(writer->crc, data, part);
 		ret = write_bytes(writer, data, part);
 		if (ret)
 			return ret;
@@ -347,7 +347,7 @@ static int take_unit(struct vfio_mig_reader *reader, const u8 *unit)
 {
 	size_t size = reader->need - CRC_SIZE;
 
-	reader->crc = crc32c(reader->crc, unit, size);
+	reader->crc = __crc32c_le(reader->crc, unit, size);
 	reader->have = 0;
 	if (get_unaligned_le32(unit + size) != ~reader->crc)
 		return refuse(reader, "a checksum is wrong");
