@@ -104,5 +104,7 @@ module_init(vfio_init);
 module_exit(vfio_exit);
 
 MODULE_LICENSE("GPL");
+/* iova_bitmap_*(), where the kernel has them */
+MODULE_IMPORT_NS(IOMMUFD);
 MODULE_DESCRIPTION("VFIO: devices for user space, with live migration");
 MODULE_SOFTDEP("post: vfio_iommu_type1 vfio_iommu_spapr_tce");

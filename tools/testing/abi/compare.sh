@@ -64,7 +64,7 @@ compile()
 	}
 }
 
-# is_from DIRECTORY COUNT FILE: are the vfio headers of which FILE is a list
+# is_from DIRECTORY COUNT FILE: are the compared headers, which FILE lists,
 # COUNT, and all below DIRECTORY?
 is_from()
 {
@@ -303,6 +303,7 @@ drivers()
 	#include <linux/io-64-nonatomic-lo-hi.h>
 	#include <linux/vfio.h>
 	#include <linux/vfio_pci_core.h>
+	#include <linux/iova_bitmap.h>
 	END
 	for variant in stock iommufd groupless; do
 		{
@@ -312,7 +313,7 @@ drivers()
 		linux="$cc -include $out/$variant.h"
 		# What comes first wins over the kernel's own directories.
 		ours=$(echo "$linux" | sed "s|-nostdinc|& -I$src/include|")
-		both "driver-$variant" "$out/driver.c" 3 \
+		both "driver-$variant" "$out/driver.c" 4 \
 			"$ksource/include" "$linux" "$src/include" "$ours" ||
 			continue
 		case $variant in

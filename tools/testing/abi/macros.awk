@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the output of "gcc -E -dD": which macros do the vfio headers define?
+# Reads the output of "gcc -E -dD": which macros do our headers define?
 # Writes, to the directory "dir":
-#   headers.raw          the vfio headers
+#   headers.raw          the headers
 #   macros.text          macros whose text is their value: strings, and empty
 #   function-macros.raw  macros with parameters
 #   eval.c               a file that includes the file "probe" and leaves the
@@ -19,7 +19,7 @@ function squeeze(text)
 /^# [0-9]+ "/ {
 	file = $3
 	gsub(/"/, "", file)
-	ours = file ~ /\/linux\/vfio(_pci_core)?\.h$/
+	ours = file ~ /\/linux\/(vfio(_pci_core)?|iova_bitmap)\.h$/
 	if (ours)
 		print file >(dir "/headers.raw")
 	next

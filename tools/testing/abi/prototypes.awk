@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads what gcc's -aux-info writes: the prototypes that the vfio headers
+# Reads what gcc's -aux-info writes: the prototypes that the headers
 # declare, and those that eval.c makes of their pointers and variables, as
 # name and type.  What a header defines is written with the names of its
 # parameters, which are left out.
 
-$2 !~ /\/linux\/vfio(_pci_core)?\.h:/ && !/abi_pointer_|abi_address_of_/ {
+$2 !~ /\/linux\/(vfio(_pci_core)?|iova_bitmap)\.h:/ && !/abi_pointer_|abi_address_of_/ {
 	next
 }
 
