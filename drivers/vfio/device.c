@@ -19,6 +19,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/overflow.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
@@ -176,7 +177,7 @@ static void vfio_device_release(struct device *dev)
 		device->ops->release(device);
 	vfio_put_inode(device->inode);
 	ida_free(&vfio_device_ida, device->index);
-	kvfree(device);
+	kvfree(vfio_device_private(device));
 }
 
 static int vfio_device_init(struct vfio_device *device, struct device *dev,
@@ -190,6 +191,7 @@ static int vfio_device_init(struct vfio_device *device, struct device *dev,
 	device->index = ret;
 	device->dev = dev;
 	device->ops = ops;
+	vfio_dma_logging_init(device);
 
 	device->inode = vfio_get_inode();
 	if (IS_ERR(device->inode)) {
@@ -229,22 +231,23 @@ err_index:
 struct vfio_device *_vfio_alloc_device(size_t size, struct device *dev,
 				       const struct vfio_device_ops *ops)
 {
-	struct vfio_device *device;
+	const size_t offset = offsetof(struct vfio_device_private, device);
+	struct vfio_device_private *private;
 	int ret;
 
-	if (WARN_ON(size < sizeof(*device)))
+	if (WARN_ON(size < sizeof(struct vfio_device)))
 		return ERR_PTR(-EINVAL);
 
-	device = kvzalloc(size, GFP_KERNEL);
-	if (!device)
+	private = kvzalloc(size_add(offset, size), GFP_KERNEL);
+	if (!private)
 		return ERR_PTR(-ENOMEM);
 
-	ret = vfio_device_init(device, dev, ops);
+	ret = vfio_device_init(&private->device, dev, ops);
 	if (ret) {
-		kvfree(device);
+		kvfree(private);
 		return ERR_PTR(ret);
 	}
-	return device;
+	return &private->device;
 }
 EXPORT_SYMBOL_GPL(_vfio_alloc_device);
 
@@ -442,6 +445,7 @@ static int vfio_device_first_open(struct vfio_device *device)
 
 static void vfio_device_last_close(struct vfio_device *device)
 {
+	vfio_dma_logging_close(device);
 	if (device->ops->close_device)
 		device->ops->close_device(device);
 	module_put(vfio_device_owner(device));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VFIO_DEVICE_FEATURE: one table of the features that the core serves itself.
- * Checks, user copies and the installation of new files are done here, once;
- * a feature's function sees kernel memory only.  A feature that is not in the
- * table is the driver's.
+ * Checks, user copies of the payload and the installation of new files are done
+ * here, once; a feature's function sees the payload in kernel memory only.  A
+ * feature that is not in the table is the driver's.
  */
 #include <linux/array_size.h>
 #include <linux/bitops.h>
@@ -21,23 +21,35 @@
  * @size: bytes of payload
  * @offered: does this device have it?
  * @get: answer; NULL if it cannot be read
+ * @get_asks: the payload of GET is the question, and the answer goes where
+ *	that says: it is read, and not written
  * @set: carry out; NULL if it cannot be set
- * @refusal: for a feature whose SET has an answer, too: fill in the answer
- *	that stands for "nothing was done"
+ * @set_answers: SET writes its payload back
+ * @refusal: then: change the payload into the answer that stands for "nothing
+ *	was done", if it is none yet
+ * @undo: then: the answer could not be delivered; what can be undone is
  */
 struct vfio_feature {
 	u32 number;
 	u32 size;
 	bool (*offered)(struct vfio_device *device);
+	bool get_asks;
+	bool set_answers;
 	int (*get)(struct vfio_device *device, union vfio_feature_data *data);
 	int (*set)(struct vfio_device *device, union vfio_feature_data *data,
 		   struct vfio_feature_fd *new);
 	void (*refusal)(union vfio_feature_data *data);
+	void (*undo)(struct vfio_device *device, union vfio_feature_data *data);
 };
 
 static bool vfio_feature_needs_mig_ops(struct vfio_device *device)
 {
 	return device->mig_ops;
+}
+
+static bool vfio_feature_needs_log_ops(struct vfio_device *device)
+{
+	return device->log_ops;
 }
 
 static void vfio_feature_refuse_mig_state(union vfio_feature_data *data)
@@ -57,7 +69,26 @@ static const struct vfio_feature vfio_features[] = {
 		.offered = vfio_feature_needs_mig_ops,
 		.get = vfio_migration_get_state,
 		.set = vfio_migration_set_state,
+		.set_answers = true,
 		.refusal = vfio_feature_refuse_mig_state,
+	}, {
+		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
+		.size = sizeof(struct vfio_device_feature_dma_logging_control),
+		.offered = vfio_feature_needs_log_ops,
+		.set = vfio_dma_logging_start,
+		.set_answers = true,
+		.undo = vfio_dma_logging_undo_start,
+	}, {
+		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP,
+		.size = 0,
+		.offered = vfio_feature_needs_log_ops,
+		.set = vfio_dma_logging_stop,
+	}, {
+		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT,
+		.size = sizeof(struct vfio_device_feature_dma_logging_report),
+		.offered = vfio_feature_needs_log_ops,
+		.get = vfio_dma_logging_report,
+		.get_asks = true,
 	}, {
 		.number = VFIO_DEVICE_FEATURE_MIG_DATA_SIZE,
 		.size = sizeof(struct vfio_device_feature_mig_data_size),
@@ -84,6 +115,11 @@ static int vfio_feature_get(struct vfio_device *device,
 	union vfio_feature_data data = {};
 	int ret;
 
+	if (feature->get_asks) {
+		if (copy_from_user(&data, arg, feature->size))
+			return -EFAULT;
+		return feature->get(device, &data);
+	}
 	ret = feature->get(device, &data);
 	if (ret)
 		return ret;
@@ -113,7 +149,7 @@ static int vfio_feature_set(struct vfio_device *device,
 
 	if (copy_from_user(&data, arg, feature->size))
 		return -EFAULT;
-	if (!feature->refusal)
+	if (!feature->set_answers)
 		return feature->set(device, &data, &new);
 
 	/*
@@ -121,13 +157,17 @@ static int vfio_feature_set(struct vfio_device *device,
 	 * answer is found out before anything is done, and an error later on
 	 * leaves the right answer behind.
 	 */
-	feature->refusal(&data);
+	if (feature->refusal)
+		feature->refusal(&data);
 	if (copy_to_user(arg, &data, feature->size))
 		return -EFAULT;
 
 	ret = feature->set(device, &data, &new);
-	if (!ret && copy_to_user(arg, &data, feature->size))
+	if (!ret && copy_to_user(arg, &data, feature->size)) {
 		ret = -EFAULT;
+		if (feature->undo)
+			feature->undo(device, &data);
+	}
 	vfio_feature_finish_fd(&new, !ret);
 	return ret;
 }

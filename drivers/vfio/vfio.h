@@ -4,7 +4,7 @@
  * include/linux/vfio.h, IOMMU backends see iommu_driver.h; both see no more.
  *
  * Calls go down: front door (group.c) -> device file (device_file.c) ->
- * features (feature.c, migration.c) -> device (device.c).  A container knows
+ * features (feature.c, migration.c, dma_logging.c) -> device (device.c).  A container knows
  * the backend behind it and neither groups' files nor devices' files.
  *
  * The locks of the whole tree, outermost first.  A task that holds one may
@@ -30,6 +30,9 @@
  *
  * and inside a device, below dev_set->lock:
  *
+ *   logging.lock	(dma_logging.c) the DMA logging session.  Held while the
+ *			driver starts, stops and reports, and while the bitmap
+ *			of the user is pinned, so mmap_lock is below it
  *   igate		(vfio-pci-core) the interrupt configuration
  *   ioeventfds_lock	(vfio-pci-core) the ioeventfds
  *   io_lock		(vfio-migration) one reader or writer of a data file;
@@ -53,8 +56,11 @@
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
 
+#include <linux/cache.h>
+#include <linux/container_of.h>
 #include <linux/fs.h>
 #include <linux/lockdep.h>
+#include <linux/mutex.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 
@@ -76,6 +82,36 @@ struct inode *vfio_get_inode(void);
 void vfio_put_inode(struct inode *inode);
 
 /* device.c */
+
+/**
+ * struct vfio_dma_logging - the DMA logging of a device
+ * @lock: protects all of it
+ * @session: number of the session that is on; 0: none
+ * @last_session: number of the last one that was begun
+ */
+struct vfio_dma_logging {
+	struct mutex lock;
+	u64 session;
+	u64 last_session;
+};
+
+/**
+ * struct vfio_device_private - what only the core sees of a device
+ * @logging: its DMA logging
+ * @device: what drivers see; the driver's structure goes on behind it
+ *
+ * struct vfio_device has Linux's layout, so what is ours lies in front of it.
+ */
+struct vfio_device_private {
+	struct vfio_dma_logging logging;
+	struct vfio_device device ____cacheline_aligned;
+};
+
+static inline struct vfio_device_private *
+vfio_device_private(struct vfio_device *device)
+{
+	return container_of(device, struct vfio_device_private, device);
+}
 
 /*
  * While a registration reference is held, the device stays registered and
@@ -127,12 +163,24 @@ int vfio_ioctl_device_feature(struct vfio_device *device,
 			      struct vfio_device_feature __user *arg);
 
 /**
+ * struct vfio_feature_log_start - payload of DMA_LOGGING_START
+ * @control: what the user sees of it
+ * @session: the session that was begun
+ */
+struct vfio_feature_log_start {
+	struct vfio_device_feature_dma_logging_control control;
+	u64 session;
+};
+
+/**
  * union vfio_feature_data - kernel copy of the payload of a core feature
  */
 union vfio_feature_data {
 	struct vfio_device_feature_migration migration;
 	struct vfio_device_feature_mig_state mig_state;
 	struct vfio_device_feature_mig_data_size mig_data_size;
+	struct vfio_feature_log_start log_start;
+	struct vfio_device_feature_dma_logging_report log_report;
 };
 
 /**
@@ -210,6 +258,28 @@ static inline void vfio_debugfs_reset(struct vfio_device *device)
 {
 }
 #endif
+
+/* dma_logging.c */
+void vfio_dma_logging_init(struct vfio_device *device);
+
+/* The last user is gone: what is on ends. */
+void vfio_dma_logging_close(struct vfio_device *device);
+
+/*
+ * The driver has log_ops.  The user's ranges and bitmap, to which the payloads
+ * point, are read and written here.
+ */
+int vfio_dma_logging_start(struct vfio_device *device,
+			   union vfio_feature_data *data,
+			   struct vfio_feature_fd *new);
+/* End the session that @data says was begun, if it is still on. */
+void vfio_dma_logging_undo_start(struct vfio_device *device,
+				 union vfio_feature_data *data);
+int vfio_dma_logging_stop(struct vfio_device *device,
+			  union vfio_feature_data *data,
+			  struct vfio_feature_fd *new);
+int vfio_dma_logging_report(struct vfio_device *device,
+			    union vfio_feature_data *data);
 
 /* kvm.c */
 

@@ -243,14 +243,28 @@ struct vfio_migration_ops {
 
 /**
  * struct vfio_log_ops - the DMA logging callbacks of a driver
- * @log_start: log writes of the device to the @nnodes IOVA ranges in @ranges
- *	(interval tree nodes); @page_size is the wish on entry and the granule
- *	in use on return.  A second start is refused by the driver
- * @log_stop: stop; must be harmless when nothing was started
- * @log_read_and_clear: set in @dirty what was written in
- *	[@iova, @iova + @length) since the last call
+ * @log_start: log the device's writes to the ranges in @ranges, from now on.
+ *	These are @nnodes nodes of an interval tree, which do not overlap and
+ *	are multiples of @page_size; vfio_combine_iova_ranges() makes fewer of
+ *	them.  The tree and its nodes are the driver's until it returns, and
+ *	the core's to free.  @page_size is a power of two: what the user asks
+ *	for on entry, what the device counts in on return
+ * @log_stop: stop, and forget what was not read.  After an error it is called
+ *	again, on the user's next try or by the last close.  It must be
+ *	harmless when nothing is on
+ * @log_read_and_clear: call iova_bitmap_set() with @dirty for what the device
+ *	wrote of [@iova, @iova + @length) since it was last asked, and forget
+ *	it.  What could not be read must be read the next time; a driver that
+ *	is in doubt says that all was written.  The user may ask for addresses
+ *	that are not in the ranges of @log_start
  *
- * All three are mandatory.
+ * All three are mandatory.  They may sleep and may take the driver's locks, and
+ * they are called one at a time between open_device and close_device, the last
+ * @log_stop right before close_device.
+ *
+ * Between @log_start and @log_stop the core calls neither @log_start again nor,
+ * before or after, @log_read_and_clear.  Linux's core does both; a driver that
+ * is to work there refuses them.
  */
 struct vfio_log_ops {
 	int (*log_start)(struct vfio_device *device,

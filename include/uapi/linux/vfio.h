@@ -1150,14 +1150,14 @@ struct vfio_device_feature_dma_logging_range {
  */
 #define VFIO_DEVICE_FEATURE_DMA_LOGGING_START 6
 
-/* SET, no data: end it. */
+/* SET, no data: end it. EINVAL: logging is off. */
 #define VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP 7
 
 /**
  * struct vfio_device_feature_dma_logging_report - data of
  *	VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT
- * @iova: first address, a multiple of @page_size
- * @length: bytes, a multiple of @page_size; in a range that is watched
+ * @iova: first address; the first bit stands for the page from here on
+ * @length: bytes, not 0; a last page that is not full has a bit, too
  * @page_size: bytes for a bit, a power of two of 4096 or more
  * @bitmap: user address of __u64 words, a bit for each page, low bits first
  */
@@ -1170,7 +1170,11 @@ struct vfio_device_feature_dma_logging_report {
 
 /*
  * GET: read the log of a range and clear it. Sets the bits of the pages that
- * were written since the last time, and leaves all others as they are.
+ * were written since the last time, and leaves all others as they are. The
+ * range should be one that is watched.
+ * Errors: EINVAL page size or length, or logging is off; EOVERFLOW the range
+ * leaves the address space; EFAULT the bitmap cannot be written: what was
+ * read before has its bits, the rest is still in the log.
  */
 #define VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT 8
 

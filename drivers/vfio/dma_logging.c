@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA logging: the features by which a user has the writes of a device logged,
+ * and reads the log.  What is asked is checked here, and a driver is asked only
+ * for what makes sense: it is not started twice, and neither stopped nor read
+ * unless it was started.  How a device logs is the driver's
+ * (struct vfio_log_ops).
+ *
+ * vfio_dma_logging.lock protects the session of a device, and is held over the
+ * driver's callbacks: they never run at the same time.
+ */
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/interval_tree.h>
+#include <linux/iova_bitmap.h>
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/rbtree.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "vfio.h"
+
+#define LOG_RANGES_MAX \
+	(PAGE_SIZE / sizeof(struct vfio_device_feature_dma_logging_range))
+
+static struct vfio_dma_logging *vfio_logging(struct vfio_device *device)
+{
+	return &vfio_device_private(device)->logging;
+}
+
+void vfio_dma_logging_init(struct vfio_device *device)
+{
+	mutex_init(&vfio_logging(device)->lock);
+}
+
+static bool vfio_log_page_size_valid(u64 size)
+{
+	return size <= ULONG_MAX && is_power_of_2(size);
+}
+
+/*
+ * The address behind the range must be one as well: drivers are free to
+ * compute it.
+ */
+static int vfio_log_check_range(u64 iova, u64 length)
+{
+	u64 end;
+
+	if (!length)
+		return -EINVAL;
+	if (check_add_overflow(iova, length, &end) || end > ULONG_MAX)
+		return -EOVERFLOW;
+	return 0;
+}
+
+/* Put @nodes, one for each of @ranges, into the tree at @root. */
+static int
+vfio_log_plant(const struct vfio_device_feature_dma_logging_range *ranges,
+	       u32 count, u64 page_size, struct interval_tree_node *nodes,
+	       struct rb_root_cached *root)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		u64 iova = ranges[i].iova, length = ranges[i].length;
+
+		if (!IS_ALIGNED(iova | length, page_size))
+			return -EINVAL;
+		ret = vfio_log_check_range(iova, length);
+		if (ret)
+			return ret;
+		nodes[i].start = iova;
+		nodes[i].last = iova + length - 1;
+		if (interval_tree_iter_first(root, nodes[i].start,
+					     nodes[i].last))
+			return -EINVAL;
+		interval_tree_insert(&nodes[i], root);
+	}
+	return 0;
+}
+
+static int vfio_log_begin(struct vfio_device *device,
+			  struct rb_root_cached *root, u32 count,
+			  struct vfio_feature_log_start *start)
+{
+	struct vfio_dma_logging *logging = vfio_logging(device);
+	int ret = -EINVAL;
+
+	if (mutex_lock_killable(&logging->lock))
+		return -EINTR;
+	if (logging->session)
+		goto unlock;
+	ret = device->log_ops->log_start(device, root, count,
+					 &start->control.page_size);
+	if (ret)
+		goto unlock;
+	logging->session = ++logging->last_session;
+	start->session = logging->session;
+unlock:
+	mutex_unlock(&logging->lock);
+	return ret;
+}
+
+int vfio_dma_logging_start(struct vfio_device *device,
+			   union vfio_feature_data *data,
+			   struct vfio_feature_fd *new)
+{
+	struct vfio_device_feature_dma_logging_control *control =
+		&data->log_start.control;
+	struct vfio_device_feature_dma_logging_range *ranges;
+	struct rb_root_cached root = RB_ROOT_CACHED;
+	struct interval_tree_node *nodes;
+	int ret;
+
+	if (!control->num_ranges ||
+	    !vfio_log_page_size_valid(control->page_size))
+		return -EINVAL;
+	if (control->num_ranges > LOG_RANGES_MAX)
+		return -E2BIG;
+
+	ranges = memdup_array_user(u64_to_user_ptr(control->ranges),
+				   control->num_ranges, sizeof(*ranges));
+	if (IS_ERR(ranges))
+		return PTR_ERR(ranges);
+	nodes = kcalloc(control->num_ranges, sizeof(*nodes),
+			GFP_KERNEL_ACCOUNT);
+	if (!nodes) {
+		ret = -ENOMEM;
+		goto free_ranges;
+	}
+
+	ret = vfio_log_plant(ranges, control->num_ranges, control->page_size,
+			     nodes, &root);
+	if (!ret)
+		ret = vfio_log_begin(device, &root, control->num_ranges,
+				     &data->log_start);
+	kfree(nodes);
+free_ranges:
+	kfree(ranges);
+	return ret;
+}
+
+/*
+ * If the driver cannot stop, the session stays: the user may try again, and
+ * else the last close does.
+ */
+static int vfio_log_end(struct vfio_device *device)
+{
+	struct vfio_dma_logging *logging = vfio_logging(device);
+	int ret;
+
+	lockdep_assert_held(&logging->lock);
+	ret = device->log_ops->log_stop(device);
+	if (ret)
+		dev_warn_ratelimited(device->dev,
+				     "vfio: DMA logging does not stop (%d); reset the device, then close it\n",
+				     ret);
+	else
+		logging->session = 0;
+	return ret;
+}
+
+void vfio_dma_logging_undo_start(struct vfio_device *device,
+				 union vfio_feature_data *data)
+{
+	struct vfio_dma_logging *logging = vfio_logging(device);
+
+	mutex_lock(&logging->lock);
+	if (logging->session == data->log_start.session)
+		vfio_log_end(device);
+	mutex_unlock(&logging->lock);
+}
+
+int vfio_dma_logging_stop(struct vfio_device *device,
+			  union vfio_feature_data *data,
+			  struct vfio_feature_fd *new)
+{
+	struct vfio_dma_logging *logging = vfio_logging(device);
+	int ret = -EINVAL;
+
+	if (mutex_lock_killable(&logging->lock))
+		return -EINTR;
+	if (logging->session)
+		ret = vfio_log_end(device);
+	mutex_unlock(&logging->lock);
+	return ret;
+}
+
+void vfio_dma_logging_close(struct vfio_device *device)
+{
+	struct vfio_dma_logging *logging = vfio_logging(device);
+
+	mutex_lock(&logging->lock);
+	if (logging->session)
+		vfio_log_end(device);
+	logging->session = 0;
+	mutex_unlock(&logging->lock);
+}
+
+static int vfio_log_read_part(struct iova_bitmap *bitmap, unsigned long iova,
+			      size_t length, void *opaque)
+{
+	struct vfio_device *device = opaque;
+
+	return device->log_ops->log_read_and_clear(device, iova, length,
+						   bitmap);
+}
+
+static int
+vfio_log_read(struct vfio_device *device,
+	      const struct vfio_device_feature_dma_logging_report *report)
+{
+	struct iova_bitmap *bitmap;
+	int ret;
+
+	bitmap = iova_bitmap_alloc(report->iova, report->length,
+				   report->page_size,
+				   u64_to_user_ptr(report->bitmap));
+	if (IS_ERR(bitmap))
+		return PTR_ERR(bitmap);
+	ret = iova_bitmap_for_each(bitmap, device, vfio_log_read_part);
+	iova_bitmap_free(bitmap);
+	return ret;
+}
+
+int vfio_dma_logging_report(struct vfio_device *device,
+			    union vfio_feature_data *data)
+{
+	struct vfio_device_feature_dma_logging_report *report =
+		&data->log_report;
+	struct vfio_dma_logging *logging = vfio_logging(device);
+	int ret;
+
+	if (report->page_size < SZ_4K ||
+	    !vfio_log_page_size_valid(report->page_size))
+		return -EINVAL;
+	ret = vfio_log_check_range(report->iova, report->length);
+	if (ret)
+		return ret;
+
+	if (mutex_lock_killable(&logging->lock))
+		return -EINTR;
+	ret = logging->session ? vfio_log_read(device, report) : -EINVAL;
+	mutex_unlock(&logging->lock);
+	return ret;
+}
