@@ -54,10 +54,10 @@ shift $((OPTIND - 1))
 module=${module:-$dir/modules/vfio_mock.ko}
 export VFIO_TEST_MODULE=$module
 
-all="feature fsm data_fd migrate precopy fuzz library emulated type1
-	type1_memory type1_dma type1_dirty pci_config pci_region pci_mmap pci_irq
-	pci_reset pci_hot_reset group token trace debugfs vfio_mig.sh stress
-	module"
+all="feature fsm mock_state data_fd migrate precopy fuzz library emulated
+	dma_logging type1 type1_memory type1_dma type1_dirty
+	pci_config pci_region pci_mmap pci_irq pci_reset pci_hot_reset
+	group token trace debugfs vfio_mig.sh stress module"
 stock="feature data_fd migrate precopy fuzz vfio_mig.sh"
 
 pci=/sys/bus/pci/devices

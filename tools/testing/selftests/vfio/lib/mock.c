@@ -81,6 +81,11 @@ void mock_fail(const struct vdev *v, unsigned int from, unsigned int to,
 	must(sys_ioctl(v->fd, MOCK_FAIL, &fail));
 }
 
+void mock_set_state(const struct vdev *v, struct mock_state state)
+{
+	must(sys_ioctl(v->fd, MOCK_STATE, &state));
+}
+
 int mock_pin(const struct vdev *v, uint64_t iova, unsigned int npage,
 	     uint64_t *first)
 {
@@ -119,4 +124,24 @@ struct mock_events mock_events(const struct vdev *v)
 
 	must(sys_ioctl(v->fd, MOCK_EVENTS, &events));
 	return events;
+}
+
+void mock_log_write(const struct vdev *v, uint64_t iova, uint64_t length)
+{
+	struct mock_log_range range = { .iova = iova, .length = length };
+
+	must(sys_ioctl(v->fd, MOCK_LOG_WRITE, &range));
+}
+
+void mock_log_control(const struct vdev *v, struct mock_log_control control)
+{
+	must(sys_ioctl(v->fd, MOCK_LOG_CONTROL, &control));
+}
+
+struct mock_log_info mock_log_info(const struct vdev *v)
+{
+	struct mock_log_info info = {};
+
+	must(sys_ioctl(v->fd, MOCK_LOG_INFO, &info));
+	return info;
 }

@@ -28,6 +28,9 @@ struct mock_arcs mock_arcs(const struct vdev *v);
 void mock_fail(const struct vdev *v, unsigned int from, unsigned int to,
 	       int error, bool broken);
 
+/* The data sessions to come */
+void mock_set_state(const struct vdev *v, struct mock_state state);
+
 /* Each returns what the core's function returned. */
 int mock_pin(const struct vdev *v, uint64_t iova, unsigned int npage,
 	     uint64_t *first);
@@ -35,5 +38,10 @@ void mock_unpin(const struct vdev *v, uint64_t iova, unsigned int npage);
 int mock_dma(const struct vdev *v, uint64_t iova, void *data, uint32_t len,
 	     bool write);
 struct mock_events mock_events(const struct vdev *v);
+
+/* DMA logging: the device writes; how it behaves; what it was asked. */
+void mock_log_write(const struct vdev *v, uint64_t iova, uint64_t length);
+void mock_log_control(const struct vdev *v, struct mock_log_control control);
+struct mock_log_info mock_log_info(const struct vdev *v);
 
 #endif

@@ -120,4 +120,89 @@ struct mock_events {
 
 #define MOCK_EVENTS	_IO(VFIO_TYPE, MOCK_BASE + 6)
 
+/**
+ * struct mock_log_range - a range of addresses
+ * @iova: first
+ * @length: bytes
+ */
+struct mock_log_range {
+	__u64 iova;
+	__u64 length;
+};
+
+/* The device writes there: what is in the ranges that it logs is in the log. */
+#define MOCK_LOG_WRITE	_IO(VFIO_TYPE, MOCK_BASE + 7)
+
+/**
+ * struct mock_log_control - how DMA logging is to behave, until the last close
+ * @page_size: what the device counts in; 0: as it is asked
+ * @start_unmaps: a page of the caller's memory that the next start unmaps
+ * @start_errno: errno to fail with, positive; 0: no failure
+ * @stop_errno: likewise
+ * @read_errno: likewise
+ * @good_reads: calls that go well before @read_errno
+ */
+struct mock_log_control {
+	__u64 page_size;
+	__u64 start_unmaps;
+	__u32 start_errno;
+	__u32 stop_errno;
+	__u32 read_errno;
+	__u32 good_reads;
+};
+
+#define MOCK_LOG_CONTROL	_IO(VFIO_TYPE, MOCK_BASE + 8)
+
+/**
+ * struct mock_log_info - what the core asked of the logger, ever
+ * @page_size: what the device counts in, since the last start
+ * @on: it logs
+ * @starts: calls of log_start
+ * @stops: calls of log_stop
+ * @reads: calls of log_read_and_clear
+ * @broken_promises: calls that the core must not make, or not in that way
+ * @nranges: ranges of the last start
+ * @range: these ranges, lowest first
+ */
+#define MOCK_LOG_RANGES	256U
+
+struct mock_log_info {
+	__u64 page_size;
+	__u32 on;
+	__u32 starts;
+	__u32 stops;
+	__u32 reads;
+	__u32 broken_promises;
+	__u32 nranges;
+	struct mock_log_range range[MOCK_LOG_RANGES];
+};
+
+#define MOCK_LOG_INFO	_IO(VFIO_TYPE, MOCK_BASE + 9)
+
+/**
+ * struct mock_state - what the device state is to be, until the last close
+ * @size: bytes of the stream
+ * @initial: bytes of it that can be read in PRE_COPY
+ * @delay_ms: what each 4096 bytes read or written take
+ * @any: whatever is loaded is taken, else only the whole stream
+ *
+ * Counts from the next session on.
+ */
+struct mock_state {
+	__u64 size;
+	__u64 initial;
+	__u32 delay_ms;
+	__u32 any;
+};
+
+#define MOCK_STATE	_IO(VFIO_TYPE, MOCK_BASE + 10)
+
+/* The byte at @offset of every stream; its period is no power of two */
+#define MOCK_PERIOD	65521
+
+static inline __u8 mock_pattern(__u64 offset)
+{
+	return ((__u32)(offset % MOCK_PERIOD) * 2654435761U) >> 24;
+}
+
 #endif

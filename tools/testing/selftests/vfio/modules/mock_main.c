@@ -5,13 +5,12 @@
  * vfio_pin_pages() and vfio_dma_rw().
  *
  * Written against the driver API of Linux 6.12 alone, and as plainly as a
- * driver can be: what is tested is the core around it.  The data sessions
- * carry no data.
+ * driver can be: what is tested is the core around it.
  *
  * mock_device.lock protects all of it but the list of pinned pages, which has
- * a lock of its own, as the core may call dma_unmap at any time.
+ * a lock of its own, as the core may call dma_unmap at any time, and the log
+ * (mock_log.c).
  */
-#include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
@@ -21,6 +20,8 @@
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
 
+#include "mock_log.h"
+#include "mock_session.h"
 #include "vfio_mock.h"
 
 struct mock_pinned {
@@ -33,106 +34,25 @@ struct mock_device {
 	struct vfio_device vdev;
 	struct platform_device *pdev;
 
-	struct mutex lock;	/* all of this but the pinned pages */
+	struct mutex lock;	/* from here to events */
 	enum vfio_device_mig_state state;
 	struct mock_session *session;	/* referenced */
+	struct mock_state data;
 	struct mock_arcs arcs;
 	struct mock_fail fail;
 	struct mock_events events;
 
 	struct mutex pin_lock;	/* pinned */
 	struct list_head pinned;
+
+	struct mock_log log;
 };
 
-/* A data session: its file lives on after it has ended. */
-struct mock_session {
-	struct kref kref;
-	struct mutex lock;	/* ended */
-	bool ended;
-	bool saving;
-};
-
-static void mock_session_release(struct kref *kref)
+static void mock_end_session(struct mock_device *mock)
 {
-	kfree(container_of(kref, struct mock_session, kref));
-}
-
-static void mock_session_put(struct mock_session *session)
-{
-	kref_put(&session->kref, mock_session_release);
-}
-
-static ssize_t mock_session_read(struct file *file, char __user *buf,
-				 size_t len, loff_t *pos)
-{
-	struct mock_session *session = file->private_data;
-
-	guard(mutex)(&session->lock);
-	return session->ended ? -ENODEV : 0;
-}
-
-static ssize_t mock_session_write(struct file *file, const char __user *buf,
-				  size_t len, loff_t *pos)
-{
-	struct mock_session *session = file->private_data;
-
-	guard(mutex)(&session->lock);
-	return session->ended ? -ENODEV : len;
-}
-
-static int mock_session_file_release(struct inode *inode, struct file *file)
-{
-	mock_session_put(file->private_data);
-	return 0;
-}
-
-static const struct file_operations mock_save_fops = {
-	.owner = THIS_MODULE,
-	.read = mock_session_read,
-	.release = mock_session_file_release,
-};
-
-static const struct file_operations mock_load_fops = {
-	.owner = THIS_MODULE,
-	.write = mock_session_write,
-	.release = mock_session_file_release,
-};
-
-static struct file *mock_session_begin(struct mock_device *mock, bool saving)
-{
-	struct mock_session *session;
-	struct file *file;
-
-	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
-	if (!session)
-		return ERR_PTR(-ENOMEM);
-	kref_init(&session->kref);
-	mutex_init(&session->lock);
-	session->saving = saving;
-
-	file = anon_inode_getfile("vfio_mock",
-				  saving ? &mock_save_fops : &mock_load_fops,
-				  session, saving ? O_RDONLY : O_WRONLY);
-	if (IS_ERR(file)) {
-		mock_session_put(session);
-		return file;
-	}
-	stream_open(file->f_inode, file);
-	kref_get(&session->kref);
-	mock->session = session;
-	return file;
-}
-
-static void mock_session_end(struct mock_device *mock)
-{
-	struct mock_session *session = mock->session;
-
-	if (!session)
-		return;
-	scoped_guard(mutex, &session->lock)
-		session->ended = true;
+	if (mock->session)
+		mock_session_end(mock->session);
 	mock->session = NULL;
-	mock_session_put(session);
 }
 
 static struct mock_device *to_mock(struct vfio_device *vdev)
@@ -160,33 +80,53 @@ static void mock_log_arc(struct mock_device *mock, u8 from, u8 to)
 	arcs->count++;
 }
 
+/* Is this arc to fail, and how? */
+static int mock_arc_fails(struct mock_device *mock,
+			  enum vfio_device_mig_state from,
+			  enum vfio_device_mig_state to)
+{
+	struct mock_fail *fail = &mock->fail;
+	int error = fail->error;
+
+	if (!error || fail->from != from || fail->to != to)
+		return 0;
+	fail->error = 0;
+	if (fail->broken) {
+		mock_end_session(mock);
+		mock->state = VFIO_DEVICE_STATE_ERROR;
+	}
+	return -error;
+}
+
 /* One arc: NULL, the file of a session, or an error. */
 static struct file *mock_arc(struct mock_device *mock,
 			     enum vfio_device_mig_state to)
 {
 	enum vfio_device_mig_state from = mock->state;
-	struct mock_fail *fail = &mock->fail;
 	bool keeps = mock_is_saving(from) && mock_is_saving(to);
+	bool running = to != VFIO_DEVICE_STATE_STOP_COPY;
 	struct file *file = NULL;
+	int ret;
 
 	mock_log_arc(mock, from, to);
-	if (fail->error && fail->from == from && fail->to == to) {
-		int error = fail->error;
+	ret = mock_arc_fails(mock, from, to);
+	if (ret)
+		return ERR_PTR(ret);
 
-		fail->error = 0;
-		if (fail->broken) {
-			mock_session_end(mock);
-			mock->state = VFIO_DEVICE_STATE_ERROR;
-		}
-		return ERR_PTR(-error);
+	if (from == VFIO_DEVICE_STATE_RESUMING) {
+		ret = mock_session_check(mock->session);
+		if (ret)
+			return ERR_PTR(ret);
 	}
-
-	if (!keeps && (mock_is_saving(to) || to == VFIO_DEVICE_STATE_RESUMING)) {
-		file = mock_session_begin(mock, mock_is_saving(to));
+	if (keeps) {
+		mock_session_set_running(mock->session, running);
+	} else if (mock_is_saving(to) || to == VFIO_DEVICE_STATE_RESUMING) {
+		file = mock_session_begin(&mock->data, mock_is_saving(to),
+					  running, &mock->session);
 		if (IS_ERR(file))
 			return file;
-	} else if (!keeps) {
-		mock_session_end(mock);
+	} else {
+		mock_end_session(mock);
 	}
 	mock->state = to;
 	return file;
@@ -234,7 +174,10 @@ static int mock_get_state(struct vfio_device *vdev,
 
 static int mock_get_data_size(struct vfio_device *vdev, unsigned long *length)
 {
-	*length = 4096;
+	struct mock_device *mock = to_mock(vdev);
+
+	guard(mutex)(&mock->lock);
+	*length = mock->data.size;
 	return 0;
 }
 
@@ -244,10 +187,39 @@ static const struct vfio_migration_ops mock_migration_ops = {
 	.migration_get_data_size = mock_get_data_size,
 };
 
+/* DMA logging */
+
+static int mock_vdev_log_start(struct vfio_device *vdev,
+			       struct rb_root_cached *ranges, u32 nnodes,
+			       u64 *page_size)
+{
+	return mock_log_start(&to_mock(vdev)->log, ranges, nnodes, page_size);
+}
+
+static int mock_vdev_log_stop(struct vfio_device *vdev)
+{
+	return mock_log_stop(&to_mock(vdev)->log);
+}
+
+static int mock_vdev_log_read_and_clear(struct vfio_device *vdev,
+					unsigned long iova,
+					unsigned long length,
+					struct iova_bitmap *dirty)
+{
+	return mock_log_read_and_clear(&to_mock(vdev)->log, iova, length,
+				       dirty);
+}
+
+static const struct vfio_log_ops mock_log_ops = {
+	.log_start = mock_vdev_log_start,
+	.log_stop = mock_vdev_log_stop,
+	.log_read_and_clear = mock_vdev_log_read_and_clear,
+};
+
 static void mock_reset(struct mock_device *mock)
 {
 	guard(mutex)(&mock->lock);
-	mock_session_end(mock);
+	mock_end_session(mock);
 	mock->state = VFIO_DEVICE_STATE_RUNNING;
 	mock->fail.error = 0;
 }
@@ -293,6 +265,19 @@ static long mock_ioctl_fail(struct mock_device *mock, void __user *user)
 		return -EINVAL;
 	guard(mutex)(&mock->lock);
 	mock->fail = fail;
+	return 0;
+}
+
+static long mock_ioctl_state(struct mock_device *mock, void __user *user)
+{
+	struct mock_state state;
+
+	if (copy_from_user(&state, user, sizeof(state)))
+		return -EFAULT;
+	if (state.initial > state.size)
+		return -EINVAL;
+	guard(mutex)(&mock->lock);
+	mock->data = state;
 	return 0;
 }
 
@@ -445,6 +430,8 @@ static long mock_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		return mock_ioctl_arcs(mock, user);
 	case MOCK_FAIL:
 		return mock_ioctl_fail(mock, user);
+	case MOCK_STATE:
+		return mock_ioctl_state(mock, user);
 	case MOCK_PIN:
 		return mock_ioctl_pin(mock, user);
 	case MOCK_UNPIN:
@@ -454,7 +441,7 @@ static long mock_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case MOCK_EVENTS:
 		return mock_ioctl_events(mock, user);
 	default:
-		return -ENOTTY;
+		return mock_log_ioctl(&mock->log, cmd, user);
 	}
 }
 
@@ -467,8 +454,10 @@ static int mock_init_device(struct vfio_device *vdev)
 	mutex_init(&mock->lock);
 	mutex_init(&mock->pin_lock);
 	INIT_LIST_HEAD(&mock->pinned);
+	mock_log_init(&mock->log);
 	mock->state = VFIO_DEVICE_STATE_RUNNING;
 	vdev->mig_ops = &mock_migration_ops;
+	vdev->log_ops = &mock_log_ops;
 	return 0;
 }
 
@@ -476,12 +465,21 @@ static void mock_release_device(struct vfio_device *vdev)
 {
 }
 
+/* Of no use, but it is all the same what is loaded */
+static const struct mock_state mock_default_data = {
+	.size = 4096,
+	.initial = 1024,
+	.any = 1,
+};
+
 static int mock_open(struct vfio_device *vdev)
 {
 	struct mock_device *mock = to_mock(vdev);
 
 	mock_reset(mock);
+	mock_log_open(&mock->log);
 	guard(mutex)(&mock->lock);
+	mock->data = mock_default_data;
 	memset(&mock->arcs, 0, sizeof(mock->arcs));
 	memset(&mock->events, 0, sizeof(mock->events));
 	return 0;
@@ -492,6 +490,7 @@ static void mock_close(struct vfio_device *vdev)
 	struct mock_device *mock = to_mock(vdev);
 
 	mock_unpin_range(mock, 0, U64_MAX);
+	mock_log_close(&mock->log);
 	mock_reset(mock);
 }
 
@@ -575,16 +574,32 @@ static int __init mock_check_refusals(void)
 		.migration_get_state = mock_get_state,
 		.migration_get_data_size = mock_get_data_size,
 	};
+	static const struct vfio_log_ops no_start = {
+		.log_stop = mock_vdev_log_stop,
+		.log_read_and_clear = mock_vdev_log_read_and_clear,
+	};
+	static const struct vfio_log_ops no_stop = {
+		.log_start = mock_vdev_log_start,
+		.log_read_and_clear = mock_vdev_log_read_and_clear,
+	};
+	static const struct vfio_log_ops no_read = {
+		.log_start = mock_vdev_log_start,
+		.log_stop = mock_vdev_log_stop,
+	};
 	static const struct {
 		const char *what;
 		unsigned int flags;
 		const struct vfio_migration_ops *ops;
+		const struct vfio_log_ops *log_ops;
 	} wrong[] = {
 		{ "no STOP_COPY", 0, &mock_migration_ops },
 		{ "P2P alone", VFIO_MIGRATION_P2P, &mock_migration_ops },
 		{ "an unknown flag", VFIO_MIGRATION_STOP_COPY | BIT(5),
 		  &mock_migration_ops },
 		{ "no set_state", VFIO_MIGRATION_STOP_COPY, &no_set_state },
+		{ "no log_start", .log_ops = &no_start },
+		{ "no log_stop", .log_ops = &no_stop },
+		{ "no log_read_and_clear", .log_ops = &no_read },
 	};
 	struct mock_device *bad;
 	int i, ret;
@@ -604,6 +619,7 @@ static int __init mock_check_refusals(void)
 		}
 		bad->vdev.migration_flags = wrong[i].flags;
 		bad->vdev.mig_ops = wrong[i].ops;
+		bad->vdev.log_ops = wrong[i].log_ops;
 		ret = vfio_register_emulated_iommu_dev(&bad->vdev);
 		if (!ret) {
 			vfio_unregister_group_dev(&bad->vdev);
@@ -638,6 +654,7 @@ static int __init mock_module_init(void)
 {
 	int i, ret;
 
+	mock_session_init();
 	for (i = 0; i < ARRAY_SIZE(mocks); i++) {
 		struct mock_device *mock = mock_create(mock_flags[i]);
 
@@ -668,4 +685,5 @@ module_init(mock_module_init);
 module_exit(mock_module_exit);
 
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(IOMMUFD);	/* iova_bitmap_set() */
 MODULE_DESCRIPTION("Virtual VFIO devices for selftests");

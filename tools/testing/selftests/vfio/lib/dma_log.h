@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The DMA logging features of a device; each returns 0 or -errno.
+ */
+#ifndef VFIO_TEST_DMA_LOG_H
+#define VFIO_TEST_DMA_LOG_H
+
+#include <linux/vfio.h>
+#include <stdint.h>
+
+typedef struct vfio_device_feature_dma_logging_range log_range;
+
+/* @page_size: in: what is asked for, out: what came back, also on failure */
+int log_start(int device, uint64_t *page_size, const log_range *ranges,
+	      uint32_t count);
+/* One range, pages of 4 KiB. */
+int log_start_range(int device, uint64_t iova, uint64_t length);
+int log_stop(int device);
+int log_report(int device, uint64_t iova, uint64_t length, uint64_t page_size,
+	       void *bitmap);
+
+#endif
