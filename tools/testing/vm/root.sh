@@ -11,20 +11,17 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: root.sh [--remove-others]
+	usage: root.sh
 
 	Prints the path of the Debian root, having made it if it was not there
-	(1 to 2 minutes, 1 GiB), in \$VFIO_CACHE (else build/ of this tree).
-	With VFIO_ROOT=DIR set, prints that.  Packages come from the mirror
-	that apt on this machine uses, or from \$VFIO_MIRROR.
-	  --remove-others   delete roots of earlier recipes
+	(1 to 2 minutes, 1 GiB), in the cache (see cache.sh).  With VFIO_ROOT=DIR
+	set, prints that.  Packages come from the mirror that apt on this machine
+	uses, or from \$VFIO_MIRROR.
 	END
 }
 
-remove=
 case ${1-} in
 --help) usage; exit 0 ;;
---remove-others) remove=1 ;;
 '') ;;
 *) usage >&2; exit 2 ;;
 esac
@@ -49,12 +46,11 @@ die()
 }
 
 here=$(dirname "$(realpath "$0")")
-cache=${VFIO_CACHE:-$(realpath "$here/../../..")/build}
-mkdir -p "$cache"
-cache=$(realpath "$cache")
+cache=$("$here/cache.sh")
 root=$cache/root-$(cat "$0" "$here/root-hook.sh" "$here/packages" | sha256sum | cut -c1-12)
 
-if [ -d "$root" ] && [ -z "$remove" ]; then
+if [ -d "$root" ]; then
+	touch "$root"
 	echo "$root" >&3
 	exit 0
 fi
@@ -64,15 +60,6 @@ fi
 # One maker at a time; who waited finds the work done.
 exec 9>"$cache/root.lock"
 flock 9
-
-if [ -n "$remove" ]; then
-	for dir in "$cache"/root-*; do
-		case $dir in
-		"$root" | *.lock) ;;
-		*) rm -rf --one-file-system "$dir" ;;
-		esac
-	done
-fi
 
 mirror()
 {
@@ -120,5 +107,7 @@ if [ ! -d "$root" ]; then
 	}
 	mv "$tmp" "$root"
 	trap - EXIT
+	touch "$root"
+	"$here/cache.sh" --prune
 fi
 echo "$root" >&3
