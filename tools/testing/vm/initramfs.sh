@@ -12,11 +12,12 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: initramfs.sh host|nested
+	usage: initramfs.sh host|nested [KERNEL]
 
 	Prints the path of the image, having made it if it was not there.
 	The image is made from the root (VFIO_ROOT, else root.sh's) and kept in
-	\$VFIO_CACHE (else build/ of this tree).
+	the cache (see cache.sh).  Its modules are those of the root's kernel,
+	or of KERNEL, as vm.sh's --kernel takes it.
 	END
 }
 
@@ -27,22 +28,25 @@ nested) modules=(igbvf e1000e nvme virtio_net) ;;
 *) usage >&2; exit 2 ;;
 esac
 kind=$1
+kernel=${2-}
 
 here=$(dirname "$(realpath "$0")")
 root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}")
-cache=${VFIO_CACHE:-$(realpath "$here/../../..")/build}
-mkdir -p "$cache"
-cache=$(realpath "$cache")
-kver=$(ls "$root/lib/modules")
+cache=$("$here/cache.sh")
+base=${kernel:-$root}
+base=$(realpath -e "$base/usr")
+kver=$(ls "$base/lib/modules")
 hash=$(
 	{
-		ls -l --time-style=full-iso "$root/boot/vmlinuz-$kver" \
-			"$root/bin/busybox"
-		cat "$0" "$here/guest/initramfs-$kind"
+		ls -lL --time-style=full-iso "$root/bin/busybox" \
+			"${kernel:-$root}/vmlinuz"
+		cat "$0" "$here/guest/initramfs-$kind" \
+			"$base/lib/modules/$kver/modules.dep"
 	} | sha256sum | cut -c1-12
 )
 image=$cache/initramfs-$kind-$hash
 if [ -e "$image" ]; then
+	touch "$image"
 	echo "$image"
 	exit 0
 fi
@@ -54,15 +58,19 @@ cp "$here/guest/initramfs-$kind" "$tmp/root/init"
 chmod +x "$tmp/root/init"
 
 # shellcheck disable=SC2016 # expanded in the root
-VFIO_ROOT=$root "$here/inroot.sh" --bind "$tmp" --chdir "$tmp/root" -- \
+VFIO_ROOT=$root "$here/inroot.sh" --bind "$tmp" ${kernel:+--bind "$base"} \
+	--chdir "$tmp/root" -- \
 	bash -euc '
 	kver=$1
-	shift
+	base=$2
+	shift 2
 	mkdir -p bin dev proc sys
+	: >modules/order
 	cp /bin/busybox bin/
 	ln -s busybox bin/sh
 	for module; do
-		modprobe --set-version "$kver" --show-depends "$module"
+		modprobe ${base:+-d "$base"} --set-version "$kver" \
+			--show-depends "$module"
 	done | while read -r what path _; do
 		[ "$what" = insmod ] || continue
 		name=${path##*/}
@@ -75,6 +83,6 @@ VFIO_ROOT=$root "$here/inroot.sh" --bind "$tmp" --chdir "$tmp/root" -- \
 		echo "$name" >>modules/order
 	done
 	find . | cpio --quiet -o -H newc | gzip -1 >../image
-	' sh "$kver" "${modules[@]}"
+	' sh "$kver" "${kernel:+$base}" "${modules[@]}"
 mv "$tmp/image" "$image"
 echo "$image"

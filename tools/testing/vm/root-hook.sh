@@ -2,20 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # mmdebstrap's last step when root.sh makes the root: from the kernel's source
-# package, extracts the few files that the tests and checks use, and keeps
-# nothing else of it.
+# package, extracts the few files that the tests and checks use.
 # usage: root-hook.sh ROOT
 
 exec chroot "$1" sh -eu <<'END'
 cd /tmp
-apt-get download -qq linux-source-6.12
-dpkg-deb --fsys-tarfile linux-source-6.12_*.deb |
-	tar -xO ./usr/src/linux-source-6.12.tar.xz |
-	tar -xJ --wildcards --strip-components=1 \
-		'*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
-		'*/scripts/const_structs.checkpatch' \
-		'*/tools/testing/selftests/kselftest.h' \
-		'*/tools/testing/selftests/kselftest_harness.h'
+tar -xJf /usr/src/linux-source-6.12.tar.xz --wildcards --strip-components=1 \
+	'*/scripts/checkpatch.pl' '*/scripts/spelling.txt' \
+	'*/scripts/const_structs.checkpatch' \
+	'*/tools/testing/selftests/kselftest.h' \
+	'*/tools/testing/selftests/kselftest_harness.h'
 to=/usr/local/share/kernel-test
 mkdir -p $to
 mv scripts/* tools/testing/selftests/*.h $to/

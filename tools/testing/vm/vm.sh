@@ -28,6 +28,9 @@ usage()
 	  --nvme           an NVMe controller with a 64 MiB disk
 	  --device ARGS    any -device (ARGS with bus= stay where they say)
 	  --no-coldplug    load no drivers for the devices found at boot
+	  --kernel DIR     boot this kernel, not the root's: DIR/vmlinuz, with its
+	                   modules in DIR/usr/lib/modules, which become a layer
+	                   (kernel/debug-kernel.sh makes one)
 	Files:
 	  --layer DIR      lay DIR over the root, read-only (layer.sh makes one
 	                   with modules); later ones on top
@@ -52,6 +55,8 @@ usage()
 	  --status FILE    leave the exit status in FILE, too, as the last act
 	  --allow REGEX    kernel console lines that are no complaint
 	  --forbid REGEX   kernel console lines that are one, e.g. 'DMAR:.*fault'
+	  --leaks          look for leaked memory when COMMAND has ended (needs
+	                   kmemleak); what vfio left behind is a complaint
 
 	Exit status: COMMAND's, or
 	  121  wrong usage or the VM could not be started
@@ -89,6 +94,8 @@ timeout=600
 status_file=
 log=
 coldplug=1
+kernel=
+leaks=
 
 # Gives a device a root port of its own.
 behind_port()
@@ -111,6 +118,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
 	--no-coldplug) coldplug=; shift; continue ;;
+	--leaks) leaks=1; shift; continue ;;
 	--nvme)
 		nvmes=$((nvmes + 1))
 		devices+=(-drive "if=none,id=disk$nvmes,format=raw,file=@RUN@/disk$nvmes")
@@ -134,6 +142,7 @@ while [ $# -gt 0 ]; do
 		*) behind_port "$2" ;;
 		esac
 		;;
+	--kernel) kernel=$(realpath -e "$2") || die "--kernel $2" ;;
 	--layer) layers+=("$(realpath -e "$2")") || die "--layer $2" ;;
 	--share) shares+=("$2") ;;
 	--bind) binds+=(--bind "$(realpath -e "$2")") || die "--bind $2" ;;
@@ -155,7 +164,9 @@ done
 
 root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}") || die "no root"
 export VFIO_ROOT=$root
-initrd=$("$here/initramfs.sh" host) || die "no initramfs"
+# The kernel's modules lie below those that are given for it.
+[ -z "$kernel" ] || layers=("$kernel" ${layers[@]+"${layers[@]}"})
+initrd=$("$here/initramfs.sh" host ${kernel:+"$kernel"}) || die "no initramfs"
 nested=$("$here/initramfs.sh" nested) || die "no initramfs"
 
 qemu=
@@ -197,6 +208,7 @@ rm -f "$log"/*console "$log"/heartbeat "$log"/dmesg
 echo "$name" >"$run/name"
 echo "log /run/vm/log" >"$run/shares"
 [ -z "$coldplug" ] || : >"$run/coldplug"
+[ -z "$leaks" ] || : >"$run/leaks"
 printf '%q ' "$@" >"$run/command"
 cp "$nested" "$run/nested.initramfs"
 for ((i = 1; i <= nvmes; i++)); do
@@ -218,7 +230,7 @@ args=(
 	-accel "$accel" -cpu max -smp "$cpus" -m "${memory}M"
 	-M "q35,kernel-irqchip=split"
 	-device "intel-iommu,intremap=on,caching-mode=on"
-	-kernel "$(realpath "$root/vmlinuz")" -initrd "$initrd"
+	-kernel "$run/vmlinuz" -initrd "$initrd"
 	-append "$cmdline"
 	-chardev "file,id=console,path=$log/console" -serial chardev:console
 	-chardev "file,id=heartbeat,path=$log/heartbeat"
@@ -242,6 +254,8 @@ export9p "$root" root ,readonly=on
 export9p "$here" tools ,readonly=on
 export9p "$run" ctl ''
 export9p "$log" log ''
+# QEMU's view has the machine's paths only for what is bound.
+cp "$(realpath "${kernel:-$root}/vmlinuz")" "$run/vmlinuz"
 binds+=(--bind "$(dirname "$initrd")")
 for i in "${!layers[@]}"; do
 	export9p "${layers[i]}" "layer$i" ,readonly=on
@@ -338,6 +352,10 @@ qemu=
 # shellcheck disable=SC2086 # a list of pids
 wait $pumps
 
+if [ -n "$leaks" ] && ! "$here/leak-check.sh" "$log/leaks" >&2; then
+	echo "vm.sh: $name: memory was leaked, see above" >&2
+	exit 122
+fi
 if ! complaints >&2; then
 	echo "vm.sh: $name: a kernel complained, see above" >&2
 	exit 122

@@ -1,0 +1,224 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Makes the debug kernel: Debian's 6.12 source, debug.config, and this tree
+# laid over it.  The source tree with all that was built in it is kept in the
+# cache, named after what went into it but for drivers/vfio: that is laid over
+# and built anew each time, which takes a minute.  Needs root.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: debug-kernel.sh [--gcov] OUT
+	       debug-kernel.sh --strict
+	       debug-kernel.sh --tree
+
+	Leaves in OUT, which is made anew, the debug kernel with our modules, for
+	vm.sh --kernel OUT: vmlinuz, usr/lib/modules/<version>, the selftests'
+	modules in modules/, and as "tree" a link to the source tree that it was
+	built in.
+	  --gcov    drivers/vfio counts which of its lines are run; OUT/gcov has
+	            what gcov needs to tell them
+	  --strict  only build, first drivers/vfio with W=1, as modules and built
+	            in, and vmlinux with it built in; stdout has the warnings
+	  --tree    only print which source tree that is
+	The first time takes 10 minutes or more, and 2 GiB in the cache (cache.sh).
+	END
+}
+
+here=$(dirname "$(realpath "$0")")
+top=$(realpath "$here/../../..")
+vm=$top/tools/testing/vm
+gcov=
+out=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	--gcov) gcov=1 ;;
+	--strict | --tree) out=$1 ;;
+	-*) usage >&2; exit 2 ;;
+	*) out=$1 ;;
+	esac
+	shift
+done
+[ -n "$out" ] || { usage >&2; exit 2; }
+
+# On stderr and with the time: stdout is for the answer.
+say()
+{
+	echo "# debug kernel, $SECONDS s: $*" >&2
+}
+
+die()
+{
+	echo "debug-kernel.sh: $*" >&2
+	exit 1
+}
+
+VFIO_ROOT=$("$vm/root.sh")
+export VFIO_ROOT
+cache=$("$vm/cache.sh")
+source=$VFIO_ROOT/usr/src/linux-source-6.12.tar.xz
+fragment=$here/debug.config
+[ -e "$source" ] || die "no $source: a root of an older recipe?"
+
+hash=$(
+	{
+		chroot "$VFIO_ROOT" dpkg-query -f '${Version}\n' -W \
+			linux-source-6.12 gcc
+		# What is ours is built anew in any case.
+		grep -v VFIO "$fragment"
+	} | sha256sum | cut -c1-12
+)
+kernel=$cache/kernel-$hash
+if [ "$out" = --tree ]; then
+	echo "$kernel"
+	exit
+fi
+
+mkdir -p "$cache"
+exec 9>"$kernel.lock"
+flock -n 9 || { say "waiting for another build in $kernel"; flock 9; }
+
+in_root()
+{
+	"$vm/inroot.sh" --bind "$kernel" --chdir "$kernel" -- "$@" 9>&-
+}
+
+# Unpacks the source, without what this tree takes the place of.
+unpack()
+{
+	say "unpacking linux-source-6.12"
+	rm -rf --one-file-system "$kernel"
+	mkdir -p "$kernel"
+	tar -C "$kernel" --strip-components=1 --exclude='*/drivers/vfio' \
+		--exclude='*/include/linux/vfio*.h' \
+		--exclude='*/include/uapi/linux/vfio.h' -xf "$source"
+}
+
+# The lines of the fragment that did not take effect.
+without_effect()
+{
+	local line
+
+	while read -r line; do
+		case $line in
+		CONFIG_*)
+			grep -qxF "$line" "$kernel/.config" || echo "$line"
+			;;
+		'# CONFIG_'*)
+			line=${line#* }
+			line=${line%% *}
+			! grep "^$line=" "$kernel/.config" || :
+			;;
+		esac
+	done <"$kernel/fragment"
+}
+
+# configure SED_SCRIPT: answers as the fragment says, edited so, and no to all
+# that it does not mention.
+configure()
+{
+	local bad
+
+	sed "$1" "$fragment" >"$kernel/fragment"
+	# Not touched if it is the same, so that nothing is built again.
+	in_root make -s KCONFIG_CONFIG=.config.new \
+		KCONFIG_ALLCONFIG=fragment allnoconfig >"$kernel/config.log" 2>&1 ||
+		{ cat "$kernel/config.log" >&2; die "no configuration"; }
+	if cmp -s "$kernel/.config.new" "$kernel/.config"; then
+		rm "$kernel/.config.new"
+	else
+		mv "$kernel/.config.new" "$kernel/.config"
+	fi
+	rm -f "$kernel/.config.new.old"
+	bad=$(without_effect)
+	[ -z "$bad" ] || die "these lines of the configuration have no effect:
+$bad"
+}
+
+# make_kernel ARG...: with a sign of life every half a minute.
+make_kernel()
+{
+	local log=$kernel/build.log pid status=0 shown=$SECONDS
+
+	: >"$kernel/started"
+	in_root nice make -s -j"$(($(nproc) + 2))" "$@" >"$log" 2>&1 &
+	pid=$!
+	while kill -0 $pid 2>/dev/null; do
+		sleep 0.5
+		if [ $((SECONDS - shown)) -ge 30 ]; then
+			shown=$SECONDS
+			say "building: $(find "$kernel" -name '*.o' -newer \
+				"$kernel/started" 2>/dev/null | wc -l) objects"
+		fi
+	done
+	wait $pid || status=$?
+	[ $status = 0 ] || {
+		grep -E -A 10 'error|Error|ERROR' "$log" | head -n 60 >&2
+		die "the build failed; all of its output is in $log"
+	}
+}
+
+# Everything that make prints about drivers/vfio is a warning.
+strict()
+{
+	say "drivers/vfio with W=1, as modules"
+	configure ''
+	make_kernel W=1 drivers/vfio/
+	cat "$kernel/build.log"
+	say "drivers/vfio with W=1, built in"
+	configure '/^CONFIG_.*VFIO.*=m$/s/m$/y/;s/\(IRQ_BYPASS_MANAGER=\)m/\1y/'
+	make_kernel W=1 drivers/vfio/
+	cat "$kernel/build.log"
+	make_kernel vmlinux
+	grep -i vfio "$kernel/build.log" || :
+}
+
+# The modules that the selftests want, into OUT/modules.
+make_test_modules()
+{
+	local modules=$out/modules
+
+	mkdir -p "$modules"
+	cp "$top"/tools/testing/selftests/vfio/modules/* "$modules/"
+	"$vm/inroot.sh" --bind "$kernel" --bind "$modules" --chdir "$kernel" -- \
+		make -s M="$modules" modules >"$out/modules.log" 2>&1 9>&- ||
+		{ cat "$out/modules.log" >&2; die "the test modules do not build"; }
+}
+
+if [ ! -e "$kernel/unpacked" ]; then
+	unpack
+	: >"$kernel/unpacked"
+	touch "$kernel"
+	"$vm/cache.sh" --prune
+fi
+"$top/tools/overlay.sh" "$kernel"
+if [ "$out" = --strict ]; then
+	strict
+	exit
+fi
+configure "${gcov:+\$aCONFIG_GCOV_PROFILE_VFIO=y}"
+say "building in $kernel"
+make_kernel bzImage modules
+
+say "installing"
+rm -rf --one-file-system "$out"
+mkdir -p "$out/usr"
+out=$(realpath "$out")
+"$vm/inroot.sh" --bind "$kernel" --bind "$out" --chdir "$kernel" -- \
+	make -s INSTALL_MOD_PATH="$out/usr" modules_install \
+	>"$out/install.log" 2>&1 9>&- ||
+	{ cat "$out/install.log" >&2; die "the modules cannot be installed"; }
+rm -f "$out"/usr/lib/modules/*/build
+cp -p "$kernel/arch/x86/boot/bzImage" "$out/vmlinuz"
+ln -s "$kernel" "$out/tree"
+make_test_modules
+if [ -n "$gcov" ]; then
+	(cd "$kernel" && find drivers/vfio \( -name '*.gcno' -o -name '*.[ch]' \) \
+		! -name '*.mod.*' | cpio --quiet -pdm "$out/gcov")
+fi
+touch "$kernel"
+say "ready: $(ls "$out/usr/lib/modules")"
