@@ -95,23 +95,22 @@ static void case_desc(const struct irq_set_case *c, char *desc)
 
 KUNIT_ARRAY_PARAM(irq_set, cases, case_desc);
 
-static struct vfio_irq_set header(const struct irq_set_case *c)
+static void fill_header(struct vfio_irq_set *hdr, const struct irq_set_case *c)
 {
-	return (struct vfio_irq_set) {
-		.argsz = c->argsz,
-		.flags = c->flags,
-		.index = c->index,
-		.start = c->start,
-		.count = c->count,
-	};
+	hdr->argsz = c->argsz;
+	hdr->flags = c->flags;
+	hdr->index = c->index;
+	hdr->start = c->start;
+	hdr->count = c->count;
 }
 
 static void borders(struct kunit *test)
 {
 	const struct irq_set_case *c = test->param_value;
-	struct vfio_irq_set hdr = header(c);
+	struct vfio_irq_set hdr;
 	size_t size = 0xdead;
 
+	fill_header(&hdr, c);
 	KUNIT_EXPECT_EQ(test, c->ret,
 			vfio_set_irqs_validate_and_prepare(&hdr, c->num_irqs,
 							   NR_INDEXES, &size));
@@ -122,10 +121,11 @@ static void borders(struct kunit *test)
 static void no_room_for_payload(struct kunit *test)
 {
 	const struct irq_set_case *c = test->param_value;
-	struct vfio_irq_set hdr = header(c);
-	bool wants = hdr.flags & (BOOL | FD);
+	bool wants = c->flags & (BOOL | FD);
+	struct vfio_irq_set hdr;
 	int ret;
 
+	fill_header(&hdr, c);
 	ret = vfio_set_irqs_validate_and_prepare(&hdr, c->num_irqs, NR_INDEXES,
 						 NULL);
 	KUNIT_EXPECT_EQ(test, ret, wants ? -EINVAL : c->ret);
