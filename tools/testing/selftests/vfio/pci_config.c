@@ -401,7 +401,7 @@ TEST_F(pci, random_writes)
 
 	size = vdev_region(&self->v, CONFIG).size;
 	TH_LOG("seed %#llx", (unsigned long long)seed);
-	for (i = 0; i < 5000; i++) {
+	for (i = 0; i < scaled(5000); i++) {
 		value = prng(&seed);
 		region_write(&self->v, CONFIG, prng(&seed) % size, &value,
 			     1 + prng(&seed) % 8);

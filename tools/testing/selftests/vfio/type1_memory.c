@@ -801,7 +801,7 @@ TEST_F(memory, handed_over_beyond_the_limit)
 /* Threads */
 
 #define NR_THREADS	4
-#define ROUNDS		150
+#define ROUNDS		scaled(150)
 
 struct worker {
 	pthread_t thread;

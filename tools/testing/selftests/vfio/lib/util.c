@@ -218,6 +218,14 @@ bool env_flag(const char *name)
 	return value && !strcmp(value, "1");
 }
 
+unsigned int scaled(unsigned int n)
+{
+	const char *value = getenv("VFIO_TEST_SCALE");
+	unsigned int scale = value ? atoi(value) : 1;
+
+	return scale > 1 && n ? (n - 1) / scale + 1 : n;
+}
+
 uint64_t now_ms(void)
 {
 	struct timespec ts;

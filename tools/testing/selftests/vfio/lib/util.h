@@ -89,6 +89,12 @@ uint64_t prng(uint64_t *state);
 /* "1" in the environment variable @name? */
 bool env_flag(const char *name);
 
+/*
+ * How often to do what a test repeats @n times: fewer times by the factor
+ * VFIO_TEST_SCALE, on kernels that check so much that they are slow.
+ */
+unsigned int scaled(unsigned int n);
+
 /* Milliseconds on a clock that never goes back: for watchdogs only. */
 uint64_t now_ms(void);
 void sleep_us(unsigned int us);

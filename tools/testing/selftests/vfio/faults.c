@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every allocation and every user copy on the way of an operation is made to
+ * fail in turn.  Whatever the operation then says, nothing may be lost (the
+ * runner and the kernel's own checkers see to that), and the same operation
+ * without a fault must work afterwards.
+ *
+ * Needs a kernel with fault injection; other kernels skip.
+ */
+#include <linux/pci_regs.h>
+#include <sys/mman.h>
+
+#include "test.h"
+#include "device.h"
+#include "fault.h"
+#include "iommu.h"
+#include "migration.h"
+
+#define IOVA	0x100000ULL
+#define MSIX	VFIO_PCI_MSIX_IRQ_INDEX
+
+#define NEED_FAULTS() do {						\
+	if (!faults_available())					\
+		SKIP(return, "this kernel has no fault injection");	\
+} while (0)
+
+FIXTURE(faults) {
+	const char *bdf;
+	struct vdev v;
+};
+
+FIXTURE_VARIANT(faults) {
+	const char *func;
+	const char *driver;
+};
+
+FIXTURE_VARIANT_ADD(faults, vf) {
+	.func = FUNC_VF_A0,
+	.driver = DRV_IGBVF_VFIO,
+};
+
+FIXTURE_VARIANT_ADD(faults, e1000e) {
+	.func = FUNC_E1000E,
+	.driver = DRV_VFIO_PCI,
+};
+
+FIXTURE_SETUP(faults)
+{
+	self->bdf = NEED_FUNC(variant->func);
+	if (!module_loaded(variant->driver))
+		SKIP(return, "no %s module", variant->driver);
+	NEED_FAULTS();
+	must(pci_bind(self->bdf, variant->driver));
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	vdev_close(&self->v);
+}
+
+static void open_device(FIXTURE_DATA(faults) *self,
+			const FIXTURE_VARIANT(faults) *variant)
+{
+	vdev_open(&self->v, self->bdf, variant->driver);
+}
+
+/* There was something to fail, and the round without a fault went well. */
+#define EXPECT_FAULTS(f, ret) do {					\
+	TH_LOG("%u faults", (f).rounds);				\
+	EXPECT_LT(0, (f).rounds);					\
+	EXPECT_LE(0, (ret));						\
+} while (0)
+
+TEST_F_TIMEOUT(faults, bind, 900)
+{
+	struct faults f = {};
+	int ret = -1;
+
+	while (faults_arm(&f)) {
+		ret = pci_bind(self->bdf, NULL);
+		if (!ret)
+			ret = pci_bind(self->bdf, variant->driver);
+		faults_disarm(&f);
+	}
+	EXPECT_FAULTS(f, ret);
+	EXPECT_EQ(0, pci_bind(self->bdf, variant->driver));
+	open_device(self, variant);
+}
+
+TEST_F_TIMEOUT(faults, open, 900)
+{
+	struct faults f = {};
+	int ret = -1;
+
+	while (faults_arm(&f)) {
+		ret = vdev_try_open(&self->v, self->bdf);
+		faults_disarm(&f);
+		if (!ret)
+			vdev_close(&self->v);
+		self->v.bdf = NULL;
+	}
+	EXPECT_FAULTS(f, ret);
+	open_device(self, variant);
+}
+
+TEST_F_TIMEOUT(faults, open_again, 900)
+{
+	struct faults f = {};
+	int ret = -1;
+
+	open_device(self, variant);
+	while (faults_arm(&f)) {
+		ret = group_get_device(self->v.group, self->bdf);
+		faults_disarm(&f);
+		if (ret >= 0)
+			sys_close(ret);
+	}
+	EXPECT_FAULTS(f, ret);
+}
+
+TEST_F_TIMEOUT(faults, map_and_unmap, 900)
+{
+	const size_t size = 2 * MiB;
+	struct faults f = {};
+	int64_t ret = -1;
+	char *mem;
+
+	open_device(self, variant);
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	/* Small pages: as many allocations as can be */
+	madvise(mem, size, MADV_NOHUGEPAGE);
+	memset(mem, 1, size);
+
+	while (faults_arm(&f)) {
+		ret = dma_map(self->v.container, IOVA, mem, size);
+		faults_disarm(&f);
+		if (!ret)
+			EXPECT_EQ(size, dma_unmap(self->v.container, IOVA,
+						  size));
+	}
+	EXPECT_FAULTS(f, ret);
+
+	f = (struct faults){};
+	do {
+		must(dma_map(self->v.container, IOVA, mem, size));
+		if (!faults_arm(&f))
+			break;
+		ret = dma_unmap(self->v.container, IOVA, size);
+		faults_disarm(&f);
+		/* All of it, or nothing */
+		if (ret < 0)
+			ret = dma_unmap(self->v.container, IOVA, size);
+		EXPECT_EQ(size, ret);
+	} while (1);
+	EXPECT_FAULTS(f, ret);
+}
+
+TEST_F_TIMEOUT(faults, dirty_pages, 900)
+{
+	const size_t size = 2 * MiB;
+	struct faults f = {};
+	uint64_t bitmap[8];
+	char *mem;
+	int ret = -1;
+
+	open_device(self, variant);
+	mem = mem_alloc(size);
+	memset(mem, 1, size);
+	must(dma_map(self->v.container, IOVA, mem, size));
+	while (faults_arm(&f)) {
+		ret = dirty_log(self->v.container,
+				VFIO_IOMMU_DIRTY_PAGES_FLAG_START);
+		if (!ret)
+			ret = dirty_bitmap(self->v.container, IOVA, size,
+					   4096, bitmap, sizeof(bitmap));
+		faults_disarm(&f);
+		dirty_log(self->v.container, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP);
+	}
+	EXPECT_FAULTS(f, ret);
+	EXPECT_EQ(size, dma_unmap(self->v.container, IOVA, size));
+}
+
+TEST_F_TIMEOUT(faults, information, 900)
+{
+	uint64_t buf[64];
+	struct vfio_region_info *region = (void *)buf;
+	struct faults f = {};
+	unsigned int i;
+	int ret = -1;
+
+	open_device(self, variant);
+	for (i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
+		f = (struct faults){};
+		while (faults_arm(&f)) {
+			*region = (struct vfio_region_info){
+				.argsz = sizeof(buf),
+				.index = i,
+			};
+			ret = vdev_region_get(&self->v, region);
+			faults_disarm(&f);
+		}
+		/* VGA is not there; the refusal comes after a user copy. */
+		EXPECT_LT(0, f.rounds);
+		EXPECT_EQ(i == VFIO_PCI_VGA_REGION_INDEX ? -EINVAL : 0, ret);
+	}
+}
+
+TEST_F_TIMEOUT(faults, interrupts, 900)
+{
+	int32_t fds[] = { eventfd_new(), eventfd_new(), eventfd_new() };
+	struct faults f = {};
+	unsigned int i;
+	int ret = -1;
+
+	open_device(self, variant);
+	ASSERT_LE(ARRAY_SIZE(fds), vdev_irq(&self->v, MSIX).count);
+	while (faults_arm(&f)) {
+		ret = irq_eventfds(&self->v, MSIX, 0, fds, ARRAY_SIZE(fds));
+		faults_disarm(&f);
+		if (!ret) {
+			must(irq_trigger(&self->v, MSIX, 0, ARRAY_SIZE(fds)));
+			for (i = 0; i < ARRAY_SIZE(fds); i++)
+				EXPECT_EQ(1, eventfd_wait(fds[i]));
+		}
+		must(irq_disable(&self->v, MSIX));
+	}
+	EXPECT_FAULTS(f, ret);
+	for (i = 0; i < ARRAY_SIZE(fds); i++)
+		sys_close(fds[i]);
+}
+
+TEST_F_TIMEOUT(faults, reset, 900)
+{
+	struct faults f = {};
+	int ret = -1;
+
+	open_device(self, variant);
+	if (!(vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET))
+		SKIP(return, "%s cannot be reset", self->bdf);
+	/* A reset may have nothing that can fail. */
+	while (faults_arm(&f)) {
+		ret = device_reset(&self->v);
+		faults_disarm(&f);
+	}
+	TH_LOG("%u faults", f.rounds);
+	EXPECT_EQ(0, ret);
+}
+
+TEST_F_TIMEOUT(faults, map_registers, 900)
+{
+	struct vfio_region_info region;
+	struct faults f = {};
+	void *mem = MAP_FAILED;
+
+	open_device(self, variant);
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	region = vdev_region(&self->v, 0);
+	while (faults_arm(&f)) {
+		mem = mmap(NULL, page_size(), PROT_READ, MAP_SHARED,
+			   self->v.fd, region.offset);
+		faults_disarm(&f);
+		if (mem != MAP_FAILED) {
+			(void)*(volatile uint32_t *)mem;
+			munmap(mem, page_size());
+		}
+	}
+	EXPECT_LT(0, f.rounds);
+	EXPECT_NE(MAP_FAILED, mem);
+}
+
+/* A device that failed on its way is in ERROR or where it was: usable again. */
+static void recover(struct __test_metadata *_metadata, const struct vdev *v,
+		    uint32_t from)
+{
+	int state = mig_get(v->fd);
+
+	EXPECT_TRUE(state == ERROR || state == (int)from);
+	if (state == ERROR)
+		EXPECT_EQ(0, device_reset(v));
+	EXPECT_EQ(0, mig_set(v->fd, RUNNING, NULL));
+}
+
+TEST_F_TIMEOUT(faults, save, 900)
+{
+	struct faults f = {};
+	char buf[4096];
+	ssize_t got;
+	int fd, ret = -1;
+
+	open_device(self, variant);
+	if (mig_flags(self->v.fd) < 0)
+		SKIP(return, "%s does not migrate", self->bdf);
+	while (faults_arm(&f)) {
+		ret = mig_session(self->v.fd, STOP_COPY);
+		fd = ret;
+		if (fd >= 0) {
+			do {
+				got = sys_read(fd, buf, sizeof(buf));
+			} while (got > 0);
+			ret = got;
+		}
+		faults_disarm(&f);
+		if (fd >= 0) {
+			EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+			sys_close(fd);
+		} else {
+			/* It may have got as far as STOP. */
+			recover(_metadata, &self->v,
+				mig_get(self->v.fd) == STOP ? STOP : RUNNING);
+		}
+	}
+	EXPECT_FAULTS(f, ret);
+}
+
+TEST_F_TIMEOUT(faults, load, 900)
+{
+	struct faults f = {};
+	struct stream s;
+	int fd, ret = -1;
+
+	open_device(self, variant);
+	if (mig_flags(self->v.fd) < 0)
+		SKIP(return, "%s does not migrate", self->bdf);
+	s = device_save(self->v.fd);
+	must(mig_set(self->v.fd, RUNNING, NULL));
+	while (faults_arm(&f)) {
+		ret = mig_session(self->v.fd, RESUMING);
+		fd = ret;
+		if (fd >= 0) {
+			ret = stream_write(fd, s.data, s.size, 97);
+			if (!ret)
+				ret = mig_set(self->v.fd, STOP, NULL);
+		}
+		faults_disarm(&f);
+		if (fd >= 0) {
+			/* A stream that broke off is refused for good. */
+			if (ret)
+				EXPECT_EQ(0, device_reset(&self->v));
+			sys_close(fd);
+		}
+		if (mig_get(self->v.fd) == ERROR)
+			EXPECT_EQ(0, device_reset(&self->v));
+		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+	}
+	EXPECT_FAULTS(f, ret);
+	stream_free(&s);
+}
+
+TEST_HARNESS_MAIN
