@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# All tests: each stage prints TAP lines (ok, not ok, # SKIP), which are
-# counted; the last line has the totals.  A stage that ends badly without a
-# failed test, or runs no test at all, is a failure of its own.
+# All tests on the distribution's kernel: one function a stage, in the order
+# and side by side as the machine's two cores allow.  How results are counted
+# is in stages.sh.
 
 set -u
 
@@ -12,16 +12,18 @@ usage()
 	cat <<-END
 	usage: check.sh [STAGE]...
 
-	Runs the named stages, or all of them in this order:
+	Runs the named stages one after the other, or all of them:
 	  build      modules with W=1 and sparse: no warning
 	  parts      each part left out (CONFIG_x=n) still builds
 	  style      checkpatch over the code that runs in the kernel
 	  install    make install and uninstall: whose modules modprobe finds
 	  tools      what vfio-mig does without a device
 	  abi        our headers and exports against the distribution's
-	  selftests  the kselftests on our modules, in a VM
+	  overlay    laid over a kernel's source and taken away again
+	  selftests  the kselftests on our modules, in two VMs (selftests-1 and
+	             selftests-2 are the halves)
 	  assigned   a VM with three kinds of devices, under its own drivers
-  stock      igbvf-vfio-pci on the distribution's own VFIO modules
+	  stock      igbvf-vfio-pci on the distribution's own VFIO modules
 	  migration  a VM with a VF goes from one host to another and back
 	Logs are kept in build/check/.  Needs root.
 	END
@@ -31,7 +33,17 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 src=$PWD
 logs=$src/build/check
 vm=$src/tools/testing/vm
-all_stages="build parts style install tools abi selftests assigned stock migration"
+# A VM of the selftests keeps one core busy.
+stages="build parts style overlay install tools abi selftests-1 selftests-2
+	assigned stock migration"
+run_all()
+{
+	run_lanes "build"
+	run_lanes "selftests-1" "selftests-2"
+	run_lanes "stock" "parts style overlay install tools abi"
+	run_lanes "assigned"
+	run_lanes "migration"
+}
 
 case ${1-} in
 --help) usage; exit 0 ;;
@@ -44,24 +56,8 @@ VFIO_ROOT=$("$vm/root.sh") || exit 1
 export VFIO_ROOT
 kver=$(ls "$VFIO_ROOT/lib/modules")
 
-# ok/not_ok TEXT: one test's result.
-ok()
-{
-	echo "ok - $*"
-}
-
-not_ok()
-{
-	echo "not ok - $*"
-}
-
-# verdict TEXT COMMAND...: one test, which is the exit status of COMMAND.
-verdict()
-{
-	local text=$1
-	shift
-	if "$@"; then ok "$text"; else not_ok "$text"; fi
-}
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
 
 # build_clean NAME ARGS...: builds into build/NAME; what it prints is a
 # warning or an error.
@@ -174,10 +170,61 @@ stage_abi()
 		"$src/build/modules"
 }
 
-stage_selftests()
+# The source is that of the root's kernel; what matters of it here.
+stage_overlay()
+{
+	local tree=$logs/overlay-tree before
+
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	tar -C "$tree" --strip-components=1 --wildcards \
+		-xf "$VFIO_ROOT/usr/src/linux-source-6.12.tar.xz" \
+		'*/drivers/vfio' '*/include/linux/vfio*.h' \
+		'*/include/uapi/linux/vfio*.h' '*/drivers/Kconfig' \
+		'linux-source-6.12/Makefile'
+	# Names, kinds, modes, times and contents; directories' times change
+	fingerprint() {
+		(cd "$tree" && find . -path ./.vfio-overlay -prune -o \
+			-type f -printf '%p %m %T@ ' -exec sha256sum {} \; -o \
+			-printf '%p %y %m\n' | LC_ALL=C sort)
+	}
+	fingerprint >"$logs/overlay.before"
+	verdict "is laid over the source of Linux 6.12" \
+		make -s overlay KERNEL="$tree"
+	verdict "drivers/vfio there is ours" \
+		diff -r drivers/vfio "$tree/drivers/vfio"
+	verdict "headers there are ours" \
+		test -z "$(cd include && find . -name '*.h' \
+			! -exec cmp -s {} "$tree/include/{}" \; -print)"
+	before=$(fingerprint)
+	make -s overlay KERNEL="$tree"
+	verdict "a second time changes nothing" \
+		test "$before" = "$(fingerprint)"
+	: >"$tree/drivers/vfio/built.o"
+	verdict "is taken away" make -s overlay-undo KERNEL="$tree"
+	verdict "leaves the source as it was" \
+		test "$(cat "$logs/overlay.before")" = "$(fingerprint)"
+	verdict "leaves nothing aside" test ! -e "$tree/.vfio-overlay"
+	sed -i 's/^PATCHLEVEL = .*/PATCHLEVEL = 13/' "$tree/Makefile"
+	refused() {
+		! make -s overlay KERNEL="$tree" 2>"$logs/overlay.err" &&
+			grep -q 'is not the source of Linux 6.12' \
+				"$logs/overlay.err"
+	}
+	verdict "refuses what is not Linux 6.12" refused
+	rm -rf "$tree"
+}
+
+stage_selftests_1()
 {
 	tools/testing/selftests/vfio/vm-run.sh "$src/build/modules" \
-		"$logs/selftests"
+		"$logs/selftests-1" -p 1/2
+}
+
+stage_selftests_2()
+{
+	tools/testing/selftests/vfio/vm-run.sh "$src/build/modules" \
+		"$logs/selftests-2" -p 2/2
 }
 
 stage_assigned()
@@ -196,52 +243,20 @@ stage_migration()
 	"$vm/demo/demo.sh" --check --modules "$src/build/modules"
 }
 
-passed=0 failed=0 skipped=0
-count()
-{
-	grep -cE "$1" "$2"
-}
-
-run_stage()
-{
-	local stage=$1 log=$logs/$1.log status totals p f s
-
-	echo "# stage $stage"
-	"stage_$stage" 2>&1 | tee "$log"
-	status=${PIPESTATUS[0]}
-	# A stage that runs whole programs adds up their tests itself.
-	if totals=$(sed -nE \
-		's/^# Totals: pass:([0-9]+) fail:([0-9]+) skip:([0-9]+).*/\1 \2 \3/p' \
-		"$log") && [ -n "$totals" ]; then
-		read -r p f s <<<"$totals"
-	else
-		s=$(count '^ok .*# SKIP' "$log")
-		p=$(($(count '^ok ' "$log") - s))
-		f=$(count '^not ok ' "$log")
-	fi
-	if [ "$f" = 0 ] && { [ "$status" != 0 ] || [ "$p" = 0 ]; }; then
-		echo "not ok - stage $stage ended with status $status" \
-			"after $p tests"
-		f=1
-	fi
-	passed=$((passed + p))
-	failed=$((failed + f))
-	skipped=$((skipped + s))
-	echo "# stage $stage: $p passed, $f failed, $s skipped," \
-		"$SECONDS s since the start"
-}
-
-for stage in ${*:-$all_stages}; do
-	case " $all_stages " in
+chosen=
+for stage; do
+	case " ${stages//[[:space:]]/ } selftests " in
 	*" $stage "*) ;;
 	*) usage >&2; exit 2 ;;
 	esac
-	run_stage "$stage"
+	[ "$stage" != selftests ] || stage="selftests-1 selftests-2"
+	chosen+=" $stage"
 done
-
-# The failures once more, where the eye falls on them.
-(cd "$logs" && for stage in ${*:-$all_stages}; do
-	grep -HE '^not ok ' "$stage.log"
-done) | sed 's/^/# failed: /'
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+if [ -z "$chosen" ]; then
+	chosen=$stages
+	run_all
+else
+	run_lanes "$chosen"
+fi
+# shellcheck disable=SC2086 # words
+summary $chosen

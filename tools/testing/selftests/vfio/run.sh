@@ -22,12 +22,15 @@ set -u
 usage()
 {
 	cat <<-END
-	usage: run.sh [-d DIR] [-m MODULE] [-s] [-t SECONDS] [PROGRAM[:FILTER]]...
+	usage: run.sh [-d DIR] [-m MODULE] [-p N/M] [-s] [-t SECONDS]
+	              [PROGRAM[:FILTER]]...
 
 	Runs all programs, or those named, FILTER being options of the test
 	harness, e.g. type1:-t:unmap_all
 	  -d DIR      where the programs are (default: where run.sh is)
 	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko)
+	  -p N/M      the Nth of M parts of all programs, which take about the
+	              same time, for M machines
 	  -s          the machine has its distribution's vfio modules: only what
 	              igbvf-vfio-pci does is tested
 	  -t SECONDS  time limit for a program, 600 if not given
@@ -40,10 +43,12 @@ here=$(dirname "$(realpath "$0")")
 dir=$here
 module=
 limit=600
-while getopts d:m:st:h opt; do
+part=1/1
+while getopts d:m:p:st:h opt; do
 	case $opt in
 	d) dir=$(realpath "$OPTARG") ;;
 	m) module=$OPTARG ;;
+	p) part=$OPTARG ;;
 	s) export VFIO_STOCK=1 ;;
 	t) limit=$OPTARG ;;
 	h) usage; exit 0 ;;
@@ -54,11 +59,41 @@ shift $((OPTIND - 1))
 module=${module:-$dir/modules/vfio_mock.ko}
 export VFIO_TEST_MODULE=$module
 
-all="feature fsm mock_state data_fd migrate precopy fuzz library emulated
-	dma_logging type1 type1_memory type1_dma type1_dirty
-	pci_config pci_region pci_mmap pci_irq pci_reset pci_hot_reset
-	group token trace debugfs vfio_mig.sh stress module"
-stock="feature data_fd migrate precopy fuzz vfio_mig.sh"
+# Program and the share of the time that it takes.
+all="feature:5 fsm:9 mock_state:20 data_fd:26 migrate:43 precopy:30 fuzz:207
+	library:10 emulated:2 dma_logging:20 type1:3
+	type1_memory:8 type1_dma:6 type1_dirty:3 pci_config:19 pci_region:19
+	pci_mmap:20 pci_irq:32 pci_reset:35 pci_hot_reset:3 group:23 token:22
+	trace:5 debugfs:5 vfio_mig.sh:10 stress:60 faults:40 module:21"
+stock="feature:5 data_fd:26 migrate:43 precopy:30 fuzz:207 vfio_mig.sh:10"
+
+# Prints part $1 (N/M) of the programs $2...: each, in their order, goes to the
+# part that has least to do, the long ones first.
+part_of()
+{
+	local want=$1
+	shift
+	printf '%s\n' "$@" | awk -F: -v n="${want%/*}" -v m="${want#*/}" '
+		{ name[NR] = $1; cost[NR] = $2 }
+		END {
+			for (i = 1; i <= NR; i++) {
+				long = 0
+				for (j = 1; j <= NR; j++)
+					if (!(j in of) && (!long ||
+					    cost[j] > cost[long]))
+						long = j
+				least = 1
+				for (k = 2; k <= m; k++)
+					if (load[k] + 0 < load[least] + 0)
+						least = k
+				of[long] = least
+				load[least] += cost[long]
+			}
+			for (i = 1; i <= NR; i++)
+				if (of[i] == n)
+					print name[i]
+		}'
+}
 
 pci=/sys/bus/pci/devices
 
@@ -267,11 +302,11 @@ count()
 }
 
 if [ $# = 0 ]; then
-	# shellcheck disable=SC2086 # lists
+	# shellcheck disable=SC2046,SC2086 # lists
 	if [ -n "${VFIO_STOCK-}" ]; then
-		set -- $stock
+		set -- $(part_of "$part" $stock)
 	else
-		set -- $all
+		set -- $(part_of "$part" $all)
 	fi
 fi
 

@@ -11,29 +11,39 @@ usage()
 {
 	cat <<-END
 	usage: vm-run.sh [--stock] MODULES LOG [ARG]...
+	       vm-run.sh --kernel DIR LOG [ARG]...
 
 	MODULES: a build of the modules, LOG: a directory for logs.  ARGs go to
 	run.sh.  --stock: MODULES has igbvf-vfio-pci only, to be run on the
-	distribution's VFIO modules.
+	distribution's VFIO modules.  --kernel: a debug kernel with the modules in
+	it (debug-kernel.sh makes one); a leak of theirs is a failure, too.
+	VFIO_TEST_SCALE=N has tests that repeat something do so 1/N as often.
 	END
 }
 
 stock=
-[ "${1-}" != --stock ] || { stock=1; shift; }
+kernel=
 case ${1-} in
 --help) usage; exit 0 ;;
+--stock) stock=1; shift ;;
+--kernel) kernel=$(realpath -e "$2"); shift 2 ;;
 esac
-[ $# -ge 2 ] || { usage >&2; exit 2; }
+if [ $# = 0 ] || { [ $# = 1 ] && [ -z "$kernel" ]; }; then
+	usage >&2
+	exit 2
+fi
 
 here=$(dirname "$(realpath "$0")")
 top=$(realpath "$here/../../../..")
 vm=$top/tools/testing/vm
-modules=$(realpath -e "$1")
-log=$2
-shift 2
 VFIO_ROOT=$("$vm/root.sh")
 export VFIO_ROOT
-kver=$(ls "$VFIO_ROOT/lib/modules")
+if [ -z "$kernel" ]; then
+	modules=$(realpath -e "$1")
+	shift
+fi
+log=$1
+shift
 
 rm -rf "$log"
 mkdir -p "$log/tests" "$log/vm"
@@ -41,33 +51,42 @@ log=$(realpath "$log")
 
 in_root()
 {
-	"$vm/inroot.sh" --bind "$top" --bind "$log" --bind "$modules" \
-		--chdir "$here" -- "$@"
+	"$vm/inroot.sh" --bind "$top" --bind "$log" \
+		${modules:+--bind "$modules"} --chdir "$here" -- "$@"
 }
 
-in_root make -s -j"$(nproc)" OUT="$log/tests" >"$log/make.log" 2>&1 || {
-	cat "$log/make.log"
-	exit 1
-}
-if [ -z "$stock" ]; then
-	in_root make -s modules OUT="$log/tests" \
-		KDIR="/lib/modules/$kver/build" \
-		VFIO_BUILD="$modules" \
-		>>"$log/make.log" 2>&1 || {
+build()
+{
+	in_root make -s "$@" OUT="$log/tests" >>"$log/make.log" 2>&1 || {
 		cat "$log/make.log"
 		exit 1
 	}
+}
+
+build -j"$(nproc)"
+if [ -n "$kernel" ]; then
+	cp -r "$kernel/modules" "$log/tests/"
+elif [ -z "$stock" ]; then
+	build modules VFIO_BUILD="$modules" \
+		KDIR="/lib/modules/$(ls "$VFIO_ROOT/lib/modules")/build"
 fi
 cp "$here/run.sh" "$log/tests/"
-"$vm/layer.sh" "$log/layer" "$modules"
+if [ -n "$kernel" ]; then
+	system=(--kernel "$kernel" --append panic_on_warn=1 --leaks
+		--memory 2560)
+else
+	"$vm/layer.sh" "$log/layer" "$modules"
+	system=(--layer "$log/layer")
+fi
 
 # The devices that run.sh names.  Single-threaded emulation: with one thread
 # per CPU, QEMU 10.0 itself dies now and then under the PCI tests.
 "$vm/vm.sh" --log "$log/vm" --timeout "${VM_TIMEOUT:-2400}" \
-	--accel tcg,thread=single \
-	--layer "$log/layer" --share "$log/tests:/tests" \
+	--accel tcg,thread=single "${system[@]}" \
+	--share "$log/tests:/tests" \
 	--igb hubport,hubid=1 --igb hubport,hubid=1 \
 	--nic e1000e hubport,hubid=1 --nvme \
 	--device pcie-pci-bridge,id=pair \
 	--device e1000,bus=pair,addr=1 --device e1000,bus=pair,addr=2 \
-	-- /tests/run.sh ${stock:+-s} "$@"
+	-- env VFIO_TEST_SCALE="${VFIO_TEST_SCALE:-1}" \
+	/tests/run.sh ${stock:+-s} "$@"

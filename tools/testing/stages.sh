@@ -1,0 +1,131 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What check.sh and check-debug.sh share: runs stages, functions of the caller
+# that print TAP (ok, not ok, # SKIP), counts their results and has the last
+# word.  A stage that ends badly without a failed test, or runs no test at all,
+# is a failure of its own.  What a stage does, this file does not know.
+#
+# The caller sets $logs, where stages leave NAME.log and NAME.result.
+
+# ok/not_ok TEXT: one test's result.
+ok()
+{
+	echo "ok - $*"
+}
+
+not_ok()
+{
+	echo "not ok - $*"
+}
+
+# verdict TEXT COMMAND...: one test, which is the exit status of COMMAND.
+verdict()
+{
+	local text=$1
+	shift
+	if "$@"; then ok "$text"; else not_ok "$text"; fi
+}
+
+# tally LOG: prints how many tests passed, failed and were skipped.  A stage
+# that runs whole programs adds up their tests itself.
+tally()
+{
+	awk '
+		/^# Totals: pass:[0-9]+ fail:[0-9]+ skip:[0-9]+/ {
+			gsub(/[a-z]+:/, "")
+			p += $3; f += $4; s += $5
+			totals = 1
+		}
+		/^not ok / { not_ok++ }
+		/^ok / { if (/# SKIP/) skip++; else pass++ }
+		END {
+			if (totals) print p + 0, f + 0, s + 0
+			else print pass + 0, not_ok + 0, skip + 0
+		}' "$1"
+}
+
+# run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), its
+# output on the console with PREFIX before each line.
+run_stage()
+{
+	local stage=$1 prefix=${2-} log=$logs/$1.log status p f s
+
+	rm -f "$logs/$stage.result"
+	echo "$prefix# stage $stage"
+	"stage_${stage//-/_}" 2>&1 | tee "$log" | sed -u "s/^/$prefix/"
+	status=${PIPESTATUS[0]}
+	read -r p f s <<<"$(tally "$log")"
+	if [ "$f" = 0 ] && { [ "$status" != 0 ] || [ "$p" = 0 ]; }; then
+		echo "not ok - stage $stage ended with status $status" \
+			"after $p tests" | tee -a "$log" | sed "s/^/$prefix/"
+		f=1
+	fi
+	echo "$prefix# stage $stage: $p passed, $f failed, $s skipped," \
+		"$SECONDS s since the start"
+	echo "$p $f $s" >"$logs/$stage.result"
+}
+
+lane_pids=()
+# shellcheck disable=SC2317 # the trap calls it
+stop_lanes()
+{
+	local pid
+	trap '' INT TERM HUP
+	for pid in ${lane_pids[@]+"${lane_pids[@]}"}; do
+		kill -TERM -- "-$pid" 2>/dev/null
+	done
+	wait
+	exit 1
+}
+
+# run_lanes LANE...: each LANE is a list of stages, done one after the other;
+# the lanes go side by side.
+run_lanes()
+{
+	local lane stage
+
+	if [ $# = 1 ]; then
+		for stage in $1; do
+			run_stage "$stage"
+		done
+		return
+	fi
+	# Groups of their own, to be stopped as a whole
+	set -m
+	trap stop_lanes INT TERM HUP
+	lane_pids=()
+	for lane; do
+		(
+			for stage in $lane; do
+				run_stage "$stage" "$stage: "
+			done
+		) </dev/null &
+		lane_pids+=($!)
+	done
+	wait "${lane_pids[@]}"
+	lane_pids=()
+	trap - INT TERM HUP
+	set +m
+}
+
+# summary STAGE...: the failures once more, where the eye falls on them, and
+# the totals in the last line.
+summary()
+{
+	local stage p f s passed=0 failed=0 skipped=0
+
+	for stage; do
+		if ! read -r p f s <"$logs/$stage.result"; then
+			p=0 f=1 s=0
+			echo "# failed: stage $stage did not end"
+		fi 2>/dev/null
+		passed=$((passed + p))
+		failed=$((failed + f))
+		skipped=$((skipped + s))
+		sed -nE "s/^not ok /# failed: $stage: &/p" "$logs/$stage.log"
+	done
+	echo "$passed passed, $failed failed, $skipped skipped" |
+		tee "$logs/summary"
+	[ "$failed" = 0 ]
+}
