@@ -9,7 +9,8 @@ VM := tools/testing/vm
 
 include config.mk
 
-.PHONY: all modules tools config install uninstall clean check demo help
+.PHONY: all modules tools config install uninstall overlay overlay-undo check \
+	check-debug coverage demo clean distclean cache-clean help
 all: modules
 
 help:
@@ -31,10 +32,15 @@ help:
 #: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
 #:                      place of its drivers/vfio and vfio headers
 #: make overlay-undo KERNEL=DIR  take it away again
-#: make check           all tests (as root; up to 30 minutes)
+#: make check           all tests (as root; about 20 minutes)
+#: make check-debug     all tests on a kernel that checks everything (as root; up
+#:                      to 40 minutes, the first time)
+#: make coverage        which lines of drivers/vfio the tests run (as root)
 #: make demo            live migration of a VM between two hosts (as root)
-#: make clean           remove what was built, but not the Debian root
-#: make distclean       remove that too
+#: make clean           remove what was built
+#: make distclean       the same, and all logs
+#: make cache-clean     remove the Debian root and the debug kernel, which are kept
+#:                      for all clones in /var/cache/vfio-testbed, or VFIO_CACHE=
 
 # The sources are copied and built in the copy: the tree stays clean, and
 # several configurations can be built side by side.
@@ -91,7 +97,6 @@ uninstall:
 	@tools/modules.sh uninstall $(build_dir) $(install_kdir) \
 		$(INSTALL_MOD_PATH)
 
-.PHONY: overlay overlay-undo
 overlay:
 	@tools/overlay.sh "$(KERNEL)"
 
@@ -101,13 +106,22 @@ overlay-undo:
 check:
 	tools/testing/check.sh
 
+check-debug:
+	tools/testing/check-debug.sh
+
+coverage:
+	@tools/testing/coverage.sh
+
 demo:
 	$(VM)/demo/demo.sh
 
 clean:
 	rm -rf $(build_dir)
-	find build -mindepth 1 -maxdepth 1 ! -name 'root*' -exec rm -rf {} + 2>/dev/null || true
+	rm -rf build/strict build/stock build/part build/install \
+		build/debug-kernel
 
-.PHONY: distclean
 distclean:
 	rm -rf --one-file-system build
+
+cache-clean:
+	$(VM)/cache.sh --remove

@@ -18,6 +18,8 @@ usage()
 	if the VM saw nothing but the outages.
 	  --check          TAP output, no picture
 	  --modules DIR    modules to use (default: builds them, make modules)
+	  --kernel DIR     the hosts run this kernel, with the modules in it
+	                   (debug-kernel.sh makes one), and look for leaks
 	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
 	                   an emulated card instead, what the bed alone costs
 	  --moves N        how often the VM moves (default 2: there and back)
@@ -32,6 +34,7 @@ vm=$(dirname "$here")
 top=$(realpath "$vm/../../..")
 check=
 modules=
+kernel=
 driver=igbvf-vfio-pci
 moves=2
 out=
@@ -43,13 +46,14 @@ while [ $# -gt 0 ]; do
 	--help) usage; exit 0 ;;
 	--check) check=1 svg=; shift; continue ;;
 	--keep-going) keep_going=1; shift; continue ;;
-	--modules | --driver | --moves | --out | --svg)
+	--modules | --kernel | --driver | --moves | --out | --svg)
 		[ $# -gt 1 ] || { usage >&2; exit 2; }
 		;;
 	*) usage >&2; exit 2 ;;
 	esac
 	case $1 in
 	--modules) modules=$2 ;;
+	--kernel) kernel=$(realpath -e "$2") || exit 2 ;;
 	--driver) driver=$2 ;;
 	--moves) moves=$2 ;;
 	--out) out=$2 ;;
@@ -98,6 +102,7 @@ export VFIO_ROOT
 # Made now, by one, not by three VMs at once.
 "$vm/initramfs.sh" host >/dev/null || exit 1
 "$vm/initramfs.sh" nested >/dev/null || exit 1
+[ -z "$kernel" ] || "$vm/initramfs.sh" host "$kernel" >/dev/null || exit 1
 
 rm -rf "$out"
 mkdir -p "$out"/{A,B,peer}
@@ -120,14 +125,20 @@ trap 'exit 143' TERM
 trap 'exit 129' HUP
 
 say "building the modules and the guest's programs"
-if [ -z "$modules" ]; then
+if [ -z "$modules$kernel" ]; then
 	make -s -C "$top" modules >"$out/make.log" 2>&1 || {
 		tail -n 20 "$out/make.log" >&2
 		fail
 	}
 	modules=$top/build/modules
 fi
-"$vm/layer.sh" "$out/layer" "$modules" || fail
+if [ -n "$kernel" ]; then
+	system=(--kernel "$kernel" --append panic_on_warn=1 --leaks
+		--memory 1536)
+else
+	"$vm/layer.sh" "$out/layer" "$modules" || fail
+	system=(--layer "$out/layer" --memory 1024)
+fi
 for program in stream counters; do
 	"$vm/inroot.sh" --bind "$out" --bind "$here" -- \
 		gcc -O2 -Wall -static -o "$out/$program" \
@@ -161,7 +172,7 @@ tools=/run/vm/tools/demo
 unix=addr.type=unix,addr.path=$sockets
 
 # With one CPU each the three go well with a machine that has two.
-host=(--memory 1024 --cpus 1 --layer "$out/layer")
+host=(--cpus 1 "${system[@]}")
 say "booting host A, host B and the traffic peer"
 # The peer's QEMU is the switch of the network: a hub.
 boot peer --memory 512 --cpus 1 --nic virtio-net-pci hubport,hubid=0 \

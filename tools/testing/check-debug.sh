@@ -1,0 +1,132 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# All tests on a kernel that checks everything (kernel/debug.config), with this
+# tree laid over its source.  Whatever the kernel reports fails the stage:
+# warnings panic, and leaked memory is looked for at the end of each VM.
+# How results are counted is in stages.sh.
+
+set -u
+
+usage()
+{
+	cat <<-END
+	usage: check-debug.sh [STAGE]...
+
+	Runs the named stages one after the other, or all of them:
+	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
+	             and built in, without a warning
+	  kernel     the debug kernel (from nothing: 10 minutes or more)
+	  kunit      the KUnit suites on it
+  selftests  the kselftests on it, in two VMs (selftests-1 and selftests-2
+	             are the halves)
+	  migration  a VM with a VF goes from one host to another and back; the
+	             hosts run the debug kernel
+	Logs are kept in build/check-debug/, the kernel's source and objects in
+	\$VFIO_CACHE.  Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often
+	as in check.sh (default 10).  Needs root.
+	END
+}
+
+cd "$(dirname "$(realpath "$0")")/../.." || exit 1
+src=$PWD
+logs=$src/build/check-debug
+vm=$src/tools/testing/vm
+kernel=$src/build/debug-kernel
+stages="in-tree kernel kunit selftests-1 selftests-2 migration"
+run_all()
+{
+	run_lanes "in-tree kernel kunit"
+	run_lanes "selftests-1" "selftests-2"
+	run_lanes "migration"
+}
+
+case ${1-} in
+--help) usage; exit 0 ;;
+-*) usage >&2; exit 2 ;;
+esac
+
+[ "$(id -u)" = 0 ] || { echo "check-debug.sh: must be run as root" >&2; exit 1; }
+mkdir -p "$logs"
+VFIO_ROOT=$("$vm/root.sh") || exit 1
+export VFIO_ROOT
+export VFIO_TEST_SCALE=${VFIO_TEST_SCALE:-10}
+
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
+
+stage_in_tree()
+{
+	build_strictly() {
+		tools/testing/kernel/debug-kernel.sh --strict \
+			>"$logs/in-tree.warnings"
+	}
+	verdict "builds in a kernel's source, as modules and built in" \
+		build_strictly
+	cat "$logs/in-tree.warnings"
+	verdict "W=1 is silent" test ! -s "$logs/in-tree.warnings"
+}
+
+stage_kernel()
+{
+	verdict "the debug kernel builds" \
+		tools/testing/kernel/debug-kernel.sh "$kernel"
+	verdict "all six modules are there" \
+		test "$(find "$kernel/usr" -path '*/drivers/vfio/*.ko' |
+			wc -l)" = 6
+}
+
+# They run when their modules are loaded.
+stage_kunit()
+{
+	rm -rf "$logs/kunit"
+	mkdir -p "$logs/kunit"
+	"$vm/vm.sh" --kernel "$kernel" --log "$logs/kunit" --timeout 300 \
+		--append 'kunit.enable=1 panic_on_warn=1' --leaks -- bash -c '
+			modprobe -a vfio_iommu_type1 vfio-pci igbvf-vfio-pci &&
+			cat /sys/kernel/debug/kunit/vfio*/results &&
+			modprobe -r igbvf-vfio-pci vfio-pci vfio_iommu_type1
+		' >"$logs/kunit/results" || {
+		cat "$logs/kunit/results"
+		not_ok "the VM with the KUnit suites ended with status $?"
+	}
+	tools/testing/kernel/ktap.sh vfio_mig_fsm vfio_irq_set vfio_info_cap \
+		vfio_iova_ranges vfio_type1_ranges vfio_type1_mappings \
+		vfio_type1_dirty vfio_type1_runs vfio_pci_config_perm \
+		vfio_pci_config_rw vfio_mig_record <"$logs/kunit/results"
+}
+
+stage_selftests_1()
+{
+	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
+		"$logs/selftests-1" -t 1200 -p 1/2
+}
+
+stage_selftests_2()
+{
+	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
+		"$logs/selftests-2" -t 1200 -p 2/2
+}
+
+stage_migration()
+{
+	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
+}
+
+chosen=
+for stage; do
+	case " $stages selftests " in
+	*" $stage "*) ;;
+	*) usage >&2; exit 2 ;;
+	esac
+	[ "$stage" != selftests ] || stage="selftests-1 selftests-2"
+	chosen+=" $stage"
+done
+if [ -z "$chosen" ]; then
+	chosen=$stages
+	run_all
+else
+	run_lanes "$chosen"
+fi
+# shellcheck disable=SC2086 # words
+summary $chosen
