@@ -146,7 +146,7 @@ static int start_dma(struct vfio_migration *mig)
 	if (ret)
 		return fail(vf, ret);
 	bus_master_set(vf, vf->bus_master);
-	ret = igbvf_queues_run(vf);
+	ret = igbvf_queues_run(vf, igbvf_mbx_has_news(vf));
 	if (!ret)
 		return 0;
 	igbvf_queues_park(vf);

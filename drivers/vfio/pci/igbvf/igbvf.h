@@ -97,6 +97,7 @@ u32 igbvf_mbx_guest_read(struct igbvf_device *vf);
 void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value);
 void igbvf_mbx_reset(struct igbvf_device *vf);
 void igbvf_mbx_settle(struct igbvf_device *vf);
+bool igbvf_mbx_has_news(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
 int igbvf_pf_try(struct igbvf_device *vf, const struct igbvf_pf *pf);
@@ -109,7 +110,7 @@ void igbvf_queues_park(struct igbvf_device *vf);
 void igbvf_queues_reset(struct igbvf_device *vf);
 void igbvf_queues_doorbells(struct igbvf_device *vf);
 int igbvf_queues_load(struct igbvf_device *vf);
-int igbvf_queues_run(struct igbvf_device *vf);
+int igbvf_queues_run(struct igbvf_device *vf, bool mailbox);
 
 /* stats.c */
 bool igbvf_stats_read(struct igbvf_device *vf, u32 offset, u32 *value);

@@ -276,6 +276,22 @@ void igbvf_mbx_settle(struct igbvf_device *vf)
 		mbx->events |= V2PMAILBOX_RSTD;
 }
 
+/**
+ * igbvf_mbx_has_news - is there something for the guest to look at?
+ * @vf: the VF, about to run
+ *
+ * A guest whose mailbox interrupts takes the link for lost until it has looked
+ * at it, and resets the VF if that goes wrong: not to be done without need.
+ */
+bool igbvf_mbx_has_news(struct igbvf_device *vf)
+{
+	const struct igbvf_mailbox *mbx = &vf->image.mbx;
+	bool link = igbvf_read(vf, VTSTATUS) & VTSTATUS_LU;
+
+	return snoop(vf) & V2PMAILBOX_RSTI || mbx->events || !link ||
+	       mbx->flags & IGBVF_MBX_REQUEST;
+}
+
 /* ---- A load's exchanges ---- */
 
 /**

@@ -6,6 +6,7 @@
  *
  * All functions: memory_lock and state lock held.
  */
+#include <linux/bitfield.h>
 #include <linux/iopoll.h>
 
 #include "igbvf.h"
@@ -244,14 +245,32 @@ static int ring_enable(struct igbvf_device *vf, unsigned int ring)
 	return 0;
 }
 
+/* The vector that nothing but the mailbox raises, as a mask */
+static u32 mailbox_vector(const struct igbvf_device *vf)
+{
+	u32 misc = vf->image.irq.reg[IRQ_IVAR_MISC];
+	u32 ivar = vf->image.irq.reg[IRQ_IVAR0];
+	u32 vector;
+
+	if (!(misc & VTIVAR_VALID))
+		return 0;
+	vector = BIT(FIELD_GET(VTIVAR_VECTOR, misc));
+	for (; ivar; ivar >>= 8)
+		if (ivar & VTIVAR_VALID)
+			vector &= ~BIT(FIELD_GET(VTIVAR_VECTOR, ivar));
+	return vector;
+}
+
 /**
  * igbvf_queues_run - let loaded queues and interrupts work
  * @vf: the VF, loaded, with bus mastering as the guest wants it
+ * @mailbox: have the guest look at its mailbox, too
  *
  * Return: 0, or -EIO if the device does not start where it left off.
  */
-int igbvf_queues_run(struct igbvf_device *vf)
+int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 {
+	u32 vectors = VTEI_ALL;
 	unsigned int i;
 	int ret;
 
@@ -268,6 +287,8 @@ int igbvf_queues_run(struct igbvf_device *vf)
 		ring_write(vf, i, VTQ_TAIL, vf->image.rings.reg[i][RING_TAIL]);
 	}
 	/* Causes that came up in the meantime are lost: have the guest look. */
-	igbvf_write(vf, VTEICS, VTEI_ALL);
+	if (!mailbox)
+		vectors &= ~mailbox_vector(vf);
+	igbvf_write(vf, VTEICS, vectors);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #define VTCTRL			0x0000
 #define VTCTRL_RST		BIT(26)
 #define VTSTATUS		0x0008
+#define VTSTATUS_LU		BIT(1)	/* link up */
 #define VMBMEM			0x0800
 #define V2PMAILBOX		0x0c40
 #define V2PMAILBOX_REQ		BIT(0)	/* write: message for the PF */

@@ -127,47 +127,84 @@ TEST_F_TIMEOUT(migrate, to_and_fro_under_traffic, 900)
 	}
 }
 
-TEST_F(migrate, interrupts_go_on)
+/* Moves a guest with interrupts; its VMM sets them up while it is RESUMING. */
+static void move_with_irqs(struct nic *nic, struct vdev *from, struct vdev *to,
+			   const int32_t fds[static NR_VECTORS])
 {
-	int32_t fds[NR_VECTORS];
-	struct nic *nic = &self->nic;
-	struct stream s;
-	unsigned int i;
-	char buf[64];
+	struct stream s = device_save(from->fd);
 	int fd;
+
+	fd = must(mig_session(to->fd, RESUMING));
+	must(stream_write(fd, s.data, s.size, 4096));
+	config_restore(to, from);
+	must(irq_eventfds(to, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds, NR_VECTORS));
+	sys_close(fd);
+	nic_detach(nic);
+	nic_attach(nic, to);
+	must(mig_set(to->fd, RUNNING, NULL));
+	vdev_close(from);
+	stream_free(&s);
+}
+
+static void irqs_up(struct nic *nic, int32_t fds[static NR_VECTORS])
+{
+	unsigned int i;
 
 	for (i = 0; i < NR_VECTORS; i++)
 		fds[i] = eventfd_new();
-	nic_attach(nic, &self->a);
 	nic_up(nic);
 	nic_irqs_up(nic, fds);
+}
+
+TEST_F(migrate, interrupts_go_on)
+{
+	struct nic *nic = &self->nic;
+	int32_t fds[NR_VECTORS];
+	char buf[64];
+
+	nic_attach(nic, &self->a);
+	irqs_up(nic, fds);
 	nic_ping_pong(nic, &self->peer_b);
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_RX]));
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_TX]));
+	eventfd_take(fds[VECTOR_MBX]);
 
-	s = device_save(self->a.fd);
-	fd = must(mig_session(self->b.fd, RESUMING));
-	must(stream_write(fd, s.data, s.size, 4096));
-	/* While it is RESUMING, as QEMU does it */
-	config_restore(&self->b, &self->a);
-	ASSERT_EQ(0, irq_eventfds(&self->b, VFIO_PCI_MSIX_IRQ_INDEX, 0, fds,
-				  NR_VECTORS));
-	sys_close(fd);
-	nic_detach(nic);
-	nic_attach(nic, &self->b);
-	must(mig_set(self->b.fd, RUNNING, NULL));
-	vdev_close(&self->a);
+	move_with_irqs(nic, &self->a, &self->b, fds);
 	/*
-	 * Every vector fires once: a cause that was lost between would leave a
-	 * guest waiting for ever.
+	 * The queues' vectors fire once: a cause that was lost between would
+	 * leave a guest waiting for ever.
 	 */
-	for (i = 0; i < NR_VECTORS; i++)
-		EXPECT_LT(0, eventfd_wait(fds[i]));
+	EXPECT_LT(0, eventfd_wait(fds[VECTOR_RX]));
+	EXPECT_LT(0, eventfd_wait(fds[VECTOR_TX]));
 	peer_send(&self->peer_a, nic->mac, "hello", 5);
 	EXPECT_LT(0, nic_receive(nic, buf, sizeof(buf)));
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_RX]));
 	nic_send(nic, self->peer_a.mac, "hello", 5);
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_TX]));
+	/* igbvf takes the mailbox's for a sign that the link may be lost. */
+	EXPECT_EQ(0, eventfd_take(fds[VECTOR_MBX]));
+}
+
+/* What the PF had to say, and the guest has not heard before it was stopped */
+TEST_F(migrate, unread_mail_is_announced)
+{
+	struct nic *nic = &self->nic;
+	int32_t fds[NR_VECTORS];
+
+	nic_attach(nic, &self->a);
+	irqs_up(nic, fds);
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_VFU);
+	nic_write(nic, VMBMEM, MBX_SET_LPE);
+	nic_write(nic, VMBMEM + 4, 1522);
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_REQ);
+	/* The answer is there, but the guest does not know. */
+	ASSERT_TRUE(poll_until(nic_read(nic, VMBMEM) & MBX_ACK));
+	eventfd_take(fds[VECTOR_MBX]);
+
+	move_with_irqs(nic, &self->a, &self->b, fds);
+	EXPECT_LT(0, eventfd_wait(fds[VECTOR_MBX]));
+	EXPECT_NE(0, nic_read(nic, V2PMAILBOX) & V2PMAILBOX_PFSTS);
+	EXPECT_EQ(MBX_SET_LPE | MBX_CTS | MBX_ACK, nic_read(nic, VMBMEM));
 }
 
 TEST_F(migrate, state_is_small)
@@ -477,6 +514,42 @@ TEST_F(migrate, what_the_pf_granted_moves_along)
 	/* The mailbox works on, without a new handshake. */
 	EXPECT_EQ(0, nic_set_mac(nic, nic->mac));
 	nic_ping_pong(nic, &self->peer_a);
+}
+
+/* igbvf's look at the link: has the mailbox what it had, and can it be taken? */
+static void look_at_link(struct __test_metadata *_metadata, struct nic *nic,
+			 uint32_t mbmem)
+{
+	EXPECT_NE(0, nic_read(nic, STATUS) & STATUS_LU);
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_VFU);
+	EXPECT_NE(0, nic_read(nic, V2PMAILBOX) & V2PMAILBOX_VFU);
+	EXPECT_EQ(mbmem, nic_read(nic, VMBMEM));
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_ACK);
+	EXPECT_EQ(mbmem, nic_read(nic, VMBMEM));
+}
+
+TEST_F_TIMEOUT(migrate, the_link_stays_up, 900)
+{
+	struct vdev *from = &self->a, *to = &self->b, *tmp;
+	struct nic *nic = &self->nic;
+	unsigned int round;
+	uint32_t mbmem;
+
+	nic_attach(nic, from);
+	nic_up(nic);
+	nic_set_mac(nic, nic->mac);
+	mbmem = nic_read(nic, VMBMEM);
+	EXPECT_NE(0, mbmem & MBX_CTS);
+	for (round = 0; round < 10; round++) {
+		move(nic, from, to);
+		look_at_link(_metadata, nic, mbmem);
+		sleep_us(1000);
+		look_at_link(_metadata, nic, mbmem);
+		reopen(from);
+		tmp = from;
+		from = to;
+		to = tmp;
+	}
 }
 
 /* The source forgets the MAC: else its PF swallows the guest's frames. */
