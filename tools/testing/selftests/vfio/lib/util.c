@@ -236,7 +236,10 @@ uint64_t now_ms(void)
 
 void sleep_us(unsigned int us)
 {
-	struct timespec ts = { .tv_nsec = us * 1000L };
+	struct timespec ts = {
+		.tv_sec = us / 1000000,
+		.tv_nsec = us % 1000000 * 1000L,
+	};
 
 	nanosleep(&ts, NULL);
 }
