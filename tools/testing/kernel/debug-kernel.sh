@@ -169,8 +169,9 @@ strict()
 	configure ''
 	make_kernel W=1 drivers/vfio/
 	cat "$kernel/build.log"
-	say "drivers/vfio with W=1, built in"
-	configure '/^CONFIG_.*VFIO.*=m$/s/m$/y/;s/\(IRQ_BYPASS_MANAGER=\)m/\1y/'
+	say "drivers/vfio with W=1, built in, with IOMMUFD"
+	configure '/^CONFIG_.*VFIO.*=m$/s/m$/y/;s/\(IRQ_BYPASS_MANAGER=\)m/\1y/
+		s/^# \(CONFIG_IOMMUFD\) is not set/\1=y/'
 	make_kernel W=1 drivers/vfio/
 	cat "$kernel/build.log"
 	make_kernel vmlinux
