@@ -312,6 +312,8 @@ on $from $tools/host.sh wait "$n" || {
 	cat "$out"/$from/vm-"$n".out >&2
 	[ -n "$keep_going" ] || fail
 }
+on A $tools/host.sh seen
+on B $tools/host.sh seen
 for name in A B peer; do
 	on $name --stop
 done

@@ -15,6 +15,7 @@ usage()
 	       host.sh wait-running N         until it runs here
 	       host.sh end N                  end a QEMU that it has left
 	       host.sh wait N                 until the VM has powered off here
+	       host.sh seen                   leave in /out what the kernel saw
 	END
 }
 
@@ -62,6 +63,7 @@ setup()
 			"$(modinfo -n "$driver"), $(modinfo -n vfio)"
 	fi
 	ip addr add "$lan/24" dev "$nic"
+	"$here/watch" start
 	"$here/clock" serve >/dev/null 2>&1 &
 }
 
@@ -146,5 +148,6 @@ wait)
 	wait_end "$2"
 	exit "$(cat $run/ended-"$2")"
 	;;
+seen) "$here/watch" show $out/seen ;;
 *) usage >&2; exit 2 ;;
 esac
