@@ -3,7 +3,7 @@
 #
 # All tests on a kernel that checks everything (kernel/debug.config), with this
 # tree laid over its source.  Whatever the kernel reports fails the stage:
-# warnings panic, and leaked memory is looked for at the end of each VM.
+# warnings panic, and in some stages leaked memory is looked for at the end.
 # How results are counted is in stages.sh.
 
 set -u
@@ -18,8 +18,8 @@ usage()
 	             and built in, without a warning
 	  kernel     the debug kernel (from nothing: 10 minutes or more)
 	  kunit      the KUnit suites on it
-  selftests  the kselftests on it, in two VMs (selftests-1 and selftests-2
-	             are the halves)
+  selftests  the kselftests on it
+	  leaks      many of them again, looking for leaked memory at the end
 	  migration  a VM with a VF goes from one host to another and back; the
 	             hosts run the debug kernel
 	Logs are kept in build/check-debug/, the kernel's source and objects in
@@ -33,11 +33,11 @@ src=$PWD
 logs=$src/build/check-debug
 vm=$src/tools/testing/vm
 kernel=$src/build/debug-kernel
-stages="in-tree kernel kunit selftests-1 selftests-2 migration"
+stages="in-tree kernel kunit selftests leaks migration"
 run_all()
 {
 	run_lanes "in-tree kernel kunit"
-	run_lanes "selftests-1" "selftests-2"
+	run_lanes "selftests" "leaks"
 	run_lanes "migration"
 }
 
@@ -96,16 +96,21 @@ stage_kunit()
 		vfio_pci_config_rw vfio_mig_record <"$logs/kunit/results"
 }
 
-stage_selftests_1()
+stage_selftests()
 {
-	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
-		"$logs/selftests-1" -t 1200 -p 1/2
+	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" --fast \
+		"$logs/selftests" -t 1200
 }
 
-stage_selftests_2()
+# kmemleak makes each allocation several times slower.  What does not allocate
+# much, or only what others do as well, is left out.
+stage_leaks()
 {
 	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
-		"$logs/selftests-2" -t 1200 -p 2/2
+		"$logs/leaks" -t 1200 \
+		feature data_fd precopy fuzz library emulated dma_logging \
+		type1 type1_memory type1_dirty pci_irq pci_reset group stress \
+		faults module
 }
 
 stage_migration()
@@ -115,11 +120,10 @@ stage_migration()
 
 chosen=
 for stage; do
-	case " $stages selftests " in
+	case " $stages " in
 	*" $stage "*) ;;
 	*) usage >&2; exit 2 ;;
 	esac
-	[ "$stage" != selftests ] || stage="selftests-1 selftests-2"
 	chosen+=" $stage"
 done
 if [ -z "$chosen" ]; then

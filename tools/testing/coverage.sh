@@ -38,7 +38,7 @@ export VFIO_TEST_SCALE=${VFIO_TEST_SCALE:-10}
 
 selftests()
 {
-	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
+	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" --fast \
 		"$logs/selftests-$1" -t 1200 -p "$1/2" >"$logs/selftests-$1.log" \
 		2>&1 || echo "# selftests, part $1: status $?"
 }
