@@ -187,8 +187,11 @@ FIXTURE(bulk) {
 
 FIXTURE_SETUP(bulk)
 {
-	self->size = 256 * MiB;
-	if (!soft_open(&self->v, "vfio_bulk", "size=268435456"))
+	char options[32];
+
+	self->size = scaled(256) * MiB;
+	snprintf(options, sizeof(options), "size=%zu", self->size);
+	if (!soft_open(&self->v, "vfio_bulk", options))
 		SKIP(return, "no modules of ours");
 }
 
@@ -313,12 +316,15 @@ static void drain(int fd)
 TEST_F(bulk, rates_are_reported)
 {
 	unsigned int i, memfd_write, memfd_read, save, load;
+	char options[64];
 	uint64_t begin;
 	int fd;
 
 	/* All of it produced before it is read */
 	soft_close(&self->v);
-	soft_open(&self->v, "vfio_bulk", "size=268435456 step=268435456");
+	snprintf(options, sizeof(options), "size=%zu step=%zu", self->size,
+		 self->size);
+	soft_open(&self->v, "vfio_bulk", options);
 	for (i = 0; i < 2; i++) {
 		fd = must(memfd_create("rate", 0));
 		begin = now_ms();
