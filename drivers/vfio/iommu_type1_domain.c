@@ -16,6 +16,29 @@
 
 #include "iommu_type1.h"
 
+/*
+ * Takes away what an IOMMU driver got done of a request that failed.  That of
+ * Intel IOMMUs (Linux 6.12) leaves it and reports nothing done, so that
+ * iommu_map() leaves it, too; but the pages are about to be given back.
+ */
+static void unmap_remains(struct iommu_domain *domain, struct type1_mapping *m,
+			  unsigned long iova, size_t size)
+{
+	size_t at, done;
+
+	for (at = 0; at < size; at += done) {
+		done = PAGE_SIZE;
+		if (!iommu_iova_to_phys(domain, iova + at))
+			continue;
+		/* More than was asked for, if a large page is there. */
+		done = iommu_unmap(domain, iova + at, PAGE_SIZE);
+		if (!done) {
+			m->stuck = true;
+			return;
+		}
+	}
+}
+
 /* Map @r as the pages of @m from number @index on */
 static int map_run(struct iommu_domain *domain, struct type1_mapping *m,
 		   unsigned long index, const struct type1_run *r)
@@ -30,8 +53,10 @@ static int map_run(struct iommu_domain *domain, struct type1_mapping *m,
 	for (done = 0; done < size; done += step) {
 		ret = iommu_map(domain, iova + done, phys + done, step,
 				m->prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
-		if (ret)
+		if (ret) {
+			unmap_remains(domain, m, iova + done, step);
 			goto err_unmap;
+		}
 		if (fatal_signal_pending(current)) {
 			done += step;
 			ret = -EINTR;
