@@ -34,7 +34,7 @@ help:
 #: make overlay-undo KERNEL=DIR  take it away again
 #: make check           all tests (as root; about 20 minutes)
 #: make check-debug     all tests on a kernel that checks everything (as root; up
-#:                      to 40 minutes, the first time)
+#:                      to an hour, the first time)
 #: make coverage        which lines of drivers/vfio the tests run (as root)
 #: make demo            live migration of a VM between two hosts (as root)
 #: make clean           remove what was built
