@@ -32,7 +32,7 @@ help:
 #: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
 #:                      place of its drivers/vfio and vfio headers
 #: make overlay-undo KERNEL=DIR  take it away again
-#: make check           all tests (as root; about 20 minutes)
+#: make check           all tests (as root; 20 to 30 minutes)
 #: make check-debug     all tests on a kernel that checks everything (as root; up
 #:                      to an hour, the first time)
 #: make coverage        which lines of drivers/vfio the tests run (as root)
