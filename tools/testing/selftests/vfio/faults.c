@@ -5,9 +5,10 @@
  * runner and the kernel's own checkers see to that), and the same operation
  * without a fault must work afterwards.
  *
- * Left out is what Linux 6.12 itself does not expect to fail, and warns about:
- * setting up interrupts (/proc/irq) and the close of a group, which gives the
- * device back to its IOMMU's default domain.
+ * Left out is where Linux 6.12 itself, below VFIO, is not up to it: setting up
+ * interrupts (/proc/irq warns), the close of a group, which gives the device
+ * back to its IOMMU's default domain (warns), and the first open, which enables
+ * the device (ACPICA uses what it has freed).
  *
  * Needs a kernel with fault injection; other kernels skip.
  */
@@ -87,22 +88,6 @@ TEST_F_TIMEOUT(faults, bind, 900)
 	}
 	EXPECT_FAULTS(f, ret);
 	EXPECT_EQ(0, pci_bind(self->bdf, variant->driver));
-	open_device(self, variant);
-}
-
-TEST_F_TIMEOUT(faults, open, 900)
-{
-	struct faults f = {};
-	int ret = -1;
-
-	while (faults_arm(&f)) {
-		ret = vdev_try_open(&self->v, self->bdf);
-		faults_disarm(&f);
-		if (!ret)
-			vdev_close(&self->v);
-		self->v.bdf = NULL;
-	}
-	EXPECT_FAULTS(f, ret);
 	open_device(self, variant);
 }
 
