@@ -118,19 +118,4 @@ stage_migration()
 	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
 }
 
-chosen=
-for stage; do
-	case " $stages " in
-	*" $stage "*) ;;
-	*) usage >&2; exit 2 ;;
-	esac
-	chosen+=" $stage"
-done
-if [ -z "$chosen" ]; then
-	chosen=$stages
-	run_all
-else
-	run_lanes "$chosen"
-fi
-# shellcheck disable=SC2086 # words
-summary $chosen
+run_chosen "$@"

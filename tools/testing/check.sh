@@ -244,20 +244,4 @@ stage_migration()
 	"$vm/demo/demo.sh" --check --modules "$src/build/modules"
 }
 
-chosen=
-for stage; do
-	case " ${stages//[[:space:]]/ } selftests " in
-	*" $stage "*) ;;
-	*) usage >&2; exit 2 ;;
-	esac
-	[ "$stage" != selftests ] || stage="selftests-1 selftests-2"
-	chosen+=" $stage"
-done
-if [ -z "$chosen" ]; then
-	chosen=$stages
-	run_all
-else
-	run_lanes "$chosen"
-fi
-# shellcheck disable=SC2086 # words
-summary $chosen
+run_chosen "$@"

@@ -6,7 +6,8 @@
 # word.  A stage that ends badly without a failed test, or runs no test at all,
 # is a failure of its own.  What a stage does, this file does not know.
 #
-# The caller sets $logs, where stages leave NAME.log and NAME.result.
+# The caller sets $logs, where stages leave NAME.log and NAME.result, $stages,
+# all their names, and has usage() and run_all(), which runs all of them.
 
 # ok/not_ok TEXT: one test's result.
 ok()
@@ -128,4 +129,28 @@ summary()
 	echo "$passed passed, $failed failed, $skipped skipped" |
 		tee "$logs/summary"
 	[ "$failed" = 0 ]
+}
+
+# run_chosen [STAGE]...: runs these one after the other, or all, and has the
+# last word.  One that is done in two parts, STAGE-1 and STAGE-2, has its name.
+run_chosen()
+{
+	local stage chosen=
+
+	for stage; do
+		case " ${stages//[[:space:]]/ } " in
+		*" $stage "*) ;;
+		*" $stage-1 "*) stage="$stage-1 $stage-2" ;;
+		*) usage >&2; exit 2 ;;
+		esac
+		chosen+=" $stage"
+	done
+	if [ -z "$chosen" ]; then
+		chosen=$stages
+		run_all
+	else
+		run_lanes "$chosen"
+	fi
+	# shellcheck disable=SC2086 # words
+	summary $chosen
 }
