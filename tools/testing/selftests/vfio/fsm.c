@@ -12,44 +12,7 @@
 #include "fsm_oracle.h"
 #include "migration.h"
 #include "mock.h"
-
-FIXTURE(mock) {
-	struct vdev v;
-};
-
-FIXTURE_VARIANT(mock) {
-	unsigned int flags;
-};
-
-FIXTURE_VARIANT_ADD(mock, stop_copy) {
-	.flags = STOP_COPY_FLAG,
-};
-
-FIXTURE_VARIANT_ADD(mock, p2p) {
-	.flags = STOP_COPY_FLAG | P2P_FLAG,
-};
-
-FIXTURE_VARIANT_ADD(mock, pre_copy) {
-	.flags = STOP_COPY_FLAG | PRE_COPY_FLAG,
-};
-
-FIXTURE_VARIANT_ADD(mock, p2p_pre_copy) {
-	.flags = STOP_COPY_FLAG | P2P_FLAG | PRE_COPY_FLAG,
-};
-
-FIXTURE_SETUP(mock)
-{
-	if (stock_modules())
-		SKIP(return, "the state machine is not ours");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
-	mock_open(&self->v, variant->flags);
-}
-
-FIXTURE_TEARDOWN(mock)
-{
-	vdev_close(&self->v);
-}
+#include "mock_fixture.h"
 
 /* The rule of the protocol makes every way unique: else the oracle is wrong. */
 TEST_F(mock, oracle_is_unambiguous)

@@ -16,6 +16,7 @@
 #include "device.h"
 #include "iommu.h"
 #include "migration.h"
+#include "mock.h"
 
 #define MEMORY	(3 * VFIO_MIG_BLOCK_SIZE + 100)
 
@@ -23,8 +24,7 @@
 static bool soft_open(struct vdev *v, const char *name, const char *options)
 {
 	const char *module = getenv("VFIO_TEST_MODULE");
-	char path[256], target[256], *dir;
-	ssize_t len;
+	char *dir;
 
 	if (!module || stock_modules())
 		return false;
@@ -32,17 +32,7 @@ static bool soft_open(struct vdev *v, const char *name, const char *options)
 	if (shell("insmod %s/%s.ko %s", dirname(dir), name, options))
 		die("%s.ko cannot be loaded", name);
 	free(dir);
-	snprintf(path, sizeof(path),
-		 "/sys/bus/platform/devices/%s/iommu_group", name);
-	len = readlink(path, target, sizeof(target) - 1);
-	if (len < 0)
-		die("%s: %s", path, strerror(errno));
-	target[len] = '\0';
-	*v = (struct vdev){ .bdf = name, .container = container_open() };
-	v->group = must(group_open(atoi(strrchr(target, '/') + 1)));
-	must(group_set_container(v->group, v->container));
-	must(container_set_iommu(v->container, VFIO_TYPE1v2_IOMMU));
-	v->fd = must(group_get_device(v->group, name));
+	platform_open(v, name);
 	return true;
 }
 

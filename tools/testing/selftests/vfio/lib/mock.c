@@ -18,7 +18,7 @@ bool mock_present(void)
 	return module_loaded("vfio_mock");
 }
 
-static int mock_group(const char *name)
+static int platform_group(const char *name)
 {
 	char path[96], target[256], *slash;
 	ssize_t len;
@@ -33,17 +33,22 @@ static int mock_group(const char *name)
 	return atoi(slash + 1);
 }
 
+void platform_open(struct vdev *v, const char *name)
+{
+	*v = (struct vdev){ .bdf = name, .container = container_open() };
+	v->group = must(group_open(platform_group(name)));
+	must(group_set_container(v->group, v->container));
+	must(container_set_iommu(v->container, VFIO_TYPE1v2_IOMMU));
+	v->fd = must(group_get_device(v->group, name));
+}
+
 void mock_open(struct vdev *v, unsigned int flags)
 {
 	static char names[8][16];
 	char *name = names[flags % 8];
 
 	snprintf(name, sizeof(names[0]), "vfio_mock.%u", flags % 8);
-	*v = (struct vdev){ .bdf = name, .container = container_open() };
-	v->group = must(group_open(mock_group(name)));
-	must(group_set_container(v->group, v->container));
-	must(container_set_iommu(v->container, VFIO_TYPE1v2_IOMMU));
-	v->fd = must(group_get_device(v->group, name));
+	platform_open(v, name);
 }
 
 int mock_next_state(const struct vdev *v, unsigned int flags,

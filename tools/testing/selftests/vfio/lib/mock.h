@@ -15,6 +15,9 @@
 /* Is vfio_mock.ko loaded? */
 bool mock_present(void);
 
+/* Opens the virtual device with this name, of whatever test module. */
+void platform_open(struct vdev *v, const char *name);
+
 /* Opens the mock device with these migration flags. */
 void mock_open(struct vdev *v, unsigned int flags);
 
