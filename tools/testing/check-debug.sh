@@ -18,7 +18,7 @@ usage()
 	             and built in, without a warning
 	  kernel     the debug kernel (from nothing: 10 minutes or more)
 	  kunit      the KUnit suites on it
-  selftests  the kselftests on it
+	  selftests  the kselftests on it
 	  leaks      many of them again, looking for leaked memory at the end
 	  migration  a VM with a VF goes from one host to another and back; the
 	             hosts run the debug kernel

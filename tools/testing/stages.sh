@@ -110,6 +110,21 @@ run_lanes()
 	set +m
 }
 
+# why LOG: the failed tests of a program that a stage ran, each with the last
+# of what it said before.
+why()
+{
+	awk '
+		/^# ok / { n = 0 }
+		/^# # / { line[n++] = $0 }
+		/^# not ok / {
+			for (i = n > 12 ? n - 12 : 0; i < n; i++)
+				print line[i]
+			print
+			n = 0
+		}' "$1"
+}
+
 # summary STAGE...: the failures once more, where the eye falls on them, and
 # the totals in the last line.
 summary()
@@ -124,6 +139,7 @@ summary()
 		passed=$((passed + p))
 		failed=$((failed + f))
 		skipped=$((skipped + s))
+		[ "$f" = 0 ] || why "$logs/$stage.log"
 		sed -nE "s/^not ok /# failed: $stage: &/p" "$logs/$stage.log"
 	done
 	echo "$passed passed, $failed failed, $skipped skipped" |
