@@ -18,7 +18,8 @@ usage()
 	distribution's VFIO modules.  --kernel: a debug kernel with the modules in
 	it (debug-kernel.sh makes one); a leak of theirs is a failure, too.
 	--fast: without that, which makes it some three times faster.
-	VFIO_TEST_SCALE=N has tests that repeat something do so 1/N as often.
+	VFIO_TEST_SCALE=N has tests that repeat something do so 1/N as often,
+	VFIO_TEST_SEED=N has those that try what chance brings try the same again.
 	END
 }
 
@@ -96,4 +97,5 @@ fi
 	--device pcie-pci-bridge,id=pair \
 	--device e1000,bus=pair,addr=1 --device e1000,bus=pair,addr=2 \
 	-- env VFIO_TEST_SCALE="${VFIO_TEST_SCALE:-1}" \
+	${VFIO_TEST_SEED:+"VFIO_TEST_SEED=$VFIO_TEST_SEED"} \
 	/tests/run.sh ${stock:+-s} "$@"

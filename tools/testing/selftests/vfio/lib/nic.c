@@ -157,22 +157,30 @@ static bool mbx_take(struct nic *nic)
 	return value & V2PMAILBOX_VFU;
 }
 
+static int mbx_silent(struct nic *nic, const char *what)
+{
+	fprintf(stderr, "# %s: the PF does not %s message %#x: seen %#x, now V2PMAILBOX %#x\n",
+		nic->v->bdf, what, nic_read(nic, VMBMEM), nic->mbx_seen,
+		nic_read(nic, V2PMAILBOX));
+	return -ETIMEDOUT;
+}
+
 int nic_mbx(struct nic *nic, uint32_t msg[static MBX_WORDS],
 	    unsigned int words)
 {
 	unsigned int i;
 
 	if (!poll_until(mbx_take(nic)))
-		return -ETIMEDOUT;
+		return mbx_silent(nic, "give the buffer for");
 	/* What is left of an earlier exchange is no answer to this one. */
 	nic->mbx_seen &= ~(V2PMAILBOX_PFSTS | V2PMAILBOX_PFACK);
 	for (i = 0; i < words; i++)
 		nic_write(nic, VMBMEM + 4 * i, msg[i]);
 	nic_write(nic, V2PMAILBOX, V2PMAILBOX_REQ);
 	if (!poll_until(mbx_bits(nic, V2PMAILBOX_PFSTS)))
-		return -ETIMEDOUT;
+		return mbx_silent(nic, "answer");
 	if (!poll_until(mbx_take(nic)))
-		return -ETIMEDOUT;
+		return mbx_silent(nic, "give the buffer back after its answer to");
 	for (i = 0; i < MBX_WORDS; i++)
 		msg[i] = nic_read(nic, VMBMEM + 4 * i);
 	nic_write(nic, V2PMAILBOX, V2PMAILBOX_ACK);
@@ -220,23 +228,40 @@ static void new_mac(uint8_t mac[static 6])
 	mac[0] = 0x02;
 }
 
-void nic_up(struct nic *nic)
+/* The PF gets to know the guest: 0, or what went wrong */
+static int introduce(struct nic *nic)
 {
+	/* What an earlier user asked for outlasts all resets of the VF. */
+	uint32_t frame_size[MBX_WORDS] = { MBX_SET_LPE, FRAME_SIZE };
 	static const uint8_t none[6];
 	uint8_t mac[6];
+	int ret;
+
+	memset(nic->mac, 0, sizeof(nic->mac));
+	ret = nic_mbx_reset(nic);
+	if (!ret && !memcmp(nic->mac, none, sizeof(none))) {
+		new_mac(mac);
+		ret = nic_set_mac(nic, mac);
+	}
+	return ret ?: nic_mbx(nic, frame_size, 2);
+}
+
+void nic_up(struct nic *nic)
+{
 	unsigned int i;
 
 	memset(nic->mem, 0, NIC_MEM);
-	memset(nic->mac, 0, sizeof(nic->mac));
 	nic->mbx_seen = 0;
 	cfg_command(nic->v, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
 	nic_write(nic, VTCTRL, VTCTRL_RST);
 	nic_read(nic, STATUS);
-	must(nic_mbx_reset(nic));
-	if (!memcmp(nic->mac, none, sizeof(none))) {
-		new_mac(mac);
-		must(nic_set_mac(nic, mac));
-	}
+	/*
+	 * igb looks for resets first and for messages then.  If it sees the
+	 * message that follows this reset before the reset itself, it answers,
+	 * and later forgets it and listens to nothing more: begin again.
+	 */
+	if (introduce(nic))
+		must(introduce(nic));
 
 	nic_write(nic, VTEIMC, ALL_VECTORS);
 	nic_write(nic, RXDCTL, 0);
