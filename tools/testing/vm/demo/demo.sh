@@ -68,6 +68,8 @@ done
 downtime_limit=60000
 # Seconds of undisturbed traffic before, between and after the moves.
 settle=4
+# A watchdog: far more than it takes on a machine that is emulated.
+limit=$((1800 + 90 * moves))
 mac=52:54:00:82:57:60
 
 step=starting
@@ -154,7 +156,7 @@ boot()
 	local name=$1
 	shift
 	setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
-		--timeout 1800 --log "$out/$name/log" \
+		--timeout $limit --log "$out/$name/log" \
 		--status "$out/$name/ended" --share "$out/$name:/out" \
 		--bind "$sockets" "$@" -- serve /out \
 		>"$out/$name.out" 2>"$out/$name.err" &

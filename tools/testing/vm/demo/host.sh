@@ -109,6 +109,7 @@ start()
 			"${incoming[@]}" "$here/guest.sh" \
 			>$out/vm-"$n".out 2>&1 || status=$?
 		cp $run/trace-"$n" $out/
+		rm $run/trace-"$n"
 		echo $status >$run/ended-"$n"
 	) >/dev/null 2>&1 &
 	until [ -S $run/qmp-"$n" ]; do
@@ -143,6 +144,7 @@ wait-running) "$here/qmp" $run/qmp-"$2" --wait-running ;;
 end)
 	"$here/qmp" $run/qmp-"$2" quit >/dev/null
 	wait_end "$2"
+	"$here/held" >>$out/held
 	;;
 wait)
 	wait_end "$2"
