@@ -189,8 +189,24 @@ static int begin_load(struct vfio_migration *mig)
 		return ret == -EAGAIN ? ret : fail(vf, ret);
 	memset(&vf->image, 0, sizeof(vf->image));
 	memset(&vf->incoming, 0, sizeof(vf->incoming));
+	vf->pf_agreed = false;
 	igbvf_queues_park(vf);
 	return igbvf_pf_reset(vf, mac);
+}
+
+/* Has the PF do for the VF what the source's did, unless it does already. */
+static int agree_with_pf(struct igbvf_device *vf)
+{
+	int ret;
+
+	/* Reading that the PF was reset clears it. */
+	if (igbvf_mbx_read(vf) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
+		vf->pf_agreed = false;
+	if (vf->pf_agreed)
+		return 0;
+	ret = igbvf_pf_replay(vf, &vf->incoming.pf);
+	vf->pf_agreed = !ret;
+	return ret;
 }
 
 static int end_load(struct vfio_migration *mig)
@@ -199,12 +215,9 @@ static int end_load(struct vfio_migration *mig)
 	int ret;
 
 	memory_on(vf);
-	/* Has the PF been reset since it was told of the VF? */
-	if (igbvf_mbx_read(vf) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD)) {
-		ret = igbvf_pf_replay(vf, &vf->incoming.pf);
-		if (ret)
-			return ret;
-	}
+	ret = agree_with_pf(vf);
+	if (ret)
+		return ret;
 	igbvf_queues_doorbells(vf);	/* not for the state that comes now */
 	vf->image = vf->incoming;
 	ret = igbvf_queues_load(vf);
@@ -309,7 +322,7 @@ static int load_end(struct vfio_migration *mig)
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 
 	memory_on(vf);
-	return igbvf_pf_replay(vf, &vf->incoming.pf);
+	return agree_with_pf(vf);
 }
 
 static unsigned long data_size(struct vfio_migration *mig)
