@@ -341,16 +341,21 @@ static void was_reset(struct vfio_migration *mig)
 		bus_master_set(vf, vf->bus_master);
 }
 
+/*
+ * Whoever was here is gone: moved, powered off, killed, or a load that came to
+ * nothing while the guest goes on elsewhere.  A PF that is down knows of
+ * nobody, and does not answer.
+ */
 static void closing(struct vfio_migration *mig, bool departed)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 	struct igbvf_pf pf = vf->image.pf;
 
-	if (departed) {
-		memory_on(vf);
-		if (!flr(vf))
-			igbvf_pf_forget(vf, &pf);
-	}
+	if (!pf.filters)
+		pf = vf->incoming.pf;
+	memory_on(vf);
+	if (vf->pf_asked && !(igbvf_mbx_read(vf) & V2PMAILBOX_RSTI) && !flr(vf))
+		igbvf_pf_forget(vf, &pf);
 	vf->regs = NULL;
 }
 

@@ -37,6 +37,7 @@
  *	parked; another value is a doorbell that the guest rang since
  * @stats_offset: guest's view of a counter minus the counter
  * @bus_master: the guest's wish, while the VF does not run
+ * @pf_asked: since it was opened, the PF was asked for something
  * @pf_agreed: in RESUMING: the PF does for the VF what @incoming.pf says
  */
 struct igbvf_device {
@@ -51,6 +52,7 @@ struct igbvf_device {
 	u32 tail_left[IGBVF_RINGS];
 	u32 stats_offset[IGBVF_STATISTICS];
 	bool bus_master;
+	bool pf_asked;
 	bool pf_agreed;
 };
 

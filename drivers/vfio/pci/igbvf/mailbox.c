@@ -227,6 +227,7 @@ void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value)
 		for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
 			vf->image.mbx.mem[i] = igbvf_read(vf, vmbmem(i));
 		request_sent(vf);
+		vf->pf_asked = true;
 	}
 	igbvf_write(vf, V2PMAILBOX, value);
 }
@@ -338,6 +339,7 @@ static int mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
 {
 	unsigned int i;
 
+	vf->pf_asked = true;
 	igbvf_mbx_read(vf);	/* drops what is left of an earlier exchange */
 	if (!mbx_take(vf))
 		return -EIO;

@@ -28,7 +28,9 @@ static int igbvf_open_device(struct vfio_device *vdev)
 
 	mutex_lock(&vf->mig.lock);
 	vf->regs = vf->core.barmap[VFIO_PCI_BAR0_REGION_INDEX];
+	vf->pf_asked = false;
 	memset(&vf->image, 0, sizeof(vf->image));
+	memset(&vf->incoming, 0, sizeof(vf->incoming));
 	memset(vf->stats_offset, 0, sizeof(vf->stats_offset));
 	mutex_unlock(&vf->mig.lock);
 	vfio_pci_core_finish_enable(&vf->core);
