@@ -12,6 +12,7 @@
 #include "device.h"
 #include "iommu.h"
 #include "migration.h"
+#include "move.h"
 #include "nic.h"
 
 FIXTURE(migrate) {
@@ -39,49 +40,6 @@ FIXTURE_TEARDOWN(migrate)
 {
 	vdev_close(&self->a);
 	vdev_close(&self->b);
-}
-
-/* A stopped device's configuration, as QEMU brings it over. */
-static void config_restore(const struct vdev *to, const struct vdev *from)
-{
-	cfg_write16(to, PCI_COMMAND, cfg_read16(from, PCI_COMMAND));
-}
-
-/*
- * Moves the guest from one device to another, stopped on both sides at the
- * end.  Returns the stream.
- */
-static struct stream move_stopped(struct nic *nic, struct vdev *from,
-				  struct vdev *to)
-{
-	struct stream stream = device_save(from->fd);
-	int fd;
-
-	fd = must(mig_session(to->fd, RESUMING));
-	must(stream_write(fd, stream.data, stream.size, 512));
-	config_restore(to, from);
-	sys_close(fd);
-	nic_detach(nic);
-	nic_attach(nic, to);
-	must(mig_set(to->fd, STOP, NULL));
-	return stream;
-}
-
-static void move(struct nic *nic, struct vdev *from, struct vdev *to)
-{
-	struct stream stream = move_stopped(nic, from, to);
-
-	stream_free(&stream);
-	must(mig_set(to->fd, RUNNING, NULL));
-}
-
-/* Frees the source as a VMM does, and opens it again for the way back. */
-static void reopen(struct vdev *v)
-{
-	const char *bdf = v->bdf;
-
-	vdev_close(v);
-	vdev_open(v, bdf, DRV_IGBVF_VFIO);
 }
 
 TEST_F(migrate, traffic_before_and_after)
@@ -663,20 +621,6 @@ TEST_F_TIMEOUT(migrate, hundred_rounds_without_growth, 900)
 	EXPECT_GT(4L * rounds, grown);
 	EXPECT_LT(-4L * rounds - 8192,
 		  proc_meminfo_kb("MemAvailable") - available);
-}
-
-/* The PF's interface is down: it answers nobody. */
-static void pf_set(const char *pf, bool up)
-{
-	char name[32];
-
-	if (!pci_netdev(pf, name))
-		die("%s has no network interface", pf);
-	if (shell("ip link set %s %s", name, up ? "up" : "down"))
-		die("%s: cannot be set up or down", name);
-	if (up && !poll_until(!shell("grep -q 1 /sys/class/net/%s/carrier",
-				     name)))
-		die("%s: no carrier", name);
 }
 
 TEST_F(migrate, load_while_the_pf_is_down)

@@ -22,60 +22,10 @@
 
 #define TYPE1	"vfio_iommu_type1"
 
-/* Someone who writes to sysfs and may have to wait there. */
-struct writer {
-	pthread_t thread;
-	const char *bdf;
-	const char *attr;
-	const char *text;
-	atomic_bool done;
-	int ret;
-};
-
-static void *write_attr(void *arg)
-{
-	struct writer *w = arg;
-
-	w->ret = pci_attr_write(w->bdf, w->attr, w->text);
-	atomic_store(&w->done, true);
-	return NULL;
-}
-
-static void writer_start(struct writer *w, const char *bdf, const char *attr,
-			 const char *text)
-{
-	*w = (struct writer){ .bdf = bdf, .attr = attr, .text = text };
-	if (pthread_create(&w->thread, NULL, write_attr, w))
-		die("no thread");
-}
-
-static bool writer_waits(struct writer *w)
-{
-	return !atomic_load(&w->done);
-}
-
-/* What the write returned; a watchdog ends it if it does not come back. */
-static int writer_join(struct writer *w)
-{
-	if (!poll_until(atomic_load(&w->done)))
-		die("%s: write to %s does not end", w->bdf, w->attr);
-	pthread_join(w->thread, NULL);
-	return w->ret;
-}
-
 static bool device_works(struct vdev *v)
 {
 	return cfg_read16(v, PCI_VENDOR_ID) ==
 	       pci_attr_number(v->bdf, "vendor");
-}
-
-/* The user is told that he is asked to close the device. */
-static int request_eventfd(struct vdev *v)
-{
-	int fd = eventfd_new();
-
-	must(irq_eventfds(v, VFIO_PCI_REQ_IRQ_INDEX, 0, &fd, 1));
-	return fd;
 }
 
 FIXTURE(module) {
@@ -217,8 +167,8 @@ TEST_F(module, driver_leaves_an_open_group)
 
 TEST_F(module, unbind_waits_for_the_user)
 {
-	int request = request_eventfd(&self->v);
-	struct writer w;
+	int request = request_eventfd_new(&self->v);
+	struct attr_writer w;
 	char driver[64];
 
 	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
@@ -238,11 +188,11 @@ TEST_F(module, unbind_waits_for_the_user)
 TEST_F(module, unbind_waits_for_every_file)
 {
 	int fds[3], request, i;
-	struct writer w;
+	struct attr_writer w;
 
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = must(group_get_device(self->v.group, self->bdf));
-	request = request_eventfd(&self->v);
+	request = request_eventfd_new(&self->v);
 	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
 	EXPECT_LE(1, eventfd_wait(request));
 	EXPECT_EQ(-ENODEV, group_get_device(self->v.group, self->bdf));
@@ -260,7 +210,7 @@ TEST_F(module, unbind_waits_for_every_file)
 /* A user who has not asked to be told is waited for as well. */
 TEST_F(module, unbind_waits_for_one_who_does_not_listen)
 {
-	struct writer w;
+	struct attr_writer w;
 
 	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
 	/* The function is on its way when no one new gets in. */
@@ -280,7 +230,7 @@ TEST_F(module, unbind_waits_for_one_who_does_not_listen)
 /* The one who unbinds is killed: that is no reason to pull the device. */
 TEST_F(module, unbind_is_killed)
 {
-	int request = request_eventfd(&self->v), status;
+	int request = request_eventfd_new(&self->v), status;
 	pid_t child;
 
 	child = fork();
@@ -306,7 +256,7 @@ TEST_F(module, unbind_is_killed)
 TEST_F(module, unbind_after_the_user_was_killed)
 {
 	int status, said[2];
-	struct writer w;
+	struct attr_writer w;
 	pid_t child;
 	char c;
 
@@ -413,12 +363,12 @@ TEST_F(module, unbind_and_open_race)
 TEST(function_is_removed)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
-	struct writer w;
+	struct attr_writer w;
 	struct vdev v;
 	int request;
 
 	vdev_open(&v, bdf, DRV_VFIO_PCI);
-	request = request_eventfd(&v);
+	request = request_eventfd_new(&v);
 	writer_start(&w, bdf, "remove", "1");
 	EXPECT_LE(1, eventfd_wait(request));
 	EXPECT_TRUE(writer_waits(&w));
@@ -437,12 +387,12 @@ TEST(function_is_removed)
 TEST(vfs_are_taken_away)
 {
 	const char *pf = NEED_FUNC(FUNC_PF_A), *bdf = NEED_FUNC(FUNC_VF_A1);
-	struct writer w;
+	struct attr_writer w;
 	struct vdev v;
 	int request;
 
 	vdev_open(&v, bdf, DRV_VFIO_PCI);
-	request = request_eventfd(&v);
+	request = request_eventfd_new(&v);
 	writer_start(&w, pf, "sriov_numvfs", "0");
 	EXPECT_LE(1, eventfd_wait(request));
 	EXPECT_TRUE(writer_waits(&w));

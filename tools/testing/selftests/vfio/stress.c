@@ -422,18 +422,6 @@ static void vf_works(struct __test_metadata *_metadata,
 	nic_ping_pong(&self->nic, &self->peer);
 }
 
-static void pf_set(const char *pf, bool up)
-{
-	char name[32];
-
-	if (!pci_netdev(pf, name) ||
-	    shell("ip link set %s %s", name, up ? "up" : "down"))
-		die("%s cannot be set up or down", pf);
-	if (up && !poll_until(!shell("grep -q 1 /sys/class/net/%s/carrier",
-				     name)))
-		die("%s: no carrier", name);
-}
-
 TEST_F_TIMEOUT(stress, everything_at_once, 900)
 {
 	struct hammer h = { .v = &self->v, .stream = self->stream };

@@ -362,6 +362,14 @@ uint64_t eventfd_take(int fd)
 	return count;
 }
 
+int request_eventfd_new(const struct vdev *v)
+{
+	int fd = eventfd_new();
+
+	must(irq_eventfds(v, VFIO_PCI_REQ_IRQ_INDEX, 0, &fd, 1));
+	return fd;
+}
+
 uint64_t eventfd_wait(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };

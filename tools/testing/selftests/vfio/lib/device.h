@@ -76,6 +76,8 @@ int irq_unmask(const struct vdev *v, uint32_t index);
 int irq_disable(const struct vdev *v, uint32_t index);
 
 int eventfd_new(void);
+/* One that tells when the user is asked to close the device. */
+int request_eventfd_new(const struct vdev *v);
 /* Waits for the eventfd, with a watchdog, and returns its count. */
 uint64_t eventfd_wait(int fd);
 /* Its count now, 0 if nothing came. */

@@ -448,15 +448,22 @@ size_t peer_receive(struct peer *peer, void *payload, size_t size)
 	return 0;
 }
 
+/* Of each frame of each process another, so that none is taken for another. */
+static uint64_t frame_seed(uint64_t *count)
+{
+	return (uint64_t)getpid() << 32 |
+	       __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST);
+}
+
 void nic_ping_pong(struct nic *nic, struct peer *peer)
 {
-	static uint64_t number = 0x1122334455660000;
+	static uint64_t count;
 	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
 	uint8_t out[256], in[256];
 	uint64_t seed;
 	unsigned int i;
 
-	seed = __atomic_add_fetch(&number, 1, __ATOMIC_SEQ_CST);
+	seed = frame_seed(&count);
 	for (i = 0; i < sizeof(out); i++)
 		out[i] = prng(&seed);
 	nic_send(nic, all, out, sizeof(out));
@@ -465,7 +472,7 @@ void nic_ping_pong(struct nic *nic, struct peer *peer)
 			die("%s: what it sent did not arrive", nic->v->bdf);
 	} while (memcmp(in, out, sizeof(out)));
 
-	seed = __atomic_add_fetch(&number, 1, __ATOMIC_SEQ_CST);
+	seed = frame_seed(&count);
 	for (i = 0; i < sizeof(out); i++)
 		out[i] = prng(&seed);
 	peer_send(peer, nic->mac, out, sizeof(out));

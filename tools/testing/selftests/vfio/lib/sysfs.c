@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drivers, groups, interfaces and modules, by way of sysfs.
+ * Drivers, groups, interfaces and modules, by way of sysfs and of the tools
+ * that an administrator has.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -155,6 +156,69 @@ const char *pci_netdev(const char *bdf, char buf[static 32])
 	}
 	closedir(dir);
 	return name;
+}
+
+static const char *pf_netdev(const char *pf, char name[static 32])
+{
+	if (!pci_netdev(pf, name))
+		die("%s has no network interface", pf);
+	return name;
+}
+
+static void pf_wait_carrier(const char *pf, const char *name)
+{
+	if (!poll_until(!shell("grep -q 1 /sys/class/net/%s/carrier", name)))
+		die("%s: no carrier on %s", pf, name);
+}
+
+void pf_set(const char *pf, bool up)
+{
+	char name[32];
+
+	if (shell("ip link set %s %s", pf_netdev(pf, name),
+		  up ? "up" : "down"))
+		die("%s: %s cannot be set up or down", pf, name);
+	if (up)
+		pf_wait_carrier(pf, name);
+}
+
+void pf_reset(const char *pf)
+{
+	char name[32];
+
+	if (shell("ethtool -r %s", pf_netdev(pf, name)))
+		die("%s: %s cannot be reset", pf, name);
+	pf_wait_carrier(pf, name);
+}
+
+static void *write_attr(void *arg)
+{
+	struct attr_writer *w = arg;
+
+	w->ret = pci_attr_write(w->bdf, w->attr, w->text);
+	__atomic_store_n(&w->done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+void writer_start(struct attr_writer *w, const char *bdf, const char *attr,
+		  const char *text)
+{
+	*w = (struct attr_writer){ .bdf = bdf, .attr = attr, .text = text };
+	if (pthread_create(&w->thread, NULL, write_attr, w))
+		die("no thread");
+}
+
+bool writer_waits(struct attr_writer *w)
+{
+	return !__atomic_load_n(&w->done, __ATOMIC_SEQ_CST);
+}
+
+int writer_join(struct attr_writer *w)
+{
+	if (!poll_until(!writer_waits(w)))
+		die("%s: write to %s does not end", w->bdf, w->attr);
+	pthread_join(w->thread, NULL);
+	return w->ret;
 }
 
 static void module_path(char path[static PATH_MAX], const char *name,

@@ -10,6 +10,7 @@
 #ifndef VFIO_TEST_SYSFS_H
 #define VFIO_TEST_SYSFS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,6 +61,30 @@ bool pci_exists(const char *bdf);
 
 /* The function's network interface, or NULL. */
 const char *pci_netdev(const char *bdf, char buf[static 32]);
+
+/*
+ * Sets the interface of a PF up, and waits for its carrier, or down: then it
+ * answers none of its VFs.
+ */
+void pf_set(const char *pf, bool up);
+/* Has the PF's driver reset it while it is up, and waits for its carrier. */
+void pf_reset(const char *pf);
+
+/* Someone who writes to an attribute and may have to wait there. */
+struct attr_writer {
+	pthread_t thread;
+	const char *bdf;
+	const char *attr;
+	const char *text;
+	bool done;
+	int ret;
+};
+
+void writer_start(struct attr_writer *w, const char *bdf, const char *attr,
+		  const char *text);
+bool writer_waits(struct attr_writer *w);
+/* What the write returned; a watchdog ends the test if it does not come back. */
+int writer_join(struct attr_writer *w);
 
 bool module_loaded(const char *name);
 /* -EBUSY-style errno of delete_module(2), 0 if it is gone. */
