@@ -199,9 +199,8 @@ struct vfio_mig_arc {
  * @quiesce: stop DMA and interrupts whatever it takes: the device goes to
  *	ERROR
  * @reset: the device has been reset: mig->state is still what it was
- * @close: the last user closes the device.  @departed: the state was read to
- *	its end, and the device has not run since: its user is elsewhere.
- *	memory_lock is held for writing.  Optional
+ * @close: the last user closes the device.  memory_lock is held for writing.
+ *	Optional
  *
  * All of them are called with the state lock held, and end in bounded time.
  * With the exception of @reset, @data_size and @pending, memory_lock is held,
@@ -227,7 +226,7 @@ struct vfio_mig_driver {
 	unsigned long (*data_size)(struct vfio_migration *mig);
 	void (*quiesce)(struct vfio_migration *mig);
 	void (*reset)(struct vfio_migration *mig);
-	void (*close)(struct vfio_migration *mig, bool departed);
+	void (*close)(struct vfio_migration *mig);
 };
 
 #define VFIO_MIG_STATE_COUNT	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
@@ -255,7 +254,6 @@ struct vfio_migration {
 	/* private: */
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
-	bool departed;
 	u8 exclusive;		/* bits: targets of VFIO_MIG_ARC_EXCLUSIVE */
 	/* Index of the arc in driver->arcs, plus 1 */
 	u8 arc[VFIO_MIG_STATE_COUNT][VFIO_MIG_STATE_COUNT];

@@ -137,10 +137,6 @@ static struct file *mig_take_arc(struct vfio_migration *mig,
 	}
 	if (old != NO_SESSION && new != old)
 		vfio_mig_session_end(mig);
-	/* Whatever was saved before, here is the device's user again. */
-	if (vfio_mig_is_running(mig) || to == VFIO_DEVICE_STATE_RUNNING_P2P ||
-	    to == VFIO_DEVICE_STATE_RESUMING)
-		mig->departed = false;
 	return filp;
 }
 
@@ -285,7 +281,6 @@ void vfio_mig_reset_done(struct vfio_migration *mig)
 	trace_vfio_mig_reset(mig->vdev, mig->state);
 	vfio_mig_session_end(mig);
 	mig->driver->reset(mig);
-	mig->departed = false;
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mutex_unlock(&mig->lock);
 }
@@ -304,8 +299,7 @@ void vfio_mig_close(struct vfio_migration *mig)
 	mig_lock(mig, true);
 	vfio_mig_session_end(mig);
 	if (mig->driver->close)
-		mig->driver->close(mig, mig->departed);
-	mig->departed = false;
+		mig->driver->close(mig);
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig_unlock(mig, true);
 }
@@ -424,7 +418,6 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	mig->memory_lock = memory_lock;
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig->session = NULL;
-	mig->departed = false;
 	mig->exclusive = 0;
 	memset(mig->arc, 0, sizeof(mig->arc));
 	mig->ops = (struct vfio_migration_ops) {

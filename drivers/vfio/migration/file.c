@@ -64,9 +64,7 @@ static int session_refill(struct vfio_mig_session *session)
 	ret = vfio_mig_session_save(session);
 	if (!ret && vfio_mig_buffer_fill(&session->buffer))
 		ret = 1;
-	else if (!ret && session->complete)
-		WRITE_ONCE(session->drained, true);
-	else if (!ret)
+	else if (!ret && !session->complete)
 		ret = -ENOMSG;
 	vfio_mig_unlock(session->mig);
 	return ret;

@@ -77,7 +77,6 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * @bounce: of a written stream of records: bytes on their way; under @io_lock
  * @ended: the session is over; set under the state lock
  * @complete: the end of the stream is in the buffer; set under the state lock
- * @drained: its reader has been told so
  * @initial_end: where dirty bytes begin; under the state lock
  * @writer: writes @buffer; under the state lock
  * @reader: reads what comes in records; under the state lock
@@ -95,7 +94,6 @@ struct vfio_mig_session {
 	void *bounce;
 	bool ended;
 	bool complete;
-	bool drained;
 	u64 initial_end;
 	struct vfio_mig_writer writer;
 	struct vfio_mig_reader reader;

@@ -138,8 +138,6 @@ void vfio_mig_session_end(struct vfio_migration *mig)
 				vfio_mig_session_bytes(session));
 	mig->session = NULL;
 	pm_runtime_put(mig->vdev->dev);
-	if (READ_ONCE(session->drained))
-		mig->departed = true;
 	WRITE_ONCE(session->ended, true);
 	wake_up_all(&session->wait);
 	vfio_mig_session_drop_data(session);

@@ -346,7 +346,7 @@ static void was_reset(struct vfio_migration *mig)
  * nothing while the guest goes on elsewhere.  A PF that is down knows of
  * nobody, and does not answer.
  */
-static void closing(struct vfio_migration *mig, bool departed)
+static void closing(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 	struct igbvf_pf pf = vf->image.pf;
