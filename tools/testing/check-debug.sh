@@ -110,7 +110,7 @@ stage_leaks()
 		"$logs/leaks" -t 1200 \
 		feature data_fd precopy fuzz library emulated dma_logging \
 		type1 type1_memory type1_dirty pci_irq pci_reset group stress \
-		faults module
+		killed faults module
 }
 
 stage_migration()

@@ -64,9 +64,10 @@ all="feature:5 fsm:9 mock_state:20 data_fd:26 migrate:43 precopy:30 fuzz:207
 	library:10 emulated:2 dma_logging:20 type1:3
 	type1_memory:8 type1_dma:6 type1_dirty:3 pci_config:19 pci_region:19
 	pci_mmap:20 pci_irq:32 pci_reset:35 pci_hot_reset:3 group:23 token:22
-	trace:5 debugfs:5 vfio_mig.sh:10 stress:60 killed:60 outage:60 faults:40
+	trace:5 debugfs:5 vfio_mig.sh:10 stress:60 killed:60 outage:100 faults:40
 	module:21"
-stock="feature:5 data_fd:26 migrate:43 precopy:30 fuzz:207 vfio_mig.sh:10"
+stock="feature:5 data_fd:26 migrate:43 precopy:30 fuzz:207 vfio_mig.sh:10
+	killed:60 outage:100"
 
 # Prints part $1 (N/M) of the programs $2...: each, in their order, goes to the
 # part that has least to do, the long ones first.
