@@ -14,12 +14,13 @@ usage()
 	usage: check-debug.sh [STAGE]...
 
 	Runs the named stages one after the other, or all of them:
-	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
-	             and built in, without a warning
 	  kernel     the debug kernel (from nothing: 10 minutes or more)
 	  kunit      the KUnit suites on it
-	  selftests  the kselftests on it
-	  leaks      many of them again, looking for leaked memory at the end
+	  selftests  the kselftests on it, in two VMs (selftests-1 and
+	             selftests-2 are the halves)
+	  leaks      some of them again, looking for leaked memory at the end
+	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
+	             and built in, without a warning
 	  migration  a VM with a VF goes from one host to another and back; the
 	             hosts run the debug kernel
 	Logs are kept in build/check-debug/, the kernel's source and objects in
@@ -33,11 +34,13 @@ src=$PWD
 logs=$src/build/check-debug
 vm=$src/tools/testing/vm
 kernel=$src/build/debug-kernel
-stages="in-tree kernel kunit selftests leaks migration"
+stages="kernel kunit selftests-1 selftests-2 leaks in-tree migration"
+# A VM with one CPU's worth of emulation keeps one core busy.
 run_all()
 {
-	run_lanes "in-tree kernel kunit"
-	run_lanes "selftests" "leaks"
+	run_lanes "kernel"
+	run_lanes "kunit selftests-1" "selftests-2"
+	run_lanes "leaks" "in-tree"
 	run_lanes "migration"
 }
 
@@ -96,21 +99,31 @@ stage_kunit()
 		vfio_pci_config_rw vfio_mig_record <"$logs/kunit/results"
 }
 
-stage_selftests()
+# selftests HALF
+selftests()
 {
 	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" --fast \
-		"$logs/selftests" -t 1200
+		"$logs/selftests-$1" -t 1200 -p "$1/2"
 }
 
-# kmemleak makes each allocation several times slower.  What does not allocate
-# much, or only what others do as well, is left out.
+stage_selftests_1()
+{
+	selftests 1
+}
+
+stage_selftests_2()
+{
+	selftests 2
+}
+
+# kmemleak makes each allocation several times slower: these go down all paths
+# on which memory is allocated, and with faults, most on which it is not.
 stage_leaks()
 {
 	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
 		"$logs/leaks" -t 1200 \
-		feature data_fd precopy fuzz library emulated dma_logging \
-		type1 type1_memory type1_dirty pci_irq pci_reset group stress \
-		killed faults module
+		feature data_fd precopy library emulated dma_logging type1 \
+		group faults
 }
 
 stage_migration()
