@@ -8,11 +8,14 @@
  * What has happened is counted from registration on, in a struct
  * vfio_debugfs; that is found by the device's number in debugfs_devices, from
  * vfio_debugfs_add() to vfio_debugfs_remove().  Its lock is a leaf and
- * protects all counts.
+ * protects all counts but those of the data fds: they are there as long as the
+ * device is, as a data fd may be, and atomic.
  */
+#include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/err.h>
+#include <linux/export.h>
 #include <linux/math64.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
@@ -132,6 +135,38 @@ void vfio_debugfs_reset(struct vfio_device *device)
 	spin_unlock(&debugfs->lock);
 }
 
+/* Before its user can do anything with it */
+void vfio_debugfs_open(struct vfio_device *device)
+{
+	struct vfio_data_count *data = &vfio_device_private(device)->data;
+
+	atomic64_set(&data->fds, 0);
+	atomic64_set(&data->read, 0);
+	atomic64_set(&data->written, 0);
+}
+
+void vfio_debugfs_data_fd(struct vfio_device *device)
+{
+	atomic64_inc(&vfio_device_private(device)->data.fds);
+}
+
+/**
+ * vfio_mig_count_data - bytes went through a data fd
+ * @device: the device; referenced, but it may be closed
+ * @saving: they were read; else they were written
+ * @bytes: how many
+ *
+ * For drivers that make the data files themselves; the migration library does
+ * it for the others.  Context: any.
+ */
+void vfio_mig_count_data(struct vfio_device *device, bool saving, size_t bytes)
+{
+	struct vfio_data_count *data = &vfio_device_private(device)->data;
+
+	atomic64_add(bytes, saving ? &data->read : &data->written);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_count_data);
+
 /*
  * Drivers answer while the device is open, which dev_set->lock keeps it.  One
  * that nobody has open will be running when it is opened.
@@ -198,6 +233,20 @@ static int counters_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(counters);
 
+static int data_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_debugfs *debugfs = seq->private;
+	struct vfio_data_count *data =
+		&vfio_device_private(debugfs->device)->data;
+
+	seq_printf(seq, "fds %llu\n", (u64)atomic64_read(&data->fds));
+	seq_printf(seq, "bytes_read %llu\n", (u64)atomic64_read(&data->read));
+	seq_printf(seq, "bytes_written %llu\n",
+		   (u64)atomic64_read(&data->written));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(data);
+
 static int arcs_show(struct seq_file *seq, void *unused)
 {
 	struct vfio_debugfs *debugfs = seq->private;
@@ -243,6 +292,7 @@ static void vfio_debugfs_add_migration(struct vfio_device *device)
 	debugfs_create_file("state", 0400, dir, debugfs, &state_fops);
 	debugfs_create_file("features", 0400, dir, debugfs, &features_fops);
 	debugfs_create_file("counters", 0400, dir, debugfs, &counters_fops);
+	debugfs_create_file("data", 0400, dir, debugfs, &data_fops);
 	debugfs_create_file("arcs", 0400, dir, debugfs, &arcs_fops);
 }
 

@@ -440,6 +440,8 @@ static int vfio_device_first_open(struct vfio_device *device)
 		ret = device->ops->open_device(device);
 	if (ret)
 		module_put(vfio_device_owner(device));
+	else
+		vfio_debugfs_open(device);
 	return ret;
 }
 

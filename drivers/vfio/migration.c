@@ -235,7 +235,9 @@ int vfio_migration_set_state(struct vfio_device *device,
 		ret = vfio_migration_go(device, to, new);
 	vfio_debugfs_set_state(device, to, ret);
 
-	if (!ret && new->file)
+	if (!ret && new->file) {
 		data->mig_state.data_fd = new->fd;
+		vfio_debugfs_data_fd(device);
+	}
 	return ret;
 }

@@ -56,6 +56,7 @@
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
 
+#include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/container_of.h>
 #include <linux/fs.h>
@@ -96,14 +97,29 @@ struct vfio_dma_logging {
 };
 
 /**
+ * struct vfio_data_count - what went through the data fds of a device since it
+ *	was opened; for debugfs
+ * @fds: how many there were
+ * @read: bytes of saved state
+ * @written: bytes of state to be loaded
+ */
+struct vfio_data_count {
+	atomic64_t fds;
+	atomic64_t read;
+	atomic64_t written;
+};
+
+/**
  * struct vfio_device_private - what only the core sees of a device
  * @logging: its DMA logging
+ * @data: counts of its data fds
  * @device: what drivers see; the driver's structure goes on behind it
  *
  * struct vfio_device has Linux's layout, so what is ours lies in front of it.
  */
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
+	struct vfio_data_count data;
 	struct vfio_device device ____cacheline_aligned;
 };
 
@@ -221,12 +237,17 @@ void vfio_debugfs_cleanup(void);
 void vfio_debugfs_add(struct vfio_device *device);
 void vfio_debugfs_remove(struct vfio_device *device);
 
-/* For the counts: current sets out on an arc, ends a SET_STATE, has reset. */
+/*
+ * For the counts: the device has been opened; current sets out on an arc, ends
+ * a SET_STATE, has reset; a data fd is given to the user.
+ */
+void vfio_debugfs_open(struct vfio_device *device);
 void vfio_debugfs_arc(struct vfio_device *device, unsigned int from,
 		      unsigned int to);
 void vfio_debugfs_set_state(struct vfio_device *device, unsigned int to,
 			    int result);
 void vfio_debugfs_reset(struct vfio_device *device);
+void vfio_debugfs_data_fd(struct vfio_device *device);
 #else
 static inline void vfio_debugfs_init(void)
 {
@@ -244,6 +265,10 @@ static inline void vfio_debugfs_remove(struct vfio_device *device)
 {
 }
 
+static inline void vfio_debugfs_open(struct vfio_device *device)
+{
+}
+
 static inline void vfio_debugfs_arc(struct vfio_device *device,
 				    unsigned int from, unsigned int to)
 {
@@ -255,6 +280,10 @@ static inline void vfio_debugfs_set_state(struct vfio_device *device,
 }
 
 static inline void vfio_debugfs_reset(struct vfio_device *device)
+{
+}
+
+static inline void vfio_debugfs_data_fd(struct vfio_device *device)
 {
 }
 #endif

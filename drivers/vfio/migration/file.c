@@ -86,6 +86,7 @@ static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
 			goto out_end;
 	}
 	ret = vfio_mig_buffer_take(&session->buffer, to);
+	vfio_mig_count(session->mig, true, ret);
 out_end:
 	io_end(session);
 	return ret;
@@ -143,6 +144,7 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 		ret = write_records(session, from);
 	else
 		ret = write_bytes(session, from);
+	vfio_mig_count(session->mig, false, ret);
 	io_end(session);
 	return ret;
 }

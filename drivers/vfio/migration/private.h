@@ -125,6 +125,19 @@ struct file *vfio_mig_file_create(struct vfio_mig_session *session);
 int vfio_mig_lock_interruptible(struct vfio_migration *mig);
 void vfio_mig_unlock(struct vfio_migration *mig);
 
+/*
+ * The user has read (@saving) or written bytes of a stream.  The vfio.ko of
+ * Linux has nothing that shows it.
+ */
+static inline void vfio_mig_count(struct vfio_migration *mig, bool saving,
+				  ssize_t bytes)
+{
+#ifndef VFIO_CORE_OF_LINUX
+	if (bytes > 0)
+		vfio_mig_count_data(mig->vdev, saving, bytes);
+#endif
+}
+
 static inline bool vfio_mig_is_precopy(enum vfio_device_mig_state state)
 {
 	return state == VFIO_DEVICE_STATE_PRE_COPY ||

@@ -53,16 +53,27 @@ static const char *mig_file(const char *device, const char *file)
 	return text;
 }
 
-static long long counter(const char *device, const char *name)
+/* A value of a file with "name value" lines */
+static long long value(const char *device, const char *file, const char *name)
 {
-	const char *text = mig_file(device, "counters");
+	const char *text = mig_file(device, file);
 	char line[64];
 
 	snprintf(line, sizeof(line), "%s ", name);
 	text = strstr(text, line);
 	if (!text)
-		die("no counter %s", name);
+		die("%s: no %s", file, name);
 	return atoll(text + strlen(line));
+}
+
+static long long counter(const char *device, const char *name)
+{
+	return value(device, "counters", name);
+}
+
+static long long data(const char *device, const char *name)
+{
+	return value(device, "data", name);
 }
 
 struct arc {
@@ -230,6 +241,57 @@ TEST(resets_are_counted)
 	vdev_close(&v);
 }
 
+/* They are those of one user: who opens the device begins anew. */
+TEST(data_is_counted)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0);
+	struct stream s;
+	char byte;
+	struct vdev v;
+	int fd;
+
+	NEED_DEBUGFS();
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
+	EXPECT_EQ(0, data(bdf, "fds"));
+	EXPECT_EQ(0, data(bdf, "bytes_read"));
+	EXPECT_EQ(0, data(bdf, "bytes_written"));
+
+	fd = must(mig_session(v.fd, STOP_COPY));
+	EXPECT_EQ(1, data(bdf, "fds"));
+	EXPECT_EQ(0, data(bdf, "bytes_read"));
+	must(sys_read(fd, &byte, 1));
+	EXPECT_EQ(1, data(bdf, "bytes_read"));
+	sys_close(fd);
+
+	must(mig_set(v.fd, RUNNING, NULL));
+	s = device_save(v.fd);
+	EXPECT_EQ(2, data(bdf, "fds"));
+	EXPECT_EQ(1 + s.size, data(bdf, "bytes_read"));
+	must(device_load(v.fd, &s));
+	EXPECT_EQ(3, data(bdf, "fds"));
+	EXPECT_EQ(1 + s.size, data(bdf, "bytes_read"));
+	EXPECT_EQ(s.size, data(bdf, "bytes_written"));
+
+	/* What is refused is not counted, what was accepted before is. */
+	fd = must(mig_session(v.fd, RESUMING));
+	EXPECT_EQ(10, sys_write(fd, s.data, 10));
+	EXPECT_GT(0, sys_write(fd, s.data, 100));
+	EXPECT_EQ(s.size + 10, data(bdf, "bytes_written"));
+	sys_close(fd);
+	must(device_reset(&v));
+
+	/* Of the last user, until there is another one */
+	vdev_close(&v);
+	EXPECT_EQ(s.size + 10, data(bdf, "bytes_written"));
+	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
+	EXPECT_EQ(0, data(bdf, "fds"));
+	EXPECT_EQ(0, data(bdf, "bytes_written"));
+	vdev_close(&v);
+	stream_free(&s);
+}
+
 /* Root alone, and for reading: nobody else finds out about guests. */
 TEST(for_root_alone)
 {
@@ -252,7 +314,7 @@ TEST(for_root_alone)
 		EXPECT_EQ(0, st.st_uid);
 	}
 	closedir(dir);
-	EXPECT_GE(files, 4);
+	EXPECT_GE(files, 5);
 	EXPECT_EQ(-EACCES, ({
 		int ret = 0;
 
