@@ -6,8 +6,7 @@
  * there.  Documentation/ABI/testing/debugfs-vfio lists the files.
  *
  * What has happened is counted from registration on, in a struct
- * vfio_debugfs; that is found by the device's number in debugfs_devices, from
- * vfio_debugfs_add() to vfio_debugfs_remove().  Its lock is a leaf and
+ * vfio_debugfs, from vfio_debugfs_add() to vfio_debugfs_remove().  Its lock is a leaf and
  * protects all counts but those of the data fds: they are there as long as the
  * device is, as a data fd may be, and atomic.
  */
@@ -22,7 +21,6 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/xarray.h>
 
 #include "mig_fsm.h"
 #include "vfio.h"
@@ -44,9 +42,9 @@ struct vfio_arc_count {
 /**
  * struct vfio_debugfs - what is counted of a device that can migrate
  * @device: the device
+ * @set_state: how often SET_STATE was called, and passed the first checks
  * @lock: all that follows
  * @arcs: by where they begin and end
- * @set_state: how often SET_STATE was called, and passed the first checks
  * @refused: how often it failed
  * @error: of the last one that failed
  * @wanted: the state that this one asked for
@@ -58,9 +56,9 @@ struct vfio_arc_count {
  */
 struct vfio_debugfs {
 	struct vfio_device *device;
+	atomic64_t set_state;
 	spinlock_t lock;	/* all that follows */
 	struct vfio_arc_count arcs[VFIO_MIG_STATES][VFIO_MIG_STATES];
-	u64 set_state;
 	u64 refused;
 	int error;
 	u8 wanted;
@@ -71,9 +69,9 @@ struct vfio_debugfs {
 };
 
 static struct dentry *debugfs_root;
-static DEFINE_XARRAY(debugfs_devices);	/* index -> struct vfio_debugfs */
 
-static void vfio_debugfs_end_arc(struct vfio_debugfs *debugfs, int result)
+static void vfio_debugfs_end_arc(struct vfio_debugfs *debugfs, int result,
+				 u64 now)
 {
 	struct vfio_arc_count *arc = &debugfs->arcs[debugfs->from][debugfs->to];
 
@@ -82,40 +80,49 @@ static void vfio_debugfs_end_arc(struct vfio_debugfs *debugfs, int result)
 		arc->failed++;
 	else
 		arc->taken++;
-	arc->last = local_clock() - debugfs->start;
+	arc->last = now - debugfs->start;
 	arc->longest = max(arc->longest, arc->last);
-	debugfs->walker = NULL;
+	WRITE_ONCE(debugfs->walker, NULL);
 }
 
+/*
+ * One look at the clock for each arc: a walk is long enough without.  Where
+ * one arc ends, the next one begins.
+ */
 void vfio_debugfs_arc(struct vfio_device *device, unsigned int from,
 		      unsigned int to)
 {
-	struct vfio_debugfs *debugfs = xa_load(&debugfs_devices, device->index);
+	struct vfio_debugfs *debugfs = vfio_device_private(device)->debugfs;
+	u64 now;
 
 	if (!debugfs)
 		return;
+	now = local_clock();
 	spin_lock(&debugfs->lock);
 	/* Drivers ask for the next arc when the one before is done. */
 	if (debugfs->walker == current && debugfs->to == from)
-		vfio_debugfs_end_arc(debugfs, 0);
-	debugfs->walker = from == to ? NULL : current;
+		vfio_debugfs_end_arc(debugfs, 0, now);
+	WRITE_ONCE(debugfs->walker, from == to ? NULL : current);
 	debugfs->from = from;
 	debugfs->to = to;
-	debugfs->start = local_clock();
+	debugfs->start = now;
 	spin_unlock(&debugfs->lock);
 }
 
 void vfio_debugfs_set_state(struct vfio_device *device, unsigned int to,
 			    int result)
 {
-	struct vfio_debugfs *debugfs = xa_load(&debugfs_devices, device->index);
+	struct vfio_debugfs *debugfs = vfio_device_private(device)->debugfs;
 
 	if (!debugfs)
 		return;
+	atomic64_inc(&debugfs->set_state);
+	/* Nobody but current makes it the walker. */
+	if (READ_ONCE(debugfs->walker) != current && !result)
+		return;
 	spin_lock(&debugfs->lock);
 	if (debugfs->walker == current)
-		vfio_debugfs_end_arc(debugfs, result);
-	debugfs->set_state++;
+		vfio_debugfs_end_arc(debugfs, result, local_clock());
 	if (result) {
 		debugfs->refused++;
 		debugfs->error = result;
@@ -126,7 +133,7 @@ void vfio_debugfs_set_state(struct vfio_device *device, unsigned int to,
 
 void vfio_debugfs_reset(struct vfio_device *device)
 {
-	struct vfio_debugfs *debugfs = xa_load(&debugfs_devices, device->index);
+	struct vfio_debugfs *debugfs = vfio_device_private(device)->debugfs;
 
 	if (!debugfs)
 		return;
@@ -211,19 +218,19 @@ DEFINE_SHOW_ATTRIBUTE(features);
 static int counters_show(struct seq_file *seq, void *unused)
 {
 	struct vfio_debugfs *debugfs = seq->private;
-	u64 set_state, refused, resets;
+	u64 refused, resets;
 	unsigned int wanted;
 	int error;
 
 	spin_lock(&debugfs->lock);
-	set_state = debugfs->set_state;
 	refused = debugfs->refused;
 	resets = debugfs->resets;
 	error = debugfs->error;
 	wanted = debugfs->wanted;
 	spin_unlock(&debugfs->lock);
 
-	seq_printf(seq, "set_state %llu\n", set_state);
+	seq_printf(seq, "set_state %llu\n",
+		   (u64)atomic64_read(&debugfs->set_state));
 	seq_printf(seq, "set_state_failed %llu\n", refused);
 	seq_printf(seq, "last_error %d\n", error);
 	seq_printf(seq, "last_error_state %s\n",
@@ -282,11 +289,7 @@ static void vfio_debugfs_add_migration(struct vfio_device *device)
 		return;
 	debugfs->device = device;
 	spin_lock_init(&debugfs->lock);
-	if (xa_is_err(xa_store(&debugfs_devices, device->index, debugfs,
-			       GFP_KERNEL))) {
-		kfree(debugfs);
-		return;
-	}
+	vfio_device_private(device)->debugfs = debugfs;
 
 	dir = debugfs_create_dir("migration", device->debug_root);
 	debugfs_create_file("state", 0400, dir, debugfs, &state_fops);
@@ -310,7 +313,8 @@ void vfio_debugfs_remove(struct vfio_device *device)
 {
 	debugfs_remove_recursive(device->debug_root);
 	device->debug_root = NULL;
-	kfree(xa_erase(&debugfs_devices, device->index));
+	kfree(vfio_device_private(device)->debugfs);
+	vfio_device_private(device)->debugfs = NULL;
 }
 
 void __init vfio_debugfs_init(void)

@@ -19,7 +19,7 @@
  * struct vfio_feature - a feature that the core serves
  * @number: VFIO_DEVICE_FEATURE_*
  * @size: bytes of payload
- * @offered: does this device have it?
+ * @of_log_ops: devices with log_ops have it; else those with mig_ops
  * @get: answer; NULL if it cannot be read
  * @get_asks: the payload of GET is the question, and the answer goes where
  *	that says: it is read, and not written
@@ -32,7 +32,7 @@
 struct vfio_feature {
 	u32 number;
 	u32 size;
-	bool (*offered)(struct vfio_device *device);
+	bool of_log_ops;
 	bool get_asks;
 	bool set_answers;
 	int (*get)(struct vfio_device *device, union vfio_feature_data *data);
@@ -41,16 +41,6 @@ struct vfio_feature {
 	void (*refusal)(union vfio_feature_data *data);
 	void (*undo)(struct vfio_device *device, union vfio_feature_data *data);
 };
-
-static bool vfio_feature_needs_mig_ops(struct vfio_device *device)
-{
-	return device->mig_ops;
-}
-
-static bool vfio_feature_needs_log_ops(struct vfio_device *device)
-{
-	return device->log_ops;
-}
 
 static void vfio_feature_refuse_mig_state(union vfio_feature_data *data)
 {
@@ -61,12 +51,10 @@ static const struct vfio_feature vfio_features[] = {
 	{
 		.number = VFIO_DEVICE_FEATURE_MIGRATION,
 		.size = sizeof(struct vfio_device_feature_migration),
-		.offered = vfio_feature_needs_mig_ops,
 		.get = vfio_migration_get_flags,
 	}, {
 		.number = VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
 		.size = sizeof(struct vfio_device_feature_mig_state),
-		.offered = vfio_feature_needs_mig_ops,
 		.get = vfio_migration_get_state,
 		.set = vfio_migration_set_state,
 		.set_answers = true,
@@ -74,25 +62,24 @@ static const struct vfio_feature vfio_features[] = {
 	}, {
 		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
 		.size = sizeof(struct vfio_device_feature_dma_logging_control),
-		.offered = vfio_feature_needs_log_ops,
+		.of_log_ops = true,
 		.set = vfio_dma_logging_start,
 		.set_answers = true,
 		.undo = vfio_dma_logging_undo_start,
 	}, {
 		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP,
 		.size = 0,
-		.offered = vfio_feature_needs_log_ops,
+		.of_log_ops = true,
 		.set = vfio_dma_logging_stop,
 	}, {
 		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT,
 		.size = sizeof(struct vfio_device_feature_dma_logging_report),
-		.offered = vfio_feature_needs_log_ops,
+		.of_log_ops = true,
 		.get = vfio_dma_logging_report,
 		.get_asks = true,
 	}, {
 		.number = VFIO_DEVICE_FEATURE_MIG_DATA_SIZE,
 		.size = sizeof(struct vfio_device_feature_mig_data_size),
-		.offered = vfio_feature_needs_mig_ops,
 		.get = vfio_migration_get_data_size,
 	},
 };
@@ -108,6 +95,64 @@ static const struct vfio_feature *vfio_find_feature(u32 number)
 	return NULL;
 }
 
+/*
+ * Payloads are a few words.  To copy these one by one takes a fraction of what
+ * copy_from_user() and copy_to_user() with a variable length do.  Nothing may
+ * be called in between: user memory is open to the kernel.
+ */
+static int vfio_feature_copy_in(union vfio_feature_data *data,
+				const void __user *from, u32 size)
+{
+	const u64 __user *words = from;
+	u64 *copy = data->words;
+	unsigned int i;
+
+	if (!user_read_access_begin(words, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(u64); i++)
+		unsafe_get_user(copy[i], words + i, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
+static int vfio_feature_copy_out(void __user *to,
+				 const union vfio_feature_data *data, u32 size)
+{
+	const u64 *copy = data->words;
+	u64 __user *words = to;
+	unsigned int i;
+
+	if (!user_write_access_begin(words, size))
+		return -EFAULT;
+	for (i = 0; i < size / sizeof(u64); i++)
+		unsafe_put_user(copy[i], words + i, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
+}
+
+static int vfio_feature_copy_header(struct vfio_device_feature *header,
+				    struct vfio_device_feature __user *from)
+{
+	if (!user_read_access_begin(from, sizeof(*from)))
+		return -EFAULT;
+	unsafe_get_user(header->argsz, &from->argsz, fault);
+	unsafe_get_user(header->flags, &from->flags, fault);
+	user_read_access_end();
+	return 0;
+
+fault:
+	user_read_access_end();
+	return -EFAULT;
+}
+
 static int vfio_feature_get(struct vfio_device *device,
 			    const struct vfio_feature *feature,
 			    void __user *arg)
@@ -116,14 +161,11 @@ static int vfio_feature_get(struct vfio_device *device,
 	int ret;
 
 	if (feature->get_asks) {
-		if (copy_from_user(&data, arg, feature->size))
-			return -EFAULT;
-		return feature->get(device, &data);
+		ret = vfio_feature_copy_in(&data, arg, feature->size);
+		return ret ?: feature->get(device, &data);
 	}
 	ret = feature->get(device, &data);
-	if (ret)
-		return ret;
-	return copy_to_user(arg, &data, feature->size) ? -EFAULT : 0;
+	return ret ?: vfio_feature_copy_out(arg, &data, feature->size);
 }
 
 /* Give the user the file if he knows its number, else drop both. */
@@ -147,8 +189,9 @@ static int vfio_feature_set(struct vfio_device *device,
 	union vfio_feature_data data = {};
 	int ret;
 
-	if (copy_from_user(&data, arg, feature->size))
-		return -EFAULT;
+	ret = vfio_feature_copy_in(&data, arg, feature->size);
+	if (ret)
+		return ret;
 	if (!feature->set_answers)
 		return feature->set(device, &data, &new);
 
@@ -159,13 +202,14 @@ static int vfio_feature_set(struct vfio_device *device,
 	 */
 	if (feature->refusal)
 		feature->refusal(&data);
-	if (copy_to_user(arg, &data, feature->size))
-		return -EFAULT;
+	ret = vfio_feature_copy_out(arg, &data, feature->size);
+	if (ret)
+		return ret;
 
 	ret = feature->set(device, &data, &new);
-	if (!ret && copy_to_user(arg, &data, feature->size)) {
-		ret = -EFAULT;
-		if (feature->undo)
+	if (!ret) {
+		ret = vfio_feature_copy_out(arg, &data, feature->size);
+		if (ret && feature->undo)
 			feature->undo(device, &data);
 	}
 	vfio_feature_finish_fd(&new, !ret);
@@ -182,8 +226,9 @@ int vfio_ioctl_device_feature(struct vfio_device *device,
 	u32 ops;
 	int ret;
 
-	if (copy_from_user(&header, arg, minsz))
-		return -EFAULT;
+	ret = vfio_feature_copy_header(&header, arg);
+	if (ret)
+		return ret;
 	if (header.argsz < minsz)
 		return -EINVAL;
 	if (header.flags & ~(VFIO_DEVICE_FEATURE_MASK |
@@ -195,7 +240,8 @@ int vfio_ioctl_device_feature(struct vfio_device *device,
 	/* Both at once is a question that only a probe can ask. */
 	ops = header.flags & (VFIO_DEVICE_FEATURE_GET |
 			      VFIO_DEVICE_FEATURE_SET);
-	if (hweight32(ops) == 2 && !(header.flags & VFIO_DEVICE_FEATURE_PROBE))
+	if (ops == (VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET) &&
+	    !(header.flags & VFIO_DEVICE_FEATURE_PROBE))
 		return -EINVAL;
 
 	feature = vfio_find_feature(header.flags & VFIO_DEVICE_FEATURE_MASK);
@@ -206,7 +252,8 @@ int vfio_ioctl_device_feature(struct vfio_device *device,
 						   arg->data,
 						   header.argsz - minsz);
 	}
-	if (!feature->offered(device))
+	if (!(feature->of_log_ops ? (const void *)device->log_ops :
+				    device->mig_ops))
 		return -ENOTTY;
 
 	ret = vfio_check_feature(header.flags, header.argsz - minsz,

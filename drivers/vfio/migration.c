@@ -18,11 +18,12 @@
 #include "mig_fsm.h"
 #include "vfio.h"
 
-/* STOP_COPY is in every legal set; the other two flags count. */
-#define MIG_FLAG_SETS		4
-#define MIG_FLAG_SET(flags)	((flags) / VFIO_MIGRATION_P2P)
+#define MIG_FLAG_SETS	(2 * VFIO_MIGRATION_PRE_COPY)
 
-/* Next hop for [flag set][from][to], from vfio_mig_fsm_next() */
+/*
+ * Next hop for [flags][from][to], from vfio_mig_fsm_next(): ERROR where there
+ * is none, and for flags that are not legal
+ */
 static u8 mig_next_hop[MIG_FLAG_SETS][VFIO_MIG_STATES][VFIO_MIG_STATES]
 	__ro_after_init;
 
@@ -30,12 +31,12 @@ void __init vfio_migration_init(void)
 {
 	unsigned int flags, from, to;
 
-	for (flags = 0; flags < 2 * MIG_FLAG_SETS; flags++) {
+	for (flags = 0; flags < MIG_FLAG_SETS; flags++) {
 		if (!vfio_mig_fsm_flags_legal(flags))
 			continue;
 		for (from = 0; from < VFIO_MIG_STATES; from++)
 			for (to = 0; to < VFIO_MIG_STATES; to++)
-				mig_next_hop[MIG_FLAG_SET(flags)][from][to] =
+				mig_next_hop[flags][from][to] =
 					vfio_mig_fsm_next(flags, from, to);
 	}
 }
@@ -89,16 +90,16 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 	unsigned int to = new_fsm;
 
 	*next_fsm = VFIO_DEVICE_STATE_ERROR;
-	if (WARN_ON_ONCE(!vfio_mig_fsm_flags_legal(flags) ||
-			 !vfio_mig_fsm_has_state(flags, cur_fsm)))
+	if (flags < MIG_FLAG_SETS && cur_fsm < VFIO_MIG_STATES &&
+	    to < VFIO_MIG_STATES) {
+		to = array_index_nospec(to, VFIO_MIG_STATES);
+		*next_fsm = mig_next_hop[flags][cur_fsm][to];
+	}
+	if (*next_fsm == VFIO_DEVICE_STATE_ERROR) {
+		WARN_ON_ONCE(!vfio_mig_fsm_flags_legal(flags) ||
+			     !vfio_mig_fsm_has_state(flags, cur_fsm));
 		return -EINVAL;
-	if (to >= VFIO_MIG_STATES)
-		return -EINVAL;
-	to = array_index_nospec(to, VFIO_MIG_STATES);
-
-	*next_fsm = mig_next_hop[MIG_FLAG_SET(flags)][cur_fsm][to];
-	if (*next_fsm == VFIO_DEVICE_STATE_ERROR)
-		return -EINVAL;
+	}
 	vfio_debugfs_arc(device, cur_fsm, *next_fsm);
 	return 0;
 }

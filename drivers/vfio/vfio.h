@@ -69,6 +69,7 @@
 
 struct class;
 struct vfio_container;
+struct vfio_debugfs;
 
 /* main.c */
 
@@ -113,6 +114,7 @@ struct vfio_data_count {
  * struct vfio_device_private - what only the core sees of a device
  * @logging: its DMA logging
  * @data: counts of its data fds
+ * @debugfs: what else is counted of it, while it is registered; or NULL
  * @device: what drivers see; the driver's structure goes on behind it
  *
  * struct vfio_device has Linux's layout, so what is ours lies in front of it.
@@ -120,6 +122,7 @@ struct vfio_data_count {
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
 	struct vfio_data_count data;
+	struct vfio_debugfs *debugfs;
 	struct vfio_device device ____cacheline_aligned;
 };
 
@@ -190,8 +193,10 @@ struct vfio_feature_log_start {
 
 /**
  * union vfio_feature_data - kernel copy of the payload of a core feature
+ * @words: all of it, to be copied
  */
 union vfio_feature_data {
+	u64 words[4];
 	struct vfio_device_feature_migration migration;
 	struct vfio_device_feature_mig_state mig_state;
 	struct vfio_device_feature_mig_data_size mig_data_size;

@@ -10,6 +10,7 @@
 #include <linux/vfio.h>
 
 #include "../mig_fsm.h"
+#include "../vfio.h"
 
 #define NR_STATES	8
 #define S(name)		BIT(VFIO_DEVICE_STATE_##name)
@@ -140,15 +141,24 @@ static unsigned int search(const struct offer *offer, unsigned int from,
 	return layer ? hops[to] : 0;
 }
 
+/* One that is not registered */
+static struct vfio_device *device_with(struct kunit *test, unsigned int flags)
+{
+	struct vfio_device_private *private;
+
+	private = kunit_kzalloc(test, sizeof(*private), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, private);
+	private->device.migration_flags = flags;
+	return &private->device;
+}
+
 static void next_state_is_the_shortest_way(struct kunit *test)
 {
 	const struct offer *offer = test->param_value;
 	struct vfio_device *device;
 	unsigned int from, to, hops, expected;
 
-	device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, device);
-	device->migration_flags = offer->flags;
+	device = device_with(test, offer->flags);
 
 	for (from = 0; from < NR_STATES; from++) {
 		for (to = 0; to < NR_STATES; to++) {
@@ -231,9 +241,7 @@ static void unknown_states_are_refused(struct kunit *test)
 	struct vfio_device *device;
 	unsigned int from, i;
 
-	device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, device);
-	device->migration_flags = offer->flags;
+	device = device_with(test, offer->flags);
 
 	for (from = 0; from < NR_STATES; from++) {
 		if (!(offer->states & BIT(from)))

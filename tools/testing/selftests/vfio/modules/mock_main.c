@@ -224,25 +224,31 @@ static void mock_reset(struct mock_device *mock)
 	mock->fail.error = 0;
 }
 
-/*
- * The core looks at nothing of the device but its flags: so they may be those
- * of a device that is never registered.
- */
+static const struct vfio_device_ops mock_asked_ops = {
+	.name = "vfio_mock_asked",
+};
+
+/* A device that is never registered has any flags. */
 static long mock_ioctl_next_state(struct mock_device *mock, void __user *user)
 {
-	struct vfio_device *asked __free(kfree) = NULL;
+	struct mock_asked {
+		struct vfio_device vdev;
+	} *asked;
 	enum vfio_device_mig_state next;
 	struct mock_next_state arg;
 
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
-	asked = kmemdup(&mock->vdev, sizeof(mock->vdev), GFP_KERNEL);
-	if (!asked)
-		return -ENOMEM;
-	asked->migration_flags = arg.flags;
+	asked = vfio_alloc_device(mock_asked, vdev, mock->vdev.dev,
+				  &mock_asked_ops);
+	if (IS_ERR(asked))
+		return PTR_ERR(asked);
+	asked->vdev.migration_flags = arg.flags;
 	next = U32_MAX;
-	arg.ret = vfio_mig_get_next_state(asked, arg.cur, arg.new, &next);
+	arg.ret = vfio_mig_get_next_state(&asked->vdev, arg.cur, arg.new,
+					  &next);
 	arg.next = next;
+	vfio_put_device(&asked->vdev);
 	return copy_to_user(user, &arg, sizeof(arg)) ? -EFAULT : 0;
 }
 
