@@ -94,7 +94,8 @@ stage_kunit()
 		not_ok "the VM with the KUnit suites ended with status $?"
 	}
 	tools/testing/kernel/ktap.sh vfio_mig_fsm vfio_irq_set vfio_info_cap \
-		vfio_iova_ranges vfio_type1_ranges vfio_type1_mappings \
+		vfio_iova_ranges vfio_iova_bitmap vfio_dma_logging \
+		vfio_type1_ranges vfio_type1_mappings \
 		vfio_type1_dirty vfio_type1_runs vfio_pci_config_perm \
 		vfio_pci_config_rw vfio_mig_record <"$logs/kunit/results"
 }
