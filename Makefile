@@ -10,7 +10,7 @@ VM := tools/testing/vm
 include config.mk
 
 .PHONY: all modules tools config install uninstall overlay overlay-undo check \
-	check-debug coverage demo clean distclean cache-clean help
+	check-debug coverage bench demo clean distclean cache-clean help
 all: modules
 
 help:
@@ -36,6 +36,8 @@ help:
 #: make check-debug     all tests on a kernel that checks everything (as root; up
 #:                      to an hour, the first time)
 #: make coverage        which lines of drivers/vfio the tests run (as root)
+#: make bench           what walks of the state machine cost, and how fast states
+#:                      move, next to what the kernel has (as root)
 #: make demo            live migration of a VM between two hosts (as root)
 #: make clean           remove what was built
 #: make distclean       the same, and all logs
@@ -111,6 +113,9 @@ check-debug:
 
 coverage:
 	@tools/testing/coverage.sh
+
+bench:
+	@tools/testing/bench/bench.sh
 
 demo:
 	$(VM)/demo/demo.sh

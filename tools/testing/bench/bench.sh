@@ -1,0 +1,193 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The benchmark: builds what it compares, measures in VMs, prints tables.  It
+# judges nothing: how fast a machine is, is no matter of right and wrong.
+#
+# Walks are counted in instructions, in a VM whose time stamp counter counts
+# them: that is the same on every machine, however busy.  Rates are those of
+# software emulation, so the ratio is what tells.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: bench.sh [--size MIB] [--rounds N] [walk|stream]...
+
+	  walk     walks of the state machine with nothing to do, on our vfio.ko
+	           and on the distribution's
+	  stream   read() and write() on the data fd, and on a memfd
+	  --size MIB   size of the state (1024)
+	  --rounds N   of which the median is taken (7)
+	Logs are kept in build/bench/.  Needs root.
+	END
+}
+
+cd "$(dirname "$(realpath "$0")")/../../.."
+src=$PWD
+out=$src/build/bench
+vm=$src/tools/testing/vm
+size=1024
+rounds=7
+what=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--help) usage; exit 0 ;;
+	--size) size=$2; shift ;;
+	--rounds) rounds=$2; shift ;;
+	walk | stream) what+=("$1") ;;
+	*) usage >&2; exit 2 ;;
+	esac
+	shift
+done
+[ ${#what[@]} -gt 0 ] || what=(walk stream)
+
+[ "$(id -u)" = 0 ] || { echo "bench.sh: must be run as root" >&2; exit 1; }
+VFIO_ROOT=$("$vm/root.sh")
+export VFIO_ROOT
+kver=$(ls "$VFIO_ROOT/lib/modules")
+mkdir -p "$out"
+
+# quietly LOG COMMAND...: its output is shown if it fails.
+quietly()
+{
+	local log=$out/$1.log
+	shift
+	"$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+
+in_root()
+{
+	"$vm/inroot.sh" --bind "$src" --chdir "$src" -- "$@"
+}
+
+# build CORE [ARG]...: our modules, or those of ours that the distribution's
+# core needs, and the benchmark's module for them.
+build()
+{
+	local core=$1
+	shift
+	quietly "make-$core" make modules BUILD="build/bench/$core" "$@"
+	quietly "make-module-$core" in_root make -C tools/testing/bench modules \
+		OUT="$out/module-$core" VFIO_BUILD="$out/$core" \
+		KDIR="/lib/modules/$kver/build" \
+		STOCK="$([ "$core" != stock ] || echo 1)"
+	quietly "layer-$core" "$vm/layer.sh" "$out/layer-$core" "$out/$core"
+}
+
+# boot CORE LOG [VM-OPTION]... -- COMMAND: the benchmark's files are in /bench.
+boot()
+{
+	local core=$1 log=$out/vm-$2
+	shift 2
+	"$vm/vm.sh" --log "$log" --timeout 1800 --layer "$out/layer-$core" \
+		--share "$out:/bench" --cpus 1 --accel tcg,thread=single \
+		"$@" || { echo "bench.sh: status $?; see $log" >&2; exit 1; }
+}
+
+# Where the time stamp counter counts instructions, but for those of one
+# nanosecond that nobody has: idle time passes as always.
+walks_on()
+{
+	boot "$1" "walk-$1" --qemu -icount --qemu shift=0 -- sh -euc '
+		modprobe -a vfio vfio_iommu_type1 vfio-migration
+		insmod /bench/module-$0/vfio_bench.ko
+		/bench/walk vfio_bench.0 vfio_bench.1
+		rmmod vfio_bench' "$1" >"$out/walk-$1.txt"
+}
+
+print_walks()
+{
+	awk '
+		FNR == 1 { core = FILENAME; gsub(/.*walk-|.txt$/, "", core) }
+		$1 == "unit" { sub("unit ", ""); unit = $0; next }
+		{
+			if (!($2 in seen)) { seen[$2] = 1; name[++n] = $2 }
+			min[core, $1, $2] = $3
+		}
+		function row(device, i,    a, b, c) {
+			a = min["ours", device, name[i]]
+			b = min["plain", device, name[i]]
+			c = min["stock", device, name[i]]
+			printf "%-22s %8d %8d %8d %6.2f %6.2f\n", name[i],
+				a, b, c, a / c, b / c
+		}
+		function table(title, device,    i) {
+			print title
+			printf "%-22s %8s %8s %8s %6s %6s\n", "", "ours",
+				"plain", "distro", "ratio", "plain"
+			for (i = 1; i <= n; i++)
+				row(device, i)
+		}
+		END {
+			printf "A walk of the state machine, in %s; " \
+				"plain: ours without debugfs\n\n", unit
+			table("By a driver that does the least",
+				"vfio_bench.0")
+			print ""
+			table("By the migration library", "vfio_bench.1")
+		}' "$out"/walk-{ours,plain,stock}.txt
+}
+
+bench_walk()
+{
+	build plain CONFIG_VFIO_DEBUGFS=n
+	build stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n
+	walks_on ours
+	walks_on plain
+	walks_on stock
+	print_walks
+}
+
+# stream_of NAME STEP: how much the device produces at a time
+stream_of()
+{
+	# shellcheck disable=SC2016 # expanded in the VM
+	boot ours "stream-$1" --memory 4096 -- sh -euc '
+		modprobe -a vfio vfio_iommu_type1 vfio-migration
+		insmod /bench/bulk/vfio_bulk.ko size=$0 step=$1
+		/bench/stream vfio_bulk $2
+		rmmod vfio_bulk' "$((size << 20))" "$2" "$rounds" \
+		>"$out/stream-$1.txt" 2>"$out/stream-$1.rounds"
+}
+
+print_streams()
+{
+	awk -v size="$size" -v rounds="$rounds" '
+		FNR == 1 { run = FILENAME ~ /ready/ ? "ready" : "made" }
+		{ rate[run, $1, $2] = $3 }
+		function row(text, run, what,    a, b) {
+			a = rate[run, what, "data-fd"]
+			b = rate[run, what, "memfd"]
+			printf "%-42s %8d %8d %6.2f\n", text, a, b, a / b
+		}
+		END {
+			printf "%d MiB of state, 1 MiB a call, in MiB/s " \
+				"(median of %d)\n", size, rounds
+			printf "%-42s %8s %8s %6s\n", "", "data fd", "memfd",
+				"ratio"
+			row("write()", "ready", "write")
+			row("read(), produced before", "ready", "read")
+			row("read(), produced and copied as it is read",
+				"made", "read")
+		}' "$out/stream-ready.txt" "$out/stream-made.txt"
+}
+
+bench_stream()
+{
+	quietly make-bulk in_root make -C tools/testing/selftests/vfio modules \
+		OUT="$out/selftests" VFIO_BUILD="$out/ours" \
+		KDIR="/lib/modules/$kver/build"
+	mkdir -p "$out/bulk"
+	cp "$out/selftests/modules/vfio_bulk.ko" "$out/bulk/"
+	stream_of ready "$((size << 20))"
+	stream_of made "$((1 << 20))"
+	print_streams
+}
+
+quietly make-programs in_root make -C tools/testing/bench OUT="$out"
+build ours
+for part in "${what[@]}"; do
+	"bench_$part"
+done

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A driver on the migration library with nothing to do in its arcs, and no
+ * state: what a walk of it costs more than one of bench_walk.c is what the
+ * library costs.
+ */
+#include <linux/module.h>
+#include <linux/vfio_migration.h>
+
+#include "bench.h"
+
+struct bench_library {
+	struct vfio_device vdev;
+	struct vfio_migration mig;
+};
+
+static struct bench_library *to_library(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct bench_library, vdev);
+}
+
+static const struct vfio_mig_arc library_arcs[] = {
+	{ VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_RUNNING_P2P },
+	{ VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_RUNNING },
+	{ VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_STOP },
+	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING_P2P },
+	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY },
+	{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP },
+	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING },
+	{ VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP },
+	{ VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_PRE_COPY },
+	{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_RUNNING },
+	{ VFIO_DEVICE_STATE_RUNNING_P2P, VFIO_DEVICE_STATE_PRE_COPY_P2P },
+	{ VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_RUNNING_P2P },
+	{ VFIO_DEVICE_STATE_PRE_COPY, VFIO_DEVICE_STATE_PRE_COPY_P2P },
+	{ VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_PRE_COPY },
+	{ VFIO_DEVICE_STATE_PRE_COPY_P2P, VFIO_DEVICE_STATE_STOP_COPY },
+};
+
+static int library_save(struct vfio_migration *mig, struct vfio_mig_writer *to)
+{
+	return 0;
+}
+
+static unsigned long library_data_size(struct vfio_migration *mig)
+{
+	return 0;
+}
+
+static void library_nothing(struct vfio_migration *mig)
+{
+}
+
+static const struct vfio_mig_driver library_migration = {
+	.owner = THIS_MODULE,
+	.flags = BENCH_FLAGS,
+	.arcs = library_arcs,
+	.nr_arcs = ARRAY_SIZE(library_arcs),
+	.save = library_save,
+	.data_size = library_data_size,
+	.quiesce = library_nothing,
+	.reset = library_nothing,
+};
+
+static int library_init(struct vfio_device *vdev)
+{
+	return vfio_mig_init(&to_library(vdev)->mig, vdev, NULL,
+			     &library_migration);
+}
+
+static void library_release(struct vfio_device *vdev)
+{
+	vfio_mig_release(&to_library(vdev)->mig);
+}
+
+static void library_close(struct vfio_device *vdev)
+{
+	vfio_mig_close(&to_library(vdev)->mig);
+}
+
+static const struct vfio_device_ops library_ops = {
+	.name = "vfio_bench_library",
+	.init = library_init,
+	.release = library_release,
+	.close_device = library_close,
+	BENCH_EMULATED_OPS,
+};
+
+struct vfio_device *bench_library_alloc(struct device *dev)
+{
+	struct bench_library *library;
+
+	library = vfio_alloc_device(bench_library, vdev, dev, &library_ops);
+	return IS_ERR(library) ? ERR_CAST(library) : &library->vdev;
+}
