@@ -5,10 +5,10 @@
  * anything, and nothing depends on it: a directory that can't be made is not
  * there.  Documentation/ABI/testing/debugfs-vfio lists the files.
  *
- * What has happened is counted from registration on, in a struct
- * vfio_debugfs, from vfio_debugfs_add() to vfio_debugfs_remove().  Its lock is a leaf and
- * protects all counts but those of the data fds: they are there as long as the
- * device is, as a data fd may be, and atomic.
+ * What has happened is counted from registration on, in a struct vfio_debugfs,
+ * which exists from vfio_debugfs_add() to vfio_debugfs_remove().  Its lock is a
+ * leaf and protects all counts but those of the data fds: they are there as
+ * long as the device is, as a data fd may be, and atomic.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
