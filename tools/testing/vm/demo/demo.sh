@@ -23,6 +23,10 @@ usage()
 	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
 	                   an emulated card instead, what the bed alone costs
 	  --moves N        how often the VM moves (default 2: there and back)
+	  --kill           have QEMU killed in other migrations, with the device in
+	                   PRE_COPY and in STOP_COPY: at the destination before the
+	                   first move, of which there has to be one, and at the
+	                   source when all is over
 	  --out DIR        logs (default build/demo, or build/demo-check)
 	  --svg FILE       the picture (default build/demo.svg)
 	  --keep-going     report even if a step failed (for development)
@@ -39,6 +43,7 @@ driver=igbvf-vfio-pci
 moves=2
 out=
 svg=$top/build/demo.svg
+kill=
 keep_going=
 
 while [ $# -gt 0 ]; do
@@ -46,6 +51,7 @@ while [ $# -gt 0 ]; do
 	--help) usage; exit 0 ;;
 	--check) check=1 svg=; shift; continue ;;
 	--keep-going) keep_going=1; shift; continue ;;
+	--kill) kill=1; shift; continue ;;
 	--modules | --kernel | --driver | --moves | --out | --svg)
 		[ $# -gt 1 ] || { usage >&2; exit 2; }
 		;;
@@ -61,6 +67,10 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
+if [ -n "$kill" ] && [ "$moves" = 0 ]; then
+	usage >&2
+	exit 2
+fi
 : "${out:=$top/build/demo${check:+-check}}"
 
 # All of the VM's memory counts as dirty at every pass, so the last pass is a
@@ -267,6 +277,74 @@ progress()
 	dirty_line=1
 }
 
+# killed_in STATE N FROM M TO WHO: QEMU N on host FROM migrates to QEMU M on
+# host TO.  When its device is in STATE, WHO of the two, N or M, is killed.
+# PRE_COPY lasts until the destination says that it is ready: that one sleeps.
+killed_in()
+{
+	local state=$1 n=$2 from=$3 m=$4 to=$5 who=$6 where=$5 log migration
+
+	[ "$who" = "$m" ] || where=$from
+	say "host $from: migrating the VM to host $to; its QEMU on host $where" \
+		"is killed when the device is in $state"
+	log=$out/killed-$who-$state
+	[ "$state" != PRE_COPY ] || on "$to" $tools/host.sh freeze "$m" || return
+	on "$from" $tools/host.sh migrate "$n" "$(address_of "$to")" \
+		$downtime_limit >"$log" 2>&1 &
+	migration=$!
+	on "$from" $tools/host.sh wait-state "$n" "$state" || return
+	on "$where" $tools/host.sh kill "$who" || return
+	if [ "$state" = PRE_COPY ] && [ "$who" = "$n" ]; then
+		on "$to" $tools/host.sh thaw "$m" || return
+	fi
+	if wait $migration; then
+		echo "demo: the migration was over before the kill" >&2
+		return 1
+	fi
+}
+
+# The destination's QEMU is killed: the VM goes on at the source.
+kill_destination()
+{
+	local state
+
+	for state in PRE_COPY STOP_COPY; do
+		wait $waiting || return
+		sleep $settle
+		killed_in "$state" 1 A 2 B 2 || return
+		on A $tools/host.sh wait-running 1 || return
+		say "host A: the VM goes on; host B: waiting for it on the same VF"
+		await 2 B &
+		waiting=$!
+	done
+}
+
+# The source's QEMU is killed, and with it the VM: another one can be started
+# on either VF.
+kill_source()
+{
+	local state n=$((moves + 2)) name
+
+	n=$((n + 1 - n % 2))
+	for state in PRE_COPY STOP_COPY; do
+		on A $tools/host.sh start $n >"$out/start-$n" 2>&1 || return
+		await $((n + 1)) B || return
+		on peer $tools/peer.sh reach || return
+		killed_in "$state" $n A $((n + 1)) B $n || return
+		say "host B: QEMU ends, as the VM did not come"
+		on B $tools/host.sh wait-end $((n + 1)) || return
+		for name in A B; do
+			n=$((n + 2))
+			say "host $name: starting a VM on the same VF"
+			on $name $tools/host.sh start $n >"$out/start-$n" \
+				2>&1 || return
+			on peer $tools/peer.sh reach || return
+			on $name $tools/host.sh end $n || return
+		done
+		n=$((n + 2))
+	done
+}
+
 # move N FROM TO: the Nth move.
 move()
 {
@@ -294,6 +372,7 @@ move()
 	on "$from" $tools/host.sh end "$n" || return
 }
 
+[ -z "$kill" ] || kill_destination || fail
 from=A
 to=B
 for ((n = 1; n <= moves; n++)); do
@@ -314,6 +393,7 @@ on $from $tools/host.sh wait "$n" || {
 	cat "$out"/$from/vm-"$n".out >&2
 	[ -n "$keep_going" ] || fail
 }
+[ -z "$kill" ] || kill_source || fail
 on A $tools/host.sh seen
 on B $tools/host.sh seen
 for name in A B peer; do

@@ -13,7 +13,11 @@ usage()
 	       host.sh start N [--incoming]   start the VM, as its Nth QEMU here
 	       host.sh migrate N ADDRESS MS   move it to the host at ADDRESS
 	       host.sh wait-running N         until it runs here
+	       host.sh wait-state N STATE     until its device is in that state
 	       host.sh end N                  end a QEMU that it has left
+	       host.sh freeze N | thaw N      stop a QEMU, have it go on
+	       host.sh kill N                 kill a QEMU
+	       host.sh wait-end N             until a QEMU has ended
 	       host.sh wait N                 until the VM has powered off here
 	       host.sh seen                   leave in /out what the kernel saw
 	END
@@ -87,6 +91,8 @@ start()
 	if [ "${2-}" = --incoming ]; then
 		incoming=(--incoming "tcp:0:$port")
 	fi
+	# Of one that was killed
+	rm -f $run/qmp-"$n" $run/ended-"$n"
 	devices=(--device "$(cat $run/device)")
 	if [ -e /sys/class/net/tap0 ]; then
 		devices+=(--qemu -netdev --qemu
@@ -128,6 +134,11 @@ start()
 	"$here/qmp" $run/qmp-"$n" query-status
 }
 
+signal()
+{
+	pkill "-$1" -f "^qemu-system-x86_64 -name vm-$2 "
+}
+
 wait_end()
 {
 	until [ -e $run/ended-"$1" ]; do
@@ -141,6 +152,19 @@ setup) setup "$2" "$3" "$4" "$5" ;;
 start) start "$2" "${3-}" ;;
 migrate) "$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" ;;
 wait-running) "$here/qmp" $run/qmp-"$2" --wait-running ;;
+wait-state)
+	until grep -q "set_device_state.* state $3\$" $run/trace-"$2"; do
+		[ ! -e $run/ended-"$2" ] || exit 1
+		sleep 0.01
+	done
+	;;
+freeze) signal STOP "$2" ;;
+thaw) signal CONT "$2" ;;
+kill)
+	signal KILL "$2"
+	wait_end "$2"
+	;;
+wait-end) wait_end "$2" ;;
 end)
 	"$here/qmp" $run/qmp-"$2" quit >/dev/null
 	wait_end "$2"

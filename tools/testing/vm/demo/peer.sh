@@ -12,6 +12,7 @@ usage()
 	usage: peer.sh setup
 	       peer.sh start            traffic to the VM
 	       peer.sh stop             ends it; the VM powers off
+	       peer.sh reach            waits until the VM answers
 	       peer.sh clock ADDRESS    the clock there, seen from here
 	END
 }
@@ -51,6 +52,13 @@ stop)
 	grep . /sys/class/net/"$(cat /run/nic)"/statistics/[rt]x_* \
 		>$out/peer-counters
 	tail -n 1 $out/stream.out
+	;;
+reach)
+	tries=0
+	until ping -c 1 -W 1 10.1.0.2 >/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || exit 1
+	done
 	;;
 clock) "$here/clock" "$2" ;;
 *) usage >&2; exit 2 ;;
