@@ -72,6 +72,10 @@ static inline u64 vfio_mig_record_size(u64 length)
 #define VFIO_MIG_TYPE_REQUIRED		BIT(0)
 /* It may come again. */
 #define VFIO_MIG_TYPE_REPEATS		BIT(1)
+/* A part of the driver's image, for vfio_mig_image_save() and its like ... */
+#define VFIO_MIG_TYPE_IMAGE		BIT(2)
+/* ... that is streamed in PRE_COPY, too; if it repeats, whenever it changes */
+#define VFIO_MIG_TYPE_EARLY		BIT(3)
 
 /* How many types of records a driver may have */
 #define VFIO_MIG_TYPES_MAX		64
@@ -83,6 +87,10 @@ static inline u64 vfio_mig_record_size(u64 length)
  * @flags: VFIO_MIG_TYPE_*
  * @min_length: a payload has at least this many bytes ...
  * @max_length: ... and at most that many
+ * @offset: of VFIO_MIG_TYPE_IMAGE: where it is in the image
+ * @check: of VFIO_MIG_TYPE_IMAGE: could @part, which is this part of an image,
+ *	be loaded into the device?  Returns what is wrong, or NULL.  Optional:
+ *	anything could
  */
 struct vfio_mig_record_type {
 	u16 type;
@@ -90,7 +98,30 @@ struct vfio_mig_record_type {
 	u32 flags;
 	u64 min_length;
 	u64 max_length;
+	size_t offset;
+	const char *(*check)(struct vfio_migration *mig, const void *part);
 };
+
+/**
+ * VFIO_MIG_IMAGE_RECORD - a struct vfio_mig_record_type of a part of an image
+ * @_type: type of the record
+ * @_version: its version
+ * @_flags: VFIO_MIG_TYPE_*; it is required
+ * @_image: type of the image, in whose ...
+ * @_member: ... member it is; nothing but u32, and VFIO_MIG_BLOCK_SIZE at most
+ * @_check: as there
+ */
+#define VFIO_MIG_IMAGE_RECORD(_type, _version, _flags, _image, _member, _check) \
+	{								\
+		.type = (_type),					\
+		.version = (_version),					\
+		.flags = VFIO_MIG_TYPE_IMAGE | VFIO_MIG_TYPE_REQUIRED |	\
+			 (_flags),					\
+		.min_length = sizeof_field(_image, _member),		\
+		.max_length = sizeof_field(_image, _member),		\
+		.offset = offsetof(_image, _member),			\
+		.check = (_check),					\
+	}
 
 /**
  * struct vfio_mig_payload - verified bytes of a record
@@ -169,6 +200,15 @@ struct vfio_mig_arc {
 };
 
 /**
+ * VFIO_MIG_ARC - an element of a table of arcs
+ * @_from: state, without VFIO_DEVICE_STATE_
+ * @_to: likewise
+ * @...: take and flags of struct vfio_mig_arc, as far as there are any
+ */
+#define VFIO_MIG_ARC(_from, _to, ...)					\
+	{ VFIO_DEVICE_STATE_##_from, VFIO_DEVICE_STATE_##_to, __VA_ARGS__ }
+
+/**
  * struct vfio_mig_driver - what a driver has to say about migration
  * @owner: THIS_MODULE
  * @flags: VFIO_MIGRATION_*
@@ -181,6 +221,8 @@ struct vfio_mig_arc {
  * @records: the types of records; the first is VFIO_MIG_RECORD_IDENTITY
  * @nr_records: how many
  * @max_bytes: without a format: more is not taken in RESUMING
+ * @prepare: have the device answer: called before each function of an arc,
+ *	@save, @load, @load_end and @close.  Optional
  * @save: append to the stream what is to be sent in mig->state.  Called when a
  *	session opens in a PRE_COPY state, when STOP_COPY is reached, and, when
  *	all of that has been read, again: in PRE_COPY if @pending says so, in
@@ -218,6 +260,7 @@ struct vfio_mig_driver {
 	unsigned int nr_records;
 	u64 max_bytes;
 
+	void (*prepare)(struct vfio_migration *mig);
 	int (*save)(struct vfio_migration *mig, struct vfio_mig_writer *to);
 	u64 (*pending)(struct vfio_migration *mig);
 	int (*load)(struct vfio_migration *mig,
@@ -233,6 +276,9 @@ struct vfio_mig_driver {
 
 /**
  * struct vfio_migration - the migration side of a device
+ * @image: for records with VFIO_MIG_TYPE_IMAGE: the state of the device, as
+ *	vfio_mig_image_save() finds it; set up before vfio_mig_init()
+ * @incoming: likewise: where a load puts what comes; zero when that begins
  * @driver: set up by vfio_mig_init()
  * @vdev: the device
  * @memory_lock: held for reading around all that reaches the device, and for
@@ -246,6 +292,8 @@ struct vfio_mig_driver {
  * The rest is the library's.
  */
 struct vfio_migration {
+	void *image;
+	void *incoming;
 	const struct vfio_mig_driver *driver;
 	struct vfio_device *vdev;
 	struct rw_semaphore *memory_lock;
@@ -254,6 +302,7 @@ struct vfio_migration {
 	/* private: */
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
+	size_t image_size;
 	u8 exclusive;		/* bits: targets of VFIO_MIG_ARC_EXCLUSIVE */
 	/* Index of the arc in driver->arcs, plus 1 */
 	u8 arc[VFIO_MIG_STATE_COUNT][VFIO_MIG_STATE_COUNT];
@@ -266,7 +315,7 @@ void vfio_mig_release(struct vfio_migration *mig);
 void vfio_mig_close(struct vfio_migration *mig);
 void vfio_mig_reset_prepare(struct vfio_migration *mig);
 void vfio_mig_reset_done(struct vfio_migration *mig);
-void vfio_mig_error(struct vfio_migration *mig);
+int vfio_mig_error(struct vfio_migration *mig, int error);
 void vfio_mig_changed(struct vfio_migration *mig);
 
 int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len);
@@ -274,17 +323,38 @@ u64 vfio_mig_loaded(struct vfio_migration *mig);
 int vfio_mig_read_loaded(struct vfio_migration *mig, u64 offset, void *data,
 			 size_t len);
 
+/* Ready for a struct vfio_mig_driver, or to be called by functions of it */
+int vfio_mig_image_save(struct vfio_migration *mig, struct vfio_mig_writer *to);
+u64 vfio_mig_image_pending(struct vfio_migration *mig);
+int vfio_mig_image_load(struct vfio_migration *mig,
+			const struct vfio_mig_payload *payload,
+			const char **why);
+unsigned long vfio_mig_image_data_size(struct vfio_migration *mig);
+
 /**
- * vfio_mig_is_running - does the device serve its user?
+ * vfio_mig_is_running - does the device work without any restriction?
  * @mig: migration; state lock held
  *
- * Return: true in RUNNING and PRE_COPY.  In their P2P variants the device
- * serves accesses, but begins no DMA of certain kinds.
+ * Return: true in RUNNING and PRE_COPY.
  */
 static inline bool vfio_mig_is_running(const struct vfio_migration *mig)
 {
 	return mig->state == VFIO_DEVICE_STATE_RUNNING ||
 	       mig->state == VFIO_DEVICE_STATE_PRE_COPY;
+}
+
+/**
+ * vfio_mig_serves - does the device react to accesses?
+ * @mig: migration; state lock held
+ *
+ * Return: true where it runs, and in the P2P variants of that.  In the other
+ * states accesses are still answered, but nothing comes of them.
+ */
+static inline bool vfio_mig_serves(const struct vfio_migration *mig)
+{
+	return vfio_mig_is_running(mig) ||
+	       mig->state == VFIO_DEVICE_STATE_RUNNING_P2P ||
+	       mig->state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
 }
 
 #endif /* VFIO_MIGRATION_H */

@@ -97,7 +97,7 @@ stage_kunit()
 		vfio_iova_ranges vfio_iova_bitmap vfio_dma_logging \
 		vfio_type1_ranges vfio_type1_mappings \
 		vfio_type1_dirty vfio_type1_runs vfio_pci_config_perm \
-		vfio_pci_config_rw vfio_mig_record <"$logs/kunit/results"
+		vfio_pci_config_rw vfio_mig_record vfio_mig_image <"$logs/kunit/results"
 }
 
 # selftests HALF

@@ -74,17 +74,27 @@ static enum session_kind session_of(enum vfio_device_mig_state state)
 /**
  * vfio_mig_error - the device can't be relied on any more
  * @mig: migration; called in an arc, from save() or from load_end()
+ * @error: why: a negative number, which the caller is to return
  *
- * Nothing but a reset helps.  The caller returns an error.
+ * Nothing but a reset helps.
+ *
+ * Return: @error.
  */
-void vfio_mig_error(struct vfio_migration *mig)
+int vfio_mig_error(struct vfio_migration *mig, int error)
 {
 	lockdep_assert_held(&mig->lock);
 	mig->driver->quiesce(mig);
 	vfio_mig_session_end(mig);
 	mig->state = VFIO_DEVICE_STATE_ERROR;
+	return error;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_error);
+
+void vfio_mig_prepare(struct vfio_migration *mig)
+{
+	if (mig->driver->prepare)
+		mig->driver->prepare(mig);
+}
 
 /* What an arc does, with the session that it needs there. */
 static int mig_do_arc(struct vfio_migration *mig,
@@ -94,8 +104,10 @@ static int mig_do_arc(struct vfio_migration *mig,
 
 	if (arc->from == VFIO_DEVICE_STATE_RESUMING)
 		ret = vfio_mig_session_check(mig->session);
-	if (!ret && arc->take)
+	if (!ret && arc->take) {
+		vfio_mig_prepare(mig);
 		ret = arc->take(mig);
+	}
 	if (ret)
 		return ret;
 	mig->state = arc->to;
@@ -298,8 +310,10 @@ void vfio_mig_close(struct vfio_migration *mig)
 {
 	mig_lock(mig, true);
 	vfio_mig_session_end(mig);
-	if (mig->driver->close)
+	if (mig->driver->close) {
+		vfio_mig_prepare(mig);
 		mig->driver->close(mig);
+	}
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig_unlock(mig, true);
 }
@@ -393,7 +407,7 @@ static int check_driver(struct vfio_migration *mig)
 			"vfio: the driver's records do not begin with its identity\n");
 		return -EINVAL;
 	}
-	return check_arcs(mig);
+	return check_arcs(mig) ?: vfio_mig_image_init(mig);
 }
 
 /**

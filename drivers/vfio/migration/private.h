@@ -3,7 +3,7 @@
  * The contract between the files of vfio-migration.ko.
  *
  * Calls go down: device.c (the walk, resets, closes) and the file operations
- * in file.c -> session.c -> buffer.c and record.c.
+ * in file.c -> session.c -> buffer.c and record.c.  image.c is called by drivers.
  *
  * Locks, outermost first.  A task that holds one may take those below it:
  *
@@ -81,6 +81,8 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * @writer: writes @buffer; under the state lock
  * @reader: reads what comes in records; under the state lock
  * @loaded: bytes of records that were taken in; under the state lock
+ * @streamed: of a driver with an image: as much of it as has been saved, in
+ *	PRE_COPY; under the state lock
  *
  * The file may outlive the session, and the session its file.
  */
@@ -98,6 +100,7 @@ struct vfio_mig_session {
 	struct vfio_mig_writer writer;
 	struct vfio_mig_reader reader;
 	u64 loaded;
+	void *streamed;
 };
 
 /* All of these with the state lock held, but put() and drop_data() */
@@ -119,8 +122,15 @@ int vfio_mig_session_check(struct vfio_mig_session *session);
 /* file.c */
 struct file *vfio_mig_file_create(struct vfio_mig_session *session);
 
+/* image.c */
+
+/* Sets mig->image_size.  0, or -EINVAL after a message */
+int vfio_mig_image_init(struct vfio_migration *mig);
+
 /* device.c */
 
+/* Before a callback of the driver that may reach the device */
+void vfio_mig_prepare(struct vfio_migration *mig);
 /* memory_lock, for reading, and the state lock */
 int vfio_mig_lock_interruptible(struct vfio_migration *mig);
 void vfio_mig_unlock(struct vfio_migration *mig);

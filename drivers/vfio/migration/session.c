@@ -41,6 +41,7 @@ static int session_load_record(struct vfio_mig_reader *reader,
 	struct vfio_migration *mig =
 		container_of(reader, struct vfio_mig_session, reader)->mig;
 
+	vfio_mig_prepare(mig);
 	return mig->driver->load(mig, payload, why);
 }
 
@@ -52,6 +53,7 @@ static void session_free(struct vfio_mig_session *session)
 	vfio_mig_buffer_free(&session->buffer);
 	vfio_mig_reader_free(&session->reader);
 	kvfree(session->bounce);
+	kvfree(session->streamed);
 	mutex_destroy(&session->io_lock);
 	kfree(session);
 	vfio_put_device(vdev);
@@ -75,10 +77,14 @@ static struct vfio_mig_session *session_alloc(struct vfio_migration *mig,
 		return NULL;
 	if (!saving && driver->format) {
 		session->bounce = kvmalloc(VFIO_MIG_CHUNK, GFP_KERNEL_ACCOUNT);
-		if (!session->bounce) {
-			kfree(session);
-			return NULL;
-		}
+		if (!session->bounce)
+			goto err_free;
+	}
+	if (saving && mig->image_size) {
+		session->streamed = kvzalloc(mig->image_size,
+					     GFP_KERNEL_ACCOUNT);
+		if (!session->streamed)
+			goto err_free;
 	}
 	/* The user has the device open: both are there. */
 	__module_get(driver->owner);
@@ -98,6 +104,10 @@ static struct vfio_mig_session *session_alloc(struct vfio_migration *mig,
 		.load = session_load_record,
 	};
 	return session;
+
+err_free:
+	kfree(session);
+	return NULL;
 }
 
 /* The device is open and awake, and stays awake for the session. */
@@ -119,6 +129,8 @@ struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving)
 		vfio_mig_session_put(session);
 		return filp;
 	}
+	if (!saving && mig->image_size)
+		memset(mig->incoming, 0, mig->image_size);
 	pm_runtime_get_noresume(mig->vdev->dev);
 	mig->session = session;
 	trace_vfio_mig_data_open(mig->vdev, saving, 0);
@@ -162,6 +174,7 @@ static int session_save_precopy(struct vfio_mig_session *session)
 
 	if (!first && (!driver->pending || !driver->pending(session->mig)))
 		return 0;
+	vfio_mig_prepare(session->mig);
 	ret = driver->save(session->mig, &session->writer);
 	if (ret < 0)
 		return ret;
@@ -177,6 +190,7 @@ static int session_save_stopped(struct vfio_mig_session *session)
 
 	if (session->complete)
 		return 0;
+	vfio_mig_prepare(session->mig);
 	ret = driver->save(session->mig, &session->writer);
 	if (ret < 0)
 		return ret;
@@ -226,8 +240,10 @@ int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
 	if (!vfio_mig_reader_complete(reader) || session->complete)
 		return 0;
 	session->complete = true;
-	if (mig->driver->load_end)
+	if (mig->driver->load_end) {
+		vfio_mig_prepare(mig);
 		reader->error = mig->driver->load_end(mig);
+	}
 	return reader->error;
 }
 

@@ -104,8 +104,7 @@ static int flr(struct igbvf_device *vf)
 /* Not to be trusted any more: no DMA, and nothing but a reset helps. */
 static int fail(struct igbvf_device *vf, int error)
 {
-	vfio_mig_error(&vf->mig);
-	return error;
+	return vfio_mig_error(&vf->mig, error);
 }
 
 static void quiesce(struct vfio_migration *mig)
