@@ -22,7 +22,7 @@ die()
 [ $# -ge 3 ] || usage
 action=$1 build=$2 kdir=$3 prefix=${4-}
 names="vfio vfio_iommu_type1 vfio-migration vfio-pci-core vfio-pci
-	igbvf-vfio-pci"
+	vfio-pci-migration igbvf-vfio-pci"
 
 [ -d "$kdir" ] || die "$kdir is not there: install the kernel's headers" \
 	"(linux-headers-amd64) or say KDIR="

@@ -14,6 +14,7 @@
 #ifndef VFIO_MIGRATION_H
 #define VFIO_MIGRATION_H
 
+#include <linux/dev_printk.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/rwsem.h>
@@ -307,6 +308,14 @@ struct vfio_migration {
 	/* Index of the arc in driver->arcs, plus 1 */
 	u8 arc[VFIO_MIG_STATE_COUNT][VFIO_MIG_STATE_COUNT];
 };
+
+/**
+ * vfio_mig_err() - say what an operator can do something about
+ * @_mig: migration
+ * @...: as for dev_err(); limited in rate
+ */
+#define vfio_mig_err(_mig, ...) \
+	dev_err_ratelimited((_mig)->vdev->dev, __VA_ARGS__)
 
 int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 		  struct rw_semaphore *memory_lock,

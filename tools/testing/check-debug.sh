@@ -74,9 +74,9 @@ stage_kernel()
 {
 	verdict "the debug kernel builds" \
 		tools/testing/kernel/debug-kernel.sh "$kernel"
-	verdict "all six modules are there" \
+	verdict "all seven modules are there" \
 		test "$(find "$kernel/usr" -path '*/drivers/vfio/*.ko' |
-			wc -l)" = 6
+			wc -l)" = 7
 }
 
 # They run when their modules are loaded.
@@ -97,7 +97,8 @@ stage_kunit()
 		vfio_iova_ranges vfio_iova_bitmap vfio_dma_logging \
 		vfio_type1_ranges vfio_type1_mappings \
 		vfio_type1_dirty vfio_type1_runs vfio_pci_config_perm \
-		vfio_pci_config_rw vfio_mig_record vfio_mig_image <"$logs/kunit/results"
+		vfio_pci_config_rw vfio_mig_record vfio_mig_image \
+		vfio_pci_mig_traps <"$logs/kunit/results"
 }
 
 # selftests HALF

@@ -77,13 +77,13 @@ stage_build()
 	rm -rf build/strict
 	verdict "modules build with W=1 and sparse without a warning" \
 		build_clean strict W=1 C=1
-	verdict "all six modules are there" \
-		test "$(find build/strict -name '*.ko' | wc -l)" = 6
+	verdict "all seven modules are there" \
+		test "$(find build/strict -name '*.ko' | wc -l)" = 7
 	verdict "modules build" build_clean modules
 	verdict "igbvf-vfio-pci builds against the distribution's headers" \
 		build_clean stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
-	verdict "with the migration library and nothing else" \
-		test "$(find build/stock -name '*.ko' | wc -l)" = 2
+	verdict "with the migration libraries and nothing else" \
+		test "$(find build/stock -name '*.ko' | wc -l)" = 3
 }
 
 stage_parts()
@@ -92,6 +92,9 @@ stage_parts()
 		build_clean part CONFIG_IGBVF_VFIO_PCI=n
 	verdict "builds without the migration library" \
 		build_clean part CONFIG_IGBVF_VFIO_PCI=n CONFIG_VFIO_MIGRATION=n
+	verdict "builds without the PCI part of it" \
+		build_clean part CONFIG_IGBVF_VFIO_PCI=n \
+		CONFIG_VFIO_PCI_MIGRATION=n
 	verdict "builds without vfio-pci" \
 		build_clean part CONFIG_VFIO_PCI=n
 	verdict "builds without the type 1 backend" \
@@ -143,7 +146,7 @@ stage_install()
 	verdict "install" run_in_root tools/modules.sh install \
 		build/modules "$kdir" "$prefix"
 	for module in vfio vfio_iommu_type1 vfio-migration vfio-pci-core \
-		vfio-pci igbvf-vfio-pci; do
+		vfio-pci vfio-pci-migration igbvf-vfio-pci; do
 		verdict "modprobe would load our $module" \
 			finds $module updates
 	done

@@ -412,8 +412,8 @@ TEST(unloads_and_loads)
 {
 	/* Users before what they use */
 	static const char * const names[] = {
-		"vfio_mock", "igbvf_vfio_pci", "vfio_migration", "vfio_pci",
-		"vfio_pci_core", TYPE1, "vfio",
+		"vfio_mock", "igbvf_vfio_pci", "vfio_pci_migration",
+		"vfio_migration", "vfio_pci", "vfio_pci_core", TYPE1, "vfio",
 	};
 	static const char * const funcs[] = {
 		FUNC_VF_A0, FUNC_VF_A1, FUNC_VF_B0, FUNC_VF_B1, FUNC_E1000E,

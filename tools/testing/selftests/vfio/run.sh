@@ -241,11 +241,15 @@ restore()
 		bind "$f" ""
 	done
 	[ ! -e /sys/module/vfio_mock ] || rmmod vfio_mock
-	modprobe -qr igbvf-vfio-pci
-	modprobe -qr vfio-pci
-	modprobe -qr vfio_iommu_type1
+	# modprobe takes what a module used only as far as that is free then.
+	for f in igbvf-vfio-pci vfio-pci-migration vfio-migration vfio-pci \
+		vfio_iommu_type1; do
+		modprobe -qr "$f"
+	done
 	if [ -e /sys/module/vfio ]; then
-		say "vfio modules are still in use"
+		say "modules are still in use:" \
+			"$(awk '/vfio/ { print $1, $3, $4 }' ORS='; ' \
+				/proc/modules)"
 		return 1
 	fi
 }

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * read() and write() of the device file: traps, and PCI_COMMAND.  All others
+ * are vfio-pci-core's.
+ *
+ * User memory is touched without any lock: it may be a mapping of the BAR.
+ */
+#include <linux/export.h>
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
+
+#include "private.h"
+
+/* ---- Traps ---- */
+
+/* One register, with the device awake and not in the middle of a reset */
+static int trap_access(struct vfio_pci_migration *pci,
+		       const struct vfio_pci_mig_trap *trap, u64 offset,
+		       u32 *value, bool write)
+{
+	struct pci_dev *pdev = pci->core.pdev;
+	int ret = 0;
+
+	down_read(&pci->core.memory_lock);
+	mutex_lock(&pci->mig.lock);
+	if (pdev->current_state == PCI_D3hot ||
+	    pdev->current_state == PCI_D3cold)
+		ret = -EIO;
+	else if (write)
+		trap->write(pci, offset, *value);
+	else if (!vfio_pci_mig_counter_read(pci, trap->bar, offset, value))
+		*value = trap->read(pci, offset);
+	vfio_mig_changed(&pci->mig);	/* perhaps */
+	mutex_unlock(&pci->mig.lock);
+	up_read(&pci->core.memory_lock);
+	return ret;
+}
+
+/*
+ * Registers are 32 bits wide.  Any part of one can be read; a write of a part
+ * has no meaning that all devices agree on, and is refused.
+ */
+static ssize_t trap_read(struct vfio_pci_migration *pci,
+			 const struct vfio_pci_mig_trap *trap,
+			 char __user *buf, size_t count, u64 offset)
+{
+	size_t done, part;
+	u32 value, byte;
+	int ret;
+
+	for (done = 0; done < count; done += part) {
+		byte = (offset + done) % sizeof(u32);
+		part = min(sizeof(u32) - byte, count - done);
+		ret = trap_access(pci, trap, offset + done - byte, &value,
+				  false);
+		if (ret)
+			return done ?: ret;
+		value = (__force u32)cpu_to_le32(value);
+		if (copy_to_user(buf + done, (u8 *)&value + byte, part))
+			return -EFAULT;
+	}
+	return done;
+}
+
+static ssize_t trap_write(struct vfio_pci_migration *pci,
+			  const struct vfio_pci_mig_trap *trap,
+			  const char __user *buf, size_t count, u64 offset)
+{
+	size_t done;
+	__le32 raw;
+	u32 value;
+	int ret;
+
+	if (offset % sizeof(u32) || count % sizeof(u32))
+		return -EINVAL;
+	for (done = 0; done < count; done += sizeof(u32)) {
+		if (copy_from_user(&raw, buf + done, sizeof(raw)))
+			return -EFAULT;
+		value = le32_to_cpu(raw);
+		ret = trap_access(pci, trap, offset + done, &value, true);
+		if (ret)
+			return done ?: ret;
+	}
+	return done;
+}
+
+/* The trap that an access begins in, or NULL; *count is what is alike. */
+static const struct vfio_pci_mig_trap *
+find_trap(struct vfio_pci_migration *pci, loff_t pos, size_t *count)
+{
+	const struct vfio_pci_mig_trap *trap;
+	u64 part = *count;
+
+	trap = vfio_pci_mig_trap_at(vfio_pci_mig_driver(pci),
+				    VFIO_PCI_OFFSET_TO_INDEX(pos),
+				    pos & VFIO_PCI_OFFSET_MASK, &part);
+	*count = part;
+	return trap;
+}
+
+/* ---- PCI_COMMAND ---- */
+
+/* Where in an access to config space its low byte is, or -1 */
+static ssize_t command_byte(loff_t pos, size_t count)
+{
+	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
+
+	if (VFIO_PCI_OFFSET_TO_INDEX(pos) != VFIO_PCI_CONFIG_REGION_INDEX ||
+	    offset > PCI_COMMAND || count <= PCI_COMMAND - offset)
+		return -1;
+	return PCI_COMMAND - offset;
+}
+
+static bool dma_is_off(struct vfio_pci_migration *pci)
+{
+	bool off;
+
+	mutex_lock(&pci->mig.lock);
+	off = pci->dma_off;
+	mutex_unlock(&pci->mig.lock);
+	return off;
+}
+
+/* Shows bus mastering as the guest wants it. */
+static int command_show(struct vfio_pci_migration *pci, u8 __user *byte)
+{
+	bool add;
+	u8 value;
+
+	mutex_lock(&pci->mig.lock);
+	add = vfio_pci_mig_bus_master_shown(pci);
+	mutex_unlock(&pci->mig.lock);
+	if (!add)
+		return 0;
+	if (get_user(value, byte) ||
+	    put_user((u8)(value | PCI_COMMAND_MASTER), byte))
+		return -EFAULT;
+	return 0;
+}
+
+static ssize_t core_read(struct vfio_pci_migration *pci, char __user *buf,
+			 size_t count, loff_t *ppos)
+{
+	ssize_t command = command_byte(*ppos, count);
+	ssize_t ret;
+
+	ret = vfio_pci_core_read(&pci->core.vdev, buf, count, ppos);
+	if (command >= 0 && ret > command &&
+	    command_show(pci, (u8 __user *)buf + command))
+		return -EFAULT;
+	return ret;
+}
+
+static ssize_t core_write(struct vfio_pci_migration *pci,
+			  const char __user *buf, size_t count, loff_t *ppos)
+{
+	ssize_t command = command_byte(*ppos, count);
+	bool was_off = command >= 0 && dma_is_off(pci);
+	ssize_t ret;
+
+	ret = vfio_pci_core_write(&pci->core.vdev, buf, count, ppos);
+	if (command >= 0 && ret > command) {
+		mutex_lock(&pci->mig.lock);
+		vfio_pci_mig_command_written(pci, was_off);
+		mutex_unlock(&pci->mig.lock);
+	}
+	return ret;
+}
+
+/* ---- The device file ---- */
+
+/**
+ * vfio_pci_mig_read - read() of the device file
+ * @vdev: the function
+ * @buf: destination
+ * @count: bytes
+ * @ppos: region and offset
+ *
+ * For vfio_device_ops.read.
+ *
+ * Return: bytes read, which may be fewer where a trap begins or ends, or an
+ * error.
+ */
+ssize_t vfio_pci_mig_read(struct vfio_device *vdev, char __user *buf,
+			  size_t count, loff_t *ppos)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+	const struct vfio_pci_mig_trap *trap = find_trap(pci, *ppos, &count);
+	ssize_t ret;
+
+	if (!trap)
+		return core_read(pci, buf, count, ppos);
+	ret = pm_runtime_resume_and_get(vdev->dev);
+	if (ret < 0)
+		return ret;
+	ret = trap_read(pci, trap, buf, count, *ppos & VFIO_PCI_OFFSET_MASK);
+	pm_runtime_put(vdev->dev);
+	if (ret > 0)
+		*ppos += ret;
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_read);
+
+/**
+ * vfio_pci_mig_write - write() of the device file
+ * @vdev: the function
+ * @buf: source
+ * @count: bytes
+ * @ppos: region and offset
+ *
+ * For vfio_device_ops.write.
+ *
+ * Return: bytes written, which may be fewer where a trap begins or ends, or an
+ * error.
+ */
+ssize_t vfio_pci_mig_write(struct vfio_device *vdev, const char __user *buf,
+			   size_t count, loff_t *ppos)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+	const struct vfio_pci_mig_trap *trap = find_trap(pci, *ppos, &count);
+	ssize_t ret;
+
+	if (!trap)
+		return core_write(pci, buf, count, ppos);
+	ret = pm_runtime_resume_and_get(vdev->dev);
+	if (ret < 0)
+		return ret;
+	ret = trap_write(pci, trap, buf, count, *ppos & VFIO_PCI_OFFSET_MASK);
+	pm_runtime_put(vdev->dev);
+	if (ret > 0)
+		*ppos += ret;
+	return ret;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_write);

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Counters that nobody can set.  A guest that has come from another device, or
+ * was stopped, would see them jump, and takes one that goes back for one that
+ * wrapped: so it sees the counter plus what it is ahead of it, and while the
+ * device does not react to accesses, what it saw last.  All of them are 32 bits
+ * wide and wrap.
+ */
+#include <linux/export.h>
+#include <linux/io.h>
+
+#include "private.h"
+
+static const struct vfio_pci_mig_counters *
+counters_of(const struct vfio_pci_migration *pci)
+{
+	return vfio_pci_mig_driver(pci)->counters;
+}
+
+static u32 *shown(struct vfio_pci_migration *pci)
+{
+	return (void *)pci + counters_of(pci)->shown;
+}
+
+static u32 *ahead(struct vfio_pci_migration *pci)
+{
+	return (void *)pci + counters_of(pci)->ahead;
+}
+
+static u32 counter(struct vfio_pci_migration *pci, unsigned int index)
+{
+	const struct vfio_pci_mig_counters *counters = counters_of(pci);
+
+	return ioread32(pci->core.barmap[counters->bar] +
+			counters->regs[index]);
+}
+
+bool vfio_pci_mig_counters_valid(const struct vfio_pci_mig_driver *driver)
+{
+	const struct vfio_pci_mig_counters *counters = driver->counters;
+	unsigned int i;
+
+	if (!counters)
+		return true;
+	for (i = 0; i < counters->count; i++)
+		if (!vfio_pci_mig_trapped(driver, counters->bar,
+					  counters->regs[i], sizeof(u32)))
+			return false;
+	return driver->bars & BIT(counters->bar);
+}
+
+void vfio_pci_mig_counters_open(struct vfio_pci_migration *pci)
+{
+	if (counters_of(pci))
+		memset(ahead(pci), 0, counters_of(pci)->count * sizeof(u32));
+}
+
+bool vfio_pci_mig_counter_read(struct vfio_pci_migration *pci,
+			       unsigned int bar, u64 offset, u32 *value)
+{
+	const struct vfio_pci_mig_counters *counters = counters_of(pci);
+	unsigned int i;
+
+	if (!counters || counters->bar != bar)
+		return false;
+	for (i = 0; i < counters->count; i++)
+		if (counters->regs[i] == offset)
+			break;
+	if (i == counters->count)
+		return false;
+	*value = vfio_mig_serves(&pci->mig) ? counter(pci, i) + ahead(pci)[i] :
+					      shown(pci)[i];
+	return true;
+}
+
+/**
+ * vfio_pci_mig_counters_stop - from now on the image has the counters
+ * @mig: migration of a function; memory_lock and state lock held
+ *
+ * Ready to be the function of an arc, or called by it.
+ *
+ * Return: 0.
+ */
+int vfio_pci_mig_counters_stop(struct vfio_migration *mig)
+{
+	struct vfio_pci_migration *pci = mig_to_vfio_pci_mig(mig);
+	unsigned int i;
+
+	for (i = 0; i < counters_of(pci)->count; i++)
+		shown(pci)[i] = counter(pci, i) + ahead(pci)[i];
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_counters_stop);
+
+/**
+ * vfio_pci_mig_counters_run - the device counts on, from what the image says
+ * @mig: migration of a function; memory_lock and state lock held
+ *
+ * Ready to be the function of an arc, or called by it.
+ *
+ * Return: 0.
+ */
+int vfio_pci_mig_counters_run(struct vfio_migration *mig)
+{
+	struct vfio_pci_migration *pci = mig_to_vfio_pci_mig(mig);
+	unsigned int i;
+
+	for (i = 0; i < counters_of(pci)->count; i++)
+		ahead(pci)[i] = shown(pci)[i] - counter(pci, i);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_counters_run);

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space is told of BARs with traps, and not let past them: region
+ * information, mmap() and ioeventfds.
+ */
+#include <linux/export.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "private.h"
+
+/* The BAR can be mapped but for the pages with traps. */
+static int add_areas(struct vfio_pci_migration *pci,
+		     struct vfio_region_info *info, struct vfio_info_cap *caps)
+{
+	const struct vfio_pci_mig_driver *driver = vfio_pci_mig_driver(pci);
+	struct vfio_region_info_cap_sparse_mmap *sparse;
+	unsigned int count;
+	int ret = 0;
+
+	sparse = kzalloc(struct_size(sparse, areas, driver->nr_traps + 1),
+			 GFP_KERNEL);
+	if (!sparse)
+		return -ENOMEM;
+	count = vfio_pci_mig_areas(driver, info->index, info->size,
+				   sparse->areas);
+	if (count) {
+		sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+		sparse->header.version = 1;
+		sparse->nr_areas = count;
+		ret = vfio_info_add_capability(caps, &sparse->header,
+					       struct_size(sparse, areas,
+							   count));
+		info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
+	}
+	kfree(sparse);
+	return ret;
+}
+
+/* The interrupt table can be mapped as well, if it is in there. */
+static int add_msix(struct vfio_info_cap *caps)
+{
+	struct vfio_info_cap_header header = {
+		.id = VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+		.version = 1,
+	};
+
+	return vfio_info_add_capability(caps, &header, sizeof(header));
+}
+
+static int add_caps(struct vfio_pci_migration *pci,
+		    struct vfio_region_info *info, struct vfio_info_cap *caps)
+{
+	int ret;
+
+	if (!pci->core.bar_mmap_supported[info->index])
+		return 0;
+	ret = add_areas(pci, info, caps);
+	if (!ret && caps->size && pci->core.msix_bar == info->index)
+		ret = add_msix(caps);
+	return ret;
+}
+
+static long bar_info(struct vfio_pci_migration *pci,
+		     struct vfio_region_info *info,
+		     struct vfio_region_info __user *arg)
+{
+	struct vfio_info_cap caps = {};
+	long ret;
+
+	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->size = pci_resource_len(pci->core.pdev, info->index);
+	info->cap_offset = 0;
+	ret = add_caps(pci, info, &caps);
+	if (ret)
+		goto out_free;
+	if (caps.size)
+		info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
+	if (info->argsz < sizeof(*info) + caps.size) {
+		info->argsz = sizeof(*info) + caps.size;
+	} else if (caps.size) {
+		vfio_info_cap_shift(&caps, sizeof(*info));
+		info->cap_offset = sizeof(*info);
+		if (copy_to_user(arg + 1, caps.buf, caps.size))
+			ret = -EFAULT;
+	}
+	if (!ret && copy_to_user(arg, info, sizeof(*info)))
+		ret = -EFAULT;
+out_free:
+	kfree(caps.buf);
+	return ret;
+}
+
+static bool has_traps(struct vfio_pci_migration *pci, unsigned int bar)
+{
+	return vfio_pci_mig_trapped(vfio_pci_mig_driver(pci), bar, 0, U64_MAX);
+}
+
+static long region_info(struct vfio_pci_migration *pci, unsigned long arg)
+{
+	struct vfio_region_info __user *user = (void __user *)arg;
+	struct vfio_region_info info;
+
+	if (copy_from_user(&info, user, sizeof(info)))
+		return -EFAULT;
+	if (info.argsz < sizeof(info))
+		return -EINVAL;
+	if (!has_traps(pci, info.index))
+		return vfio_pci_core_ioctl(&pci->core.vdev,
+					   VFIO_DEVICE_GET_REGION_INFO, arg);
+	return bar_info(pci, &info, user);
+}
+
+/* An eventfd that writes to a trap would go past the driver. */
+static long ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
+{
+	struct vfio_device_ioeventfd info;
+
+	if (copy_from_user(&info, (void __user *)arg,
+			   offsetofend(struct vfio_device_ioeventfd, fd)))
+		return -EFAULT;
+	if (vfio_pci_mig_trapped(vfio_pci_mig_driver(pci),
+				 VFIO_PCI_OFFSET_TO_INDEX(info.offset),
+				 info.offset & VFIO_PCI_OFFSET_MASK,
+				 info.flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK))
+		return -EINVAL;
+	return vfio_pci_core_ioctl(&pci->core.vdev, VFIO_DEVICE_IOEVENTFD, arg);
+}
+
+/**
+ * vfio_pci_mig_ioctl - ioctl() of the device file
+ * @vdev: the function
+ * @cmd: VFIO_DEVICE_*
+ * @arg: its argument
+ *
+ * For vfio_device_ops.ioctl.
+ *
+ * Return: what the ioctl returns.
+ */
+long vfio_pci_mig_ioctl(struct vfio_device *vdev, unsigned int cmd,
+			unsigned long arg)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+
+	switch (cmd) {
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return region_info(pci, arg);
+	case VFIO_DEVICE_IOEVENTFD:
+		return ioeventfd(pci, arg);
+	default:
+		return vfio_pci_core_ioctl(vdev, cmd, arg);
+	}
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_ioctl);
+
+/**
+ * vfio_pci_mig_mmap - mmap() of the device file
+ * @vdev: the function
+ * @vma: what is to be mapped where
+ *
+ * For vfio_device_ops.mmap.
+ *
+ * Return: 0, -EINVAL if there is a trap in it, or an error of vfio-pci-core.
+ */
+int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+	u64 pos = (u64)vma->vm_pgoff << PAGE_SHIFT;
+
+	if (vfio_pci_mig_trapped(vfio_pci_mig_driver(pci),
+				 VFIO_PCI_OFFSET_TO_INDEX(pos),
+				 pos & VFIO_PCI_OFFSET_MASK,
+				 vma->vm_end - vma->vm_start))
+		return -EINVAL;
+	return vfio_pci_core_mmap(vdev, vma);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_mmap);

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where in the BARs the traps of a driver are, and what is left between them.
+ * Pure arithmetic.
+ */
+#include <linux/align.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+
+#include "private.h"
+
+#define for_each_trap(driver, trap)					\
+	for ((trap) = (driver)->traps;					\
+	     (trap) < (driver)->traps + (driver)->nr_traps; (trap)++)
+
+bool vfio_pci_mig_traps_valid(const struct vfio_pci_mig_driver *driver,
+			      const u64 bar_sizes[PCI_STD_NUM_BARS])
+{
+	const struct vfio_pci_mig_trap *trap;
+	unsigned int bar = 0;
+	u64 end = 0;
+
+	for_each_trap(driver, trap) {
+		if (trap->bar >= PCI_STD_NUM_BARS || trap->bar < bar)
+			return false;
+		if (trap->bar > bar) {
+			bar = trap->bar;
+			end = 0;
+		}
+		if (trap->start < end || trap->end <= trap->start ||
+		    trap->end > bar_sizes[bar] ||
+		    (trap->start | trap->end) % sizeof(u32) ||
+		    !trap->read || !trap->write)
+			return false;
+		end = trap->end;
+	}
+	return true;
+}
+
+const struct vfio_pci_mig_trap *
+vfio_pci_mig_trap_at(const struct vfio_pci_mig_driver *driver,
+		     unsigned int bar, u64 offset, u64 *count)
+{
+	const struct vfio_pci_mig_trap *trap;
+
+	for_each_trap(driver, trap) {
+		if (trap->bar != bar || trap->end <= offset)
+			continue;
+		if (trap->start <= offset) {
+			*count = min(*count, trap->end - offset);
+			return trap;
+		}
+		*count = min(*count, trap->start - offset);
+		break;
+	}
+	return NULL;
+}
+
+bool vfio_pci_mig_trapped(const struct vfio_pci_mig_driver *driver,
+			  unsigned int bar, u64 offset, u64 count)
+{
+	u64 free = count;
+
+	return vfio_pci_mig_trap_at(driver, bar, offset, &free) ||
+	       free < count;
+}
+
+unsigned int
+vfio_pci_mig_areas(const struct vfio_pci_mig_driver *driver, unsigned int bar,
+		   u64 size, struct vfio_region_sparse_mmap_area *areas)
+{
+	const struct vfio_pci_mig_trap *trap;
+	unsigned int count = 0;
+	u64 at = 0, end;
+
+	for_each_trap(driver, trap) {
+		if (trap->bar != bar)
+			continue;
+		end = ALIGN_DOWN(trap->start, PAGE_SIZE);
+		if (end > at)
+			areas[count++] = (struct vfio_region_sparse_mmap_area) {
+				.offset = at,
+				.size = end - at,
+			};
+		at = ALIGN(trap->end, PAGE_SIZE);
+	}
+	if (size > at)
+		areas[count++] = (struct vfio_region_sparse_mmap_area) {
+			.offset = at,
+			.size = size - at,
+		};
+	return count;
+}

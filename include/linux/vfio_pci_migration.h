@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Variant drivers of vfio-pci with live migration (vfio-pci-migration.ko):
+ * what all of them need between vfio-pci-core and the migration library.
+ *
+ * A driver embeds a struct vfio_pci_migration at the beginning of its device,
+ * and describes itself in a struct vfio_pci_mig_driver.  It gets the life of
+ * the device, registers that are served by its own functions while the rest
+ * of the BAR is mapped, bus mastering that is off while the device is stopped
+ * without the guest seeing it, and resets.
+ *
+ * Works with the vfio.ko and vfio-pci-core.ko of this tree as well as with
+ * those of Linux 6.12.
+ */
+#ifndef VFIO_PCI_MIGRATION_H
+#define VFIO_PCI_MIGRATION_H
+
+#include <linux/ktime.h>
+#include <linux/pci.h>
+#include <linux/types.h>
+#include <linux/vfio_migration.h>
+#include <linux/vfio_pci_core.h>
+
+/**
+ * struct vfio_pci_migration - a PCI function with migration
+ * @core: what it is to vfio-pci-core; first
+ * @mig: what it is to vfio-migration
+ */
+struct vfio_pci_migration {
+	struct vfio_pci_core_device core;
+	struct vfio_migration mig;
+	/* private: under mig.lock */
+	bool dma_off;		/* bus mastering is off below the guest's view */
+	bool bus_master;	/* the guest's wish, while dma_off */
+};
+
+/**
+ * struct vfio_pci_mig_trap - registers that are not mapped, but served
+ * @bar: of this BAR ...
+ * @start: ... those from here ...
+ * @end: ... up to here, exclusive; both are multiples of 4
+ * @read: the user reads the register at an offset into the BAR.  Where it
+ *	wants a part of one it is called all the same
+ * @write: the user writes that register
+ *
+ * Both are called with memory_lock (for reading) and the state lock held, and
+ * with the device awake.
+ *
+ * The user can map the other pages of the BAR.  What there is besides in the
+ * pages of a trap it reads and writes through vfio-pci-core.
+ */
+struct vfio_pci_mig_trap {
+	unsigned int bar;
+	u64 start;
+	u64 end;
+	u32 (*read)(struct vfio_pci_migration *pci, u64 offset);
+	void (*write)(struct vfio_pci_migration *pci, u64 offset, u32 value);
+};
+
+/**
+ * struct vfio_pci_mig_counters - counters that a guest can read, but nobody set
+ * @bar: where they are: in traps, whose functions then do not see them, of a
+ *	BAR that the driver uses
+ * @regs: their offsets
+ * @count: how many
+ * @shown: offset in the driver's device of as many words, part of its image:
+ *	what the guest sees while the device does not react to accesses
+ * @ahead: offset in the driver's device of as many words: how much more than
+ *	the counter the guest sees while it does
+ */
+struct vfio_pci_mig_counters {
+	unsigned int bar;
+	const u32 *regs;
+	unsigned int count;
+	size_t shown;
+	size_t ahead;
+};
+
+/**
+ * struct vfio_pci_mig_driver - what a variant driver has to say
+ * @ops: VFIO_PCI_MIG_OPS(name), or with some functions of the driver's own,
+ *	which call those of there
+ * @mig: what it has to say about migration.  For @mig.prepare and @mig.quiesce
+ *	there are vfio_pci_mig_prepare() and vfio_pci_mig_quiesce()
+ * @size: of its device
+ * @bars: bits: BARs that it uses itself, which are in core.barmap while the
+ *	device is open
+ * @traps: registers that are served, by ascending BAR and offset
+ * @nr_traps: how many ranges
+ * @counters: which of them are counters that nobody can set; NULL: none
+ * @init: set up what is the driver's own, with core.pdev to look at; an error
+ *	refuses the device.  There is no undoing: no memory is allocated here.
+ *	Optional
+ * @open: the device is opened, and enabled, and its images are zero; state lock
+ *	held.  Optional
+ */
+struct vfio_pci_mig_driver {
+	struct vfio_device_ops ops;
+	struct vfio_mig_driver mig;
+	size_t size;
+	unsigned int bars;
+	const struct vfio_pci_mig_trap *traps;
+	unsigned int nr_traps;
+	const struct vfio_pci_mig_counters *counters;
+
+	int (*init)(struct vfio_pci_migration *pci);
+	void (*open)(struct vfio_pci_migration *pci);
+};
+
+static inline struct vfio_pci_migration *
+vdev_to_vfio_pci_mig(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct vfio_pci_migration, core.vdev);
+}
+
+static inline struct vfio_pci_migration *
+mig_to_vfio_pci_mig(struct vfio_migration *mig)
+{
+	return container_of(mig, struct vfio_pci_migration, mig);
+}
+
+/* For a struct pci_driver.  .probe calls the first of them. */
+int vfio_pci_mig_probe(struct pci_dev *pdev,
+		       const struct vfio_pci_mig_driver *driver);
+void vfio_pci_mig_remove(struct pci_dev *pdev);
+extern const struct pci_error_handlers vfio_pci_mig_err_handlers;
+
+/* For a struct vfio_device_ops */
+int vfio_pci_mig_init_dev(struct vfio_device *vdev);
+void vfio_pci_mig_release_dev(struct vfio_device *vdev);
+int vfio_pci_mig_open_device(struct vfio_device *vdev);
+void vfio_pci_mig_close_device(struct vfio_device *vdev);
+long vfio_pci_mig_ioctl(struct vfio_device *vdev, unsigned int cmd,
+			unsigned long arg);
+ssize_t vfio_pci_mig_read(struct vfio_device *vdev, char __user *buf,
+			  size_t count, loff_t *ppos);
+ssize_t vfio_pci_mig_write(struct vfio_device *vdev, const char __user *buf,
+			   size_t count, loff_t *ppos);
+int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+
+/**
+ * VFIO_PCI_MIG_OPS - the vfio_device_ops of a driver
+ * @_name: its name
+ */
+#define VFIO_PCI_MIG_OPS(_name)						\
+	{								\
+		.name = (_name),					\
+		.init = vfio_pci_mig_init_dev,				\
+		.release = vfio_pci_mig_release_dev,			\
+		.open_device = vfio_pci_mig_open_device,		\
+		.close_device = vfio_pci_mig_close_device,		\
+		.ioctl = vfio_pci_mig_ioctl,				\
+		.device_feature = vfio_pci_core_ioctl_feature,		\
+		.read = vfio_pci_mig_read,				\
+		.write = vfio_pci_mig_write,				\
+		.mmap = vfio_pci_mig_mmap,				\
+		.request = vfio_pci_core_request,			\
+		.match = vfio_pci_core_match,				\
+		.bind_iommufd = vfio_iommufd_physical_bind,		\
+		.unbind_iommufd = vfio_iommufd_physical_unbind,		\
+		.attach_ioas = vfio_iommufd_physical_attach_ioas,	\
+		.detach_ioas = vfio_iommufd_physical_detach_ioas,	\
+	}
+
+/**
+ * module_vfio_pci_mig_driver() - a module that is nothing but one driver
+ * @_driver: its struct vfio_pci_mig_driver
+ * @_name: its name
+ * @_table: the struct pci_device_id that it is for
+ *
+ * A driver with more in its struct pci_driver writes that down itself.
+ */
+#define module_vfio_pci_mig_driver(_driver, _name, _table)		\
+static int _driver##_probe(struct pci_dev *pdev,			\
+			   const struct pci_device_id *id)		\
+{									\
+	return vfio_pci_mig_probe(pdev, &(_driver));			\
+}									\
+									\
+static struct pci_driver _driver##_pci = {				\
+	.name = (_name),						\
+	.id_table = (_table),						\
+	.probe = _driver##_probe,					\
+	.remove = vfio_pci_mig_remove,					\
+	.err_handler = &vfio_pci_mig_err_handlers,			\
+	.driver_managed_dma = true,					\
+};									\
+module_pci_driver(_driver##_pci)
+
+/* For a struct vfio_mig_driver */
+void vfio_pci_mig_prepare(struct vfio_migration *mig);
+void vfio_pci_mig_quiesce(struct vfio_migration *mig);
+
+/* For arcs */
+int vfio_pci_mig_dma_off(struct vfio_pci_migration *pci);
+void vfio_pci_mig_dma_on(struct vfio_pci_migration *pci);
+int vfio_pci_mig_counters_stop(struct vfio_migration *mig);
+int vfio_pci_mig_counters_run(struct vfio_migration *mig);
+int vfio_pci_mig_flr(struct vfio_pci_migration *pci);
+
+/**
+ * struct vfio_pci_mig_reg - a register whose value is a word of the state
+ * @offset: where it is
+ * @mask: the bits of it that a guest can set; 0: there is none, and the word
+ *	is 0
+ */
+struct vfio_pci_mig_reg {
+	u32 offset;
+	u32 mask;
+};
+
+void vfio_pci_mig_regs_read(const void __iomem *base,
+			    const struct vfio_pci_mig_reg *regs,
+			    unsigned int count, u32 *values);
+void vfio_pci_mig_regs_write(void __iomem *base,
+			     const struct vfio_pci_mig_reg *regs,
+			     unsigned int count, const u32 *values);
+bool vfio_pci_mig_regs_valid(const struct vfio_pci_mig_reg *regs,
+			     unsigned int count, const u32 *values);
+
+/**
+ * struct vfio_pci_mig_wait - waiting, for bounded time, for a device to answer
+ *
+ * To be used as::
+ *
+ *	struct vfio_pci_mig_wait wait = vfio_pci_mig_wait_begin(100, 10);
+ *
+ *	do {
+ *		if (it has answered)
+ *			return 0;
+ *	} while (vfio_pci_mig_wait_more(&wait));
+ *	return -EIO;
+ *
+ * Unlike read_poll_timeout(), which sleeps from the beginning, this is for
+ * answers by software elsewhere, such as the PF's driver: most of them come
+ * sooner than a sleep may end, some take milliseconds, and some come from a CPU
+ * that is this one.
+ */
+struct vfio_pci_mig_wait {
+	/* private: */
+	unsigned int polls;
+	unsigned int min_polls;
+	ktime_t end;
+};
+
+struct vfio_pci_mig_wait vfio_pci_mig_wait_begin(unsigned int ms,
+						 unsigned int min_polls);
+bool vfio_pci_mig_wait_more(struct vfio_pci_mig_wait *wait);
+
+#endif /* VFIO_PCI_MIGRATION_H */
