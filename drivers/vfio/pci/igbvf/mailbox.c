@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mailbox between the VF and its PF, which the PF's driver serves in
- * software.  Two users of it are here: the guest, whose exchanges are watched
- * to know what the PF has acknowledged to it, and a load, which asks the PF of
- * the new VF for the same.
+ * The mailbox between the VF and its PF's driver.  Two users of it are here:
+ * the guest, whose exchanges are watched to know what the PF has acknowledged
+ * to it, and a load, which asks the PF of the new VF for the same.
  *
- * Reading V2PMAILBOX clears what it tells.  Every read goes through here, and
- * what the guest has not seen yet is kept for it in image.mbx.events.
- *
- * All functions: memory_lock and state lock held.
+ * Reading V2PMAILBOX clears what it tells.  What the guest has not seen yet is
+ * kept for it in image.mbx.events; while a load asks, there is no guest.
  */
 #include <linux/bitfield.h>
-#include <linux/delay.h>
+#include <linux/if_ether.h>
 #include <linux/ktime.h>
+#include <linux/unaligned.h>
 
 #include "igbvf.h"
 
@@ -25,77 +23,49 @@
  */
 #define ANSWER_MS	2000
 #define ANSWER_POLLS	200
-/* The PF mostly answers from its interrupt, sooner than a sleep may end */
-#define BUSY_POLLS	100
 
 #define MBX_MESSAGE(type, info)	((type) | (info) << 16)
-#define MBX_FILTER_CLEAR	MBX_MESSAGE(MBX_SET_MAC, 1)
-#define MBX_FILTER_ADD		MBX_MESSAGE(MBX_SET_MAC, 2)
+#define MBX_FILTER_CLEAR	MBX_MESSAGE(MBX_SET_MAC, MBX_MAC_FILTER_CLEAR)
+#define MBX_FILTER_ADD		MBX_MESSAGE(MBX_SET_MAC, MBX_MAC_FILTER_ADD)
 
-struct wait {
-	unsigned int polls;
-	ktime_t end;
-};
-
-static struct wait wait_begin(unsigned int ms)
+static void mem_get(struct igbvf_device *vf, u32 *words, unsigned int count)
 {
-	return (struct wait) { .end = ktime_add_ms(ktime_get(), ms) };
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		words[i] = igbvf_read(vf, VMBMEM + i * sizeof(u32));
 }
 
-/* Pauses between two looks; false if there were enough. */
-static bool wait_more(struct wait *wait, unsigned int min_polls)
+static void mem_put(struct igbvf_device *vf, unsigned int first,
+		    const u32 *words, unsigned int count)
 {
-	if (wait->polls++ < BUSY_POLLS)
-		udelay(5);
-	else
-		usleep_range(50, 200);
-	return wait->polls < min_polls || ktime_before(ktime_get(), wait->end);
-}
+	unsigned int i;
 
-static u32 vmbmem(unsigned int word)
-{
-	return VMBMEM + word * sizeof(u32);
+	for (i = 0; i < count; i++)
+		igbvf_write(vf, VMBMEM + (first + i) * sizeof(u32), words[i]);
 }
 
 /* ---- What the PF has acknowledged ---- */
 
-/* A reset of the VF takes this away; filters and LPE stay in the PF. */
+/* All but filters and LPE, which stay in the PF when a VF is reset */
 static void pf_forget_most(struct igbvf_pf *pf)
 {
-	pf->flags = 0;
-	memset(pf->mac, 0, sizeof(pf->mac));
-	memset(pf->multicast, 0, sizeof(pf->multicast));
-	memset(pf->vlan, 0, sizeof(pf->vlan));
-	pf->promisc = 0;
-	pf->multicasts = 0;
-	pf->vlans = 0;
+	struct igbvf_pf kept = { .lpe = pf->lpe, .filters = pf->filters };
+
+	memcpy(kept.filter, pf->filter, sizeof(kept.filter));
+	*pf = kept;
+}
+
+static void mac_copy(u32 to[2], const u32 from[2])
+{
+	to[0] = from[0];
+	to[1] = from[1] & U16_MAX;
 }
 
 static void pf_has_mac(struct igbvf_pf *pf, const u32 mac[2])
 {
 	pf->flags |= IGBVF_PF_MAC;
-	pf->mac[0] = mac[0];
-	pf->mac[1] = mac[1] & U16_MAX;
-}
-
-static void pf_has_address(struct igbvf_pf *pf, u32 head, const u32 mac[2])
-{
-	switch (head & (MBX_TYPE | MBX_INFO)) {
-	case MBX_SET_MAC:
-		pf_has_mac(pf, mac);
-		break;
-	case MBX_FILTER_CLEAR:
-		memset(pf->filter, 0, sizeof(pf->filter));
-		pf->filters = 0;
-		break;
-	case MBX_FILTER_ADD:
-		if (pf->filters == IGBVF_PF_FILTERS)
-			break;	/* more than the device has */
-		pf->filter[pf->filters][0] = mac[0];
-		pf->filter[pf->filters][1] = mac[1] & U16_MAX;
-		pf->filters++;
-		break;
-	}
+	mac_copy(pf->mac, mac);
 }
 
 static void pf_has_multicast(struct igbvf_pf *pf, u32 info, const u32 *hashes)
@@ -113,9 +83,8 @@ static void pf_has_vlan(struct igbvf_pf *pf, bool add, u32 vid)
 {
 	u32 i;
 
-	for (i = 0; i < pf->vlans; i++)
-		if (pf->vlan[i] == vid)
-			break;
+	for (i = 0; i < pf->vlans && pf->vlan[i] != vid; )
+		i++;
 	if (add && i == pf->vlans && i < IGBVF_PF_VLANS) {
 		pf->vlan[pf->vlans++] = vid;
 	} else if (!add && i < pf->vlans) {
@@ -130,7 +99,15 @@ static void pf_acknowledged(struct igbvf_pf *pf, const u32 *request)
 
 	switch (FIELD_GET(MBX_TYPE, request[0])) {
 	case MBX_SET_MAC:
-		pf_has_address(pf, request[0], &request[1]);
+		if (info == MBX_MAC_OWN) {
+			pf_has_mac(pf, &request[1]);
+		} else if (info == MBX_MAC_FILTER_CLEAR) {
+			memset(pf->filter, 0, sizeof(pf->filter));
+			pf->filters = 0;
+		} else if (info == MBX_MAC_FILTER_ADD &&
+			   pf->filters < IGBVF_PF_FILTERS) {
+			mac_copy(pf->filter[pf->filters++], &request[1]);
+		}
 		break;
 	case MBX_SET_MULTICAST:
 		pf_has_multicast(pf, info, &request[1]);
@@ -154,22 +131,19 @@ static void snoop_answer(struct igbvf_device *vf)
 {
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
 	struct igbvf_pf *pf = &vf->image.pf;
-	u32 answer = igbvf_read(vf, vmbmem(0));
-	u32 mac[2];
+	u32 answer[3];
 
-	if ((answer ^ mbx->mem[0]) & MBX_TYPE)
+	mem_get(vf, answer, ARRAY_SIZE(answer));
+	if ((answer[0] ^ mbx->mem[0]) & MBX_TYPE)
 		return;		/* a message of its own */
 	mbx->flags &= ~IGBVF_MBX_REQUEST;
-	if (FIELD_GET(MBX_TYPE, answer) == MBX_RESET) {
+	if (FIELD_GET(MBX_TYPE, answer[0]) == MBX_RESET) {
 		/* A refusal says only that the PF knows no MAC yet. */
 		pf_forget_most(pf);
 		pf->flags = IGBVF_PF_CTS;
-		if (answer & MBX_ACK) {
-			mac[0] = igbvf_read(vf, vmbmem(1));
-			mac[1] = igbvf_read(vf, vmbmem(2));
-			pf_has_mac(pf, mac);
-		}
-	} else if (answer & MBX_ACK) {
+		if (answer[0] & MBX_ACK)
+			pf_has_mac(pf, &answer[1]);
+	} else if (answer[0] & MBX_ACK) {
 		pf_acknowledged(pf, mbx->mem);
 	}
 }
@@ -194,18 +168,13 @@ static void request_sent(struct igbvf_device *vf)
 	vf->request_expires = ktime_add_ms(ktime_get(), REQUEST_MS);
 }
 
-/**
- * igbvf_mbx_guest_read - the guest reads V2PMAILBOX
- * @vf: the VF
- *
- * Return: what it is to see.
- */
+/* The guest reads V2PMAILBOX; returns what it is to see. */
 u32 igbvf_mbx_guest_read(struct igbvf_device *vf)
 {
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
 	u32 value;
 
-	if (!igbvf_serves(vf))
+	if (!vfio_mig_serves(&vf->pci.mig))
 		return mbx->events |
 		       (mbx->flags & IGBVF_MBX_VFU ? V2PMAILBOX_VFU : 0);
 	value = (snoop(vf) & ~V2PMAILBOX_EVENTS) | mbx->events;
@@ -213,47 +182,36 @@ u32 igbvf_mbx_guest_read(struct igbvf_device *vf)
 	return value;
 }
 
-/**
- * igbvf_mbx_guest_write - the guest writes V2PMAILBOX
- * @vf: the VF, running
- * @value: what it writes
- */
+/* The guest writes V2PMAILBOX of a VF that serves it. */
 void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value)
 {
-	unsigned int i;
-
 	if (value & V2PMAILBOX_REQ) {
 		snoop(vf);	/* what came before is no answer to this */
-		for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
-			vf->image.mbx.mem[i] = igbvf_read(vf, vmbmem(i));
+		mem_get(vf, vf->image.mbx.mem, IGBVF_VMBMEM_WORDS);
 		request_sent(vf);
 		vf->pf_asked = true;
 	}
 	igbvf_write(vf, V2PMAILBOX, value);
 }
 
-/**
- * igbvf_mbx_reset - the VF is reset, by whatever means
- * @vf: the VF
- */
-void igbvf_mbx_reset(struct igbvf_device *vf)
+/* The VF is reset, by whatever means. */
+void igbvf_mbx_reset(struct vfio_migration *mig)
 {
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+
 	pf_forget_most(&vf->image.pf);
 	memset(&vf->image.mbx, 0, sizeof(vf->image.mbx));
 }
 
-/**
- * igbvf_mbx_settle - let an exchange end and read the mailbox into the image
- * @vf: the VF, about to stop
- *
- * A request that the PF does not answer in time is sent again where the VF
- * goes on, as long as the guest waits for it.
+/*
+ * The VF is about to stop: lets an exchange end and reads the mailbox into the
+ * image.  A request that the PF does not answer in time is sent again where
+ * the VF goes on, as long as the guest waits for it.
  */
 void igbvf_mbx_settle(struct igbvf_device *vf)
 {
+	struct vfio_pci_mig_wait wait = vfio_pci_mig_wait_begin(SETTLE_MS, 0);
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
-	struct wait wait = wait_begin(SETTLE_MS);
-	unsigned int i;
 	u32 value;
 
 	do {
@@ -261,11 +219,10 @@ void igbvf_mbx_settle(struct igbvf_device *vf)
 		if (ktime_after(ktime_get(), vf->request_expires))
 			mbx->flags &= ~IGBVF_MBX_REQUEST;
 	} while ((mbx->flags & IGBVF_MBX_REQUEST || value & V2PMAILBOX_PFU) &&
-		 wait_more(&wait, 0));
+		 vfio_pci_mig_wait_more(&wait));
 
 	if (!(mbx->flags & IGBVF_MBX_REQUEST))
-		for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
-			mbx->mem[i] = igbvf_read(vf, vmbmem(i));
+		mem_get(vf, mbx->mem, IGBVF_VMBMEM_WORDS);
 	mbx->flags &= ~IGBVF_MBX_VFU;
 	if (value & V2PMAILBOX_VFU)
 		mbx->flags |= IGBVF_MBX_VFU;
@@ -277,126 +234,98 @@ void igbvf_mbx_settle(struct igbvf_device *vf)
 		mbx->events |= V2PMAILBOX_RSTD;
 }
 
-/**
- * igbvf_mbx_has_news - is there something for the guest to look at?
- * @vf: the VF, about to run
- *
- * A guest whose mailbox interrupts takes the link for lost until it has looked
+/*
+ * The VF is about to run: is there something for the guest to look at?  A
+ * guest whose mailbox interrupts takes the link for lost until it has looked
  * at it, and resets the VF if that goes wrong: not to be done without need.
  */
 bool igbvf_mbx_has_news(struct igbvf_device *vf)
 {
 	const struct igbvf_mailbox *mbx = &vf->image.mbx;
-	bool link = igbvf_read(vf, VTSTATUS) & VTSTATUS_LU;
 
-	return snoop(vf) & V2PMAILBOX_RSTI || mbx->events || !link ||
-	       mbx->flags & IGBVF_MBX_REQUEST;
+	return snoop(vf) & V2PMAILBOX_RSTI || mbx->events ||
+	       mbx->flags & IGBVF_MBX_REQUEST ||
+	       !(igbvf_read(vf, VTSTATUS) & VTSTATUS_LU);
 }
 
-/* ---- A load's exchanges ---- */
-
-/**
- * igbvf_mbx_read - read V2PMAILBOX for the driver's own ends
- * @vf: the VF, whose guest is to see nothing of it
- */
-u32 igbvf_mbx_read(struct igbvf_device *vf)
-{
-	return igbvf_read(vf, V2PMAILBOX);
-}
+/* ---- A load's exchanges: 0, -EIO if the PF is mute, -EPERM if it refuses ---- */
 
 /* Takes the buffer, unless the PF has it all the time. */
 static bool mbx_take(struct igbvf_device *vf)
 {
-	struct wait wait = wait_begin(ANSWER_MS);
+	struct vfio_pci_mig_wait wait = vfio_pci_mig_wait_begin(ANSWER_MS,
+								ANSWER_POLLS);
 
 	do {
 		igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_VFU);
-		if (igbvf_mbx_read(vf) & V2PMAILBOX_VFU)
+		if (igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_VFU)
 			return true;
-	} while (wait_more(&wait, ANSWER_POLLS));
-	return false;
-}
-
-/* Waits for the answer to a message; others that the PF sends don't count. */
-static bool mbx_answered(struct igbvf_device *vf, u32 type)
-{
-	struct wait wait = wait_begin(ANSWER_MS);
-
-	do {
-		if (igbvf_mbx_read(vf) & V2PMAILBOX_PFSTS &&
-		    (igbvf_read(vf, vmbmem(0)) & MBX_TYPE) == type)
-			return true;
-	} while (wait_more(&wait, ANSWER_POLLS));
+	} while (vfio_pci_mig_wait_more(&wait));
 	return false;
 }
 
 /*
- * Sends a message and gets the first three words of the answer.  Returns -EIO
- * if there is none; whether it is a yes is in its first word.
+ * Sends a message and gets the first words of the answer, yes or no.  Other
+ * messages that the PF sends don't count.  If there is none, the PF is down.
  */
 static int mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
 			unsigned int count, u32 answer[3])
 {
-	unsigned int i;
+	struct vfio_pci_mig_wait wait;
 
 	vf->pf_asked = true;
-	igbvf_mbx_read(vf);	/* drops what is left of an earlier exchange */
+	igbvf_read(vf, V2PMAILBOX);	/* drops what is left of an earlier one */
 	if (!mbx_take(vf))
-		return -EIO;
-	igbvf_write(vf, vmbmem(0), head);
-	for (i = 0; i < count; i++)
-		igbvf_write(vf, vmbmem(1 + i), args[i]);
+		goto err_mute;
+	mem_put(vf, 0, &head, 1);
+	mem_put(vf, 1, args, count);
 	igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_REQ);
-	if (!mbx_answered(vf, head & MBX_TYPE))
-		return -EIO;
-	for (i = 0; i < 3; i++)
-		answer[i] = igbvf_read(vf, vmbmem(i));
-	igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_ACK);
-	return 0;
+	wait = vfio_pci_mig_wait_begin(ANSWER_MS, ANSWER_POLLS);
+	do {
+		if (!(igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_PFSTS))
+			continue;
+		mem_get(vf, answer, 3);
+		if ((answer[0] ^ head) & MBX_TYPE)
+			continue;
+		igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_ACK);
+		return 0;
+	} while (vfio_pci_mig_wait_more(&wait));
+err_mute:
+	vfio_mig_err(&vf->pci.mig, "the PF %s does not answer: bring its interface up (ip link set dev PF up)\n",
+		     pci_name(pci_physfn(vf->pci.core.pdev)));
+	return -EIO;
 }
 
-/**
- * igbvf_pf_reset - the RESET handshake, after which the PF listens
- * @vf: the VF
- * @mac: on return, the MAC that the PF has for it; zero if none
- *
- * Return: 0, or -EIO if the PF does not answer.
- */
+/* The RESET handshake, after which the PF listens; @mac is the VF's, or zero. */
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2])
 {
-	struct pci_dev *pdev = vf->core.pdev;
-	u32 answer[3];
+	u32 answer[3] = {};
+	int ret = mbx_exchange(vf, MBX_RESET, NULL, 0, answer);
 
-	if (mbx_exchange(vf, MBX_RESET, NULL, 0, answer)) {
-		igbvf_err(vf, "the PF %s does not answer: bring its interface up (ip link set dev PF up)\n",
-			  pci_name(pci_physfn(pdev)));
-		return -EIO;
-	}
-	mac[0] = answer[0] & MBX_ACK ? answer[1] : 0;
-	mac[1] = answer[0] & MBX_ACK ? answer[2] & U16_MAX : 0;
-	return 0;
+	memset(mac, 0, 2 * sizeof(*mac));
+	if (answer[0] & MBX_ACK)
+		mac_copy(mac, &answer[1]);
+	return ret;
 }
 
-/* A request of a load for a guest; @what and @cure are for the operator. */
-static int pf_request(struct igbvf_device *vf, const struct igbvf_pf *pf,
-		      const char *what, const char *cure,
-		      u32 head, const u32 *args, unsigned int count)
+/* @what the guest needs and how to @cure a refusal are for the operator. */
+static int pf_request(struct igbvf_device *vf, const char *what,
+		      const char *cure, u32 head, const u32 *args,
+		      unsigned int count)
 {
-	struct pci_dev *pdev = vf->core.pdev;
+	struct pci_dev *pdev = vf->pci.core.pdev;
 	int id = pci_iov_vf_id(pdev);
 	u8 mac[ETH_ALEN];
 	u32 answer[3];
+	int ret;
 
-	if (mbx_exchange(vf, head, args, count, answer)) {
-		igbvf_err(vf, "the PF %s has stopped answering: bring its interface up (ip link set dev PF up)\n",
-			  pci_name(pci_physfn(pdev)));
-		return -EIO;
-	}
-	if (answer[0] & MBX_ACK)
-		return 0;
-	igbvf_mac_from_words(mac, pf->mac);
-	igbvf_err(vf, "the PF %s refuses %s to VF %d, whose guest has MAC %pM: ip link set dev PF vf %d %s\n",
-		  pci_name(pci_physfn(pdev)), what, id, mac, id, cure);
+	ret = mbx_exchange(vf, head, args, count, answer);
+	if (ret || answer[0] & MBX_ACK)
+		return ret;
+	put_unaligned_le32(vf->incoming.pf.mac[0], mac);
+	put_unaligned_le16(vf->incoming.pf.mac[1], mac + 4);
+	vfio_mig_err(&vf->pci.mig, "the PF %s refuses %s to VF %d, whose guest has MAC %pM: ip link set dev PF vf %d %s\n",
+		     pci_name(pci_physfn(pdev)), what, id, mac, id, cure);
 	return -EPERM;
 }
 
@@ -408,104 +337,68 @@ static int clear_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
 }
 
 /*
- * Would the PF take another MAC address than it has for the VF?  One that it
- * does not care about it does not have yet; one that the administrator has
- * fixed it refuses to set, even to what it is.
+ * The MAC address, unless the VF has it.  A trial sets that which it has: one
+ * that the administrator has fixed the PF refuses to set, even to what it is.
+ * If it has none, the PF does not care.
  */
-static int try_mac(struct igbvf_device *vf, const struct igbvf_pf *pf,
-		   const u32 mac[2])
+static int replay_mac(struct igbvf_device *vf, const u32 has[2], bool try)
 {
-	if ((!mac[0] && !mac[1]) || !memcmp(mac, pf->mac, sizeof(pf->mac)))
-		return 0;
-	return pf_request(vf, pf, "its MAC address", "mac ... (this one)",
-			  MBX_SET_MAC, mac, 2);
-}
+	const u32 *mac = vf->incoming.pf.mac;
 
-static int set_mac(struct igbvf_device *vf, const struct igbvf_pf *pf,
-		   const u32 mac[2])
-{
-	if (!memcmp(mac, pf->mac, sizeof(pf->mac)))
+	if (!memcmp(has, mac, sizeof(u32[2])) || (try && !has[0] && !has[1]))
 		return 0;
-	return pf_request(vf, pf, "its MAC address", "mac ... (this one)",
-			  MBX_SET_MAC, pf->mac, 2);
+	return pf_request(vf, "its MAC address", "mac ... (this one)",
+			  MBX_SET_MAC, try ? has : mac, 2);
 }
 
 /* Of the unicast filters those of the VF's last user go. */
-static int replay_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
+static int replay_filters(struct igbvf_device *vf)
 {
-	u32 i;
-	int ret;
-
+	const struct igbvf_pf *pf = &vf->incoming.pf;
 	/* A VF without trust has none, and is not even allowed to clear them. */
-	ret = clear_filters(vf, pf);
+	int ret = clear_filters(vf, pf);
+	u32 i;
+
 	for (i = 0; i < pf->filters && !ret; i++)
-		ret = pf_request(vf, pf, "a unicast filter", "trust on",
+		ret = pf_request(vf, "a unicast filter", "trust on",
 				 MBX_FILTER_ADD, pf->filter[i], 2);
 	return ret;
 }
 
-/* What the PF forgets with the next RESET */
-static int replay_rest(struct igbvf_device *vf, const struct igbvf_pf *pf)
+/* What the PF forgets with the next RESET; the limit of frames excepted */
+static int replay_rest(struct igbvf_device *vf)
 {
+	const struct igbvf_pf *pf = &vf->incoming.pf;
 	u32 lpe = pf->lpe ?: MBX_LPE_DEFAULT;
 	int ret = 0;
 	u32 i;
 
 	if (pf->multicasts)
-		ret = pf_request(vf, pf, "multicast", "trust on",
+		ret = pf_request(vf, "multicast", "trust on",
 				 MBX_MESSAGE(MBX_SET_MULTICAST, pf->multicasts),
 				 pf->multicast, ARRAY_SIZE(pf->multicast));
 	for (i = 0; i < pf->vlans && !ret; i++)
-		ret = pf_request(vf, pf, "a VLAN", "vlan 0",
+		ret = pf_request(vf, "a VLAN", "vlan 0",
 				 MBX_MESSAGE(MBX_SET_VLAN, 1), &pf->vlan[i], 1);
-	/* Like filters, the limit survives any reset of the VF. */
 	if (!ret)
-		ret = pf_request(vf, pf, "its frame size", "trust on",
+		ret = pf_request(vf, "its frame size", "trust on",
 				 MBX_SET_LPE, &lpe, 1);
 	if (!ret && pf->promisc)
-		ret = pf_request(vf, pf, "promiscuity", "trust on",
+		ret = pf_request(vf, "promiscuity", "trust on",
 				 MBX_MESSAGE(MBX_SET_PROMISC, pf->promisc),
 				 NULL, 0);
 	return ret;
 }
 
-/**
- * igbvf_pf_try - would the PF do for this VF what another did?
- * @vf: the VF, resuming
- * @pf: what the other PF has acknowledged so far
- *
- * The guest still runs elsewhere, so the PF must not come to think that its
- * addresses are here: it would keep frames for them from the wire.  The rest
- * is harmless as long as the VF's queues are disabled.
- *
- * Return: 0, -EIO if the PF does not answer, -EPERM if it refuses.
+/*
+ * Has the PF do for this VF what another did for the guest.  A trial is made
+ * while the guest still runs elsewhere: then the PF must not come to think
+ * that its addresses are here, as it would keep frames for them from the wire.
+ * The rest is harmless as long as the VF's queues are disabled.
  */
-int igbvf_pf_try(struct igbvf_device *vf, const struct igbvf_pf *pf)
+int igbvf_pf_replay(struct igbvf_device *vf, bool try)
 {
-	u32 mac[2];
-	int ret;
-
-	if (!(pf->flags & IGBVF_PF_CTS))
-		return 0;
-	ret = igbvf_pf_reset(vf, mac);
-	if (!ret && pf->flags & IGBVF_PF_MAC)
-		ret = try_mac(vf, pf, mac);
-	if (!ret && pf->filters) {
-		ret = replay_filters(vf, pf);
-		clear_filters(vf, pf);
-	}
-	return ret ?: replay_rest(vf, pf);
-}
-
-/**
- * igbvf_pf_replay - have the PF do for this VF what another did
- * @vf: the VF, resuming
- * @pf: what the other PF acknowledged
- *
- * Return: 0, -EIO if the PF does not answer, -EPERM if it refuses.
- */
-int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
-{
+	const struct igbvf_pf *pf = &vf->incoming.pf;
 	u32 mac[2];
 	int ret;
 
@@ -513,17 +406,19 @@ int igbvf_pf_replay(struct igbvf_device *vf, const struct igbvf_pf *pf)
 		return 0;	/* the guest's driver will begin with RESET */
 	ret = igbvf_pf_reset(vf, mac);
 	if (!ret && pf->flags & IGBVF_PF_MAC)
-		ret = set_mac(vf, pf, mac) ?: replay_filters(vf, pf);
-	return ret ?: replay_rest(vf, pf);
+		ret = replay_mac(vf, mac, try);
+	if (!ret && (try ? pf->filters : pf->flags & IGBVF_PF_MAC)) {
+		ret = replay_filters(vf);
+		if (try)
+			clear_filters(vf, pf);
+	}
+	return ret ?: replay_rest(vf);
 }
 
-/**
- * igbvf_pf_forget - have the PF forget the guest that was here
- * @vf: the VF, reset by FLR
- * @pf: what the PF did for the guest
- *
- * Until then the PF keeps the MAC, and its switch delivers frames for it to
- * this VF.  Failure does no more harm than not trying.
+/*
+ * The guest for which the PF did @pf is gone, and the VF reset by FLR.  Until it
+ * is told, the PF keeps the MAC, and its switch delivers frames for it to this
+ * VF.  Failure does no more harm than not trying.
  */
 void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
@@ -533,19 +428,14 @@ void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf)
 		clear_filters(vf, pf);
 }
 
-/**
- * igbvf_mbx_load - set the mailbox up from the image
- * @vf: the VF, loaded otherwise
- */
+/* Sets the mailbox up from the image, of a VF that is loaded otherwise. */
 void igbvf_mbx_load(struct igbvf_device *vf)
 {
 	const struct igbvf_mailbox *mbx = &vf->image.mbx;
-	unsigned int i;
 
-	igbvf_mbx_read(vf);	/* the guest's events are in the image */
+	igbvf_read(vf, V2PMAILBOX);	/* the guest's events are in the image */
 	mbx_take(vf);
-	for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
-		igbvf_write(vf, vmbmem(i), mbx->mem[i]);
+	mem_put(vf, 0, mbx->mem, IGBVF_VMBMEM_WORDS);
 	if (mbx->flags & IGBVF_MBX_REQUEST) {
 		request_sent(vf);
 		igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_REQ);

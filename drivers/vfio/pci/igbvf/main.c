@@ -1,157 +1,176 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * igbvf-vfio-pci: VFIO for the virtual function of the Intel 82576, with live
- * migration.  This file is the glue: binding, open and close, resets, and what
- * user space is told of BAR0.  The rest of what a VFIO PCI device does is
- * vfio-pci-core's.
+ * migration.  This file describes it as the libraries want it: one function
+ * per arc, saving, loading, page 0.  What these do to the device is elsewhere
+ * (queues.c, mailbox.c); here is the order of it.
+ *
+ * The VF can't tell peer-to-peer DMA apart, so RUNNING_P2P stops all of it.
+ * Page 0 is served there, and doorbells are kept; other registers are set
+ * from the image when DMA begins again.
  */
 #include <linux/module.h>
-#include <linux/pci.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
+#include <linux/sizes.h>
 
 #include "igbvf.h"
 
-#define DRIVER_NAME	"igbvf-vfio-pci"
-
-static int igbvf_open_device(struct vfio_device *vdev)
+static bool vf_is_gone(struct igbvf_device *vf)
 {
-	struct igbvf_device *vf = to_igbvf(vdev);
+	return igbvf_read(vf, VTSTATUS) == U32_MAX;
+}
+
+/* ---- Arcs ---- */
+
+static int stop_dma(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
 	int ret;
 
-	ret = vfio_pci_core_enable(&vf->core);
+	if (vf_is_gone(vf))
+		return -EIO;
+	ret = igbvf_queues_stop(vf);
+	igbvf_queues_park(vf);
+	ret = vfio_pci_mig_dma_off(&vf->pci) ?: ret;
+	if (!ret)
+		return 0;
+	vfio_mig_err(&vf->pci.mig, "can't be stopped: reset the device\n");
+	return vfio_mig_error(mig, ret);
+}
+
+/* After a load as well as after a save that came to nothing */
+static int start_dma(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	int ret;
+
+	if (vf_is_gone(vf))
+		return -EIO;
+	ret = igbvf_queues_load(vf);
+	if (ret)
+		return vfio_mig_error(mig, ret);
+	vfio_pci_mig_dma_on(&vf->pci);
+	ret = igbvf_queues_run(vf, igbvf_mbx_has_news(vf));
+	if (!ret)
+		return 0;
+	igbvf_queues_park(vf);
+	return vfio_mig_error(mig, ret);
+}
+
+static int stop_serving(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+
+	if (vf_is_gone(vf))
+		return -EIO;
+	igbvf_mbx_settle(vf);
+	return vfio_pci_mig_counters_stop(mig);
+}
+
+/*
+ * The state of the VF is given up here.  FLR is by far what takes longest, so
+ * it is done now, as long as the VM still runs elsewhere; and a PF that does
+ * not answer is found now.
+ */
+static int begin_load(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	u32 mac[2];
+	int ret;
+
+	ret = vfio_pci_mig_flr(&vf->pci);
+	if (ret)
+		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
+	memset(&vf->image, 0, sizeof(vf->image));
+	vf->pf_agreed = false;
+	igbvf_queues_park(vf);
+	return igbvf_pf_reset(vf, mac);
+}
+
+/*
+ * Has the PF do for the VF what the source's did, unless it does already.  When
+ * the stream ends is the last moment for a refusal that QEMU can deal with.
+ */
+static int agree_with_pf(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	int ret = 0;
+
+	/* Reading that the PF was reset clears it. */
+	if (igbvf_read(vf, V2PMAILBOX) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
+		vf->pf_agreed = false;
+	if (!vf->pf_agreed)
+		ret = igbvf_pf_replay(vf, false);
+	vf->pf_agreed = !ret;
+	return ret;
+}
+
+static int end_load(struct vfio_migration *mig)
+{
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+	int ret;
+
+	ret = agree_with_pf(mig);
 	if (ret)
 		return ret;
-	ret = vfio_pci_core_setup_barmap(&vf->core, VFIO_PCI_BAR0_REGION_INDEX);
+	igbvf_queues_doorbells(vf);	/* not for the state that comes now */
+	vf->image = vf->incoming;
+	ret = igbvf_queues_load(vf);
 	if (ret)
-		goto err_disable;
-
-	mutex_lock(&vf->mig.lock);
-	vf->regs = vf->core.barmap[VFIO_PCI_BAR0_REGION_INDEX];
-	vf->pf_asked = false;
-	memset(&vf->image, 0, sizeof(vf->image));
-	memset(&vf->incoming, 0, sizeof(vf->incoming));
-	memset(vf->stats_offset, 0, sizeof(vf->stats_offset));
-	mutex_unlock(&vf->mig.lock);
-	vfio_pci_core_finish_enable(&vf->core);
+		return vfio_mig_error(mig, ret);
+	igbvf_write(vf, VTEICR, VTEI_ALL);
+	igbvf_queues_park(vf);
+	igbvf_mbx_load(vf);
 	return 0;
-
-err_disable:
-	vfio_pci_core_disable(&vf->core);
-	return ret;
 }
 
-static void igbvf_close_device(struct vfio_device *vdev)
+static const struct vfio_mig_arc arcs[] = {
+	VFIO_MIG_ARC(RUNNING,		RUNNING_P2P,	stop_dma),
+	VFIO_MIG_ARC(RUNNING_P2P,	RUNNING,	start_dma),
+	VFIO_MIG_ARC(RUNNING_P2P,	STOP,		stop_serving),
+	VFIO_MIG_ARC(STOP,		RUNNING_P2P,	vfio_pci_mig_counters_run),
+	VFIO_MIG_ARC(STOP,		STOP_COPY),
+	VFIO_MIG_ARC(STOP_COPY,		STOP),
+	VFIO_MIG_ARC(STOP,		RESUMING,	begin_load, VFIO_MIG_ARC_EXCLUSIVE),
+	VFIO_MIG_ARC(RESUMING,		STOP,		end_load),
+
+	VFIO_MIG_ARC(RUNNING,		PRE_COPY),
+	VFIO_MIG_ARC(PRE_COPY,		RUNNING),
+	VFIO_MIG_ARC(RUNNING_P2P,	PRE_COPY_P2P),
+	VFIO_MIG_ARC(PRE_COPY_P2P,	RUNNING_P2P),
+	VFIO_MIG_ARC(PRE_COPY,		PRE_COPY_P2P,	stop_dma),
+	VFIO_MIG_ARC(PRE_COPY_P2P,	PRE_COPY,	start_dma),
+	VFIO_MIG_ARC(PRE_COPY_P2P,	STOP_COPY,	stop_serving),
+};
+
+/* ---- The stream ---- */
+
+static int save(struct vfio_migration *mig, struct vfio_mig_writer *to)
 {
-	vfio_mig_close(&to_igbvf(vdev)->mig);
-	vfio_pci_core_close_device(vdev);
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+
+	vf->image.identity = vf->self;
+	if (mig->state == VFIO_DEVICE_STATE_STOP_COPY)
+		igbvf_queues_doorbells(vf);
+	return vfio_mig_image_save(mig, to);
 }
 
-/* BAR0 can be mapped but for page 0. */
-static int add_sparse_mmap(struct vfio_info_cap *caps)
+static int load(struct vfio_migration *mig,
+		const struct vfio_mig_payload *payload, const char **why)
 {
-	struct vfio_region_info_cap_sparse_mmap *sparse;
-	size_t size = struct_size(sparse, areas, 1);
-	int ret;
+	int ret = vfio_mig_image_load(mig, payload, why);
 
-	sparse = kzalloc(size, GFP_KERNEL);
-	if (!sparse)
-		return -ENOMEM;
-	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
-	sparse->header.version = 1;
-	sparse->nr_areas = 1;
-	sparse->areas[0].offset = IGBVF_TRAPPED;
-	sparse->areas[0].size = IGBVF_BAR_SIZE - IGBVF_TRAPPED;
-	ret = vfio_info_add_capability(caps, &sparse->header, size);
-	kfree(sparse);
-	return ret;
+	if (ret || payload->type->type != IGBVF_RECORD_PF)
+		return ret;
+	return igbvf_pf_replay(mig_to_igbvf(mig), true);
 }
 
-static long bar0_info(struct vfio_region_info *info,
-		      struct vfio_region_info __user *arg)
+/* ---- Begin and end ---- */
+
+static int init(struct vfio_pci_migration *pci)
 {
-	struct vfio_info_cap caps = {};
-	long ret = 0;
-
-	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
-	info->size = IGBVF_BAR_SIZE;
-	info->cap_offset = 0;
-	if (IGBVF_TRAPPED < IGBVF_BAR_SIZE) {
-		ret = add_sparse_mmap(&caps);
-		if (ret)
-			return ret;
-		info->flags |= VFIO_REGION_INFO_FLAG_MMAP |
-			       VFIO_REGION_INFO_FLAG_CAPS;
-	}
-	if (info->argsz < sizeof(*info) + caps.size) {
-		info->argsz = sizeof(*info) + caps.size;
-	} else if (caps.size) {
-		vfio_info_cap_shift(&caps, sizeof(*info));
-		info->cap_offset = sizeof(*info);
-		if (copy_to_user(arg + 1, caps.buf, caps.size))
-			ret = -EFAULT;
-	}
-	kfree(caps.buf);
-	if (!ret && copy_to_user(arg, info, sizeof(*info)))
-		ret = -EFAULT;
-	return ret;
-}
-
-static long igbvf_region_info(struct vfio_device *vdev, unsigned long arg)
-{
-	struct vfio_region_info __user *user = (void __user *)arg;
-	struct vfio_region_info info;
-
-	if (copy_from_user(&info, user, sizeof(info)))
-		return -EFAULT;
-	if (info.argsz < sizeof(info))
-		return -EINVAL;
-	if (info.index != VFIO_PCI_BAR0_REGION_INDEX)
-		return vfio_pci_core_ioctl(vdev, VFIO_DEVICE_GET_REGION_INFO,
-					   arg);
-	return bar0_info(&info, user);
-}
-
-/* An eventfd that writes to page 0 would go past the driver. */
-static long igbvf_ioeventfd(struct vfio_device *vdev, unsigned long arg)
-{
-	struct vfio_device_ioeventfd info;
-
-	if (copy_from_user(&info, (void __user *)arg,
-			   offsetofend(struct vfio_device_ioeventfd, fd)))
-		return -EFAULT;
-	if (info.offset < IGBVF_TRAPPED)
-		return -EINVAL;
-	return vfio_pci_core_ioctl(vdev, VFIO_DEVICE_IOEVENTFD, arg);
-}
-
-static long igbvf_ioctl(struct vfio_device *vdev, unsigned int cmd,
-			unsigned long arg)
-{
-	switch (cmd) {
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return igbvf_region_info(vdev, arg);
-	case VFIO_DEVICE_IOEVENTFD:
-		return igbvf_ioeventfd(vdev, arg);
-	default:
-		return vfio_pci_core_ioctl(vdev, cmd, arg);
-	}
-}
-
-static int igbvf_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
-{
-	if ((u64)vma->vm_pgoff << PAGE_SHIFT < IGBVF_TRAPPED)
-		return -EINVAL;
-	return vfio_pci_core_mmap(vdev, vma);
-}
-
-static int igbvf_init_dev(struct vfio_device *vdev)
-{
-	struct igbvf_device *vf = to_igbvf(vdev);
-	struct pci_dev *pdev = to_pci_dev(vdev->dev);
+	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
+	struct pci_dev *pdev = pci->core.pdev;
 	int vectors = pci_msix_vec_count(pdev);
-	int ret;
 
 	/* Migration relies on both; no 82576 VF is without. */
 	if (!pdev->is_virtfn || vectors < 0 ||
@@ -165,90 +184,104 @@ static int igbvf_init_dev(struct vfio_device *vdev)
 		.queues = IGBVF_QUEUES,
 		.vectors = vectors,
 	};
-	ret = vfio_mig_init(&vf->mig, vdev, &vf->core.memory_lock,
-			    &igbvf_migration);
-	return ret ?: vfio_pci_core_init_dev(vdev);
+	pci->mig.image = &vf->image;
+	pci->mig.incoming = &vf->incoming;
+	return 0;
 }
 
-static void igbvf_release_dev(struct vfio_device *vdev)
+/*
+ * Whoever was here is gone: moved, powered off, killed, or was never loaded
+ * completely.  A PF that is down knows of nobody, and does not answer.
+ */
+static void closing(struct vfio_migration *mig)
 {
-	vfio_mig_release(&to_igbvf(vdev)->mig);
-	vfio_pci_core_release_dev(vdev);
+	struct igbvf_device *vf = mig_to_igbvf(mig);
+
+	if (vf->pf_asked && !(igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_RSTI) &&
+	    !vfio_pci_mig_flr(&vf->pci))
+		igbvf_pf_forget(vf, vf->image.pf.filters ? &vf->image.pf :
+							   &vf->incoming.pf);
+	vf->pf_asked = false;
 }
 
-static const struct vfio_device_ops igbvf_ops = {
-	.name = DRIVER_NAME,
-	.init = igbvf_init_dev,
-	.release = igbvf_release_dev,
-	.open_device = igbvf_open_device,
-	.close_device = igbvf_close_device,
-	.ioctl = igbvf_ioctl,
-	.device_feature = vfio_pci_core_ioctl_feature,
-	.read = igbvf_region_read,
-	.write = igbvf_region_write,
-	.mmap = igbvf_mmap,
-	.request = vfio_pci_core_request,
-	.match = vfio_pci_core_match,
-	.bind_iommufd = vfio_iommufd_physical_bind,
-	.unbind_iommufd = vfio_iommufd_physical_unbind,
-	.attach_ioas = vfio_iommufd_physical_attach_ioas,
-	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+/* ---- Page 0 as the guest sees it ---- */
+
+/* The guest reads a register.  Of a VF that does not serve it the image answers. */
+static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
+{
+	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
+
+	if (offset == V2PMAILBOX)
+		return igbvf_mbx_guest_read(vf);
+	if (!vfio_mig_serves(&pci->mig) && offset >= VMBMEM &&
+	    offset < VMBMEM + sizeof(vf->image.mbx.mem))
+		return vf->image.mbx.mem[(offset - VMBMEM) / sizeof(u32)];
+	return igbvf_read(vf, offset);
+}
+
+static void page0_write(struct vfio_pci_migration *pci, u64 offset, u32 value)
+{
+	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
+
+	if (!vfio_mig_serves(&pci->mig))
+		return;
+	if (offset == VTCTRL && value & VTCTRL_RST) {
+		igbvf_mbx_reset(&pci->mig);
+		igbvf_queues_reset(vf);
+	}
+	if (offset == V2PMAILBOX)
+		igbvf_mbx_guest_write(vf, value);
+	else
+		igbvf_write(vf, offset, value);
+}
+
+/* Page 0 is never touched on the data path, and so not mapped. */
+static const struct vfio_pci_mig_trap page0 = {
+	.bar = VFIO_PCI_BAR0_REGION_INDEX,
+	.end = SZ_4K,
+	.read = page0_read,
+	.write = page0_write,
 };
 
-static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
-{
-	struct igbvf_device *vf;
-	int ret;
+static const struct vfio_pci_mig_counters statistics = {
+	.bar = VFIO_PCI_BAR0_REGION_INDEX,
+	.regs = (const u32[IGBVF_STATISTICS]) {
+		VFGPRC, VFGPTC, VFGORC, VFGOTC, VFMPRC,
+		VFGPRLBC, VFGPTLBC, VFGORLBC, VFGOTLBC,
+	},
+	.count = IGBVF_STATISTICS,
+	.shown = offsetof(struct igbvf_device, image.stats.count),
+	.ahead = offsetof(struct igbvf_device, stats_ahead),
+};
 
-	vf = vfio_alloc_device(igbvf_device, core.vdev, &pdev->dev, &igbvf_ops);
-	if (IS_ERR(vf))
-		return PTR_ERR(vf);
-	dev_set_drvdata(&pdev->dev, &vf->core);
-	ret = vfio_pci_core_register_device(&vf->core);
-	if (ret)
-		vfio_put_device(&vf->core.vdev);
-	return ret;
-}
-
-static void igbvf_remove(struct pci_dev *pdev)
-{
-	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
-
-	vfio_pci_core_unregister_device(core);
-	vfio_put_device(&core->vdev);
-}
-
-static struct igbvf_device *pdev_to_igbvf(struct pci_dev *pdev)
-{
-	return to_igbvf(&((struct vfio_pci_core_device *)
-			  dev_get_drvdata(&pdev->dev))->vdev);
-}
-
-static void igbvf_reset_prepare(struct pci_dev *pdev)
-{
-	vfio_mig_reset_prepare(&pdev_to_igbvf(pdev)->mig);
-}
-
-static void igbvf_reset_done(struct pci_dev *pdev)
-{
-	vfio_mig_reset_done(&pdev_to_igbvf(pdev)->mig);
-}
-
-static pci_ers_result_t igbvf_error_detected(struct pci_dev *pdev,
-					     pci_channel_state_t channel)
-{
-	/* A frozen link is reset, and the VF with it. */
-	if (channel == pci_channel_io_frozen) {
-		igbvf_reset_prepare(pdev);
-		igbvf_reset_done(pdev);
-	}
-	return vfio_pci_core_aer_err_detected(pdev, channel);
-}
-
-static const struct pci_error_handlers igbvf_err_handlers = {
-	.reset_prepare = igbvf_reset_prepare,
-	.reset_done = igbvf_reset_done,
-	.error_detected = igbvf_error_detected,
+static const struct vfio_pci_mig_driver igbvf_driver = {
+	.ops = VFIO_PCI_MIG_OPS("igbvf-vfio-pci"),
+	.mig = {
+		.owner = THIS_MODULE,
+		.flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
+			 VFIO_MIGRATION_PRE_COPY,
+		.arcs = arcs,
+		.nr_arcs = ARRAY_SIZE(arcs),
+		.format = IGBVF_STREAM_FORMAT,
+		.format_version = IGBVF_STREAM_VERSION,
+		.records = igbvf_records,
+		.nr_records = ARRAY_SIZE(igbvf_records),
+		.prepare = vfio_pci_mig_prepare,
+		.save = save,
+		.pending = vfio_mig_image_pending,
+		.load = load,
+		.load_end = agree_with_pf,
+		.data_size = vfio_mig_image_data_size,
+		.quiesce = vfio_pci_mig_quiesce,
+		.reset = igbvf_mbx_reset,
+		.close = closing,
+	},
+	.size = sizeof(struct igbvf_device),
+	.bars = BIT(VFIO_PCI_BAR0_REGION_INDEX),
+	.traps = &page0,
+	.nr_traps = 1,
+	.counters = &statistics,
+	.init = init,
 };
 
 static const struct pci_device_id igbvf_table[] = {
@@ -258,15 +291,7 @@ static const struct pci_device_id igbvf_table[] = {
 };
 MODULE_DEVICE_TABLE(pci, igbvf_table);
 
-static struct pci_driver igbvf_driver = {
-	.name = DRIVER_NAME,
-	.id_table = igbvf_table,
-	.probe = igbvf_probe,
-	.remove = igbvf_remove,
-	.err_handler = &igbvf_err_handlers,
-	.driver_managed_dma = true,
-};
-module_pci_driver(igbvf_driver);
+module_vfio_pci_mig_driver(igbvf_driver, "igbvf-vfio-pci", igbvf_table);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("VFIO with live migration for virtual functions of the Intel 82576");

@@ -3,8 +3,6 @@
  * The data path's registers: stopping queues and interrupts so that nothing
  * is lost, reading them into the image, and setting them up from it.  Knows
  * nothing of migration states or of the PF.
- *
- * All functions: memory_lock and state lock held.
  */
 #include <linux/bitfield.h>
 #include <linux/iopoll.h>
@@ -19,27 +17,19 @@
 #define ENABLE_US	20000
 #define POLL_US		10
 
-static u32 ring_reg(unsigned int ring, u32 offset)
-{
-	if (igbvf_ring_is_rx(ring))
-		return VTRXQ(ring) + offset;
-	return VTTXQ(ring - IGBVF_QUEUES) + offset;
-}
+static const u16 rings[IGBVF_RINGS] = {
+	VTRXQ(0), VTRXQ(1), VTTXQ(0), VTTXQ(1),
+};
 
 static u32 ring_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
 {
-	return igbvf_read(vf, ring_reg(ring, offset));
+	return igbvf_read(vf, rings[ring] + offset);
 }
 
 static void ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 		       u32 value)
 {
-	igbvf_write(vf, ring_reg(ring, offset), value);
-}
-
-static bool ring_works(const u32 *ring)
-{
-	return ring[RING_DCTL] & VTQ_DCTL_ENABLE && ring[RING_LEN];
+	igbvf_write(vf, rings[ring] + offset, value);
 }
 
 static bool ring_drained(struct igbvf_device *vf, unsigned int ring)
@@ -56,57 +46,38 @@ static int ring_disable(struct igbvf_device *vf, unsigned int ring, u32 dctl)
 				 POLL_US, ENABLE_US, false, vf, ring, VTQ_DCTL);
 }
 
-static void ring_save(struct igbvf_device *vf, unsigned int ring, u32 dctl)
-{
-	const struct igbvf_reg *regs = igbvf_ring_regs(ring);
-	u32 *to = vf->image.rings.reg[ring];
-	unsigned int i;
-
-	for (i = 0; i < RING_REGS; i++)
-		to[i] = regs[i].mask ?
-			ring_read(vf, ring, regs[i].offset) & regs[i].mask : 0;
-	to[RING_DCTL] = dctl;
-}
-
 static int ring_stop(struct igbvf_device *vf, unsigned int ring)
 {
-	u32 dctl = ring_read(vf, ring, VTQ_DCTL);
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
+	u32 dctl = ring_read(vf, ring, VTQ_DCTL) & regs[RING_DCTL].mask;
+	u32 *image = vf->image.rings.reg[ring];
 	bool drained;
 
-	dctl &= igbvf_ring_regs(ring)[RING_DCTL].mask;
 	if (dctl & VTQ_DCTL_ENABLE) {
-		if (!igbvf_ring_is_rx(ring))
+		if (ring >= IGBVF_QUEUES)	/* transmit */
 			read_poll_timeout(ring_drained, drained, drained,
 					  POLL_US, DRAIN_US, false, vf, ring);
 		if (ring_disable(vf, ring, dctl))
 			return -EIO;
 	}
-	ring_save(vf, ring, dctl);
+	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_REGS,
+			       image);
+	image[RING_DCTL] = dctl;
+	vf->tail_left[ring] = image[RING_TAIL];
 	return 0;
 }
 
-/**
- * igbvf_queues_stop - stop queues and read them and the interrupts
- * @vf: the VF
- *
- * Return: 0, or -EIO if a queue does not stop.
- */
+/* Stops the queues and reads them and the interrupts.  -EIO if one does not. */
 int igbvf_queues_stop(struct igbvf_device *vf)
 {
 	u32 *irq = vf->image.irq.reg;
 	unsigned int i;
-	int ret;
 
 	/* Transmit queues are last in the image, but take the longest. */
-	for (i = IGBVF_RINGS; i-- > 0; ) {
-		ret = ring_stop(vf, i);
-		if (ret)
-			return ret;
-		vf->tail_left[i] = vf->image.rings.reg[i][RING_TAIL];
-	}
-	for (i = 0; i < IRQ_REGS; i++)
-		irq[i] = igbvf_read(vf, igbvf_irq_regs[i].offset) &
-			 igbvf_irq_regs[i].mask;
+	for (i = IGBVF_RINGS; i-- > 0; )
+		if (ring_stop(vf, i))
+			return -EIO;
+	vfio_pci_mig_regs_read(igbvf_reg(vf, 0), igbvf_irq_regs, IRQ_REGS, irq);
 	/*
 	 * A vector is masked on its own while its interrupt is handled (EIAC),
 	 * and the mask does not tell that from one the guest has masked.
@@ -116,12 +87,10 @@ int igbvf_queues_stop(struct igbvf_device *vf)
 	return 0;
 }
 
-/**
- * igbvf_queues_park - leave nothing that the guest could set off
- * @vf: the VF, stopped
- *
- * Without a length a ring is empty, whatever is written to its enable bit and
- * its tail: nothing is fetched, and no received frame uses up descriptors.
+/*
+ * Leaves nothing that the guest could set off.  Without a length a ring is
+ * empty, whatever is written to its enable bit and its tail: nothing is
+ * fetched, and no received frame uses up descriptors.
  */
 void igbvf_queues_park(struct igbvf_device *vf)
 {
@@ -132,10 +101,7 @@ void igbvf_queues_park(struct igbvf_device *vf)
 		ring_write(vf, i, VTQ_LEN, 0);
 }
 
-/**
- * igbvf_queues_reset - the guest resets the VF, which disables all queues
- * @vf: the VF
- */
+/* The guest resets the VF, which disables all queues. */
 void igbvf_queues_reset(struct igbvf_device *vf)
 {
 	unsigned int i;
@@ -161,10 +127,7 @@ static void ring_doorbell(struct igbvf_device *vf, unsigned int ring)
 	vf->tail_left[ring] = tail;
 }
 
-/**
- * igbvf_queues_doorbells - take in doorbells rung while the VF did not run
- * @vf: the VF, stopped
- */
+/* Takes in doorbells that were rung while the VF did not run. */
 void igbvf_queues_doorbells(struct igbvf_device *vf)
 {
 	unsigned int i;
@@ -175,14 +138,12 @@ void igbvf_queues_doorbells(struct igbvf_device *vf)
 
 static int ring_load(struct igbvf_device *vf, unsigned int ring)
 {
-	const struct igbvf_reg *regs = igbvf_ring_regs(ring);
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
 	const u32 *from = vf->image.rings.reg[ring];
-	unsigned int i;
 
 	ring_write(vf, ring, VTQ_DCTL, from[RING_DCTL] & ~VTQ_DCTL_ENABLE);
-	for (i = RING_DCTL + 1; i < RING_TAIL; i++)
-		if (regs[i].mask)
-			ring_write(vf, ring, regs[i].offset, from[i]);
+	vfio_pci_mig_regs_write(igbvf_reg(vf, rings[ring]), regs + RING_BAL,
+				RING_TAIL - RING_BAL, from + RING_BAL);
 	/*
 	 * Empty until it is enabled.  With a tail from earlier use the device
 	 * would take descriptors that nobody has posted.
@@ -191,36 +152,31 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
 	vf->tail_left[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 
-	if (ring_works(from) &&
+	if (from[RING_DCTL] & VTQ_DCTL_ENABLE && from[RING_LEN] &&
 	    (ring_read(vf, ring, VTQ_HEAD) != from[RING_HEAD] ||
 	     vf->tail_left[ring] != from[RING_HEAD])) {
-		igbvf_err(vf, "queue register block %#x does not take head and tail %u: this device can't be migrated to\n",
-			  ring_reg(ring, 0), from[RING_HEAD]);
+		vfio_mig_err(&vf->pci.mig, "queue register block %#x does not take head and tail %u: this device can't be migrated to\n",
+			     rings[ring], from[RING_HEAD]);
 		return -EIO;
 	}
 	return 0;
 }
 
-/**
- * igbvf_queues_load - set up queues and interrupts, disabled, from the image
- * @vf: the VF, stopped
- *
- * Return: 0, or -EIO if the device does not take it.
+/*
+ * Sets up queues and interrupts, disabled, from the image.  -EIO if the device
+ * does not take it.
  */
 int igbvf_queues_load(struct igbvf_device *vf)
 {
 	unsigned int i;
-	int ret;
 
 	igbvf_write(vf, VTEIMC, VTEI_ALL);
 	igbvf_queues_doorbells(vf);
-	for (i = 0; i < IGBVF_RINGS; i++) {
-		ret = ring_load(vf, i);
-		if (ret)
-			return ret;
-	}
-	for (i = 0; i < IRQ_EIMS; i++)
-		igbvf_write(vf, igbvf_irq_regs[i].offset, vf->image.irq.reg[i]);
+	for (i = 0; i < IGBVF_RINGS; i++)
+		if (ring_load(vf, i))
+			return -EIO;
+	vfio_pci_mig_regs_write(igbvf_reg(vf, 0), igbvf_irq_regs, IRQ_EIMS,
+				vf->image.irq.reg);
 	return 0;
 }
 
@@ -232,14 +188,14 @@ static int ring_enable(struct igbvf_device *vf, unsigned int ring)
 	ring_write(vf, ring, VTQ_DCTL, image[RING_DCTL]);
 	if (read_poll_timeout(ring_read, dctl, dctl & VTQ_DCTL_ENABLE, POLL_US,
 			      ENABLE_US, false, vf, ring, VTQ_DCTL)) {
-		igbvf_err(vf, "queue register block %#x can't be enabled: reset the device\n",
-			  ring_reg(ring, 0));
+		vfio_mig_err(&vf->pci.mig, "queue register block %#x can't be enabled: reset the device\n",
+			     rings[ring]);
 		return -EIO;
 	}
 	head = ring_read(vf, ring, VTQ_HEAD);
 	if (image[RING_LEN] && head != image[RING_HEAD]) {
-		igbvf_err(vf, "queue register block %#x starts at %u instead of %u: this device can't be migrated to\n",
-			  ring_reg(ring, 0), head, image[RING_HEAD]);
+		vfio_mig_err(&vf->pci.mig, "queue register block %#x starts at %u instead of %u: this device can't be migrated to\n",
+			     rings[ring], head, image[RING_HEAD]);
 		return -EIO;
 	}
 	return 0;
@@ -261,34 +217,26 @@ static u32 mailbox_vector(const struct igbvf_device *vf)
 	return vector;
 }
 
-/**
- * igbvf_queues_run - let loaded queues and interrupts work
- * @vf: the VF, loaded, with bus mastering as the guest wants it
- * @mailbox: have the guest look at its mailbox, too
- *
- * Return: 0, or -EIO if the device does not start where it left off.
+/*
+ * Lets loaded queues and interrupts work, with bus mastering as the guest wants
+ * it, and has the guest look at its @mailbox, too.  -EIO if the device does not
+ * start where it left off.
  */
 int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 {
-	u32 vectors = VTEI_ALL;
 	unsigned int i;
-	int ret;
 
 	igbvf_write(vf, VTEIMS, vf->image.irq.reg[IRQ_EIMS]);
-	for (i = 0; i < IGBVF_RINGS; i++) {
-		if (!(vf->image.rings.reg[i][RING_DCTL] & VTQ_DCTL_ENABLE))
-			continue;
-		ret = ring_enable(vf, i);
-		if (ret)
-			return ret;
-	}
+	for (i = 0; i < IGBVF_RINGS; i++)
+		if (vf->image.rings.reg[i][RING_DCTL] & VTQ_DCTL_ENABLE &&
+		    ring_enable(vf, i))
+			return -EIO;
 	for (i = 0; i < IGBVF_RINGS; i++) {
 		ring_doorbell(vf, i);
 		ring_write(vf, i, VTQ_TAIL, vf->image.rings.reg[i][RING_TAIL]);
 	}
 	/* Causes that came up in the meantime are lost: have the guest look. */
-	if (!mailbox)
-		vectors &= ~mailbox_vector(vf);
-	igbvf_write(vf, VTEICS, vectors);
+	igbvf_write(vf, VTEICS,
+		    mailbox ? VTEI_ALL : VTEI_ALL & ~mailbox_vector(vf));
 	return 0;
 }

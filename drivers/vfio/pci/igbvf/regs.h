@@ -86,19 +86,19 @@
 #define VTQ_WBAH		0x3c
 #define VTQ_DESC_SIZE		16
 
-/* The first word of a mailbox message: what it is ... */
+/* The first word of a mailbox message */
 #define MBX_TYPE		GENMASK(15, 0)
 #define MBX_RESET		0x01	/* answered with the MAC */
-#define MBX_SET_MAC		0x02	/* info: 1, 2: unicast filters */
+#define MBX_SET_MAC		0x02	/* info: which address */
+#define MBX_MAC_OWN		0
+#define MBX_MAC_FILTER_CLEAR	1
+#define MBX_MAC_FILTER_ADD	2
 #define MBX_SET_MULTICAST	0x03	/* info: how many hashes */
 #define MBX_SET_VLAN		0x04	/* info: add it */
 #define MBX_SET_LPE		0x05
 #define MBX_SET_PROMISC		0x06	/* info: which */
 #define MBX_INFO		GENMASK(23, 16)
-/* ... and what the PF said to it */
-#define MBX_CTS			BIT(29)
-#define MBX_NACK		BIT(30)
-#define MBX_ACK			BIT(31)
+#define MBX_ACK			BIT(31)	/* the PF's yes to it */
 
 #define MBX_LPE_MASK		GENMASK(13, 0)	/* VMOLR.RLPML */
 #define MBX_LPE_DEFAULT		1522

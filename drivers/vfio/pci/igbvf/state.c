@@ -5,15 +5,12 @@
  * since some users of migration can't deal with a refusal at the end.
  */
 #include <linux/bitfield.h>
-#include <linux/errno.h>
-#include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
-#include <linux/string.h>
-#include <linux/unaligned.h>
 
-#include "state.h"
+#include "igbvf.h"
 
-const struct igbvf_reg igbvf_rx_regs[RING_REGS] = {
+/* What a kind of ring does not have is 0. */
+static const struct vfio_pci_mig_reg rx_regs[RING_REGS] = {
 	[RING_DCTL]	= { VTQ_DCTL,	VTQ_RXDCTL_MASK },
 	[RING_BAL]	= { VTQ_BAL,	VTQ_BAL_MASK },
 	[RING_BAH]	= { VTQ_BAH,	U32_MAX },
@@ -24,7 +21,7 @@ const struct igbvf_reg igbvf_rx_regs[RING_REGS] = {
 	[RING_TAIL]	= { VTQ_TAIL,	VTQ_INDEX_MASK },
 };
 
-const struct igbvf_reg igbvf_tx_regs[RING_REGS] = {
+static const struct vfio_pci_mig_reg tx_regs[RING_REGS] = {
 	[RING_DCTL]	= { VTQ_DCTL,	VTQ_TXDCTL_MASK },
 	[RING_BAL]	= { VTQ_BAL,	VTQ_BAL_MASK },
 	[RING_BAH]	= { VTQ_BAH,	U32_MAX },
@@ -36,7 +33,12 @@ const struct igbvf_reg igbvf_tx_regs[RING_REGS] = {
 	[RING_TAIL]	= { VTQ_TAIL,	VTQ_INDEX_MASK },
 };
 
-const struct igbvf_reg igbvf_irq_regs[IRQ_REGS] = {
+/* Offsets are relative to those of the ring. */
+const struct vfio_pci_mig_reg *const igbvf_ring_regs[IGBVF_RINGS] = {
+	rx_regs, rx_regs, tx_regs, tx_regs,
+};
+
+const struct vfio_pci_mig_reg igbvf_irq_regs[IRQ_REGS] = {
 	[IRQ_PSRTYPE]	= { VTPSRTYPE,	VTPSRTYPE_MASK },
 	[IRQ_EITR0]	= { VTEITR(0),	VTEITR_MASK },
 	[IRQ_EITR1]	= { VTEITR(1),	VTEITR_MASK },
@@ -50,10 +52,10 @@ const struct igbvf_reg igbvf_irq_regs[IRQ_REGS] = {
 
 /* The checks return what is wrong, or NULL. */
 
-static const char *check_identity(const struct igbvf_image *image,
-				  const struct igbvf_identity *self)
+static const char *check_identity(struct vfio_migration *mig, const void *part)
 {
-	const struct igbvf_identity *id = &image->identity;
+	const struct igbvf_identity *self = &mig_to_igbvf(mig)->self;
+	const struct igbvf_identity *id = part;
 
 	if (id->pci_id != self->pci_id || id->bar_size != self->bar_size)
 		return "it is of another kind of device";
@@ -62,26 +64,17 @@ static const char *check_identity(const struct igbvf_image *image,
 	return NULL;
 }
 
-static bool regs_fit(const u32 *value, const struct igbvf_reg *regs, int count)
+static const char *check_rings(struct vfio_migration *mig, const void *part)
 {
-	int i;
-
-	for (i = 0; i < count; i++)
-		if (value[i] & ~regs[i].mask)
-			return false;
-	return true;
-}
-
-static const char *check_rings(const struct igbvf_image *image,
-			       const struct igbvf_identity *self)
-{
+	const struct igbvf_rings *rings = part;
 	unsigned int i;
 
 	for (i = 0; i < IGBVF_RINGS; i++) {
-		const u32 *ring = image->rings.reg[i];
+		const u32 *ring = rings->reg[i];
 		u32 descs = ring[RING_LEN] / VTQ_DESC_SIZE;
 
-		if (!regs_fit(ring, igbvf_ring_regs(i), RING_REGS))
+		if (!vfio_pci_mig_regs_valid(igbvf_ring_regs[i], RING_REGS,
+					     ring))
 			return "a queue register has bits that no guest can set";
 		/* What a disabled queue says is of no consequence yet. */
 		if (!(ring[RING_DCTL] & VTQ_DCTL_ENABLE) || !descs)
@@ -92,42 +85,39 @@ static const char *check_rings(const struct igbvf_image *image,
 	return NULL;
 }
 
-static const char *check_irq(const struct igbvf_image *image,
-			     const struct igbvf_identity *self)
+static const char *check_irq(struct vfio_migration *mig, const void *part)
 {
-	u64 ivar = image->irq.reg[IRQ_IVAR0] |
-		   (u64)image->irq.reg[IRQ_IVAR_MISC] << 32;
+	const struct igbvf_interrupts *irq = part;
+	u64 ivar = irq->reg[IRQ_IVAR0] | (u64)irq->reg[IRQ_IVAR_MISC] << 32;
 
-	if (!regs_fit(image->irq.reg, igbvf_irq_regs, IRQ_REGS))
+	if (!vfio_pci_mig_regs_valid(igbvf_irq_regs, IRQ_REGS, irq->reg))
 		return "an interrupt register has bits that no guest can set";
 	for (; ivar; ivar >>= 8)
-		if (ivar & VTIVAR_VALID &&
-		    FIELD_GET(VTIVAR_VECTOR, ivar) >= self->vectors)
+		if (ivar & VTIVAR_VALID && FIELD_GET(VTIVAR_VECTOR, ivar) >=
+					   mig_to_igbvf(mig)->self.vectors)
 			return "a cause is mapped to a vector that is not there";
 	return NULL;
 }
 
-static const char *check_mbx(const struct igbvf_image *image,
-			     const struct igbvf_identity *self)
+static const char *check_mbx(struct vfio_migration *mig, const void *part)
 {
-	if (image->mbx.flags & ~(IGBVF_MBX_VFU | IGBVF_MBX_REQUEST) ||
-	    image->mbx.events & ~V2PMAILBOX_EVENTS)
+	const struct igbvf_mailbox *mbx = part;
+
+	if (mbx->flags & ~(IGBVF_MBX_VFU | IGBVF_MBX_REQUEST) ||
+	    mbx->events & ~V2PMAILBOX_EVENTS)
 		return "unknown bits in the mailbox";
 	return NULL;
 }
 
+/* An address in two words, first byte lowest: unicast, and not zero */
 static bool address_valid(const u32 words[2])
 {
-	u8 mac[ETH_ALEN];
-
-	igbvf_mac_from_words(mac, words);
-	return is_valid_ether_addr(mac) && !(words[1] >> 16);
+	return (words[0] || words[1]) && !(words[0] & 1) && !(words[1] >> 16);
 }
 
-static const char *check_pf(const struct igbvf_image *image,
-			    const struct igbvf_identity *self)
+static const char *check_pf(struct vfio_migration *mig, const void *part)
 {
-	const struct igbvf_pf *pf = &image->pf;
+	const struct igbvf_pf *pf = part;
 	u32 i;
 
 	if (pf->flags & ~(IGBVF_PF_CTS | IGBVF_PF_MAC))
@@ -147,121 +137,17 @@ static const char *check_pf(const struct igbvf_image *image,
 	return NULL;
 }
 
-static const char *check_stats(const struct igbvf_image *image,
-			       const struct igbvf_identity *self)
-{
-	return NULL;	/* any count is one */
-}
+#define RECORD(name, member, flags, check)				\
+	VFIO_MIG_IMAGE_RECORD(IGBVF_RECORD_##name, IGBVF_RECORD_VERSION, \
+			      flags, struct igbvf_image, member, check)
 
-#define RECORD(name, member, more)					\
-	[IGBVF_RECORD_##name - 1] = {					\
-		.type = IGBVF_RECORD_##name,				\
-		.version = IGBVF_RECORD_VERSION,			\
-		.flags = VFIO_MIG_TYPE_REQUIRED | (more),		\
-		.min_length = sizeof_field(struct igbvf_image, member),	\
-		.max_length = sizeof_field(struct igbvf_image, member),	\
-	}
+#define REPEATS	(VFIO_MIG_TYPE_EARLY | VFIO_MIG_TYPE_REPEATS)
 
-/* By type; each fits one block of the stream, and so comes in one piece */
-const struct vfio_mig_record_type igbvf_records[IGBVF_RECORDS] = {
-	RECORD(IDENTITY, identity, 0),
-	RECORD(PF, pf, VFIO_MIG_TYPE_REPEATS),
-	RECORD(RINGS, rings, 0),
-	RECORD(INTERRUPTS, irq, 0),
-	RECORD(MAILBOX, mbx, 0),
-	RECORD(STATISTICS, stats, 0),
+const struct vfio_mig_record_type igbvf_records[IGBVF_RECORD_STATISTICS] = {
+	RECORD(IDENTITY,	identity,	VFIO_MIG_TYPE_EARLY, check_identity),
+	RECORD(PF,		pf,		REPEATS,	check_pf),
+	RECORD(RINGS,		rings,		0,		check_rings),
+	RECORD(INTERRUPTS,	irq,		0,		check_irq),
+	RECORD(MAILBOX,		mbx,		0,		check_mbx),
+	RECORD(STATISTICS,	stats,		0,		NULL),
 };
-
-static const struct {
-	size_t offset;
-	const char *(*check)(const struct igbvf_image *image,
-			     const struct igbvf_identity *self);
-} parts[IGBVF_RECORDS] = {
-	{ offsetof(struct igbvf_image, identity), check_identity },
-	{ offsetof(struct igbvf_image, pf), check_pf },
-	{ offsetof(struct igbvf_image, rings), check_rings },
-	{ offsetof(struct igbvf_image, irq), check_irq },
-	{ offsetof(struct igbvf_image, mbx), check_mbx },
-	{ offsetof(struct igbvf_image, stats), check_stats },
-};
-
-/**
- * igbvf_stream_size - bytes of a stream, but for changes during PRE_COPY
- */
-unsigned long igbvf_stream_size(void)
-{
-	unsigned long size = sizeof(struct vfio_mig_stream_header) +
-			     vfio_mig_record_size(0);
-	unsigned int i;
-
-	for (i = 0; i < IGBVF_RECORDS; i++)
-		size += vfio_mig_record_size(igbvf_records[i].max_length);
-	return size;
-}
-
-/**
- * igbvf_image_check - can this state be loaded?
- * @image: the state
- * @self: the VF to load it into
- *
- * Return: what is wrong, or NULL.
- */
-const char *igbvf_image_check(const struct igbvf_image *image,
-			      const struct igbvf_identity *self)
-{
-	const char *why = NULL;
-	unsigned int i;
-
-	for (i = 0; i < IGBVF_RECORDS && !why; i++)
-		why = parts[i].check(image, self);
-	return why;
-}
-
-/**
- * igbvf_write_record - append a part of a state to a stream
- * @to: the stream
- * @image: the state
- * @type: which part
- *
- * Return: 0 or an error.
- */
-int igbvf_write_record(struct vfio_mig_writer *to,
-		       const struct igbvf_image *image,
-		       enum igbvf_record_type type)
-{
-	const u32 *word = (void *)image + parts[type - 1].offset;
-	size_t left = igbvf_records[type - 1].max_length;
-	__le32 raw;
-	int ret;
-
-	ret = vfio_mig_record_begin(to, type, IGBVF_RECORD_VERSION,
-				    VFIO_MIG_RECORD_MANDATORY, left);
-	for (; !ret && left; left -= sizeof(raw)) {
-		raw = cpu_to_le32(*word++);
-		ret = vfio_mig_record_data(to, &raw, sizeof(raw));
-	}
-	return ret;
-}
-
-/**
- * igbvf_read_record - take in a part of a state
- * @from: the record, all of it
- * @image: where to put it
- * @self: the VF that it is for
- * @why: what is wrong, if it is refused
- *
- * Return: 0 or -EINVAL.
- */
-int igbvf_read_record(const struct vfio_mig_payload *from,
-		      struct igbvf_image *image,
-		      const struct igbvf_identity *self, const char **why)
-{
-	unsigned int index = from->type - igbvf_records;
-	u32 *word = (void *)image + parts[index].offset;
-	size_t at;
-
-	for (at = 0; at < from->len; at += sizeof(*word))
-		*word++ = get_unaligned_le32(from->data + at);
-	*why = parts[index].check(image, self);
-	return *why ? -EINVAL : 0;
-}
