@@ -470,10 +470,10 @@ static void removal_begins(struct __test_metadata *_metadata,
 	writer_start(&self->writer, self->bed.pf_a, "sriov_numvfs", "0");
 	EXPECT_LE(1, eventfd_wait(self->request));
 	EXPECT_TRUE(writer_waits(&self->writer));
-	/* The distribution's modules say it in other words. */
+	/* After the eventfd; the distribution's modules use other words. */
 	EXPECT_TRUE(stock_modules() ||
-		    kmsg_said(self->bed.log, self->bed.bdf_a,
-			      "asked the user to release the device"));
+		    poll_until(kmsg_said(self->bed.log, self->bed.bdf_a,
+					 "asked the user to release the device")));
 }
 
 static void removal_ends(struct __test_metadata *_metadata,
