@@ -184,41 +184,49 @@ static const struct vfio_device_ops bulk_ops = {
 	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
 };
 
-static struct platform_device *pdev;
-static struct bulk *bulk;
+static int bulk_probe(struct platform_device *pdev)
+{
+	struct bulk *bulk;
+	int ret;
+
+	bulk = vfio_alloc_device(bulk, vdev, &pdev->dev, &bulk_ops);
+	if (IS_ERR(bulk))
+		return PTR_ERR(bulk);
+	platform_set_drvdata(pdev, bulk);
+	ret = vfio_register_emulated_iommu_dev(&bulk->vdev);
+	if (ret)
+		vfio_put_device(&bulk->vdev);
+	return ret;
+}
+
+static void bulk_remove(struct platform_device *pdev)
+{
+	struct bulk *bulk = platform_get_drvdata(pdev);
+
+	vfio_unregister_group_dev(&bulk->vdev);
+	vfio_put_device(&bulk->vdev);
+}
+
+static struct platform_driver bulk_driver = {
+	.remove = bulk_remove,
+	.driver.name = "vfio_bulk",
+};
+
+static struct platform_device *bulk_pdev;
 
 static int __init bulk_module_init(void)
 {
-	int ret;
-
 	if (!size || size % BLOCK || !step || step % BLOCK)
 		return -EINVAL;
-	pdev = platform_device_register_simple("vfio_bulk",
-					       PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(pdev))
-		return PTR_ERR(pdev);
-	bulk = vfio_alloc_device(bulk, vdev, &pdev->dev, &bulk_ops);
-	if (IS_ERR(bulk)) {
-		ret = PTR_ERR(bulk);
-		goto err_unregister_pdev;
-	}
-	ret = vfio_register_emulated_iommu_dev(&bulk->vdev);
-	if (ret)
-		goto err_put_device;
-	return 0;
-
-err_put_device:
-	vfio_put_device(&bulk->vdev);
-err_unregister_pdev:
-	platform_device_unregister(pdev);
-	return ret;
+	bulk_pdev = platform_create_bundle(&bulk_driver, bulk_probe,
+					   NULL, 0, NULL, 0);
+	return PTR_ERR_OR_ZERO(bulk_pdev);
 }
 
 static void __exit bulk_module_exit(void)
 {
-	vfio_unregister_group_dev(&bulk->vdev);
-	vfio_put_device(&bulk->vdev);
-	platform_device_unregister(pdev);
+	platform_device_unregister(bulk_pdev);
+	platform_driver_unregister(&bulk_driver);
 }
 
 module_init(bulk_module_init);

@@ -246,39 +246,48 @@ static const struct vfio_device_ops example_ops = {
 	.detach_ioas = vfio_iommufd_emulated_detach_ioas,
 };
 
-static struct platform_device *pdev;
-static struct example *example;
+static int example_probe(struct platform_device *pdev)
+{
+	struct example *ex;
+	int ret;
+
+	ex = vfio_alloc_device(example, vdev, &pdev->dev, &example_ops);
+	if (IS_ERR(ex))
+		return PTR_ERR(ex);
+	platform_set_drvdata(pdev, ex);
+	ret = vfio_register_emulated_iommu_dev(&ex->vdev);
+	if (ret)
+		vfio_put_device(&ex->vdev);
+	return ret;
+}
+
+static void example_remove(struct platform_device *pdev)
+{
+	struct example *ex = platform_get_drvdata(pdev);
+
+	vfio_unregister_group_dev(&ex->vdev);
+	vfio_put_device(&ex->vdev);
+}
+
+/* Whoever opens a VFIO device holds the module of its parent's driver. */
+static struct platform_driver example_driver = {
+	.remove = example_remove,
+	.driver.name = "vfio_example",
+};
+
+static struct platform_device *example_pdev;
 
 static int __init example_module_init(void)
 {
-	int ret;
-
-	pdev = platform_device_register_simple("vfio_example",
-					       PLATFORM_DEVID_NONE, NULL, 0);
-	if (IS_ERR(pdev))
-		return PTR_ERR(pdev);
-	example = vfio_alloc_device(example, vdev, &pdev->dev, &example_ops);
-	if (IS_ERR(example)) {
-		ret = PTR_ERR(example);
-		goto err_unregister_pdev;
-	}
-	ret = vfio_register_emulated_iommu_dev(&example->vdev);
-	if (ret)
-		goto err_put_device;
-	return 0;
-
-err_put_device:
-	vfio_put_device(&example->vdev);
-err_unregister_pdev:
-	platform_device_unregister(pdev);
-	return ret;
+	example_pdev = platform_create_bundle(&example_driver, example_probe,
+					      NULL, 0, NULL, 0);
+	return PTR_ERR_OR_ZERO(example_pdev);
 }
 
 static void __exit example_module_exit(void)
 {
-	vfio_unregister_group_dev(&example->vdev);
-	vfio_put_device(&example->vdev);
-	platform_device_unregister(pdev);
+	platform_device_unregister(example_pdev);
+	platform_driver_unregister(&example_driver);
 }
 
 module_init(example_module_init);
