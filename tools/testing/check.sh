@@ -40,8 +40,7 @@ run_all()
 {
 	run_lanes "build"
 	run_lanes "selftests-1" "selftests-2"
-	run_lanes "stock" "parts style overlay install tools abi"
-	run_lanes "assigned"
+	run_lanes "stock" "assigned parts style overlay install tools abi"
 	run_lanes "migration"
 }
 

@@ -61,14 +61,14 @@ export VFIO_TEST_MODULE=$module
 
 # Program and the share of the time that it takes; a third number holds where
 # VFIO_TEST_SCALE makes it much less.
-all="feature:5 fsm:9 mock_state:20 data_fd:26 migrate:43 precopy:30
-	fuzz:207:60 library:10 emulated:2 dma_logging:20 type1:3
-	type1_memory:8 type1_dma:6 type1_dirty:3 pci_config:19 pci_region:19
-	pci_mmap:20 pci_irq:32 pci_reset:35 pci_hot_reset:3 group:23 token:22
-	trace:5 debugfs:5 vfio_mig.sh:10 stress:60:20 killed:60 outage:100 faults:40
-	module:21"
-stock="feature:5 data_fd:26 migrate:43 precopy:30 fuzz:207 vfio_mig.sh:10
-	killed:60 outage:100"
+all="feature:7 fsm:14 mock_state:44 data_fd:38 migrate:63 precopy:16
+	fuzz:284:80 library:33 emulated:2 dma_logging:42 type1:4
+	type1_memory:10 type1_dma:7 type1_dirty:2 pci_config:21 pci_region:25
+	pci_mmap:29 pci_irq:21 pci_reset:33 pci_hot_reset:4 group:27 token:22
+	trace:2 debugfs:2 vfio_mig.sh:22 stress:63:20 killed:79 outage:122
+	faults:2:40 module:19"
+stock="feature:7 data_fd:38 migrate:63 precopy:16 fuzz:284:80 vfio_mig.sh:22
+	killed:79"
 
 # Prints part $1 (N/M) of the programs $2...: each, in their order, goes to the
 # part that has least to do, the long ones first.
