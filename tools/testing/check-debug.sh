@@ -118,14 +118,13 @@ stage_selftests_2()
 	selftests 2
 }
 
-# kmemleak makes each allocation several times slower: these go down all paths
-# on which memory is allocated, and with faults, most on which it is not.
+# kmemleak makes each allocation several times slower: these go down the paths
+# on which most memory is allocated, and with faults, on which it is not.
 stage_leaks()
 {
 	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
 		"$logs/leaks" -t 1200 \
-		feature data_fd precopy library emulated dma_logging type1 \
-		group faults
+		feature data_fd precopy emulated type1 faults
 }
 
 stage_migration()
