@@ -94,13 +94,12 @@ static int example_load_done(struct vfio_migration *mig)
 
 /* This device does nothing by itself, so there is nothing to be stopped. */
 static const struct vfio_mig_arc example_arcs[] = {
-	{ VFIO_DEVICE_STATE_RUNNING, VFIO_DEVICE_STATE_STOP },
-	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RUNNING },
-	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_STOP_COPY },
-	{ VFIO_DEVICE_STATE_STOP_COPY, VFIO_DEVICE_STATE_STOP },
-	{ VFIO_DEVICE_STATE_STOP, VFIO_DEVICE_STATE_RESUMING },
-	{ VFIO_DEVICE_STATE_RESUMING, VFIO_DEVICE_STATE_STOP,
-	  example_load_done },
+	VFIO_MIG_ARC(RUNNING, STOP),
+	VFIO_MIG_ARC(STOP, RUNNING),
+	VFIO_MIG_ARC(STOP, STOP_COPY),
+	VFIO_MIG_ARC(STOP_COPY, STOP),
+	VFIO_MIG_ARC(STOP, RESUMING),
+	VFIO_MIG_ARC(RESUMING, STOP, example_load_done),
 };
 
 static unsigned long example_data_size(struct vfio_migration *mig)
