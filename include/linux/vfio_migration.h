@@ -17,6 +17,7 @@
 #include <linux/dev_printk.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
+#include <linux/ratelimit.h>
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
@@ -303,6 +304,7 @@ struct vfio_migration {
 	/* private: */
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
+	struct ratelimit_state messages;
 	size_t image_size;
 	u8 exclusive;		/* bits: targets of VFIO_MIG_ARC_EXCLUSIVE */
 	/* Index of the arc in driver->arcs, plus 1 */
@@ -312,10 +314,18 @@ struct vfio_migration {
 /**
  * vfio_mig_err() - say what an operator can do something about
  * @_mig: migration
- * @...: as for dev_err(); limited in rate
+ * @...: as for dev_err()
+ *
+ * Limited in rate for each device by itself: what one VM does with its device
+ * must not hide what is said about another's.
  */
-#define vfio_mig_err(_mig, ...) \
-	dev_err_ratelimited((_mig)->vdev->dev, __VA_ARGS__)
+#define vfio_mig_err(_mig, ...)						\
+do {									\
+	struct vfio_migration *__mig = (_mig);				\
+									\
+	if (__ratelimit(&__mig->messages))				\
+		dev_err(__mig->vdev->dev, __VA_ARGS__);			\
+} while (0)
 
 int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 		  struct rw_semaphore *memory_lock,

@@ -444,6 +444,7 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	if (ret)
 		return ret;
 	mutex_init(&mig->lock);
+	ratelimit_default_init(&mig->messages);
 	vdev->mig_ops = &mig->ops;
 	return 0;
 }

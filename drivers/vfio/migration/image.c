@@ -97,9 +97,8 @@ static int check_image(struct vfio_migration *mig)
 			why = type->check(mig, mig->image + type->offset);
 		if (!why)
 			continue;
-		dev_err_ratelimited(mig->vdev->dev,
-				    "can't be saved in the state that its guest has left it in: %s\n",
-				    why);
+		vfio_mig_err(mig, "can't be saved in the state that its guest has left it in: %s\n",
+			     why);
 		return -EIO;
 	}
 	return 0;

@@ -231,9 +231,8 @@ int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
 	ret = vfio_mig_reader_push(reader, data, len);
 	if (ret) {
 		if (reader->why)
-			dev_err_ratelimited(mig->vdev->dev,
-					    "the state to be loaded is refused: %s\n",
-					    reader->why);
+			vfio_mig_err(mig, "the state to be loaded is refused: %s\n",
+				     reader->why);
 		return ret;
 	}
 	session->loaded += len;
@@ -266,8 +265,7 @@ int vfio_mig_session_check(struct vfio_mig_session *session)
 		return session->reader.error;
 	if (session->complete)
 		return 0;
-	dev_err_ratelimited(mig->vdev->dev,
-			    "the state to be loaded is cut short: see why the source has not sent all of it\n");
+	vfio_mig_err(mig, "the state to be loaded is cut short: see why the source has not sent all of it\n");
 	return -EINVAL;
 }
 

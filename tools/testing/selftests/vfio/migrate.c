@@ -11,6 +11,7 @@
 #include "test.h"
 #include "device.h"
 #include "iommu.h"
+#include "kmsg.h"
 #include "migration.h"
 #include "move.h"
 #include "nic.h"
@@ -670,6 +671,23 @@ TEST_F(migrate, pf_reset_while_stopped)
 	move(nic, &self->a, &self->b);
 	vdev_close(&self->a);
 	nic_ping_pong(nic, &self->peer_a);
+}
+
+/* Messages are limited in rate, but one VM can't silence another's device. */
+TEST_F(migrate, each_device_has_its_messages)
+{
+	int log = kmsg_open(), a, b;
+	unsigned int i;
+
+	a = must(mig_session(self->a.fd, RESUMING));
+	b = must(mig_session(self->b.fd, RESUMING));
+	for (i = 0; i < 100; i++)
+		EXPECT_EQ(-EINVAL, mig_set(self->a.fd, RUNNING, NULL));
+	EXPECT_EQ(-EINVAL, mig_set(self->b.fd, RUNNING, NULL));
+	EXPECT_TRUE(kmsg_said(log, self->b.bdf, "is cut short"));
+	sys_close(a);
+	sys_close(b);
+	sys_close(log);
 }
 
 TEST_F(migrate, times_are_reported)
