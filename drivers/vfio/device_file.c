@@ -59,7 +59,7 @@ static int vfio_device_fops_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static long vfio_device_reset(struct vfio_device *device, unsigned long arg)
+static noinline long vfio_device_reset(struct vfio_device *device, unsigned long arg)
 {
 	ktime_t start = ktime_get();
 	long ret;
@@ -72,8 +72,9 @@ static long vfio_device_reset(struct vfio_device *device, unsigned long arg)
 	return ret;
 }
 
-static long vfio_device_ioctl(struct vfio_device *device, unsigned int cmd,
-			      unsigned long arg)
+static __always_inline long vfio_device_ioctl(struct vfio_device *device,
+					      unsigned int cmd,
+					      unsigned long arg)
 {
 	if (cmd == VFIO_DEVICE_FEATURE)
 		return vfio_ioctl_device_feature(device, (void __user *)arg);
@@ -88,33 +89,35 @@ static long vfio_device_ioctl(struct vfio_device *device, unsigned int cmd,
  * The device is awake during an ioctl, also one that the user himself put to
  * sleep (VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY).
  */
+static noinline long vfio_device_ioctl_awake(struct vfio_device *device,
+					     unsigned int cmd,
+					     unsigned long arg)
+{
+	long ret;
+
+	ret = pm_runtime_resume_and_get(device->dev);
+	if (ret) {
+		dev_err_ratelimited(device->dev,
+				    "vfio: does not wake up (%ld); remove and rescan it, or reset it\n",
+				    ret);
+		return -EIO;
+	}
+	ret = vfio_device_ioctl(device, cmd, arg);
+	pm_runtime_put(device->dev);
+	return ret;
+}
+
 static long vfio_device_fops_ioctl(struct file *file, unsigned int cmd,
 				   unsigned long arg)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *device = df->device;
-	bool managed;
-	long ret;
 
 	if (!vfio_device_file_granted(df))
 		return -EINVAL;
-
-	managed = pm_runtime_enabled(device->dev);
-	if (managed) {
-		ret = pm_runtime_resume_and_get(device->dev);
-		if (ret) {
-			dev_err_ratelimited(device->dev,
-					    "vfio: does not wake up (%ld); remove and rescan it, or reset it\n",
-					    ret);
-			return -EIO;
-		}
-	}
-
-	ret = vfio_device_ioctl(device, cmd, arg);
-
-	if (managed)
-		pm_runtime_put(device->dev);
-	return ret;
+	if (pm_runtime_enabled(device->dev))
+		return vfio_device_ioctl_awake(device, cmd, arg);
+	return vfio_device_ioctl(device, cmd, arg);
 }
 
 static ssize_t vfio_device_fops_read(struct file *file, char __user *buf,

@@ -15,7 +15,6 @@
 
 #include <trace/events/vfio.h>
 
-#include "mig_fsm.h"
 #include "vfio.h"
 
 #define MIG_FLAG_SETS	(2 * VFIO_MIGRATION_PRE_COPY)
@@ -26,10 +25,17 @@
  */
 static u8 mig_next_hop[MIG_FLAG_SETS][VFIO_MIG_STATES][VFIO_MIG_STATES]
 	__ro_after_init;
+/* Bits: the states of the data session that a state belongs to; or none */
+static u8 mig_session[VFIO_MIG_STATES] __ro_after_init;
 
 void __init vfio_migration_init(void)
 {
 	unsigned int flags, from, to;
+
+	for (from = 0; from < VFIO_MIG_STATES; from++)
+		for (to = 0; to < VFIO_MIG_STATES; to++)
+			if (vfio_mig_fsm_same_session(from, to))
+				mig_session[from] |= BIT(to);
 
 	for (flags = 0; flags < MIG_FLAG_SETS; flags++) {
 		if (!vfio_mig_fsm_flags_legal(flags))
@@ -139,70 +145,65 @@ int vfio_migration_get_data_size(struct vfio_device *device,
 	return 0;
 }
 
-/* Is the device in the data session that @to belongs to? */
-static bool vfio_migration_in_session(struct vfio_device *device,
-				      unsigned int to)
+/* From RUNNING there is a way to every state that the device offers. */
+static bool vfio_migration_offers(struct vfio_device *device, u32 to)
+{
+	unsigned int flags = device->migration_flags;
+
+	return flags < MIG_FLAG_SETS &&
+	       mig_next_hop[flags][VFIO_DEVICE_STATE_RUNNING][to] !=
+	       VFIO_DEVICE_STATE_ERROR;
+}
+
+/* Is the device in one of these states? */
+static bool vfio_migration_in(struct vfio_device *device, unsigned int states)
 {
 	enum vfio_device_mig_state state;
 
 	return !device->mig_ops->migration_get_state(device, &state) &&
-	       vfio_mig_fsm_same_session(state, to);
+	       states & BIT(state);
 }
 
 /*
- * A number for the file that a transition may bring is reserved before, so
- * that a user who can't have one keeps his state.  If none can be had, what
- * will not bring a file is done all the same.
- */
-static int vfio_migration_reserve_fd(struct vfio_device *device,
-				     unsigned int to,
-				     struct vfio_feature_fd *new)
-{
-	if (!vfio_mig_fsm_in_session(to))
-		return 0;
-
-	new->fd = get_unused_fd_flags(O_CLOEXEC);
-	if (new->fd >= 0 || vfio_migration_in_session(device, to))
-		return 0;
-	return new->fd;
-}
-
-/*
- * Has the driver go to @to, with a file reserved in @new if there could be
- * one.
+ * Has the driver go to @to, with what it brings in @new.
+ *
+ * A number for the file of a new session is reserved before, so that a user
+ * who can't have one keeps his state.
  *
  * Setting the state that the device is in already is left to the driver's
  * walk, which has nothing to do then: only the driver can say so under its
  * state lock.
  */
-static int vfio_migration_go(struct vfio_device *device, u32 to,
-			     struct vfio_feature_fd *new)
+static __always_inline int vfio_migration_go(struct vfio_device *device, u32 to,
+					     struct vfio_feature_fd *new)
 {
+	unsigned int session = mig_session[to];
 	struct file *file;
-	int ret;
 
-	ret = vfio_migration_reserve_fd(device, to, new);
-	if (ret)
-		return ret;
-
+	if (session && !vfio_migration_in(device, session)) {
+		new->fd = get_unused_fd_flags(O_CLOEXEC);
+		if (new->fd < 0)
+			return new->fd;
+	}
 	file = device->mig_ops->migration_set_state(device, to);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	if (!file)
 		return 0;
 
-	/* The device left the session that it was in above. */
+	/* Another thread had the device leave the session seen above. */
+	if (new->fd < 0)
+		new->fd = get_unused_fd_flags(O_CLOEXEC);
 	if (new->fd < 0) {
-		ret = new->fd;
 		fput(file);
-		return ret;
+		return new->fd;
 	}
 	new->file = file;
 	return 0;
 }
 
-static int vfio_migration_go_traced(struct vfio_device *device, u32 to,
-				    struct vfio_feature_fd *new)
+static noinline int vfio_migration_go_traced(struct vfio_device *device, u32 to,
+					     struct vfio_feature_fd *new)
 {
 	enum vfio_device_mig_state from;
 	ktime_t start = ktime_get();
@@ -225,18 +226,18 @@ int vfio_migration_set_state(struct vfio_device *device,
 	u32 to = data->mig_state.device_state;
 	int ret;
 
-	if (to == VFIO_DEVICE_STATE_ERROR ||
-	    !vfio_mig_fsm_has_state(device->migration_flags, to))
+	if (to >= VFIO_MIG_STATES)
 		return -EINVAL;
 	to = array_index_nospec(to, VFIO_MIG_STATES);
+	if (!vfio_migration_offers(device, to))
+		return -EINVAL;
 
 	if (trace_vfio_mig_set_state_enabled())
 		ret = vfio_migration_go_traced(device, to, new);
 	else
 		ret = vfio_migration_go(device, to, new);
 	vfio_debugfs_set_state(device, to, ret);
-
-	if (!ret && new->file) {
+	if (new->file) {
 		data->mig_state.data_fd = new->fd;
 		vfio_debugfs_data_fd(device);
 	}

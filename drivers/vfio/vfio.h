@@ -50,8 +50,7 @@
  * held: the buffer may be a mapping of the device itself, and its fault takes
  * memory_lock.
  *
- * Spinlocks kvm_ref_lock (group.c) and virqfd_lock (virqfd.c), and the counts'
- * (debugfs.c) are leaves.
+ * Spinlocks kvm_ref_lock (group.c) and virqfd_lock (virqfd.c) are leaves.
  */
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
@@ -66,10 +65,10 @@
 #include <linux/vfio.h>
 
 #include "iommu_driver.h"
+#include "mig_fsm.h"
 
 struct class;
 struct vfio_container;
-struct vfio_debugfs;
 
 /* main.c */
 
@@ -98,31 +97,50 @@ struct vfio_dma_logging {
 };
 
 /**
- * struct vfio_data_count - what went through the data fds of a device since it
- *	was opened; for debugfs
- * @fds: how many there were
- * @read: bytes of saved state
- * @written: bytes of state to be loaded
+ * struct vfio_counts - what is counted of a device; for debugfs
+ * @begun: from registration on: how often it set out on an arc, by where that
+ *	begins and ends.  Under the driver's state lock
+ * @failed: how often the arc failed
+ * @arc: the last arc of the SET_STATE that is under way: an index of @begun,
+ *	as one; 0, which is none, when that has succeeded.  Another SET_STATE at
+ *	the same time can change it, so a failure may be counted of the wrong
+ *	arc, or of none
+ * @set_state: how often SET_STATE was called, and passed the first checks
+ * @refused: how often it failed
+ * @resets: how often VFIO_DEVICE_RESET succeeded
+ * @error: of the last SET_STATE that failed
+ * @wanted: the state that this one asked for
+ * @data_fds: since the device was opened last: how many data fds there were
+ * @data_read: bytes of saved state
+ * @data_written: bytes of state to be loaded
  */
-struct vfio_data_count {
-	atomic64_t fds;
-	atomic64_t read;
-	atomic64_t written;
+struct vfio_counts {
+#if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && IS_ENABLED(CONFIG_DEBUG_FS)
+	u64 begun[VFIO_MIG_STATES * VFIO_MIG_STATES];
+	atomic64_t failed[VFIO_MIG_STATES * VFIO_MIG_STATES];
+	unsigned int arc;
+	atomic64_t set_state;
+	atomic64_t refused;
+	atomic64_t resets;
+	int error;
+	unsigned int wanted;
+	atomic64_t data_fds;
+	atomic64_t data_read;
+	atomic64_t data_written;
+#endif
 };
 
 /**
  * struct vfio_device_private - what only the core sees of a device
  * @logging: its DMA logging
- * @data: counts of its data fds
- * @debugfs: what else is counted of it, while it is registered; or NULL
+ * @counts: what has happened to it
  * @device: what drivers see; the driver's structure goes on behind it
  *
  * struct vfio_device has Linux's layout, so what is ours lies in front of it.
  */
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
-	struct vfio_data_count data;
-	struct vfio_debugfs *debugfs;
+	struct vfio_counts counts;
 	struct vfio_device device ____cacheline_aligned;
 };
 
@@ -178,8 +196,8 @@ struct file *vfio_device_file_create(struct vfio_device_file *df);
 struct vfio_device *vfio_device_from_file(struct file *file);
 
 /* feature.c */
-int vfio_ioctl_device_feature(struct vfio_device *device,
-			      struct vfio_device_feature __user *arg);
+long vfio_ioctl_device_feature(struct vfio_device *device,
+			       struct vfio_device_feature __user *arg);
 
 /**
  * struct vfio_feature_log_start - payload of DMA_LOGGING_START
@@ -207,7 +225,7 @@ union vfio_feature_data {
 /**
  * struct vfio_feature_fd - a file that a feature hands to the user
  * @fd: reserved number, or negative
- * @file: what is to be installed there, or NULL
+ * @file: what is to be installed there, or NULL; needs @fd
  *
  * Filled in by the feature, installed by feature.c once the user has the
  * number, and else released by it.
@@ -242,17 +260,42 @@ void vfio_debugfs_cleanup(void);
 void vfio_debugfs_add(struct vfio_device *device);
 void vfio_debugfs_remove(struct vfio_device *device);
 
-/*
- * For the counts: the device has been opened; current sets out on an arc, ends
- * a SET_STATE, has reset; a data fd is given to the user.
- */
+/* The device has been opened, has been reset, SET_STATE has failed. */
 void vfio_debugfs_open(struct vfio_device *device);
-void vfio_debugfs_arc(struct vfio_device *device, unsigned int from,
-		      unsigned int to);
-void vfio_debugfs_set_state(struct vfio_device *device, unsigned int to,
-			    int result);
 void vfio_debugfs_reset(struct vfio_device *device);
-void vfio_debugfs_data_fd(struct vfio_device *device);
+void vfio_debugfs_failed(struct vfio_device *device, unsigned int to,
+			 int error);
+
+/*
+ * A walk is short, so counting it is: the driver is told the next arc, and
+ * SET_STATE is at its end.
+ */
+static inline void vfio_debugfs_arc(struct vfio_device *device,
+				    unsigned int from, unsigned int to)
+{
+	struct vfio_counts *counts = &vfio_device_private(device)->counts;
+	unsigned int arc = from * VFIO_MIG_STATES + to;
+
+	WRITE_ONCE(counts->arc, arc);
+	counts->begun[arc]++;
+}
+
+static inline void vfio_debugfs_set_state(struct vfio_device *device,
+					  unsigned int to, int result)
+{
+	struct vfio_counts *counts = &vfio_device_private(device)->counts;
+
+	atomic64_inc(&counts->set_state);
+	if (unlikely(result))
+		vfio_debugfs_failed(device, to, result);
+	else
+		WRITE_ONCE(counts->arc, 0);
+}
+
+static inline void vfio_debugfs_data_fd(struct vfio_device *device)
+{
+	atomic64_inc(&vfio_device_private(device)->counts.data_fds);
+}
 #else
 static inline void vfio_debugfs_init(void)
 {
