@@ -210,7 +210,9 @@ echo "log /run/vm/log" >"$run/shares"
 [ -z "$coldplug" ] || : >"$run/coldplug"
 [ -z "$leaks" ] || : >"$run/leaks"
 printf '%q ' "$@" >"$run/command"
+# In the VM, /vmlinuz may be that of --kernel.
 cp "$nested" "$run/nested.initramfs"
+cp "$(realpath "$root/vmlinuz")" "$run/nested.vmlinuz"
 for ((i = 1; i <= nvmes; i++)); do
 	truncate -s 64M "$run/disk$i"
 done

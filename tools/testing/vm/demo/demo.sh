@@ -19,7 +19,7 @@ usage()
 	  --check          TAP output, no picture
 	  --modules DIR    modules to use (default: builds them, make modules)
 	  --kernel DIR     the hosts run this kernel, with the modules in it
-	                   (debug-kernel.sh makes one), and look for leaks
+	                   (debug-kernel.sh makes one)
 	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
 	                   an emulated card instead, what the bed alone costs
 	  --moves N        how often the VM moves (default 2: there and back)
@@ -145,8 +145,9 @@ if [ -z "$modules$kernel" ]; then
 	modules=$top/build/modules
 fi
 if [ -n "$kernel" ]; then
-	system=(--kernel "$kernel" --append panic_on_warn=1 --leaks
-		--memory 1536)
+	# kmemleak has each allocation, of which KVM does many, take longer yet.
+	system=(--kernel "$kernel" --append panic_on_warn=1
+		--append kmemleak=off --memory 1536)
 else
 	"$vm/layer.sh" "$out/layer" "$modules" || fail
 	system=(--layer "$out/layer" --memory 1024)

@@ -41,7 +41,8 @@ setup()
 	local driver=$1 mac=$2 lan=$3 host=$4 nic vf
 
 	# Into the page cache: the VM is started by both hosts at once.
-	cat "$(command -v qemu-system-x86_64)" /vmlinuz >/dev/null &
+	cat "$(command -v qemu-system-x86_64)" /run/vm/ctl/nested.vmlinuz \
+		>/dev/null &
 
 	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
