@@ -18,11 +18,12 @@ usage()
 	  kunit      the KUnit suites on it
 	  selftests  the kselftests on it, in two VMs (selftests-1 and
 	             selftests-2 are the halves)
-	  leaks      some of them again, looking for leaked memory at the end
-	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
-	             and built in, without a warning
 	  migration  a VM with a VF goes from one host to another and back; the
 	             hosts run the debug kernel
+	  leaks      some of the selftests again, looking for leaked memory at the
+	             end
+	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
+	             and built in, without a warning
 	Logs are kept in build/check-debug/, the kernel's source and objects in
 	\$VFIO_CACHE.  Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often
 	as in check.sh (default 10).  Needs root.
@@ -34,14 +35,14 @@ src=$PWD
 logs=$src/build/check-debug
 vm=$src/tools/testing/vm
 kernel=$src/build/debug-kernel
-stages="kernel kunit selftests-1 selftests-2 leaks in-tree migration"
+stages="kernel kunit selftests-1 selftests-2 migration leaks in-tree"
 # A VM with one CPU's worth of emulation keeps one core busy.
 run_all()
 {
 	run_lanes "kernel"
 	run_lanes "kunit selftests-1" "selftests-2"
-	run_lanes "leaks" "in-tree"
 	run_lanes "migration"
+	run_lanes "leaks" "in-tree"
 }
 
 case ${1-} in
@@ -118,6 +119,11 @@ stage_selftests_2()
 	selftests 2
 }
 
+stage_migration()
+{
+	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
+}
+
 # kmemleak makes each allocation several times slower: these go down the paths
 # on which most memory is allocated, and with faults, on which it is not.
 stage_leaks()
@@ -125,11 +131,6 @@ stage_leaks()
 	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
 		"$logs/leaks" -t 1200 \
 		feature data_fd precopy emulated type1 faults
-}
-
-stage_migration()
-{
-	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
 }
 
 run_chosen "$@"
