@@ -68,8 +68,9 @@ hash=$(
 	{
 		chroot "$VFIO_ROOT" dpkg-query -f '${Version}\n' -W \
 			linux-source-6.12 gcc
-		# What is ours is built anew in any case.
-		grep -v VFIO "$fragment"
+		# What is ours is built anew in any case.  "# CONFIG_" is no
+		# comment.
+		grep -v -e VFIO -e '^# [^C]' -e '^$' "$fragment"
 	} | sha256sum | cut -c1-12
 )
 kernel=$cache/kernel-$hash
