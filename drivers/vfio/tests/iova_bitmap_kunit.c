@@ -313,21 +313,29 @@ static int draw(struct iova_bitmap *bitmap, unsigned long iova, size_t length,
 	return 0;
 }
 
-static void bits_are_those_of_the_model(struct kunit *test)
+static void draw_and_check(struct kunit *test, struct bits *bits,
+			   unsigned int seed, iova_bitmap_fn_t fn)
 {
-	struct bits bits = { .c = test->param_value };
 	struct iova_bitmap *bitmap;
 
-	canvas_init(test, &bits.canvas, 2 * PAGE_SIZE, 1);
-	bitmap = iova_bitmap_alloc(bits.c->iova, bits.c->length,
-				   bits.c->page_size,
-				   (u64 __user *)(bits.canvas.user +
-						  bits.c->offset));
+	bits->c = test->param_value;
+	canvas_init(test, &bits->canvas, 2 * PAGE_SIZE, seed);
+	bitmap = iova_bitmap_alloc(bits->c->iova, bits->c->length,
+				   bits->c->page_size,
+				   (u64 __user *)(bits->canvas.user +
+						  bits->c->offset));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
-	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &bits, draw), 0);
+	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, bits, fn), 0);
 	iova_bitmap_free(bitmap);
+	canvas_check(test, &bits->canvas);
+}
+
+static void bits_are_those_of_the_model(struct kunit *test)
+{
+	struct bits bits = {};
+
+	draw_and_check(test, &bits, 1, draw);
 	KUNIT_EXPECT_EQ(test, bits.calls, 1);
-	canvas_check(test, &bits.canvas);
 }
 
 static int draw_all(struct iova_bitmap *bitmap, unsigned long iova,
@@ -342,18 +350,9 @@ static int draw_all(struct iova_bitmap *bitmap, unsigned long iova,
 /* Whole words and single bits: none is left out, none is set beside. */
 static void all_bits_of_the_model(struct kunit *test)
 {
-	struct bits bits = { .c = test->param_value };
-	struct iova_bitmap *bitmap;
+	struct bits bits = {};
 
-	canvas_init(test, &bits.canvas, 2 * PAGE_SIZE, 2);
-	bitmap = iova_bitmap_alloc(bits.c->iova, bits.c->length,
-				   bits.c->page_size,
-				   (u64 __user *)(bits.canvas.user +
-						  bits.c->offset));
-	KUNIT_ASSERT_FALSE(test, IS_ERR(bitmap));
-	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &bits, draw_all), 0);
-	iova_bitmap_free(bitmap);
-	canvas_check(test, &bits.canvas);
+	draw_and_check(test, &bits, 2, draw_all);
 }
 
 /* ---- Beyond the part, and errors ---- */
