@@ -21,11 +21,6 @@
 
 static struct dentry *debugfs_root;
 
-static struct vfio_counts *vfio_counts(struct vfio_device *device)
-{
-	return &vfio_device_private(device)->counts;
-}
-
 void vfio_debugfs_failed(struct vfio_device *device, unsigned int to,
 			 int error)
 {

@@ -150,6 +150,11 @@ vfio_device_private(struct vfio_device *device)
 	return container_of(device, struct vfio_device_private, device);
 }
 
+static inline struct vfio_counts *vfio_counts(struct vfio_device *device)
+{
+	return &vfio_device_private(device)->counts;
+}
+
 /*
  * While a registration reference is held, the device stays registered and
  * vfio_unregister_group_dev() waits.  Fails if it is on its way out.
@@ -273,7 +278,7 @@ void vfio_debugfs_failed(struct vfio_device *device, unsigned int to,
 static inline void vfio_debugfs_arc(struct vfio_device *device,
 				    unsigned int from, unsigned int to)
 {
-	struct vfio_counts *counts = &vfio_device_private(device)->counts;
+	struct vfio_counts *counts = vfio_counts(device);
 	unsigned int arc = from * VFIO_MIG_STATES + to;
 
 	WRITE_ONCE(counts->arc, arc);
@@ -283,7 +288,7 @@ static inline void vfio_debugfs_arc(struct vfio_device *device,
 static inline void vfio_debugfs_set_state(struct vfio_device *device,
 					  unsigned int to, int result)
 {
-	struct vfio_counts *counts = &vfio_device_private(device)->counts;
+	struct vfio_counts *counts = vfio_counts(device);
 
 	atomic64_inc(&counts->set_state);
 	if (unlikely(result))
@@ -294,7 +299,7 @@ static inline void vfio_debugfs_set_state(struct vfio_device *device,
 
 static inline void vfio_debugfs_data_fd(struct vfio_device *device)
 {
-	atomic64_inc(&vfio_device_private(device)->counts.data_fds);
+	atomic64_inc(&vfio_counts(device)->data_fds);
 }
 #else
 static inline void vfio_debugfs_init(void)
