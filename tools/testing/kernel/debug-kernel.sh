@@ -227,8 +227,9 @@ cp -p "$kernel/arch/x86/boot/bzImage" "$out/vmlinuz"
 ln -s "$kernel" "$out/tree"
 make_test_modules
 if [ -n "$gcov" ]; then
+	mkdir "$out/gcov"
 	(cd "$kernel" && find drivers/vfio \( -name '*.gcno' -o -name '*.[ch]' \) \
-		! -name '*.mod.*' | cpio --quiet -pdm "$out/gcov")
+		! -name '*.mod.*' -exec cp -p --parents -t "$out/gcov" {} +)
 fi
 touch "$kernel"
 say "ready: $(ls "$out/usr/lib/modules")"
