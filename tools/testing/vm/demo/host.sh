@@ -169,6 +169,7 @@ wait-end) wait_end "$2" ;;
 end)
 	"$here/qmp" $run/qmp-"$2" quit >/dev/null
 	wait_end "$2"
+	rm $run/ended-"$2"
 	"$here/held" >>$out/held
 	;;
 wait)
