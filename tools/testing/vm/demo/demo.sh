@@ -174,11 +174,13 @@ boot()
 	pids+=($!)
 }
 
+# A signal ends the wait, but would have to wait for a command.
 on()
 {
 	local name=$1
 	shift
-	"$vm/on.sh" "$out/$name" "$@"
+	"$vm/on.sh" "$out/$name" "$@" &
+	wait $!
 }
 
 tools=/run/vm/tools/demo
