@@ -98,7 +98,7 @@ stage_kunit()
 		vfio_iova_ranges vfio_iova_bitmap vfio_dma_logging \
 		vfio_type1_ranges vfio_type1_mappings \
 		vfio_type1_dirty vfio_type1_runs vfio_pci_config_perm \
-		vfio_pci_config_rw vfio_mig_record vfio_mig_image \
+		vfio_pci_config_rw vfio_pci_region vfio_mig_record vfio_mig_image \
 		vfio_pci_mig_traps <"$logs/kunit/results"
 }
 
