@@ -85,12 +85,8 @@ stage_kunit()
 {
 	rm -rf "$logs/kunit"
 	mkdir -p "$logs/kunit"
-	"$vm/vm.sh" --kernel "$kernel" --log "$logs/kunit" --timeout 300 \
-		--append 'kunit.enable=1 panic_on_warn=1' --leaks -- bash -c '
-			modprobe -a vfio_iommu_type1 vfio-pci igbvf-vfio-pci &&
-			cat /sys/kernel/debug/kunit/vfio*/results &&
-			modprobe -r igbvf-vfio-pci vfio-pci vfio_iommu_type1
-		' >"$logs/kunit/results" || {
+	tools/testing/kernel/kunit.sh "$kernel" "$logs/kunit" --leaks \
+		>"$logs/kunit/results" || {
 		cat "$logs/kunit/results"
 		not_ok "the VM with the KUnit suites ended with status $?"
 	}

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Which lines of drivers/vfio all tests together run: the selftests and the
-# migration on the debug kernel, built with gcov for drivers/vfio alone.
+# Which lines of drivers/vfio all tests together run: the KUnit suites, the
+# selftests and the migration on the debug kernel, built with gcov for
+# drivers/vfio alone.
 # Judges nothing but that they ran; check-debug.sh does the judging.
 
 set -u
@@ -47,6 +48,9 @@ if [ -z "$report" ]; then
 	rm -rf --one-file-system "$logs"
 	mkdir -p "$logs"
 	tools/testing/kernel/debug-kernel.sh --gcov "$kernel" || exit 1
+	echo "# KUnit"
+	tools/testing/kernel/kunit.sh "$kernel" "$logs/kunit" \
+		>"$logs/kunit.log" 2>&1 || echo "# KUnit: status $?"
 	echo "# selftests"
 	selftests 1 &
 	selftests 2
@@ -80,6 +84,7 @@ cp -r "$kernel/gcov/drivers" "$logs/sum/"
 	done' >"$logs/gcov.log"
 awk -F"[\047:% ]+" '
 	/^File / { file = $2 }
+	file ~ /\/tests\// { file = "" }
 	/^Lines executed/ && file ~ /drivers\/vfio\/.*\.c$/ {
 		sub(/.*drivers\//, "drivers/", file)
 		lines = $NF
