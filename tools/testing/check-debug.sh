@@ -83,13 +83,16 @@ stage_kernel()
 # They run when their modules are loaded.
 stage_kunit()
 {
+	local status=0
+
 	rm -rf "$logs/kunit"
 	mkdir -p "$logs/kunit"
 	tools/testing/kernel/kunit.sh "$kernel" "$logs/kunit" --leaks \
-		>"$logs/kunit/results" || {
+		>"$logs/kunit/results" || status=$?
+	if [ $status != 0 ]; then
 		cat "$logs/kunit/results"
-		not_ok "the VM with the KUnit suites ended with status $?"
-	}
+		not_ok "the VM with the KUnit suites ended with status $status"
+	fi
 	tools/testing/kernel/ktap.sh vfio_mig_fsm vfio_irq_set vfio_info_cap \
 		vfio_iova_ranges vfio_iova_bitmap vfio_dma_logging \
 		vfio_type1_ranges vfio_type1_mappings \
