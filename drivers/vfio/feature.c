@@ -140,7 +140,8 @@ static __always_inline int
 vfio_feature_copy_in_refusing(union vfio_feature_data *data, void __user *arg,
 			      const struct vfio_feature *feature)
 {
-	const union vfio_feature_data *none = feature->no_file;
+	/* A pointer: UBSAN would check an array's bounds by a call. */
+	const u64 *none = feature->no_file ? feature->no_file->words : NULL;
 	u64 __user *words = arg;
 	u64 *copy = data->words;
 	unsigned int i;
@@ -150,7 +151,7 @@ vfio_feature_copy_in_refusing(union vfio_feature_data *data, void __user *arg,
 	for (i = 0; i < feature->size / sizeof(u64); i++) {
 		unsafe_get_user(copy[i], words + i, fault);
 		if (none)
-			copy[i] |= none->words[i];
+			copy[i] |= none[i];
 		unsafe_put_user(copy[i], words + i, fault);
 	}
 	user_access_end();
