@@ -39,10 +39,9 @@ stages="kernel kunit selftests-1 selftests-2 migration leaks in-tree"
 # A VM with one CPU's worth of emulation keeps one core busy.
 run_all()
 {
-	run_lanes "kernel"
+	run_lanes "kernel in-tree"
 	run_lanes "kunit selftests-1" "selftests-2"
-	run_lanes "migration"
-	run_lanes "leaks" "in-tree"
+	run_lanes "migration leaks"
 }
 
 case ${1-} in
