@@ -419,6 +419,11 @@ void vfio_unregister_group_dev(struct vfio_device *device)
 	vfio_device_wait_unused(device);
 	vfio_debugfs_remove(device);
 	device_del(&device->device);
+	/*
+	 * Whoever still has a reference may keep the device for longer than the
+	 * parent is there: resets of the others are not to find it any more.
+	 */
+	vfio_leave_device_set(device);
 	vfio_group_leave(device);
 }
 EXPORT_SYMBOL_GPL(vfio_unregister_group_dev);
