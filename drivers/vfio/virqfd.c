@@ -27,6 +27,12 @@ static DEFINE_SPINLOCK(virqfd_lock);
  */
 static struct workqueue_struct *virqfd_wq;
 
+/*
+ * For thread callbacks.  They may wait for a device's locks, and there may be
+ * as many as users like: in a system queue, others would wait for them.
+ */
+static struct workqueue_struct *virqfd_inject_wq;
+
 /* Caller holds virqfd_lock, and has found that the virqfd still lives. */
 static void virqfd_end(struct virqfd *virqfd)
 {
@@ -40,7 +46,7 @@ static void virqfd_trigger(struct virqfd *virqfd)
 	if (virqfd->handler && !virqfd->handler(virqfd->opaque, virqfd->data))
 		return;
 	if (virqfd->thread)
-		schedule_work(&virqfd->inject);
+		queue_work(virqfd_inject_wq, &virqfd->inject);
 }
 
 /* Called with the lock of the eventfd's wait queue held, interrupts off. */
@@ -195,8 +201,9 @@ EXPORT_SYMBOL_GPL(vfio_virqfd_enable);
  * @pvirqfd: where the driver keeps it; there need not be one
  *
  * When this returns, no callback of it runs or will run, also if it was the
- * user who ended it by closing the eventfd.  May sleep; the caller holds no
- * lock that the thread callback takes.
+ * user who ended it by closing the eventfd.  May sleep, also for other
+ * virqfds that are ending: the caller holds no lock that the thread callback of
+ * any virqfd takes, memory_lock of vfio-pci-core among them.
  */
 void vfio_virqfd_disable(struct virqfd **pvirqfd)
 {
@@ -215,7 +222,8 @@ EXPORT_SYMBOL_GPL(vfio_virqfd_disable);
  * vfio_virqfd_flush_thread - wait for the thread callback
  * @pvirqfd: where the driver keeps the virqfd; there need not be one
  *
- * When this returns, a thread callback that was due at the call has run.
+ * When this returns, a thread callback that was due at the call has run.  May
+ * sleep, as vfio_virqfd_disable().
  */
 void vfio_virqfd_flush_thread(struct virqfd **pvirqfd)
 {
@@ -232,11 +240,19 @@ EXPORT_SYMBOL_GPL(vfio_virqfd_flush_thread);
 
 int __init vfio_virqfd_init(void)
 {
+	virqfd_inject_wq = alloc_workqueue("vfio-virqfd-inject", WQ_UNBOUND, 0);
+	if (!virqfd_inject_wq)
+		return -ENOMEM;
 	virqfd_wq = alloc_ordered_workqueue("vfio-virqfd", 0);
-	return virqfd_wq ? 0 : -ENOMEM;
+	if (!virqfd_wq) {
+		destroy_workqueue(virqfd_inject_wq);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 void vfio_virqfd_cleanup(void)
 {
 	destroy_workqueue(virqfd_wq);
+	destroy_workqueue(virqfd_inject_wq);
 }

@@ -22,6 +22,8 @@
  *
  * Nobody copies from or to user space while holding memory_lock: a user
  * buffer may itself be a mapping of a BAR, and its fault takes the lock.
+ * vfio_virqfd_disable() and vfio_virqfd_flush_thread() wait for work that takes
+ * memory_lock: they are called with igate or ioeventfds_lock at most.
  * The igates or memory_locks of several devices are only taken by who holds
  * the dev_set->lock that they share (hot reset).
  *
