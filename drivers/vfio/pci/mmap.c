@@ -163,14 +163,19 @@ static vm_fault_t vfio_pci_mmap_fault(struct vm_fault *vmf)
 	struct vfio_pci_core_device *vdev = vma->vm_private_data;
 	vm_fault_t ret;
 
-	guard(rwsem_read)(&vdev->memory_lock);
-	if (vdev->pm_runtime_engaged || !vfio_pci_memory_enabled(vdev))
+	/* Whoever dies needs no page; others may be waiting for him. */
+	if (down_read_killable(&vdev->memory_lock))
 		return VM_FAULT_SIGBUS;
+	ret = VM_FAULT_SIGBUS;
+	if (vdev->pm_runtime_engaged || !vfio_pci_memory_enabled(vdev))
+		goto out_unlock;
 
 	ret = vmf_insert_pfn(vma, vmf->address,
 			     vma_to_pfn(vma, vmf->address));
 	if (!(ret & VM_FAULT_ERROR))
 		insert_neighbours(vma, vmf->address);
+out_unlock:
+	up_read(&vdev->memory_lock);
 	return ret;
 }
 

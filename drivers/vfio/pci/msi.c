@@ -13,9 +13,12 @@
  * igate held, waits for a handler that may have the old one before going on.
  *
  * The kernel owns table and message.  It changes the table, which is device
- * memory, with memory_lock held for write and memory decoding turned on,
- * whatever the user has made of the device; to look at it takes memory_lock for
- * read and memory decoding that is on.
+ * memory, with memory decoding turned on, whatever the user has made of the
+ * device.  igate keeps it so.
+ *
+ * An interrupt is given back to the kernel without memory_lock: that waits for
+ * who reads its files in /proc, who may be waiting for memory_lock, in a fault
+ * on a BAR that he reads into.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -256,7 +259,8 @@ static void restore_messages(struct vfio_pci_core_device *vdev,
 	struct msi_vector *vector;
 	unsigned int i;
 
-	guard(rwsem_read)(&vdev->memory_lock);
+	/* Not for reading: restoring changes PCI_COMMAND. */
+	guard(rwsem_write)(&vdev->memory_lock);
 	if (!vfio_pci_memory_enabled(vdev))
 		return;
 
@@ -290,35 +294,6 @@ static int set_eventfds(struct vfio_pci_core_device *vdev, unsigned int start,
 		if (vector)
 			vector_set_eventfd(vector, triggers[i]);
 	}
-	return 0;
-}
-
-/*
- * Vectors beyond the @nvec first may come later, if they can.  Returns how many
- * there could be instead if that is less than @nvec.
- */
-static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
-		      unsigned int nvec)
-{
-	bool msix = index == VFIO_PCI_MSIX_IRQ_INDEX;
-	struct pci_dev *pdev = vdev->pdev;
-	u16 cmd;
-	int ret;
-
-	/* To look at the table; the PCI core has a mapping of its own. */
-	if (msix && vdev->msix_bar < PCI_STD_NUM_BARS)
-		vfio_pci_core_setup_barmap(vdev, vdev->msix_bar);
-
-	cmd = vfio_pci_memory_force_on(vdev);
-	ret = pci_alloc_irq_vectors(pdev, 1, nvec,
-				    msix ? PCI_IRQ_MSIX : PCI_IRQ_MSI);
-	if (ret > 0 && ret < nvec)
-		pci_free_irq_vectors(pdev);
-	vfio_pci_memory_force_end(vdev, cmd);
-	if (ret < 0 || ret < nvec)
-		return ret;
-
-	vdev->irq_type = index;
 	return 0;
 }
 
@@ -356,14 +331,48 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 				   irq_get_effective_affinity_mask(vector->irq));
 		vector_free(vdev, index, vector);
 	}
+	vfio_pci_unlock_memory(vdev);
+
 	drain_cpus(have_cpus ? cpus : cpu_online_mask);
+	free_cpumask_var(cpus);
 	pci_free_irq_vectors(vdev->pdev);
+
+	down_write(&vdev->memory_lock);
 	/* The PCI core has turned INTx on, and nobody is there to serve it. */
 	pci_intx(vdev->pdev, 0);
 	vfio_pci_memory_force_end(vdev, cmd);
-	free_cpumask_var(cpus);
 
 	vdev->irq_type = VFIO_PCI_IRQ_NONE;
+}
+
+/*
+ * Vectors beyond the @nvec first may come later, if they can.  Returns how many
+ * there could be instead if that is less than @nvec.
+ */
+static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
+		      unsigned int nvec)
+{
+	bool msix = index == VFIO_PCI_MSIX_IRQ_INDEX;
+	struct pci_dev *pdev = vdev->pdev;
+	u16 cmd;
+	int ret;
+
+	/* To look at the table; the PCI core has a mapping of its own. */
+	if (msix && vdev->msix_bar < PCI_STD_NUM_BARS)
+		vfio_pci_core_setup_barmap(vdev, vdev->msix_bar);
+
+	cmd = vfio_pci_memory_force_on(vdev);
+	ret = pci_alloc_irq_vectors(pdev, 1, nvec,
+				    msix ? PCI_IRQ_MSIX : PCI_IRQ_MSI);
+	vfio_pci_memory_force_end(vdev, cmd);
+	if (ret < 0)
+		return ret;
+
+	vdev->irq_type = index;
+	if (ret == nvec)
+		return 0;
+	vfio_pci_msi_disable(vdev);
+	return ret;
 }
 
 static int set_fds(struct vfio_pci_core_device *vdev, unsigned int index,

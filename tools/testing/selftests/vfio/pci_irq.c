@@ -5,7 +5,9 @@
  * raises a cause as if the device had.
  */
 #include <linux/pci_regs.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "nic.h"
 #include "pci_funcs.h"
@@ -791,6 +793,87 @@ TEST_F_TIMEOUT(msix, under_the_hammer, 600)
 	vf_vectors_on(&self->v);
 	vf_raise(&self->v, ALL_VECTORS);
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
+}
+
+/* Reads a file of the interrupt into a page of the BAR that is not there yet. */
+struct proc_reader {
+	const struct vdev *v;
+	unsigned int irq;
+	bool stop;
+	unsigned int reads;
+};
+
+static void read_into_bar(struct proc_reader *r)
+{
+	const off_t page = 2 * 4096;	/* of queues, which are off */
+	char path[64];
+	uint8_t *bar;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/irq/%u/spurious",
+		 __atomic_load_n(&r->irq, __ATOMIC_SEQ_CST));
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return;
+	bar = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, r->v->fd,
+		   vdev_region(r->v, 0).offset + page);
+	if (bar == MAP_FAILED)
+		die("mmap: %s", strerror(errno));
+	if (sys_pread(fd, bar + 0x400, 64, 0) > 0)
+		r->reads++;
+	munmap(bar, 4096);
+	close(fd);
+}
+
+static void *read_proc_into_bar(void *arg)
+{
+	struct proc_reader *r = arg;
+
+	while (!__atomic_load_n(&r->stop, __ATOMIC_SEQ_CST))
+		read_into_bar(r);
+	return NULL;
+}
+
+/* The number of the device's first vector, from /proc/interrupts */
+static unsigned int first_irq(const struct vdev *v)
+{
+	char name[64], line[1024];
+	unsigned int irq = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "vfio-msix[0](%s)", v->bdf);
+	f = fopen("/proc/interrupts", "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, name))
+			irq = atoi(line);
+	fclose(f);
+	if (!irq)
+		die("no %s in /proc/interrupts", name);
+	return irq;
+}
+
+/*
+ * The kernel waits for readers of an interrupt's files before it takes the
+ * interrupt back.  One of them may be waiting for the device, in turn.
+ */
+TEST_F_TIMEOUT(msix, taken_back_while_proc_is_read_into_the_bar, 300)
+{
+	struct proc_reader r = { .v = &self->v };
+	pthread_t thread;
+	unsigned int i;
+
+	must(irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
+	r.irq = first_irq(&self->v);
+	pthread_create(&thread, NULL, read_proc_into_bar, &r);
+	for (i = 0; i < 50; i++) {
+		sleep_us(1000);
+		must(irq_disable(&self->v, MSIX));
+		must(irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
+		__atomic_store_n(&r.irq, first_irq(&self->v), __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&r.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	EXPECT_LT(0, r.reads);
 }
 
 TEST_F(msix, closed_with_interrupts_on)
