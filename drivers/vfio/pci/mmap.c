@@ -104,8 +104,7 @@ void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
 	up_write(&vdev->memory_lock);
 }
 
-/* Returns the old PCI_COMMAND. */
-static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
+u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on)
 {
 	u16 old, cmd;
 
@@ -121,13 +120,13 @@ static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
 u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev)
 {
 	down_write(&vdev->memory_lock);
-	return set_decoding(vdev, true);
+	return vfio_pci_set_decoding(vdev, true);
 }
 
 void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd)
 {
 	if (!(cmd & PCI_COMMAND_MEMORY))
-		set_decoding(vdev, false);
+		vfio_pci_set_decoding(vdev, false);
 	up_write(&vdev->memory_lock);
 }
 

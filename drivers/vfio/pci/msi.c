@@ -13,8 +13,8 @@
  * igate held, waits for a handler that may have the old one before going on.
  *
  * The kernel owns table and message.  It changes the table, which is device
- * memory, with memory decoding turned on, whatever the user has made of the
- * device.  igate keeps it so.
+ * memory, with memory decoding turned on and the device in D0, whatever the
+ * user has made of it.  igate keeps both as they are.
  *
  * An interrupt is given back to the kernel without memory_lock: that waits for
  * who reads its files in /proc, who may be waiting for memory_lock, in a fault
@@ -317,6 +317,7 @@ static void drain_cpus(const struct cpumask *cpus)
 
 void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 {
+	pci_power_t state = vdev->pdev->current_state;
 	struct msi_vector *vector;
 	unsigned long index;
 	cpumask_var_t cpus;
@@ -325,6 +326,8 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 
 	have_cpus = zalloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT);
 	cmd = vfio_pci_memory_force_on(vdev);
+	if (state != PCI_D0)
+		vfio_pci_set_power_state(vdev, PCI_D0);
 	xa_for_each(&vdev->ctx, index, vector) {
 		if (have_cpus)
 			cpumask_or(cpus, cpus,
@@ -340,6 +343,8 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 	down_write(&vdev->memory_lock);
 	/* The PCI core has turned INTx on, and nobody is there to serve it. */
 	pci_intx(vdev->pdev, 0);
+	if (state != PCI_D0)
+		vfio_pci_set_power_state(vdev, state);
 	vfio_pci_memory_force_end(vdev, cmd);
 
 	vdev->irq_type = VFIO_PCI_IRQ_NONE;
@@ -373,6 +378,18 @@ static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
 		return 0;
 	vfio_pci_msi_disable(vdev);
 	return ret;
+}
+
+void vfio_pci_msi_restore_begin(struct vfio_pci_core_device *vdev)
+{
+	if (is_msix(vdev))
+		vfio_pci_set_decoding(vdev, true);
+}
+
+void vfio_pci_msi_restore_end(struct vfio_pci_core_device *vdev)
+{
+	if (is_msix(vdev) && !vfio_pci_memory_enabled(vdev))
+		vfio_pci_set_decoding(vdev, false);
 }
 
 static int set_fds(struct vfio_pci_core_device *vdev, unsigned int index,

@@ -88,6 +88,15 @@ int vfio_pci_set_irqs(struct vfio_pci_core_device *vdev, u32 flags,
 void vfio_pci_irqs_disable(struct vfio_pci_core_device *vdev);
 
 /*
+ * Around what saves and restores the function as a whole: the PCI core restores
+ * the MSI-X table as soon as it has restored PCI_COMMAND, so memory decoding
+ * has to be on in what is saved.  Caller holds igate, and memory_lock for
+ * write; end puts decoding back to where the user has it.
+ */
+void vfio_pci_msi_restore_begin(struct vfio_pci_core_device *vdev);
+void vfio_pci_msi_restore_end(struct vfio_pci_core_device *vdev);
+
+/*
  * Keep INTx masked while the device must not be touched for it: while it is
  * suspended, and during a reset, with igate held all the time.  An unmask of
  * the user's is remembered, and put into force by unmask.  Caller holds igate,
@@ -150,6 +159,12 @@ void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
  */
 u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev);
 void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
+
+/*
+ * Turn memory decoding in hardware on or off, below the user's view.  Returns
+ * the old PCI_COMMAND.  memory_lock is held for write.
+ */
+u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on);
 
 /* reset.c: function, slot and bus resets */
 

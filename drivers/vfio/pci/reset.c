@@ -26,11 +26,18 @@ static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
 
 /*
  * The reset would go through D0 by itself, but then what D3hot made the device
- * forget would not be restored.  With memory_lock held for write.
+ * forget would not be restored.  With memory_lock held for write, and igate.
  */
-static void reset_prepare(struct vfio_pci_core_device *vdev)
+static void reset_begin(struct vfio_pci_core_device *vdev)
 {
 	vfio_pci_set_power_state(vdev, PCI_D0);
+	vfio_pci_msi_restore_begin(vdev);
+}
+
+static void reset_end(struct vfio_pci_core_device *vdev)
+{
+	vfio_pci_msi_restore_end(vdev);
+	vfio_pci_unlock_memory(vdev);
 }
 
 int vfio_pci_reset_function(struct vfio_pci_core_device *vdev)
@@ -40,11 +47,11 @@ int vfio_pci_reset_function(struct vfio_pci_core_device *vdev)
 	mutex_lock(&vdev->igate);
 	vfio_pci_intx_mask(vdev);
 	vfio_pci_zap_and_lock_memory(vdev);
-	reset_prepare(vdev);
+	reset_begin(vdev);
 
 	ret = pci_try_reset_function(vdev->pdev);
 
-	vfio_pci_unlock_memory(vdev);
+	reset_end(vdev);
 	vfio_pci_intx_unmask(vdev);
 	mutex_unlock(&vdev->igate);
 	return ret;
@@ -226,7 +233,7 @@ static void dev_set_lock_all(struct vfio_device_set *dev_set)
 
 		down_write_nest_lock(&vdev->memory_lock, &dev_set->lock);
 		vfio_pci_zap_bars(vdev);
-		reset_prepare(vdev);
+		reset_begin(vdev);
 	}
 }
 
@@ -235,7 +242,7 @@ static void dev_set_unlock_all(struct vfio_device_set *dev_set)
 	struct vfio_device *cur;
 
 	list_for_each_entry(cur, &dev_set->device_list, dev_set_list)
-		vfio_pci_unlock_memory(to_core(cur));
+		reset_end(to_core(cur));
 	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
 		struct vfio_pci_core_device *vdev = to_core(cur);
 
