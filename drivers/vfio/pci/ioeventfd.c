@@ -49,7 +49,11 @@ static void ioeventfd_write(struct vfio_pci_ioeventfd *ioeventfd)
 /* With memory_lock held for read if the target is memory. */
 static void ioeventfd_write_if_enabled(struct vfio_pci_ioeventfd *ioeventfd)
 {
-	if (!ioeventfd->test_mem || vfio_pci_memory_enabled(ioeventfd->vdev))
+	struct vfio_pci_core_device *vdev = ioeventfd->vdev;
+
+	/* In low power mode the device falls asleep without memory_lock. */
+	if (!ioeventfd->test_mem ||
+	    (!vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev)))
 		ioeventfd_write(ioeventfd);
 }
 
