@@ -378,6 +378,12 @@ static void restore_and_reset(struct vfio_pci_core_device *vdev)
 		pci_dev_unlock(pdev);
 	}
 	pci_restore_state(pdev);
+	/*
+	 * It may still raise what its user made it raise.  INTx comes back when
+	 * a driver enables the device.
+	 */
+	if (vdev->needs_reset)
+		pci_intx(pdev, 0);
 }
 
 /**
@@ -415,6 +421,9 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 	vdev->pci_2_3 = false;
 
 	vfio_pci_reset_unused_set(dev_set);
+	if (vdev->needs_reset && !vdev->reset_works)
+		pci_notice_ratelimited(pdev,
+				       "closed without a reset, as it has none of its own and its bus can't be reset now: its next user finds what is left in it\n");
 	may_sleep(vdev);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_disable);
