@@ -88,21 +88,6 @@ void vfio_pci_core_release_dev(struct vfio_device *core_vdev)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_release_dev);
 
-static int check_driver_ops(const struct vfio_device *core_vdev)
-{
-	const struct vfio_migration_ops *mig = core_vdev->mig_ops;
-	const struct vfio_log_ops *log = core_vdev->log_ops;
-
-	if (mig && !(mig->migration_set_state && mig->migration_get_state &&
-		     mig->migration_get_data_size &&
-		     core_vdev->migration_flags & VFIO_MIGRATION_STOP_COPY))
-		return -EINVAL;
-	if (log && !(log->log_start && log->log_stop &&
-		     log->log_read_and_clear))
-		return -EINVAL;
-	return 0;
-}
-
 /**
  * vfio_pci_core_register_device - offer a PCI function to user space
  * @vdev: the device; its driver data is @vdev, and its migration and logging
@@ -111,8 +96,8 @@ static int check_driver_ops(const struct vfio_device *core_vdev)
  * The last step of a driver's probe: the device may be opened before this
  * returns.
  *
- * Return: 0; -EINVAL for what is no endpoint or has callbacks missing; -EBUSY
- * for a PF that has VFs already; errors of vfio_register_group_dev().
+ * Return: 0; -EINVAL for what is no endpoint; -EBUSY for a PF that has VFs
+ * already; errors of vfio_register_group_dev().
  */
 int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
 {
@@ -123,11 +108,10 @@ int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
 	/* The error handlers and runtime PM find the device by its data */
 	if (WARN_ON(vdev != dev_get_drvdata(dev)))
 		return -EINVAL;
-	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
+	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL) {
+		pci_warn(pdev, "is a bridge: bind the functions behind it instead\n");
 		return -EINVAL;
-	ret = check_driver_ops(&vdev->vdev);
-	if (ret)
-		return ret;
+	}
 
 	/* The VFs of another driver may be in use, without our knowing */
 	if (pci_num_vf(pdev)) {

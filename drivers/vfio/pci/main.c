@@ -115,8 +115,11 @@ static int vfio_pci_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
 {
 	struct vfio_pci_core_device *vdev = dev_get_drvdata(&pdev->dev);
 
-	if (!enable_sriov)
+	if (!enable_sriov) {
+		if (nr_virtfn)
+			pci_info(pdev, "may have no VFs: the module parameter vfio-pci.enable_sriov=1 allows them\n");
 		return -ENOENT;
+	}
 	return vfio_pci_core_sriov_configure(vdev, nr_virtfn);
 }
 

@@ -42,8 +42,7 @@
 
 /*
  * Build pci_config_map and vconfig of an enabled and reset device.  Undone by
- * vfio_pci_config_free(), which also restores what the user made of the
- * emulated BARs and tolerates a device whose init failed.
+ * vfio_pci_config_free(), which tolerates a device whose init failed.
  */
 int vfio_pci_config_init(struct vfio_pci_core_device *vdev);
 void vfio_pci_config_free(struct vfio_pci_core_device *vdev);
