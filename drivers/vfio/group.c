@@ -628,9 +628,9 @@ void vfio_group_leave(struct vfio_device *device)
 	}
 	list_del(&group->next);
 	cdev_device_del(&group->cdev, &group->dev);
-	mutex_unlock(&groups.lock);
-
+	/* A new group of these devices finds them unclaimed. */
 	vfio_group_forget(group);
+	mutex_unlock(&groups.lock);
 	put_device(&group->dev);
 }
 
