@@ -441,12 +441,15 @@ static int vfio_device_first_open(struct vfio_device *device)
 	if (!try_module_get(vfio_device_owner(device)))
 		return -ENODEV;
 
+	vfio_dma_open(device);
 	if (device->ops->open_device)
 		ret = device->ops->open_device(device);
-	if (ret)
-		module_put(vfio_device_owner(device));
-	else
+	if (!ret) {
 		vfio_debugfs_open(device);
+		return 0;
+	}
+	vfio_dma_close(device);
+	module_put(vfio_device_owner(device));
 	return ret;
 }
 
@@ -455,6 +458,7 @@ static void vfio_device_last_close(struct vfio_device *device)
 	vfio_dma_logging_close(device);
 	if (device->ops->close_device)
 		device->ops->close_device(device);
+	vfio_dma_close(device);
 	module_put(vfio_device_owner(device));
 }
 

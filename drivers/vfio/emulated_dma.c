@@ -14,10 +14,30 @@
 /* The address space of an open device, or NULL */
 static struct vfio_container *vfio_dma_container(struct vfio_device *device)
 {
-	/* A driver may only ask between open_device and close_device. */
+	/* A driver may ask from open_device to the end of close_device. */
 	if (WARN_ON_ONCE(!READ_ONCE(device->open_count)))
 		return NULL;
 	return vfio_group_container(device);
+}
+
+/*
+ * From open to close the driver may pin, and is told of unmaps.  These enclose
+ * its open_device and close_device, which may pin and unpin themselves.
+ */
+void vfio_dma_open(struct vfio_device *device)
+{
+	struct vfio_container *container = vfio_group_container(device);
+
+	if (container)
+		vfio_container_register_device(container, device);
+}
+
+void vfio_dma_close(struct vfio_device *device)
+{
+	struct vfio_container *container = vfio_group_container(device);
+
+	if (container)
+		vfio_container_unregister_device(container, device);
 }
 
 /**

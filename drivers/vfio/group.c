@@ -178,11 +178,7 @@ static int vfio_group_open_counted(struct vfio_group *group,
 	mutex_lock(&device->dev_set->lock);
 	if (!device->open_count)
 		vfio_group_use(group, device);
-
 	ret = vfio_device_open(device);
-	if (!ret && device->open_count == 1)
-		vfio_container_register_device(group->container, device);
-
 	if (!device->open_count)
 		vfio_group_unuse(group, device);
 	mutex_unlock(&device->dev_set->lock);
@@ -197,10 +193,8 @@ static void vfio_group_close_device(struct vfio_device_file *df)
 	mutex_lock(&group->group_lock);
 	mutex_lock(&device->dev_set->lock);
 	vfio_device_close(device);
-	if (!device->open_count) {
-		vfio_container_unregister_device(group->container, device);
+	if (!device->open_count)
 		vfio_group_unuse(group, device);
-	}
 	mutex_unlock(&device->dev_set->lock);
 	mutex_unlock(&group->group_lock);
 }

@@ -45,9 +45,10 @@ enum vfio_group_type {
  *	@group; returns how many, which is all, or an error
  * @unpin_pages: undo @pin_pages
  * @register_device: tell vfio_device_ops.dma_unmap of this device of unmaps.
- *	Called for devices that have that callback, at their first open
- * @unregister_device: undo @register_device, at the last close: also unpins
- *	nothing, the device has done so
+ *	Called for devices that have that callback, at their first open, before
+ *	they can pin
+ * @unregister_device: undo @register_device, at the last close, when they have
+ *	unpinned
  * @dma_rw: copy between @data and user memory at @user_iova
  * @group_iommu_domain: the domain that a group is attached to, or an ERR_PTR()
  *

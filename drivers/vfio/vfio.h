@@ -445,6 +445,10 @@ static inline bool vfio_group_file_not_coherent(struct file *file)
 }
 #endif
 
+/* emulated_dma.c: both with dev_set->lock held, while the device counts as open */
+void vfio_dma_open(struct vfio_device *device);
+void vfio_dma_close(struct vfio_device *device);
+
 /* container.c */
 
 /**
@@ -501,6 +505,18 @@ static inline int vfio_container_init(void)
 }
 
 static inline void vfio_container_cleanup(void)
+{
+}
+
+static inline void
+vfio_container_register_device(struct vfio_container *container,
+			       struct vfio_device *device)
+{
+}
+
+static inline void
+vfio_container_unregister_device(struct vfio_container *container,
+				 struct vfio_device *device)
 {
 }
 

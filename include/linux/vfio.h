@@ -124,8 +124,9 @@ struct vfio_device {
  *	0: no, > 0: yes, < 0: stop with this error.  Optional: the default
  *	compares with dev_name()
  * @dma_unmap: the user unmaps [iova, iova + length): the driver must unpin
- *	what it holds there before it returns.  May still come right after
- *	@close_device.  Its presence is required for vfio_pin_pages()
+ *	what it holds there before it returns.  May come right before
+ *	@open_device and right after @close_device, too.  Locks that it takes
+ *	may be held over vfio_pin_pages().  Required for that
  * @device_feature: features of VFIO_DEVICE_FEATURE that the core does not
  *	know; returns -ENOTTY for those that the driver does not know either
  *
