@@ -288,9 +288,10 @@ out_free:
 	return ranges ? ranges : ERR_PTR(ret);
 }
 
-static int first_device(struct device *dev, void *data)
+/* Of any device of the group, which can't go while it is looked at */
+static int alloc_domain(struct device *dev, void *data)
 {
-	*(struct device **)data = dev;
+	*(struct iommu_domain **)data = iommu_paging_domain_alloc(dev);
 	return 1;
 }
 
@@ -349,20 +350,16 @@ out_free:
 static struct type1_domain *new_domain(struct type1_iommu *iommu,
 				       struct iommu_group *iommu_group)
 {
-	struct iommu_domain *domain;
+	struct iommu_domain *domain = ERR_PTR(-ENODEV);
 	struct type1_domain *d;
-	struct device *dev = NULL;
 	int ret;
 
-	iommu_group_for_each_dev(iommu_group, &dev, first_device);
-	if (!dev)
-		return ERR_PTR(-ENODEV);
 	d = kzalloc(sizeof(*d), GFP_KERNEL);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&d->groups);
 
-	domain = iommu_paging_domain_alloc(dev);
+	iommu_group_for_each_dev(iommu_group, &domain, alloc_domain);
 	if (IS_ERR(domain)) {
 		ret = PTR_ERR(domain);
 		goto err_free;
