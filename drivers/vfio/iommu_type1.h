@@ -14,7 +14,9 @@
  * included, and is held while pages are pinned: page faults, and so the
  * mmap_lock, nest inside.  type1_iommu.devices_lock protects the list of
  * devices to notify and is held while they are called back; they take
- * type1_iommu.lock by unpinning, so it nests outside.
+ * type1_iommu.lock by unpinning, so it nests outside.  A driver's own locks are
+ * between the two: so who pins, unpins or copies for it does not take
+ * devices_lock.
  *
  * All byte ranges are [first, last]: a range may end with the last byte of the
  * address space.
@@ -323,6 +325,7 @@ int type1_attach_emulated(struct type1_iommu *iommu,
 			  struct iommu_group *iommu_group);
 bool type1_detach_emulated(struct type1_iommu *iommu,
 			   struct iommu_group *iommu_group);
+void type1_drop_pins(struct type1_iommu *iommu);
 struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index);
 struct type1_pin *type1_next_pin(struct type1_pin *pin);
 int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,

@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
 #include <linux/kthread.h>
+#include <linux/overflow.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -16,7 +17,7 @@
 
 #include "iommu_type1.h"
 
-/* How often drivers are asked to unpin one mapping */
+/* How often drivers are asked to unpin a range, as they may pin it again */
 #define UNPIN_TRIES	10
 
 /**
@@ -140,6 +141,8 @@ static void put_page_pin(struct type1_iommu *iommu, unsigned long iova)
  * @prot: IOMMU_READ, IOMMU_WRITE: what the device wants to do
  * @pages: out: the pages
  *
+ * The driver may hold locks that its dma_unmap takes.
+ *
  * Return: @npage; -EINVAL not mapped, or no device would hear of an unmap;
  * -EPERM the mapping does not permit @prot; -EACCES not VFIO_TYPE1v2_IOMMU; or
  * the error of pinning or of accounting: then nothing is pinned.
@@ -149,21 +152,19 @@ int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
 		    struct page **pages)
 {
 	struct type1_iommu *iommu = iommu_data;
-	unsigned long iova = user_iova;
+	unsigned long iova = user_iova, last;
 	struct type1_mapping *m;
 	int i, ret = 0;
 
 	if (!iommu || !pages || npage <= 0 || !prot ||
-	    !PAGE_ALIGNED(user_iova) || iova != user_iova)
+	    !PAGE_ALIGNED(user_iova) || iova != user_iova ||
+	    check_add_overflow(iova, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
 	if (!iommu->v2)
 		return -EACCES;
-
-	mutex_lock(&iommu->devices_lock);
-	ret = list_empty(&iommu->devices) ? -EINVAL : 0;
-	mutex_unlock(&iommu->devices_lock);
-	if (ret)
-		return ret;
+	/* Not devices_lock: a driver may have locks that its dma_unmap takes. */
+	if (list_empty(&iommu->devices))
+		return -EINVAL;
 
 	mutex_lock(&iommu->lock);
 	for (i = 0; i < npage; i++) {
@@ -263,8 +264,33 @@ static struct type1_mapping *first_with_pins(struct type1_iommu *iommu,
 	return NULL;
 }
 
+/*
+ * Have each mapping of the range that has pins unpinned, once.  The lock is
+ * dropped and taken again for each.
+ */
+static int ask_to_unpin(struct type1_iommu *iommu, unsigned long first,
+			unsigned long last)
+{
+	struct type1_mapping *m;
+	unsigned long start, end;
+
+	while ((m = first_with_pins(iommu, first, last))) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		start = m->node.start;
+		end = m->node.last;
+		mutex_unlock(&iommu->lock);
+		notify_unmap(iommu, start, end - start + 1);
+		mutex_lock(&iommu->lock);
+		if (end >= last)
+			break;
+		first = end + 1;
+	}
+	return 0;
+}
+
 /**
- * type1_wait_unpinned - have emulated devices unpin a range
+ * type1_wait_unpinned - have drivers unpin a range
  * @iommu: the container, locked; the lock is dropped and taken again if there
  *	is anything pinned
  * @first: first IOVA
@@ -276,27 +302,19 @@ static struct type1_mapping *first_with_pins(struct type1_iommu *iommu,
 int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
 			unsigned long last)
 {
-	unsigned long start, size, prev = 0;
-	unsigned int tries = 0;
 	struct type1_mapping *m;
+	unsigned int tries;
+	int ret;
 
-	if (list_empty(&iommu->emulated_groups))
-		return 0;
-	while ((m = first_with_pins(iommu, first, last))) {
-		start = m->node.start;
-		size = m->node.last - start + 1;
-		tries = start == prev ? tries + 1 : 0;
-		prev = start;
+	for (tries = 0; (m = first_with_pins(iommu, first, last)); tries++) {
 		if (tries == UNPIN_TRIES) {
 			pr_err_ratelimited("unmap of IOVA %#lx refused: the driver of an emulated device keeps %lu pages of it pinned; close that device and try again\n",
-					   start, m->nr_pins);
+					   m->node.start, m->nr_pins);
 			return -EBUSY;
 		}
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		mutex_unlock(&iommu->lock);
-		notify_unmap(iommu, start, size);
-		mutex_lock(&iommu->lock);
+		ret = ask_to_unpin(iommu, first, last);
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -337,19 +355,22 @@ static int copy_user(struct type1_mapping *m, unsigned long offset, void *data,
  * For the process that owns the memory and for kernel threads.
  *
  * Return: 0; -EINVAL not mapped; -EPERM the mapping does not permit it, or the
- * caller is another process; -EFAULT no memory there; -ESRCH the process is
- * gone.  After an error, a part may have been copied.
+ * caller is another process; -EBUSY its virtual address was taken away; -EFAULT
+ * no memory there; -ESRCH the process is gone.  After an error, a part may have
+ * been copied.
  */
 int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
 		 size_t count, bool write)
 {
 	int prot = write ? IOMMU_WRITE : IOMMU_READ;
 	struct type1_iommu *iommu = iommu_data;
-	unsigned long iova = user_iova, offset, len;
+	unsigned long iova = user_iova, offset, len, last;
 	struct type1_mapping *m;
 	int ret = 0;
 
-	if (iova != user_iova)
+	if (!count)
+		return 0;
+	if (iova != user_iova || check_add_overflow(iova, count - 1, &last))
 		return -EINVAL;
 	mutex_lock(&iommu->lock);
 	for (; count; iova += len, data += len, count -= len) {
@@ -398,21 +419,6 @@ int type1_attach_emulated(struct type1_iommu *iommu,
 	return 0;
 }
 
-/* The devices are closed: what they have not unpinned, nobody will */
-static void drop_all_pins(struct type1_iommu *iommu)
-{
-	struct type1_mapping *m;
-	struct type1_pin *pin;
-
-	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {
-		if (m->nr_pins)
-			pr_err_ratelimited("the driver of an emulated device left %lu pages at IOVA %#lx pinned when it was closed\n",
-					   m->nr_pins, m->node.start);
-		while ((pin = type1_pin_from(m, 0)))
-			drop_pin(iommu, m, pin);
-	}
-}
-
 /**
  * type1_detach_emulated - let a group go
  * @iommu: the container, locked
@@ -430,7 +436,29 @@ bool type1_detach_emulated(struct type1_iommu *iommu,
 		return false;
 	list_del(&group->next);
 	kfree(group);
-	if (list_empty(&iommu->emulated_groups))
-		drop_all_pins(iommu);
 	return true;
+}
+
+/**
+ * type1_drop_pins - drop what drivers have left pinned
+ * @iommu: the container, locked
+ *
+ * Called when a group has left: if no device is open any more, nobody will
+ * unpin what is still pinned.
+ */
+void type1_drop_pins(struct type1_iommu *iommu)
+{
+	struct type1_mapping *m;
+	struct type1_pin *pin;
+
+	/* Whoever is being opened can't pin before this is done. */
+	if (!list_empty(&iommu->devices))
+		return;
+	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {
+		if (m->nr_pins)
+			pr_err_ratelimited("the driver of an emulated device left %lu pages at IOVA %#lx pinned when it was closed\n",
+					   m->nr_pins, m->node.start);
+		while ((pin = type1_pin_from(m, 0)))
+			drop_pin(iommu, m, pin);
+	}
 }

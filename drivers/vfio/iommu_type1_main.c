@@ -347,6 +347,7 @@ static void type1_detach_group(void *iommu_data,
 	mutex_lock(&iommu->lock);
 	if (!type1_detach_physical(iommu, iommu_group))
 		type1_detach_emulated(iommu, iommu_group);
+	type1_drop_pins(iommu);
 	if (list_empty(&iommu->domains) &&
 	    list_empty(&iommu->emulated_groups))
 		type1_destroy_mappings(iommu);

@@ -21,7 +21,8 @@
  *   container->lock	(container.c, rwsem) the groups and the backend of a
  *			container.  Held for read over each ioctl of the
  *			backend, so the backend's locks are below it, and
- *			below those what a driver's dma_unmap callback takes
+ *			below those what a driver's dma_unmap callback takes.
+ *			A driver may hold that while it pins, unpins or copies
  *   backends_lock	(container.c) the registered IOMMU backends; held over
  *			the attach of all groups by VFIO_SET_IOMMU
  *   device_lock	(group.c, per group) the devices that a group's user

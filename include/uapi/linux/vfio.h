@@ -1348,8 +1348,8 @@ struct vfio_iommu_type1_dma_unmap {
  * Nothing mapped is no error: size returns 0.
  *
  * Errors: EINVAL flags, alignment, or a range that cuts a mapping; EOVERFLOW
- * the range wraps; EBUSY the driver of an emulated device does not unpin, or,
- * with VADDR, there is such a device.
+ * the range wraps; EFAULT the bitmap; EBUSY the driver of an emulated device
+ * does not unpin, or, with VADDR, there is such a device.
  */
 #define VFIO_IOMMU_UNMAP_DMA _IO(VFIO_TYPE, VFIO_BASE + 14)
 
@@ -1387,7 +1387,8 @@ struct vfio_iommu_type1_dirty_bitmap_get {
  * all of the memory pinned, that is every page, each time.
  *
  * Errors: EINVAL flags, page size, size of the bitmap, a range that cuts a
- * mapping, GET_BITMAP without START; EACCES the container is VFIO_TYPE1_IOMMU.
+ * mapping, GET_BITMAP without START; EOVERFLOW the range wraps; EFAULT the
+ * bitmap; EACCES the container is VFIO_TYPE1_IOMMU.
  */
 #define VFIO_IOMMU_DIRTY_PAGES             _IO(VFIO_TYPE, VFIO_BASE + 17)
 

@@ -289,11 +289,11 @@ static long mock_ioctl_state(struct mock_device *mock, void __user *user)
 
 /* Memory */
 
-static void mock_unpin_range(struct mock_device *mock, u64 iova, u64 length)
+static void mock_unpin_locked(struct mock_device *mock, u64 iova, u64 length)
 {
 	struct mock_pinned *pinned, *tmp;
 
-	guard(mutex)(&mock->pin_lock);
+	lockdep_assert_held(&mock->pin_lock);
 	list_for_each_entry_safe(pinned, tmp, &mock->pinned, list) {
 		if (pinned->iova - iova >= length)
 			continue;
@@ -301,6 +301,12 @@ static void mock_unpin_range(struct mock_device *mock, u64 iova, u64 length)
 		list_del(&pinned->list);
 		kfree(pinned);
 	}
+}
+
+static void mock_unpin_range(struct mock_device *mock, u64 iova, u64 length)
+{
+	guard(mutex)(&mock->pin_lock);
+	mock_unpin_locked(mock, iova, length);
 }
 
 static void mock_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
@@ -324,38 +330,48 @@ static int mock_remember_pinned(struct mock_device *mock, u64 iova,
 		return -ENOMEM;
 	pinned->iova = iova;
 	pinned->page = page;
-	guard(mutex)(&mock->pin_lock);
+	lockdep_assert_held(&mock->pin_lock);
 	list_add_tail(&pinned->list, &mock->pinned);
 	return 0;
 }
 
-static long mock_ioctl_pin(struct mock_device *mock, void __user *user)
+/* With the lock that dma_unmap takes, as drivers of GPUs do */
+static int mock_pin(struct mock_device *mock, struct mock_pin *arg)
 {
 	struct page *pages[MOCK_PIN_MAX];
-	struct mock_pin arg;
 	int i, ret, count;
+
+	guard(mutex)(&mock->pin_lock);
+	count = vfio_pin_pages(&mock->vdev, arg->iova, arg->npage,
+			       arg->write ? IOMMU_READ | IOMMU_WRITE :
+					    IOMMU_READ, pages);
+	for (i = 0; i < count; i++) {
+		u64 iova = arg->iova + (u64)i * PAGE_SIZE;
+		void *mem = kmap_local_page(pages[i]);
+
+		arg->first[i] = *(u64 *)mem;
+		kunmap_local(mem);
+		ret = mock_remember_pinned(mock, iova, pages[i]);
+		if (ret) {
+			vfio_unpin_pages(&mock->vdev, iova, count - i);
+			mock_unpin_locked(mock, arg->iova, i * PAGE_SIZE);
+			return ret;
+		}
+	}
+	return count;
+}
+
+static long mock_ioctl_pin(struct mock_device *mock, void __user *user)
+{
+	struct mock_pin arg;
+	int count;
 
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
 	/* More than there is room for is left to the core to refuse. */
 	if (arg.npage > MOCK_PIN_MAX && arg.npage <= VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
-	count = vfio_pin_pages(&mock->vdev, arg.iova, arg.npage,
-			       arg.write ? IOMMU_READ | IOMMU_WRITE :
-					   IOMMU_READ, pages);
-	for (i = 0; i < count; i++) {
-		u64 iova = arg.iova + (u64)i * PAGE_SIZE;
-		void *mem = kmap_local_page(pages[i]);
-
-		arg.first[i] = *(u64 *)mem;
-		kunmap_local(mem);
-		ret = mock_remember_pinned(mock, iova, pages[i]);
-		if (ret) {
-			vfio_unpin_pages(&mock->vdev, iova, count - i);
-			mock_unpin_range(mock, arg.iova, i * PAGE_SIZE);
-			return ret;
-		}
-	}
+	count = mock_pin(mock, &arg);
 	if (count > 0 && copy_to_user(user, &arg, sizeof(arg)))
 		return -EFAULT;
 	return count;
