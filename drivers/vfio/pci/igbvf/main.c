@@ -67,9 +67,9 @@ static int stop_serving(struct vfio_migration *mig)
 }
 
 /*
- * The state of the VF is given up here.  FLR is by far what takes longest, so
- * it is done now, as long as the VM still runs elsewhere; and a PF that does
- * not answer is found now.
+ * The state of the VF is given up here, which who goes on without a load is
+ * told.  FLR is by far what takes longest, so it is done now, as long as the VM
+ * still runs elsewhere; and a PF that does not answer is found now.
  */
 static int begin_load(struct vfio_migration *mig)
 {
@@ -80,7 +80,7 @@ static int begin_load(struct vfio_migration *mig)
 	ret = vfio_pci_mig_flr(&vf->pci);
 	if (ret)
 		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
-	memset(&vf->image, 0, sizeof(vf->image));
+	vf->image = (struct igbvf_image) { .mbx.events = V2PMAILBOX_RSTD };
 	vf->pf_agreed = false;
 	igbvf_queues_park(vf);
 	return igbvf_pf_reset(vf, mac);
