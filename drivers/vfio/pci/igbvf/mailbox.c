@@ -30,18 +30,14 @@
 
 static void mem_get(struct igbvf_device *vf, u32 *words, unsigned int count)
 {
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		words[i] = igbvf_read(vf, VMBMEM + i * sizeof(u32));
 }
 
 static void mem_put(struct igbvf_device *vf, unsigned int first,
 		    const u32 *words, unsigned int count)
 {
-	unsigned int i;
-
-	for (i = 0; i < count; i++)
+	for (unsigned int i = 0; i < count; i++)
 		igbvf_write(vf, VMBMEM + (first + i) * sizeof(u32), words[i]);
 }
 
@@ -68,6 +64,18 @@ static void pf_has_mac(struct igbvf_pf *pf, const u32 mac[2])
 	mac_copy(pf->mac, mac);
 }
 
+/* Linux's igbvf adds all again when one comes, having failed to clear them. */
+static void pf_has_filter(struct igbvf_pf *pf, const u32 *address)
+{
+	u32 mac[2], i = 0;
+
+	mac_copy(mac, address);
+	while (i < pf->filters && memcmp(pf->filter[i], mac, sizeof(mac)))
+		i++;
+	if (i == pf->filters && i < IGBVF_PF_FILTERS)
+		mac_copy(pf->filter[pf->filters++], mac);
+}
+
 static void pf_has_multicast(struct igbvf_pf *pf, u32 info, const u32 *hashes)
 {
 	u32 known = min_t(u32, info, IGBVF_PF_MULTICASTS);
@@ -81,9 +89,9 @@ static void pf_has_multicast(struct igbvf_pf *pf, u32 info, const u32 *hashes)
 
 static void pf_has_vlan(struct igbvf_pf *pf, bool add, u32 vid)
 {
-	u32 i;
+	u32 i = 0;
 
-	for (i = 0; i < pf->vlans && pf->vlan[i] != vid; )
+	while (i < pf->vlans && pf->vlan[i] != vid)
 		i++;
 	if (add && i == pf->vlans && i < IGBVF_PF_VLANS) {
 		pf->vlan[pf->vlans++] = vid;
@@ -104,9 +112,8 @@ static void pf_acknowledged(struct igbvf_pf *pf, const u32 *request)
 		} else if (info == MBX_MAC_FILTER_CLEAR) {
 			memset(pf->filter, 0, sizeof(pf->filter));
 			pf->filters = 0;
-		} else if (info == MBX_MAC_FILTER_ADD &&
-			   pf->filters < IGBVF_PF_FILTERS) {
-			mac_copy(pf->filter[pf->filters++], &request[1]);
+		} else if (info == MBX_MAC_FILTER_ADD) {
+			pf_has_filter(pf, &request[1]);
 		}
 		break;
 	case MBX_SET_MULTICAST:
@@ -333,7 +340,8 @@ static int clear_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
 {
 	u32 answer[3];
 
-	return mbx_exchange(vf, MBX_FILTER_CLEAR, pf->mac, 2, answer);
+	return mbx_exchange(vf, MBX_FILTER_CLEAR,
+			    pf->filters ? pf->filter[0] : pf->mac, 2, answer);
 }
 
 /*
@@ -357,10 +365,9 @@ static int replay_filters(struct igbvf_device *vf)
 	const struct igbvf_pf *pf = &vf->incoming.pf;
 	/* A VF without trust has none, and is not even allowed to clear them. */
 	int ret = clear_filters(vf, pf);
-	u32 i;
 
-	for (i = 0; i < pf->filters && !ret; i++)
-		ret = pf_request(vf, "a unicast filter", "trust on",
+	for (u32 i = 0; i < pf->filters && !ret; i++)
+		ret = pf_request(vf, "a unicast filter", "trust on, if it has room",
 				 MBX_FILTER_ADD, pf->filter[i], 2);
 	return ret;
 }
@@ -371,13 +378,12 @@ static int replay_rest(struct igbvf_device *vf)
 	const struct igbvf_pf *pf = &vf->incoming.pf;
 	u32 lpe = pf->lpe ?: MBX_LPE_DEFAULT;
 	int ret = 0;
-	u32 i;
 
 	if (pf->multicasts)
 		ret = pf_request(vf, "multicast", "trust on",
 				 MBX_MESSAGE(MBX_SET_MULTICAST, pf->multicasts),
 				 pf->multicast, ARRAY_SIZE(pf->multicast));
-	for (i = 0; i < pf->vlans && !ret; i++)
+	for (u32 i = 0; i < pf->vlans && !ret; i++)
 		ret = pf_request(vf, "a VLAN", "vlan 0",
 				 MBX_MESSAGE(MBX_SET_VLAN, 1), &pf->vlan[i], 1);
 	if (!ret)
@@ -407,11 +413,11 @@ int igbvf_pf_replay(struct igbvf_device *vf, bool try)
 	ret = igbvf_pf_reset(vf, mac);
 	if (!ret && pf->flags & IGBVF_PF_MAC)
 		ret = replay_mac(vf, mac, try);
-	if (!ret && (try ? pf->filters : pf->flags & IGBVF_PF_MAC)) {
+	if (!ret && try && pf->filters)	/* whoever may clear them may add them */
+		ret = pf_request(vf, "a unicast filter", "trust on",
+				 MBX_FILTER_CLEAR, pf->filter[0], 2);
+	else if (!ret && !try && pf->flags & IGBVF_PF_MAC)
 		ret = replay_filters(vf);
-		if (try)
-			clear_filters(vf, pf);
-	}
 	return ret ?: replay_rest(vf);
 }
 

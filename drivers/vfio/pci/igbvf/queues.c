@@ -94,19 +94,15 @@ int igbvf_queues_stop(struct igbvf_device *vf)
  */
 void igbvf_queues_park(struct igbvf_device *vf)
 {
-	unsigned int i;
-
 	igbvf_write(vf, VTEIMC, VTEI_ALL);
-	for (i = 0; i < IGBVF_RINGS; i++)
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
 		ring_write(vf, i, VTQ_LEN, 0);
 }
 
 /* The guest resets the VF, which disables all queues. */
 void igbvf_queues_reset(struct igbvf_device *vf)
 {
-	unsigned int i;
-
-	for (i = 0; i < IGBVF_RINGS; i++)
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
 		vf->image.rings.reg[i][RING_DCTL] &= ~VTQ_DCTL_ENABLE;
 }
 
@@ -130,9 +126,7 @@ static void ring_doorbell(struct igbvf_device *vf, unsigned int ring)
 /* Takes in doorbells that were rung while the VF did not run. */
 void igbvf_queues_doorbells(struct igbvf_device *vf)
 {
-	unsigned int i;
-
-	for (i = 0; i < IGBVF_RINGS; i++)
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
 		ring_doorbell(vf, i);
 }
 
@@ -168,11 +162,9 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
  */
 int igbvf_queues_load(struct igbvf_device *vf)
 {
-	unsigned int i;
-
 	igbvf_write(vf, VTEIMC, VTEI_ALL);
 	igbvf_queues_doorbells(vf);
-	for (i = 0; i < IGBVF_RINGS; i++)
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
 		if (ring_load(vf, i))
 			return -EIO;
 	vfio_pci_mig_regs_write(igbvf_reg(vf, 0), igbvf_irq_regs, IRQ_EIMS,
@@ -224,14 +216,12 @@ static u32 mailbox_vector(const struct igbvf_device *vf)
  */
 int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 {
-	unsigned int i;
-
 	igbvf_write(vf, VTEIMS, vf->image.irq.reg[IRQ_EIMS]);
-	for (i = 0; i < IGBVF_RINGS; i++)
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
 		if (vf->image.rings.reg[i][RING_DCTL] & VTQ_DCTL_ENABLE &&
 		    ring_enable(vf, i))
 			return -EIO;
-	for (i = 0; i < IGBVF_RINGS; i++) {
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++) {
 		ring_doorbell(vf, i);
 		ring_write(vf, i, VTQ_TAIL, vf->image.rings.reg[i][RING_TAIL]);
 	}

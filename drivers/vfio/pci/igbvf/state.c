@@ -67,9 +67,8 @@ static const char *check_identity(struct vfio_migration *mig, const void *part)
 static const char *check_rings(struct vfio_migration *mig, const void *part)
 {
 	const struct igbvf_rings *rings = part;
-	unsigned int i;
 
-	for (i = 0; i < IGBVF_RINGS; i++) {
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++) {
 		const u32 *ring = rings->reg[i];
 		u32 descs = ring[RING_LEN] / VTQ_DESC_SIZE;
 
@@ -118,7 +117,6 @@ static bool address_valid(const u32 words[2])
 static const char *check_pf(struct vfio_migration *mig, const void *part)
 {
 	const struct igbvf_pf *pf = part;
-	u32 i;
 
 	if (pf->flags & ~(IGBVF_PF_CTS | IGBVF_PF_MAC))
 		return "unknown flags in the PF's settings";
@@ -128,10 +126,10 @@ static const char *check_pf(struct vfio_migration *mig, const void *part)
 	    pf->multicasts > FIELD_MAX(MBX_INFO) ||
 	    pf->promisc > FIELD_MAX(MBX_INFO) || pf->lpe > MBX_LPE_MASK)
 		return "a setting of the PF is out of range";
-	for (i = 0; i < pf->filters; i++)
+	for (u32 i = 0; i < pf->filters; i++)
 		if (!address_valid(pf->filter[i]))
 			return "a unicast filter is no MAC address";
-	for (i = 0; i < pf->vlans; i++)
+	for (u32 i = 0; i < pf->vlans; i++)
 		if (pf->vlan[i] >= VLAN_N_VID)
 			return "a VLAN ID is out of range";
 	return NULL;

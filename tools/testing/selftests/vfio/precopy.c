@@ -55,20 +55,6 @@ static bool readable(int fd)
 	return poll_fd.revents & POLLIN;
 }
 
-/* Reads to the temporary end, or the real one, after what is there already. */
-static void read_on(int fd, struct stream *s, size_t chunk)
-{
-	ssize_t ret;
-
-	for (;;) {
-		s->data = realloc(s->data, s->size + chunk);
-		ret = sys_read(fd, s->data + s->size, chunk);
-		if (!ret || ret == -ENOMSG)
-			return;
-		s->size += must(ret);
-	}
-}
-
 TEST_F(precopy, initial_bytes_fall_as_they_are_read)
 {
 	struct vfio_precopy_info info;
@@ -117,7 +103,7 @@ TEST_F(precopy, changes_are_dirty_bytes)
 	nic_attach(&self->nic, &self->a);
 	nic_up(&self->nic);
 	fd = must(mig_session(self->a.fd, PRE_COPY));
-	read_on(fd, &s, 4096);
+	stream_read_on(fd, &s, 4096);
 	EXPECT_FALSE(readable(fd));
 
 	must(nic_mbx(&self->nic, msg, 2));
@@ -127,7 +113,7 @@ TEST_F(precopy, changes_are_dirty_bytes)
 	EXPECT_EQ(0, info.initial_bytes);
 	EXPECT_LT(0, info.dirty_bytes);
 	before = s.size;
-	read_on(fd, &s, 10);
+	stream_read_on(fd, &s, 10);
 	EXPECT_EQ(info.dirty_bytes, s.size - before);
 	EXPECT_EQ(0, info_of(fd).dirty_bytes);
 	EXPECT_FALSE(readable(fd));
@@ -139,7 +125,7 @@ TEST_F(precopy, changes_are_dirty_bytes)
 	EXPECT_TRUE(readable(fd));
 
 	must(mig_set(self->a.fd, STOP_COPY, NULL));
-	read_on(fd, &s, 4096);
+	stream_read_on(fd, &s, 4096);
 	sys_close(fd);
 	EXPECT_EQ(0, device_load(self->b.fd, &s));
 	stream_free(&s);
@@ -157,7 +143,7 @@ TEST_F(precopy, poll_waits_for_a_change)
 	nic_attach(&self->nic, &self->a);
 	nic_up(&self->nic);
 	poll_fd.fd = must(mig_session(self->a.fd, PRE_COPY));
-	read_on(poll_fd.fd, &s, 4096);
+	stream_read_on(poll_fd.fd, &s, 4096);
 	pid = fork();
 	if (!pid)
 		_exit(poll(&poll_fd, 1, WATCHDOG_MS) == 1 ? 0 : 1);
@@ -212,7 +198,7 @@ TEST_F(precopy, one_stream_over_both_states)
 		s.size = must(ret);
 		EXPECT_EQ(0, mig_set(self->a.fd, STOP_COPY, &new));
 		EXPECT_EQ(-1, new);
-		read_on(fd, &s, 5);
+		stream_read_on(fd, &s, 5);
 		EXPECT_EQ(0, sys_read(fd, s.data, 1));
 		sys_close(fd);
 		EXPECT_EQ(whole.size, s.size);
@@ -236,13 +222,13 @@ TEST_F(precopy, migrates_a_guest)
 	nic_ping_pong(nic, &self->peer_b);
 	from = must(mig_session(self->a.fd, PRE_COPY));
 	to = must(mig_session(self->b.fd, RESUMING));
-	read_on(from, &s, 100);
+	stream_read_on(from, &s, 100);
 	must(stream_write(to, s.data, s.size, 50));
 	sent = s.size;
 	nic_ping_pong(nic, &self->peer_b);
 	must(mig_set(self->a.fd, PRE_COPY_P2P, NULL));
 	must(mig_set(self->a.fd, STOP_COPY, NULL));
-	read_on(from, &s, 100);
+	stream_read_on(from, &s, 100);
 	must(stream_write(to, s.data + sent, s.size - sent, 50));
 	cfg_command(&self->b, 4 | 2, 0);
 	nic_detach(nic);
@@ -310,7 +296,7 @@ TEST_F(precopy, foreign_streams_are_refused_early)
 	int fd;
 
 	fd = must(mig_session(self->a.fd, PRE_COPY));
-	read_on(fd, &s, 4096);
+	stream_read_on(fd, &s, 4096);
 	for (i = 0; i < ARRAY_SIZE(changes); i++) {
 		int to = must(mig_session(self->b.fd, RESUMING));
 
@@ -353,7 +339,7 @@ TEST_F(precopy, mac_policy_is_found_early)
 	pf_vf_mac(func_bdf(FUNC_PF_B), "02:00:00:00:00:99");
 	from = must(mig_session(self->a.fd, PRE_COPY));
 	to = must(mig_session(self->b.fd, RESUMING));
-	read_on(from, &s, 4096);
+	stream_read_on(from, &s, 4096);
 	EXPECT_EQ(-EPERM, stream_write(to, s.data, s.size, s.size));
 	EXPECT_EQ(PRE_COPY, mig_get(self->a.fd));
 	nic_ping_pong(nic, &self->peer_b);

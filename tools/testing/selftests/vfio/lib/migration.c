@@ -112,6 +112,19 @@ struct stream stream_read(int fd, size_t chunk)
 	}
 }
 
+void stream_read_on(int fd, struct stream *s, size_t chunk)
+{
+	ssize_t ret;
+
+	for (;;) {
+		s->data = realloc(s->data, s->size + chunk);
+		ret = sys_read(fd, s->data + s->size, chunk);
+		if (!ret || ret == -ENOMSG)
+			return;
+		s->size += must(ret);
+	}
+}
+
 int stream_write(int fd, const void *data, size_t size, size_t chunk)
 {
 	const uint8_t *at = data;

@@ -47,6 +47,8 @@ struct stream {
 
 /* Reads to the end, @chunk bytes at a time. */
 struct stream stream_read(int fd, size_t chunk);
+/* The same to the temporary end in PRE_COPY, after what is there already */
+void stream_read_on(int fd, struct stream *s, size_t chunk);
 /* Writes all, @chunk bytes at a time: 0, or the errno of the write refused. */
 int stream_write(int fd, const void *data, size_t size, size_t chunk);
 struct stream stream_copy(const struct stream *from);

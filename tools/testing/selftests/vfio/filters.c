@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Further unicast addresses of a guest, which the PF keeps in a list that all
+ * of its VFs share, and in the filters of its switch: that they move along, and
+ * are neither taken away too early nor left behind.
+ */
+#include "test.h"
+#include "device.h"
+#include "iommu.h"
+#include "migration.h"
+#include "move.h"
+#include "nic.h"
+
+#define FILTER_CLEAR	(MBX_SET_MAC_ADDR | 1 << MBX_INFO_SHIFT)
+#define FILTER_ADD	(MBX_SET_MAC_ADDR | 2 << MBX_INFO_SHIFT)
+
+FIXTURE(filters) {
+	struct vdev a;
+	struct vdev b;
+	struct nic nic;
+	struct peer peer_a;
+	struct peer peer_b;
+	uint8_t address[6];	/* the guest's second one */
+};
+
+/* Does the PF do it? */
+static bool filter(struct nic *nic, uint32_t request, const uint8_t *address)
+{
+	uint32_t msg[MBX_WORDS] = { request };
+
+	memcpy(&msg[1], address, 6);
+	must(nic_mbx(nic, msg, 3));
+	return msg[0] & MBX_ACK;
+}
+
+/*
+ * What Linux's igbvf does at each change of its addresses: clear all, with an
+ * address of zero, which its PF refuses, and add all.
+ */
+static bool add_like_igbvf(struct nic *nic, const uint8_t *address)
+{
+	static const uint8_t none[6];
+
+	if (filter(nic, FILTER_CLEAR, none))
+		die("the PF has taken 00:00:00:00:00:00 for an address");
+	return filter(nic, FILTER_ADD, address);
+}
+
+/* Does the guest get what is sent to its second address? */
+static bool reaches(struct peer *peer, struct nic *nic, const uint8_t *address)
+{
+	char buf[16] = "";
+
+	peer_send(peer, address, "second", 6);
+	return nic_receive(nic, buf, sizeof(buf)) &&
+	       !memcmp(buf, "second", 6);
+}
+
+FIXTURE_SETUP(filters)
+{
+	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
+	unsigned int i;
+
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	vdev_open(&self->a, a, DRV_IGBVF_VFIO);
+	vdev_open(&self->b, b, DRV_IGBVF_VFIO);
+	nic_alloc(&self->nic);
+	peer_open(&self->peer_a, func_bdf(FUNC_PF_A));
+	peer_open(&self->peer_b, func_bdf(FUNC_PF_B));
+	nic_attach(&self->nic, &self->a);
+	nic_up(&self->nic);
+	memcpy(self->address, self->nic.mac, 6);
+	self->address[1] ^= 0x80;
+	for (i = 0; i < 3; i++)
+		ASSERT_TRUE(add_like_igbvf(&self->nic, self->address));
+	ASSERT_TRUE(reaches(&self->peer_b, &self->nic, self->address));
+}
+
+FIXTURE_TEARDOWN(filters)
+{
+	vdev_close(&self->a);
+	vdev_close(&self->b);
+}
+
+TEST_F(filters, move_along)
+{
+	struct nic *nic = &self->nic;
+
+	move(nic, &self->a, &self->b);
+	vdev_close(&self->a);
+	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
+	/* Nothing of them is left at the source. */
+	EXPECT_TRUE(reaches(&self->peer_a, nic, self->address));
+	nic_ping_pong(nic, &self->peer_a);
+}
+
+/* A second guest, of the destination's PF, that leaves room for two filters */
+static void fill_but_two(struct nic *nic)
+{
+	uint8_t address[6] = { 0x02, 0xfe };
+	unsigned int i, room = 0;
+
+	do {
+		address[5] = ++room;
+	} while (filter(nic, FILTER_ADD, address));
+	/* The last one was refused. */
+	if (!filter(nic, FILTER_CLEAR, nic->mac))
+		die("the PF does not clear filters");
+	for (i = 1; i < room - 2; i++) {
+		address[5] = i;
+		if (!filter(nic, FILTER_ADD, address))
+			die("the PF has less room than before");
+	}
+}
+
+/* The PF has counted each time that the guest added it: once is enough. */
+TEST_F(filters, take_no_more_room_than_they_need)
+{
+	struct nic *nic = &self->nic, other;
+	struct vdev v;
+
+	vdev_open(&v, NEED_FUNC(FUNC_VF_B1), DRV_IGBVF_VFIO);
+	nic_alloc(&other);
+	nic_attach(&other, &v);
+	nic_up(&other);
+	fill_but_two(&other);
+	move(nic, &self->a, &self->b);
+	vdev_close(&self->a);
+	EXPECT_TRUE(reaches(&self->peer_a, nic, self->address));
+	filter(&other, FILTER_CLEAR, other.mac);
+	vdev_close(&v);
+}
+
+/* Between VFs of one PF, where a filter can be but for one of them */
+TEST_F(filters, stay_until_the_guest_moves)
+{
+	struct nic *nic = &self->nic;
+	struct stream s = {};
+	struct vdev next;
+	int from, to;
+
+	vdev_open(&next, NEED_FUNC(FUNC_VF_A1), DRV_IGBVF_VFIO);
+	from = must(mig_session(self->a.fd, PRE_COPY));
+	to = must(mig_session(next.fd, RESUMING));
+	stream_read_on(from, &s, 4096);
+	ASSERT_EQ(0, stream_write(to, s.data, s.size, s.size));
+	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
+	/* It was a try, and the guest runs on. */
+	sys_close(to);
+	sys_close(from);
+	vdev_close(&next);
+	must(mig_set(self->a.fd, RUNNING, NULL));
+	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
+	stream_free(&s);
+
+	vdev_open(&next, func_bdf(FUNC_VF_A1), DRV_IGBVF_VFIO);
+	move(nic, &self->a, &next);
+	vdev_close(&self->a);
+	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
+	nic_detach(nic);
+	vdev_close(&next);
+}
+
+/* A load that was complete, and is given up, as by "vfio-mig check" */
+TEST_F(filters, go_with_a_load_that_is_given_up)
+{
+	struct nic *nic = &self->nic;
+	struct stream s = device_save(self->a.fd);
+
+	must(device_load(self->b.fd, &s));
+	must(device_reset(&self->b));
+	vdev_close(&self->b);
+	must(mig_set(self->a.fd, RUNNING, NULL));
+	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
+	stream_free(&s);
+}
+
+TEST_HARNESS_MAIN
