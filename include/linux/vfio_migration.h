@@ -304,6 +304,7 @@ struct vfio_migration {
 	/* private: */
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
+	atomic_t visitors;	/* operations on data files that are at the device */
 	struct ratelimit_state messages;
 	size_t image_size;
 	u8 exclusive;		/* bits: targets of VFIO_MIG_ARC_EXCLUSIVE */

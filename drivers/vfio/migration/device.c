@@ -304,7 +304,8 @@ EXPORT_SYMBOL_GPL(vfio_mig_reset_done);
  *
  * For vfio_device_ops.close_device, before anything else is taken down.  Ends
  * the session and calls the driver's close().  The state is RUNNING then, as
- * the next user expects it.
+ * the next user expects it, and data files that are still open do not lead to
+ * the device any more.  Waits, for bounded time, for who is on the way.
  */
 void vfio_mig_close(struct vfio_migration *mig)
 {
@@ -316,6 +317,7 @@ void vfio_mig_close(struct vfio_migration *mig)
 	}
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig_unlock(mig, true);
+	vfio_mig_wait_visitors(mig);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_close);
 
@@ -432,6 +434,7 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	mig->memory_lock = memory_lock;
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig->session = NULL;
+	atomic_set(&mig->visitors, 0);
 	mig->exclusive = 0;
 	memset(mig->arc, 0, sizeof(mig->arc));
 	mig->ops = (struct vfio_migration_ops) {

@@ -44,13 +44,24 @@ static int session_lock(struct vfio_mig_session *session)
 {
 	int ret;
 
+	if (!vfio_mig_session_enter(session))
+		return -ENODEV;
 	ret = vfio_mig_lock_interruptible(session->mig);
 	if (ret)
-		return ret;
+		goto err_leave;
 	if (!session->ended)
 		return 0;
 	vfio_mig_unlock(session->mig);
-	return -ENODEV;
+	ret = -ENODEV;
+err_leave:
+	vfio_mig_session_leave(session);
+	return ret;
+}
+
+static void session_unlock(struct vfio_mig_session *session)
+{
+	vfio_mig_unlock(session->mig);
+	vfio_mig_session_leave(session);
 }
 
 /* All has been read: 1 if there is more now, 0 at the end, or an error */
@@ -66,7 +77,7 @@ static int session_refill(struct vfio_mig_session *session)
 		ret = 1;
 	else if (!ret && !session->complete)
 		ret = -ENOMSG;
-	vfio_mig_unlock(session->mig);
+	session_unlock(session);
 	return ret;
 }
 
@@ -86,7 +97,7 @@ static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
 			goto out_end;
 	}
 	ret = vfio_mig_buffer_take(&session->buffer, to);
-	vfio_mig_count(session->mig, true, ret);
+	vfio_mig_count(session, ret);
 out_end:
 	io_end(session);
 	return ret;
@@ -108,7 +119,7 @@ static ssize_t write_records(struct vfio_mig_session *session,
 		if (ret)
 			break;
 		ret = vfio_mig_session_load(session, session->bounce, copied);
-		vfio_mig_unlock(session->mig);
+		session_unlock(session);
 		if (!ret)
 			done += copied;
 		cond_resched();
@@ -121,7 +132,7 @@ static ssize_t write_records(struct vfio_mig_session *session,
 static ssize_t write_bytes(struct vfio_mig_session *session,
 			   struct iov_iter *from)
 {
-	u64 max = session->mig->driver->max_bytes;
+	u64 max = session->max_bytes;
 	u64 fill = vfio_mig_buffer_fill(&session->buffer);
 
 	if (!iov_iter_count(from))
@@ -140,11 +151,11 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 	ret = io_begin(session, iocb);
 	if (ret)
 		return ret;
-	if (session->mig->driver->format)
+	if (session->records)
 		ret = write_records(session, from);
 	else
 		ret = write_bytes(session, from);
-	vfio_mig_count(session->mig, false, ret);
+	vfio_mig_count(session, ret);
 	io_end(session);
 	return ret;
 }
@@ -165,6 +176,8 @@ static __poll_t session_poll(struct file *filp, struct poll_table_struct *wait)
 	__poll_t ret = 0;
 
 	poll_wait(filp, &session->wait, wait);
+	if (!vfio_mig_session_enter(session))
+		return EPOLLERR | EPOLLHUP;
 	mutex_lock(&session->mig->lock);
 	if (session->ended)
 		ret = EPOLLERR | EPOLLHUP;
@@ -173,6 +186,7 @@ static __poll_t session_poll(struct file *filp, struct poll_table_struct *wait)
 	else if (saving_readable(session))
 		ret = EPOLLIN | EPOLLRDNORM;
 	mutex_unlock(&session->mig->lock);
+	vfio_mig_session_leave(session);
 	return ret;
 }
 
@@ -211,12 +225,16 @@ static long saving_ioctl(struct file *filp, unsigned int cmd,
 		return -EFAULT;
 	if (info.argsz < minsz)
 		return -EINVAL;
-	if (mutex_lock_interruptible(&session->mig->lock))
-		return -ERESTARTSYS;
-	ret = precopy_info(session, &info);
-	mutex_unlock(&session->mig->lock);
+	if (!vfio_mig_session_enter(session))
+		return -ENODEV;
+	ret = mutex_lock_interruptible(&session->mig->lock);
+	if (!ret) {
+		ret = precopy_info(session, &info);
+		mutex_unlock(&session->mig->lock);
+	}
+	vfio_mig_session_leave(session);
 	if (ret)
-		return ret;
+		return ret == -EINTR ? -ERESTARTSYS : ret;
 	return copy_to_user((void __user *)arg, &info, minsz) ? -EFAULT : 0;
 }
 

@@ -22,6 +22,7 @@
 #define VFIO_MIGRATION_PRIVATE_H
 
 #include <linux/refcount.h>
+#include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/vfio_migration.h>
 #include <linux/wait.h>
@@ -68,14 +69,18 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * struct vfio_mig_session - the stream of one stay in the saving group or in
  *	RESUMING
  * @ref: one for the device as long as the session lasts, one for the file
- * @mig: whose session it is; a reference keeps its memory and its module
+ * @mig: whose session it is; from the file it is reached only by
+ *	vfio_mig_session_enter()
  * @wait: woken when poll() may have something new to say
  * @saving: the stream is read; else it is written
+ * @records: the stream is made of records; else of bytes, ...
+ * @max_bytes: ... of which it has that many at most
  * @io_lock: see above
  * @buffer: the stream; if it is written in records, not used.  Producer and
  *	consumer are who holds the state lock and who holds @io_lock
  * @bounce: of a written stream of records: bytes on their way; under @io_lock
- * @ended: the session is over; set under the state lock
+ * @end_lock: a leaf
+ * @ended: the session is over; set under the state lock and @end_lock
  * @complete: the end of the stream is in the buffer; set under the state lock
  * @initial_end: where dirty bytes begin; under the state lock
  * @writer: writes @buffer; under the state lock
@@ -84,16 +89,21 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * @streamed: of a driver with an image: as much of it as has been saved, in
  *	PRE_COPY; under the state lock
  *
- * The file may outlive the session, and the session its file.
+ * The file may outlive the session, and the session its file.  It may also
+ * outlive the device and its driver, which it does not hold: so a data file that
+ * somebody has kept is in nobody's way.
  */
 struct vfio_mig_session {
 	refcount_t ref;
 	struct vfio_migration *mig;
 	wait_queue_head_t wait;
 	bool saving;
+	bool records;
+	u64 max_bytes;
 	struct mutex io_lock;	/* see above */
 	struct vfio_mig_buffer buffer;
 	void *bounce;
+	spinlock_t end_lock;	/* the next member */
 	bool ended;
 	bool complete;
 	u64 initial_end;
@@ -102,6 +112,14 @@ struct vfio_mig_session {
 	u64 loaded;
 	void *streamed;
 };
+
+/*
+ * From enter to leave, which the last close waits for, there is session->mig.
+ * Enter fails if the session has ended.  Nobody waits for user memory between.
+ */
+bool vfio_mig_session_enter(struct vfio_mig_session *session);
+void vfio_mig_session_leave(struct vfio_mig_session *session);
+void vfio_mig_wait_visitors(struct vfio_migration *mig);
 
 /* All of these with the state lock held, but put() and drop_data() */
 struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving);
@@ -136,15 +154,17 @@ int vfio_mig_lock_interruptible(struct vfio_migration *mig);
 void vfio_mig_unlock(struct vfio_migration *mig);
 
 /*
- * The user has read (@saving) or written bytes of a stream.  The vfio.ko of
- * Linux has nothing that shows it.
+ * The user has read or written bytes of a stream.  The vfio.ko of Linux has
+ * nothing that shows it.
  */
-static inline void vfio_mig_count(struct vfio_migration *mig, bool saving,
+static inline void vfio_mig_count(struct vfio_mig_session *session,
 				  ssize_t bytes)
 {
 #ifndef VFIO_CORE_OF_LINUX
-	if (bytes > 0)
-		vfio_mig_count_data(mig->vdev, saving, bytes);
+	if (bytes <= 0 || !vfio_mig_session_enter(session))
+		return;
+	vfio_mig_count_data(session->mig->vdev, session->saving, bytes);
+	vfio_mig_session_leave(session);
 #endif
 }
 

@@ -10,9 +10,9 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/file.h>
-#include <linux/module.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include <trace/events/vfio_migration.h>
 
@@ -45,19 +45,41 @@ static int session_load_record(struct vfio_mig_reader *reader,
 	return mig->driver->load(mig, payload, why);
 }
 
+bool vfio_mig_session_enter(struct vfio_mig_session *session)
+{
+	bool lasts;
+
+	spin_lock(&session->end_lock);
+	lasts = !session->ended;
+	if (lasts)
+		atomic_inc(&session->mig->visitors);
+	spin_unlock(&session->end_lock);
+	return lasts;
+}
+
+void vfio_mig_session_leave(struct vfio_mig_session *session)
+{
+	atomic_t *visitors = &session->mig->visitors;
+
+	/* After that it may be gone, and is no more than a key. */
+	if (atomic_dec_and_test(visitors))
+		wake_up_var(visitors);
+}
+
+/* Sessions have ended: no new ones come. */
+void vfio_mig_wait_visitors(struct vfio_migration *mig)
+{
+	wait_var_event(&mig->visitors, !atomic_read(&mig->visitors));
+}
+
 static void session_free(struct vfio_mig_session *session)
 {
-	struct vfio_device *vdev = session->mig->vdev;
-	struct module *owner = session->mig->driver->owner;
-
 	vfio_mig_buffer_free(&session->buffer);
 	vfio_mig_reader_free(&session->reader);
 	kvfree(session->bounce);
 	kvfree(session->streamed);
 	mutex_destroy(&session->io_lock);
 	kfree(session);
-	vfio_put_device(vdev);
-	module_put(owner);
 }
 
 void vfio_mig_session_put(struct vfio_mig_session *session)
@@ -86,12 +108,12 @@ static struct vfio_mig_session *session_alloc(struct vfio_migration *mig,
 		if (!session->streamed)
 			goto err_free;
 	}
-	/* The user has the device open: both are there. */
-	__module_get(driver->owner);
-	get_device(&mig->vdev->device);
 	refcount_set(&session->ref, 1);
 	session->mig = mig;
 	session->saving = saving;
+	session->records = driver->format;
+	session->max_bytes = driver->max_bytes;
+	spin_lock_init(&session->end_lock);
 	init_waitqueue_head(&session->wait);
 	mutex_init(&session->io_lock);
 	vfio_mig_buffer_init(&session->buffer);
@@ -150,7 +172,9 @@ void vfio_mig_session_end(struct vfio_migration *mig)
 				vfio_mig_session_bytes(session));
 	mig->session = NULL;
 	pm_runtime_put(mig->vdev->dev);
+	spin_lock(&session->end_lock);
 	WRITE_ONCE(session->ended, true);
+	spin_unlock(&session->end_lock);
 	wake_up_all(&session->wait);
 	vfio_mig_session_drop_data(session);
 	vfio_mig_session_put(session);
