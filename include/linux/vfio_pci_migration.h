@@ -32,6 +32,8 @@ struct vfio_pci_migration {
 	/* private: under mig.lock */
 	bool dma_off;		/* bus mastering is off below the guest's view */
 	bool bus_master;	/* the guest's wish, while dma_off */
+	bool closing;		/* the last user closes it; under dev_set->lock */
+	bool leaving;		/* its driver is being taken away; only ever set */
 };
 
 /**

@@ -135,7 +135,9 @@ void vfio_pci_mig_close_device(struct vfio_device *vdev)
 {
 	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
 
+	pci->closing = true;
 	vfio_mig_close(&pci->mig);
+	pci->closing = false;
 	/* vfio-pci-core turns bus mastering off. */
 	mutex_lock(&pci->mig.lock);
 	pci->dma_off = false;
@@ -184,6 +186,7 @@ void vfio_pci_mig_remove(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
 
+	WRITE_ONCE(vdev_to_vfio_pci_mig(&core->vdev)->leaving, true);
 	vfio_pci_core_unregister_device(core);
 	vfio_put_device(&core->vdev);
 }

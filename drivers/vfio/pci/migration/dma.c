@@ -138,6 +138,31 @@ static void zap_bars(struct vfio_pci_core_device *core)
 			    true);
 }
 
+/*
+ * While a device is closed because its driver is taken away, whoever does that
+ * has the device's lock, and waits.  A device that is not going yet does not
+ * begin to as long as we have its lock.
+ */
+static bool lock_is_held_for_us(const struct vfio_pci_migration *pci)
+{
+	return pci->closing && READ_ONCE(pci->leaving);
+}
+
+static bool flr_trylock(struct vfio_pci_migration *pci)
+{
+	if (lock_is_held_for_us(pci))
+		return pci_cfg_access_trylock(pci->core.pdev);
+	return pci_dev_trylock(pci->core.pdev);
+}
+
+static void flr_unlock(struct vfio_pci_migration *pci)
+{
+	if (lock_is_held_for_us(pci))
+		pci_cfg_access_unlock(pci->core.pdev);
+	else
+		pci_dev_unlock(pci->core.pdev);
+}
+
 /**
  * vfio_pci_mig_flr - reset a function, by FLR
  * @pci: the function; memory_lock held for writing, and the state lock
@@ -156,13 +181,13 @@ int vfio_pci_mig_flr(struct vfio_pci_migration *pci)
 	lockdep_assert_held_write(&core->memory_lock);
 	zap_bars(core);
 	/* Whoever has the lock may wait for ours, but mostly reads sysfs. */
-	if (read_poll_timeout(pci_dev_trylock, locked, locked, USEC_PER_MSEC,
-			      100 * USEC_PER_MSEC, false, core->pdev))
+	if (read_poll_timeout(flr_trylock, locked, locked, USEC_PER_MSEC,
+			      100 * USEC_PER_MSEC, false, pci))
 		return -EAGAIN;
 	pci_save_state(core->pdev);
 	ret = pcie_flr(core->pdev);
 	pci_restore_state(core->pdev);
-	pci_dev_unlock(core->pdev);
+	flr_unlock(pci);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_flr);

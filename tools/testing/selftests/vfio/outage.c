@@ -463,12 +463,18 @@ static void removal_begins(struct __test_metadata *_metadata,
 					 "asked the user to release the device")));
 }
 
-static void removal_ends(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(removed) *self)
+static void removal_waits_and_ends(struct __test_metadata *_metadata,
+				   FIXTURE_DATA(removed) *self)
 {
 	EXPECT_TRUE(writer_waits(&self->writer));
 	vdev_close(&self->bed.a);
 	EXPECT_EQ(0, writer_join(&self->writer));
+}
+
+static void removal_ends(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(removed) *self)
+{
+	removal_waits_and_ends(_metadata, self);
 	EXPECT_FALSE(pci_exists(self->bed.bdf_a));
 }
 
@@ -556,6 +562,56 @@ TEST_F(removed, when_the_guest_has_left)
 	traffic(bed);
 	expect_vf_comes_back(_metadata, bed);
 	traffic(bed);
+}
+
+/*
+ * Its driver is taken away while the guest is here, who leaves: the PF forgets
+ * him all the same, though the lock that resets take is not to be had.
+ */
+TEST_F(removed, unbound_when_the_guest_has_left)
+{
+	struct bed *bed = &self->bed;
+	struct stream s;
+	int to;
+
+	writer_start(&self->writer, bed->bdf_a, "driver/unbind", bed->bdf_a);
+	EXPECT_LE(1, eventfd_wait(self->request));
+	s = device_save(bed->a.fd);
+	to = must(mig_session(bed->b.fd, RESUMING));
+	ASSERT_EQ(0, stream_write(to, s.data, s.size, 512));
+	sys_close(to);
+	stream_free(&s);
+	guest_to(bed, &bed->b);
+	ASSERT_EQ(0, mig_set(bed->b.fd, RUNNING, NULL));
+	removal_waits_and_ends(_metadata, self);
+	traffic(bed);
+}
+
+/*
+ * Who has kept a data fd is not in the way of anything: not of the removal, not
+ * of the VFs that come after it, nor of a reset that looks for what is on the
+ * bus.
+ */
+TEST_F(removed, with_a_data_fd_kept)
+{
+	struct bed *bed = &self->bed;
+	int fd, request;
+
+	fd = must(mig_session(bed->a.fd, STOP_COPY));
+	nic_detach(&bed->nic);
+	vdev_close(&bed->a);
+	ASSERT_EQ(0, pci_attr_write(bed->pf_a, "sriov_numvfs", "0"));
+	EXPECT_FALSE(pci_exists(bed->bdf_a));
+	expect_session_over(_metadata, fd);
+	expect_vf_comes_back(_metadata, bed);
+
+	/* It can't be reset by itself while its driver goes. */
+	request = request_eventfd_new(&bed->a);
+	writer_start(&self->writer, bed->bdf_a, "driver/unbind", bed->bdf_a);
+	EXPECT_LE(1, eventfd_wait(request));
+	removal_waits_and_ends(_metadata, self);
+	expect_session_over(_metadata, fd);
+	sys_close(fd);
 }
 
 /* But nobody comes in any more: loading needs a reset, which has to wait. */
