@@ -230,8 +230,9 @@ struct vfio_mig_arc {
  *	all of that has been read, again: in PRE_COPY if @pending says so, in
  *	STOP_COPY if the call before has returned 1.  @to->bytes is 0 where a
  *	stream begins.  Returns 0, 1 (STOP_COPY only: there is more) or an
- *	error; the arc that led here is then as if it had not been taken,
- *	unless vfio_mig_error() was called
+ *	error: the device is then in STOP, if STOP_COPY was to be reached, or
+ *	where it was before the session opened, unless vfio_mig_error() was
+ *	called
  * @pending: bytes that @save would append now, exactly; in PRE_COPY.  Looks
  *	at memory only.  Optional: none
  * @load: take in a part of a record.  Nothing of it comes into effect before

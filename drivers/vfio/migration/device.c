@@ -96,6 +96,18 @@ void vfio_mig_prepare(struct vfio_migration *mig)
 		mig->driver->prepare(mig);
 }
 
+/* What has led to STOP_COPY has stopped the device, and that is its state now. */
+static void mig_save_failed(struct vfio_migration *mig,
+			    const struct vfio_mig_arc *arc)
+{
+	if (arc->to != VFIO_DEVICE_STATE_STOP_COPY) {
+		mig->state = arc->from;
+		return;
+	}
+	mig->state = VFIO_DEVICE_STATE_STOP;
+	vfio_mig_session_end(mig);
+}
+
 /* What an arc does, with the session that it needs there. */
 static int mig_do_arc(struct vfio_migration *mig,
 		      const struct vfio_mig_arc *arc)
@@ -117,7 +129,7 @@ static int mig_do_arc(struct vfio_migration *mig,
 		return 0;
 	ret = vfio_mig_session_save(mig->session);
 	if (ret && mig->state != VFIO_DEVICE_STATE_ERROR)
-		mig->state = arc->from;
+		mig_save_failed(mig, arc);
 	return ret;
 }
 

@@ -356,6 +356,34 @@ TEST_F(precopy, mac_policy_is_found_early)
 	stream_free(&s);
 }
 
+/*
+ * A guest that has set its VF to what makes no sense can't be saved.  By then
+ * the VF has stopped, and that is what its state says: it can run on.
+ */
+TEST_F(precopy, refused_save_leaves_it_stopped)
+{
+	static const uint32_t states[] = { RUNNING, PRE_COPY, PRE_COPY_P2P };
+	struct nic *nic = &self->nic;
+	unsigned int i;
+	char byte;
+	int fd;
+
+	nic_attach(nic, &self->a);
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		nic_up(nic);
+		must(mig_set(self->a.fd, states[i], &fd));
+		/* To a vector that it does not have */
+		nic_write(nic, VTIVAR0, 0x83);
+		EXPECT_EQ(-EIO, mig_set(self->a.fd, STOP_COPY, NULL));
+		EXPECT_EQ(STOP, mig_get(self->a.fd));
+		if (fd >= 0)
+			EXPECT_EQ(-ENODEV, sys_read(fd, &byte, 1));
+		sys_close(fd);
+		ASSERT_EQ(0, mig_set(self->a.fd, RUNNING, NULL));
+		nic_ping_pong(nic, &self->peer_b);
+	}
+}
+
 /* ---- P2P ---- */
 
 TEST_F(precopy, p2p_stops_dma_and_serves_accesses)
