@@ -303,6 +303,7 @@ struct vfio_migration {
 	struct mutex lock;	/* see above */
 	enum vfio_device_mig_state state;
 	/* private: */
+	struct lock_class_key lock_key;
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
 	atomic_t visitors;	/* operations on data files that are at the device */

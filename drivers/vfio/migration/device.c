@@ -234,7 +234,9 @@ static struct file *mig_set_state(struct vfio_device *vdev,
 				  enum vfio_device_mig_state target)
 {
 	struct vfio_migration *mig = to_migration(vdev);
-	bool exclusive = mig->exclusive & BIT(target);
+	/* Not every vfio.ko asks for states that there are only. */
+	bool exclusive = target < VFIO_MIG_STATE_COUNT &&
+			 mig->exclusive & BIT(target);
 	struct file *filp;
 
 	mig_lock(mig, exclusive);
@@ -459,6 +461,9 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	if (ret)
 		return ret;
 	mutex_init(&mig->lock);
+	/* A hot reset takes those of several devices, in the order of the bus. */
+	lockdep_register_key(&mig->lock_key);
+	lockdep_set_class(&mig->lock, &mig->lock_key);
 	ratelimit_default_init(&mig->messages);
 	vdev->mig_ops = &mig->ops;
 	return 0;
@@ -474,6 +479,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_init);
 void vfio_mig_release(struct vfio_migration *mig)
 {
 	mutex_destroy(&mig->lock);
+	lockdep_unregister_key(&mig->lock_key);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_release);
 
