@@ -34,7 +34,7 @@ struct record_type {
 	const char *name;
 	unsigned int words;	/* of payload, exactly */
 	bool repeats;
-	const struct field *fields;	/* ends with one without name */
+	const struct field *fields;
 	unsigned int nr_fields;
 };
 

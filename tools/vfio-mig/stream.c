@@ -104,6 +104,7 @@ static bool read_header(struct stream *stream)
 	if (header.known && header.known->version != header.format_version) {
 		problem(stream, 0, "the format is of another version");
 		stream->format = NULL;
+		header.known = NULL;
 	}
 	stream->to->header(&header, stream->to->context);
 	return true;

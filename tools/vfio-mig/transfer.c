@@ -381,7 +381,7 @@ static uint64_t input_size(int fd)
 	return !fstat(fd, &st) && S_ISREG(st.st_mode) ? st.st_size : 0;
 }
 
-/* Until a signal, or until the device is gone or wanted back */
+/* Until a signal */
 static void hold(const struct device *dev)
 {
 	uint32_t state = VFIO_DEVICE_STATE_ERROR;
@@ -390,7 +390,7 @@ static void hold(const struct device *dev)
 	fprintf(stderr, "%s is %s; interrupt to close it\n", dev->id.name,
 		vfio_mig_fsm_state_name(state));
 	while (!interrupted())
-		poll(NULL, 0, -1);
+		poll(NULL, 0, 1000);	/* a signal may come in between */
 }
 
 int command_load(char **operands, const struct options *options)
