@@ -40,8 +40,8 @@ stages="kernel kunit selftests-1 selftests-2 migration leaks in-tree"
 run_all()
 {
 	run_lanes "kernel in-tree"
-	run_lanes "kunit selftests-1" "selftests-2"
-	run_lanes "migration leaks"
+	run_lanes "kunit selftests-1" "selftests-2 leaks"
+	run_lanes "migration"
 }
 
 case ${1-} in

@@ -40,7 +40,7 @@ run_all()
 {
 	run_lanes "build"
 	run_lanes "selftests-1" "selftests-2"
-	run_lanes "stock" "assigned parts style overlay install tools abi"
+	run_lanes "stock style install" "assigned parts overlay tools abi"
 	run_lanes "migration"
 }
 
@@ -238,8 +238,8 @@ stage_assigned()
 # What the library and the driver do there with bad input is the same.
 stage_stock()
 {
-	VFIO_TEST_SCALE=5 tools/testing/selftests/vfio/vm-run.sh --stock "$src/build/stock" \
-		"$logs/stock"
+	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh \
+		--stock "$src/build/stock" "$logs/stock"
 }
 
 stage_migration()

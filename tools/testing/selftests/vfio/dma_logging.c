@@ -644,7 +644,7 @@ TEST_F_TIMEOUT(log, bitmaps_of_all_shapes, 600)
 	uint64_t seed = 0x5eed10f;
 	unsigned int i;
 
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < scaled(200); i++) {
 		struct shape shape = random_shape(&seed);
 
 		ASSERT_EQ(0, log_start_range(self->v.fd, 0, 512 * TiB));

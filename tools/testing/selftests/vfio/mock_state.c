@@ -220,7 +220,7 @@ next:
 /* More than 32 bits of bytes, through one buffer of 1 MiB */
 TEST_F_TIMEOUT(mock, saves_and_loads_gigabytes, 600)
 {
-	const uint64_t size = 4 * GiB + 12345;
+	const uint64_t size = scaled(4) * GiB + 12345;
 	uint8_t *buf = mem_alloc(MiB);
 	uint64_t pos;
 	ssize_t n;
