@@ -21,6 +21,36 @@ usage()
 	END
 }
 
+# mount_point DIR: makes a directory in the view, also where that is read-only:
+# there the nearest directory is put on a tmpfs, with all that is in it.
+mount_point()
+{
+	local parent=$1 entry
+
+	mkdir -p "$1" 2>/dev/null && return
+	while [ ! -d "$parent" ]; do
+		parent=$(dirname "$parent")
+	done
+	exec {fd}<"$parent"
+	mount -t tmpfs -o mode=755 inroot "$parent"
+	for entry in "/proc/self/fd/$fd"/*; do
+		if [ -L "$entry" ]; then
+			cp -P "$entry" "$parent/"
+			continue
+		elif [ -d "$entry" ]; then
+			mkdir "$parent/${entry##*/}"
+		elif [ -e "$entry" ]; then
+			: >"$parent/${entry##*/}"
+		else
+			continue
+		fi
+		mount --no-canonicalize --bind "$entry" \
+			"$parent/${entry##*/}"
+	done
+	exec {fd}<&-
+	mkdir -p "$1"
+}
+
 # The part that runs inside the namespaces, as process 1 of the new PID
 # namespace: builds the view of the root on a tmpfs and becomes the command.
 enter()
@@ -64,7 +94,7 @@ enter()
 	set -- "${fds[@]}" -- "$@"
 	while [ "$1" != -- ]; do
 		bind=$new$2
-		mkdir -p "$bind"
+		mount_point "$bind"
 		mount --bind "/proc/self/fd/$1" "$bind"
 		fd=$1
 		exec {fd}<&-
