@@ -151,7 +151,7 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 	ret = io_begin(session, iocb);
 	if (ret)
 		return ret;
-	if (session->records)
+	if (session->reader.format)
 		ret = write_records(session, from);
 	else
 		ret = write_bytes(session, from);

@@ -73,8 +73,7 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  *	vfio_mig_session_enter()
  * @wait: woken when poll() may have something new to say
  * @saving: the stream is read; else it is written
- * @records: the stream is made of records; else of bytes, ...
- * @max_bytes: ... of which it has that many at most
+ * @max_bytes: of a stream that is not made of records: it has no more
  * @io_lock: see above
  * @buffer: the stream; if it is written in records, not used.  Producer and
  *	consumer are who holds the state lock and who holds @io_lock
@@ -84,7 +83,8 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * @complete: the end of the stream is in the buffer; set under the state lock
  * @initial_end: where dirty bytes begin; under the state lock
  * @writer: writes @buffer; under the state lock
- * @reader: reads what comes in records; under the state lock
+ * @reader: reads what comes in records; under the state lock, but for its format,
+ *	which is NULL if the stream is not made of records
  * @loaded: bytes of records that were taken in; under the state lock
  * @streamed: of a driver with an image: as much of it as has been saved, in
  *	PRE_COPY; under the state lock
@@ -98,7 +98,6 @@ struct vfio_mig_session {
 	struct vfio_migration *mig;
 	wait_queue_head_t wait;
 	bool saving;
-	bool records;
 	u64 max_bytes;
 	struct mutex io_lock;	/* see above */
 	struct vfio_mig_buffer buffer;

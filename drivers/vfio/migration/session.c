@@ -111,7 +111,6 @@ static struct vfio_mig_session *session_alloc(struct vfio_migration *mig,
 	refcount_set(&session->ref, 1);
 	session->mig = mig;
 	session->saving = saving;
-	session->records = driver->format;
 	session->max_bytes = driver->max_bytes;
 	spin_lock_init(&session->end_lock);
 	init_waitqueue_head(&session->wait);
