@@ -26,11 +26,11 @@ FIXTURE(filters) {
 /* Does the PF do it? */
 static bool filter(struct nic *nic, uint32_t request, const uint8_t *address)
 {
-	uint32_t msg[MBX_WORDS] = { request };
+	int ret = nic_mbx_mac(nic, request, address);
 
-	memcpy(&msg[1], address, 6);
-	must(nic_mbx(nic, msg, 3));
-	return msg[0] & MBX_ACK;
+	if (ret && ret != -EPERM)
+		die("the PF does not answer: %d", ret);
+	return !ret;
 }
 
 /*
@@ -58,16 +58,14 @@ static bool reaches(struct peer *peer, struct nic *nic, const uint8_t *address)
 
 FIXTURE_SETUP(filters)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
 	unsigned int i;
 
+	NEED_FUNC(FUNC_VF_A0);
+	NEED_FUNC(FUNC_VF_B0);
 	if (!module_loaded(DRV_IGBVF_VFIO))
 		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	vdev_open(&self->a, a, DRV_IGBVF_VFIO);
-	vdev_open(&self->b, b, DRV_IGBVF_VFIO);
-	nic_alloc(&self->nic);
-	peer_open(&self->peer_a, func_bdf(FUNC_PF_A));
-	peer_open(&self->peer_b, func_bdf(FUNC_PF_B));
+	move_open(&self->a, &self->b, &self->nic, &self->peer_a,
+		  &self->peer_b);
 	nic_attach(&self->nic, &self->a);
 	nic_up(&self->nic);
 	memcpy(self->address, self->nic.mac, 6);

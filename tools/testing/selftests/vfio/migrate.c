@@ -26,15 +26,12 @@ FIXTURE(migrate) {
 
 FIXTURE_SETUP(migrate)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
-
+	NEED_FUNC(FUNC_VF_A0);
+	NEED_FUNC(FUNC_VF_B0);
 	if (!module_loaded(DRV_IGBVF_VFIO))
 		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	vdev_open(&self->a, a, DRV_IGBVF_VFIO);
-	vdev_open(&self->b, b, DRV_IGBVF_VFIO);
-	nic_alloc(&self->nic);
-	peer_open(&self->peer_a, func_bdf(FUNC_PF_A));
-	peer_open(&self->peer_b, func_bdf(FUNC_PF_B));
+	move_open(&self->a, &self->b, &self->nic, &self->peer_a,
+		  &self->peer_b);
 }
 
 FIXTURE_TEARDOWN(migrate)

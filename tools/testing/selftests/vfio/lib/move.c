@@ -8,6 +8,16 @@
 #include "sysfs.h"
 #include "util.h"
 
+void move_open(struct vdev *a, struct vdev *b, struct nic *nic,
+	       struct peer *peer_a, struct peer *peer_b)
+{
+	vdev_open(a, func_bdf(FUNC_VF_A0), DRV_IGBVF_VFIO);
+	vdev_open(b, func_bdf(FUNC_VF_B0), DRV_IGBVF_VFIO);
+	nic_alloc(nic);
+	peer_open(peer_a, func_bdf(FUNC_PF_A));
+	peer_open(peer_b, func_bdf(FUNC_PF_B));
+}
+
 void config_restore(const struct vdev *to, const struct vdev *from)
 {
 	cfg_write16(to, PCI_COMMAND, cfg_read16(from, PCI_COMMAND));

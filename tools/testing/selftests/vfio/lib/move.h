@@ -10,6 +10,13 @@
 #include "migration.h"
 #include "nic.h"
 
+/*
+ * Opens two VFs, of two PFs on one wire, for a guest that has neither yet, and
+ * its peers.
+ */
+void move_open(struct vdev *a, struct vdev *b, struct nic *nic,
+	       struct peer *peer_a, struct peer *peer_b);
+
 /* A stopped device's configuration, as QEMU brings it over. */
 void config_restore(const struct vdev *to, const struct vdev *from);
 

@@ -202,19 +202,25 @@ int nic_mbx_reset(struct nic *nic)
 	return 0;
 }
 
-int nic_set_mac(struct nic *nic, const uint8_t mac[static 6])
+int nic_mbx_mac(struct nic *nic, uint32_t request, const uint8_t mac[static 6])
 {
-	uint32_t msg[MBX_WORDS] = { MBX_SET_MAC_ADDR };
+	uint32_t msg[MBX_WORDS] = { request };
 	int ret;
 
 	memcpy(&msg[1], mac, 6);
 	ret = nic_mbx(nic, msg, 3);
 	if (ret)
 		return ret;
-	if (msg[0] & MBX_NACK)
-		return -EPERM;
-	memcpy(nic->mac, mac, 6);
-	return 0;
+	return msg[0] & MBX_NACK ? -EPERM : 0;
+}
+
+int nic_set_mac(struct nic *nic, const uint8_t mac[static 6])
+{
+	int ret = nic_mbx_mac(nic, MBX_SET_MAC_ADDR, mac);
+
+	if (!ret)
+		memcpy(nic->mac, mac, 6);
+	return ret;
 }
 
 /*

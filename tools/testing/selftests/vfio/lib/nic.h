@@ -132,6 +132,9 @@ void nic_write(struct nic *nic, uint32_t reg, uint32_t value);
 int nic_mbx(struct nic *nic, uint32_t msg[static MBX_WORDS],
 	    unsigned int words);
 int nic_mbx_reset(struct nic *nic);
+/* A request about an address: 0, -EPERM if the PF refuses, or -ETIMEDOUT. */
+int nic_mbx_mac(struct nic *nic, uint32_t request,
+		const uint8_t mac[static 6]);
 int nic_set_mac(struct nic *nic, const uint8_t mac[static 6]);
 
 /* Sends one frame and waits until the device has done it. */
