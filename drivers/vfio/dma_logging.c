@@ -12,7 +12,6 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/interval_tree.h>
-#include <linux/iova_bitmap.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/mutex.h>

@@ -17,7 +17,6 @@
 #include <linux/err.h>
 #include <linux/export.h>
 #include <linux/highmem.h>
-#include <linux/iova_bitmap.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
 #include <linux/math.h>
@@ -28,6 +27,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vfio_iova_bitmap.h>
 
 /*
  * Bits of a window: 1 MiB of user memory, for 32 GiB in pages of 4 KiB.  The
@@ -251,7 +251,7 @@ int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 	err = visit_windows(bitmap, bitmap->missed, NULL, set_window);
 	return ret ?: err;
 }
-EXPORT_SYMBOL_NS_GPL(iova_bitmap_for_each, IOMMUFD);
+EXPORT_SYMBOL_GPL(vfio_iova_bitmap_for_each);
 
 static void miss(struct iova_bitmap *bitmap, unsigned long first,
 		 unsigned long last)
@@ -297,7 +297,7 @@ void iova_bitmap_set(struct iova_bitmap *bitmap,
 		miss(bitmap, max(span.first, bitmap->window.last + 1),
 		     span.last);
 }
-EXPORT_SYMBOL_NS_GPL(iova_bitmap_set, IOMMUFD);
+EXPORT_SYMBOL_GPL(vfio_iova_bitmap_set);
 
 /**
  * iova_bitmap_alloc - make a bitmap of user memory
@@ -347,7 +347,7 @@ struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 	bitmap->window = EMPTY_SPAN;
 	return bitmap;
 }
-EXPORT_SYMBOL_NS_GPL(iova_bitmap_alloc, IOMMUFD);
+EXPORT_SYMBOL_GPL(vfio_iova_bitmap_alloc);
 
 /**
  * iova_bitmap_free - free a bitmap
@@ -359,4 +359,4 @@ void iova_bitmap_free(struct iova_bitmap *bitmap)
 {
 	kfree(bitmap);
 }
-EXPORT_SYMBOL_NS_GPL(iova_bitmap_free, IOMMUFD);
+EXPORT_SYMBOL_GPL(vfio_iova_bitmap_free);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A bitmap in user memory that has a bit for each page of a range of IOVAs,
- * for those who report which of them a device has written: DMA loggers.
- *
- * Source-compatible with Linux 6.12.  A kernel with CONFIG_IOMMUFD_DRIVER has
- * these functions itself, and they are used; else vfio.ko has them.  What is
- * built in while vfio is a module (IOMMU drivers) does without.
+ * IOVA bitmaps, source-compatible with Linux 6.12: those of a kernel with
+ * CONFIG_IOMMUFD_DRIVER, for IOMMU drivers.  Where there are none, VFIO's are
+ * meant (linux/vfio_iova_bitmap.h); what is built in while vfio is a module does
+ * without.  In VFIO drivers these names always mean VFIO's, by linux/vfio.h.
  */
 #ifndef _IOVA_BITMAP_H_
 #define _IOVA_BITMAP_H_
@@ -28,7 +26,7 @@ typedef int (*iova_bitmap_fn_t)(struct iova_bitmap *bitmap,
 				unsigned long iova, size_t length,
 				void *opaque);
 
-#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER) || IS_REACHABLE(CONFIG_VFIO)
+#if IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
 
 struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 				      unsigned long page_size,
@@ -38,6 +36,10 @@ int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 			 iova_bitmap_fn_t fn);
 void iova_bitmap_set(struct iova_bitmap *bitmap,
 		     unsigned long iova, size_t length);
+
+#elif IS_REACHABLE(CONFIG_VFIO)
+
+#include <linux/vfio_iova_bitmap.h>
 
 #else
 

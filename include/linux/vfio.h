@@ -20,7 +20,7 @@
 #include <linux/poll.h>
 #include <linux/cdev.h>
 #include <uapi/linux/vfio.h>
-#include <linux/iova_bitmap.h>
+#include <linux/vfio_iova_bitmap.h>
 
 struct kvm;
 struct iommufd_ctx;

@@ -8,12 +8,12 @@
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
-#include <linux/iova_bitmap.h>
 #include <linux/limits.h>
 #include <linux/mman.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vfio_iova_bitmap.h>
 
 #define TOP(bytes)	(ULONG_MAX - (bytes) + 1)	/* so far from the end */
 

@@ -3,9 +3,10 @@
 # Reads what gcc's -aux-info writes: the prototypes that the headers
 # declare, and those that eval.c makes of their pointers and variables, as
 # name and type.  What a header defines is written with the names of its
-# parameters, which are left out.
+# parameters, which are left out.  Functions of vfio_iova_bitmap.h have other names
+# for drivers, by macros.
 
-$2 !~ /\/linux\/(vfio(_pci_core)?|iova_bitmap)\.h:/ && !/abi_pointer_|abi_address_of_/ {
+$2 !~ /\/linux\/(vfio(_pci_core)?|(vfio_)?iova_bitmap)\.h:/ && !/abi_pointer_|abi_address_of_/ {
 	next
 }
 
@@ -32,6 +33,7 @@ $2 !~ /\/linux\/(vfio(_pci_core)?|iova_bitmap)\.h:/ && !/abi_pointer_|abi_addres
 	name = head
 	sub(/.*[ *]/, "", name)
 	type = substr(head, 1, length(head) - length(name))
+	sub(/^vfio_iova_bitmap_/, "iova_bitmap_", name)
 	sub(/ $/, "", type)
 	print name, type, "(" parameters ")"
 }

@@ -8,10 +8,10 @@
  * come when they like.
  */
 #include <linux/interval_tree.h>
-#include <linux/iova_bitmap.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vfio.h>
 
 #include "mock_log.h"
 
