@@ -23,10 +23,16 @@ $(error CONFIG_VFIO_GROUP=y needs CONFIG_VFIO_CONTAINER=y: groups get their \
 	address spaces from containers)
 endif
 
+# As the kernel's own answer says; Debian's kernel has none.
+CONFIG_IOMMUFD ?= n
+CONFIG_VFIO_DEVICE_CDEV ?= n
+ifeq ($(CONFIG_VFIO_DEVICE_CDEV)-$(filter y m,$(CONFIG_IOMMUFD)),y-)
+$(error CONFIG_VFIO_DEVICE_CDEV=y needs CONFIG_IOMMUFD=y or m, as the kernel \
+	has it)
+endif
+
 # Not offered: said here so that the kernel's own answer does not count.
-CONFIG_VFIO_DEVICE_CDEV := n
 CONFIG_VFIO_NOIOMMU := n
-CONFIG_IOMMUFD := n
 
 # KUnit tests, for a kernel that has CONFIG_KUNIT; Debian's has not.
 CONFIG_VFIO_KUNIT_TEST ?= n

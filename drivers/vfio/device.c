@@ -2,7 +2,7 @@
 /*
  * Life of a vfio_device: allocation, registration, the wait for its users at
  * unregistration, open counts, and the device sets in which devices share a
- * reset scope.  How a user gets to the device (group.c) and what he can ask of
+ * reset scope.  How a user gets to the device (group.c, cdev.c) and what he can ask of
  * it (device_file.c) are not known here.
  *
  * dev_sets_lock protects the table of sets and vfio_device_set.device_count;
@@ -209,6 +209,7 @@ static int vfio_device_init(struct vfio_device *device, struct device *dev,
 	device->device.release = vfio_device_release;
 	device->device.class = vfio_device_class;
 	device->device.parent = dev;
+	vfio_cdev_init_device(device);
 	return 0;
 
 err_inode:
@@ -260,7 +261,6 @@ static int vfio_device_check(struct vfio_device *device,
 	struct device *dev = device->dev;
 
 	if (IS_ENABLED(CONFIG_IOMMUFD) &&
-	    IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) &&
 	    !(ops->bind_iommufd && ops->unbind_iommufd &&
 	      ops->attach_ioas && ops->detach_ioas)) {
 		dev_err(dev, "vfio: driver %s lacks an iommufd operation\n",
@@ -312,12 +312,13 @@ static int vfio_device_register(struct vfio_device *device,
 	if (ret)
 		return ret;
 
-	ret = device_add(&device->device);
+	/* From the next step on, users find its node. */
+	init_completion(&device->comp);
+	refcount_set(&device->refcount, 1);
+	ret = vfio_cdev_add(device);
 	if (ret)
 		goto err_leave;
 
-	init_completion(&device->comp);
-	refcount_set(&device->refcount, 1);
 	vfio_debugfs_add(device);
 	vfio_group_publish(device);
 	return 0;
@@ -416,9 +417,9 @@ static void vfio_device_wait_unused(struct vfio_device *device)
 void vfio_unregister_group_dev(struct vfio_device *device)
 {
 	vfio_group_hide(device);
+	vfio_cdev_del(device);
 	vfio_device_wait_unused(device);
 	vfio_debugfs_remove(device);
-	device_del(&device->device);
 	/*
 	 * Whoever still has a reference may keep the device for longer than the
 	 * parent is there: resets of the others are not to find it any more.
@@ -434,21 +435,27 @@ static struct module *vfio_device_owner(struct vfio_device *device)
 }
 
 /* A driver that is being unloaded is not opened any more. */
-static int vfio_device_first_open(struct vfio_device *device)
+static int vfio_device_first_open(struct vfio_device *device,
+				  struct iommufd_ctx *ictx)
 {
-	int ret = 0;
+	int ret;
 
 	if (!try_module_get(vfio_device_owner(device)))
 		return -ENODEV;
 
-	vfio_dma_open(device);
+	ret = vfio_dma_open(device, ictx);
+	if (ret)
+		goto err_module;
 	if (device->ops->open_device)
 		ret = device->ops->open_device(device);
-	if (!ret) {
-		vfio_debugfs_open(device);
-		return 0;
-	}
+	if (ret)
+		goto err_dma;
+	vfio_debugfs_open(device);
+	return 0;
+
+err_dma:
 	vfio_dma_close(device);
+err_module:
 	module_put(vfio_device_owner(device));
 	return ret;
 }
@@ -462,13 +469,13 @@ static void vfio_device_last_close(struct vfio_device *device)
 	module_put(vfio_device_owner(device));
 }
 
-int vfio_device_open(struct vfio_device *device)
+int vfio_device_open(struct vfio_device *device, struct iommufd_ctx *ictx)
 {
 	int ret = 0;
 
 	lockdep_assert_held(&device->dev_set->lock);
 	if (++device->open_count == 1)
-		ret = vfio_device_first_open(device);
+		ret = vfio_device_first_open(device, ictx);
 	if (ret)
 		device->open_count--;
 	return ret;

@@ -13,6 +13,7 @@
 #include <linux/module.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include <trace/events/vfio.h>
 
@@ -26,6 +27,7 @@ struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device)
 	if (!df)
 		return ERR_PTR(-ENOMEM);
 	df->device = device;
+	spin_lock_init(&df->kvm_lock);
 	return df;
 }
 
@@ -43,7 +45,7 @@ void vfio_device_file_grant(struct vfio_device_file *df,
 	smp_store_release(&df->access_granted, true);
 }
 
-static bool vfio_device_file_granted(struct vfio_device_file *df)
+bool vfio_device_file_granted(struct vfio_device_file *df)
 {
 	/* Pairs with vfio_device_file_grant() */
 	return smp_load_acquire(&df->access_granted);
@@ -72,12 +74,18 @@ static noinline long vfio_device_reset(struct vfio_device *device, unsigned long
 	return ret;
 }
 
-static __always_inline long vfio_device_ioctl(struct vfio_device *device,
+static __always_inline long vfio_device_ioctl(struct vfio_device_file *df,
 					      unsigned int cmd,
 					      unsigned long arg)
 {
+	struct vfio_device *device = df->device;
+
 	if (cmd == VFIO_DEVICE_FEATURE)
 		return vfio_ioctl_device_feature(device, (void __user *)arg);
+	if (df->iommufd && cmd == VFIO_DEVICE_ATTACH_IOMMUFD_PT)
+		return vfio_cdev_ioctl_attach(device, (void __user *)arg);
+	if (df->iommufd && cmd == VFIO_DEVICE_DETACH_IOMMUFD_PT)
+		return vfio_cdev_ioctl_detach(device, (void __user *)arg);
 	if (!device->ops->ioctl)
 		return -EINVAL;
 	if (cmd == VFIO_DEVICE_RESET)
@@ -89,10 +97,11 @@ static __always_inline long vfio_device_ioctl(struct vfio_device *device,
  * The device is awake during an ioctl, also one that the user himself put to
  * sleep (VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY).
  */
-static noinline long vfio_device_ioctl_awake(struct vfio_device *device,
+static noinline long vfio_device_ioctl_awake(struct vfio_device_file *df,
 					     unsigned int cmd,
 					     unsigned long arg)
 {
+	struct vfio_device *device = df->device;
 	long ret;
 
 	ret = pm_runtime_resume_and_get(device->dev);
@@ -102,7 +111,7 @@ static noinline long vfio_device_ioctl_awake(struct vfio_device *device,
 				    ret);
 		return -EIO;
 	}
-	ret = vfio_device_ioctl(device, cmd, arg);
+	ret = vfio_device_ioctl(df, cmd, arg);
 	pm_runtime_put(device->dev);
 	return ret;
 }
@@ -111,13 +120,15 @@ static long vfio_device_fops_ioctl(struct file *file, unsigned int cmd,
 				   unsigned long arg)
 {
 	struct vfio_device_file *df = file->private_data;
-	struct vfio_device *device = df->device;
 
+	if (IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) &&
+	    cmd == VFIO_DEVICE_BIND_IOMMUFD)
+		return vfio_cdev_ioctl_bind(df, (void __user *)arg);
 	if (!vfio_device_file_granted(df))
 		return -EINVAL;
-	if (pm_runtime_enabled(device->dev))
-		return vfio_device_ioctl_awake(device, cmd, arg);
-	return vfio_device_ioctl(device, cmd, arg);
+	if (pm_runtime_enabled(df->device->dev))
+		return vfio_device_ioctl_awake(df, cmd, arg);
+	return vfio_device_ioctl(df, cmd, arg);
 }
 
 static ssize_t vfio_device_fops_read(struct file *file, char __user *buf,
@@ -153,8 +164,9 @@ static int vfio_device_fops_mmap(struct file *file, struct vm_area_struct *vma)
 	return device->ops->mmap(device, vma);
 }
 
-static const struct file_operations vfio_device_fops = {
+const struct file_operations vfio_device_fops = {
 	.owner		= THIS_MODULE,
+	.open		= vfio_cdev_fops_open,
 	.release	= vfio_device_fops_release,
 	.read		= vfio_device_fops_read,
 	.write		= vfio_device_fops_write,
@@ -179,11 +191,7 @@ struct file *vfio_device_file_create(struct vfio_device_file *df)
 	return file;
 }
 
-struct vfio_device *vfio_device_from_file(struct file *file)
+struct vfio_device_file *vfio_device_file_from(struct file *file)
 {
-	struct vfio_device_file *df = file->private_data;
-
-	if (file->f_op != &vfio_device_fops)
-		return NULL;
-	return df->device;
+	return file->f_op == &vfio_device_fops ? file->private_data : NULL;
 }

@@ -11,32 +11,34 @@
 
 #include "vfio.h"
 
-/* The address space of an open device, or NULL */
-static struct vfio_container *vfio_dma_container(struct vfio_device *device)
+/* A driver may ask from open_device to the end of close_device. */
+static bool vfio_dma_is_open(struct vfio_device *device)
 {
-	/* A driver may ask from open_device to the end of close_device. */
-	if (WARN_ON_ONCE(!READ_ONCE(device->open_count)))
-		return NULL;
-	return vfio_group_container(device);
+	return !WARN_ON_ONCE(!READ_ONCE(device->open_count));
 }
 
 /*
  * From open to close the driver may pin, and is told of unmaps.  These enclose
  * its open_device and close_device, which may pin and unpin themselves.
  */
-void vfio_dma_open(struct vfio_device *device)
+int vfio_dma_open(struct vfio_device *device, struct iommufd_ctx *ictx)
 {
 	struct vfio_container *container = vfio_group_container(device);
 
+	if (ictx)
+		return vfio_iommufd_bind(device, ictx);
 	if (container)
 		vfio_container_register_device(container, device);
+	return 0;
 }
 
 void vfio_dma_close(struct vfio_device *device)
 {
 	struct vfio_container *container = vfio_group_container(device);
 
-	if (container)
+	if (vfio_device_private(device)->iommufd)
+		vfio_iommufd_unbind(device);
+	else if (container)
 		vfio_container_unregister_device(container, device);
 }
 
@@ -63,7 +65,11 @@ int vfio_pin_pages(struct vfio_device *device, dma_addr_t iova,
 	if (npage > VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
 
-	container = vfio_dma_container(device);
+	if (!vfio_dma_is_open(device))
+		return -EINVAL;
+	if (device->iommufd_access)
+		return vfio_iommufd_pin_pages(device, iova, npage, prot, pages);
+	container = vfio_group_container(device);
 	if (!container)
 		return -EINVAL;
 	return vfio_container_pin_pages(container,
@@ -85,7 +91,13 @@ void vfio_unpin_pages(struct vfio_device *device, dma_addr_t iova, int npage)
 	if (WARN_ON_ONCE(npage <= 0 || !device->ops->dma_unmap))
 		return;
 
-	container = vfio_dma_container(device);
+	if (!vfio_dma_is_open(device))
+		return;
+	if (device->iommufd_access) {
+		vfio_iommufd_unpin_pages(device, iova, npage);
+		return;
+	}
+	container = vfio_group_container(device);
 	if (container)
 		vfio_container_unpin_pages(container, iova, npage);
 }
@@ -109,7 +121,11 @@ int vfio_dma_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 	if (!data || !len)
 		return -EINVAL;
 
-	container = vfio_dma_container(device);
+	if (!vfio_dma_is_open(device))
+		return -EINVAL;
+	if (device->iommufd_access)
+		return vfio_iommufd_dma_rw(device, iova, data, len, write);
+	container = vfio_group_container(device);
 	if (!container)
 		return -EINVAL;
 	return vfio_container_dma_rw(container, iova, data, len, write);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The group way to a device: one /dev/vfio/<N> for each IOMMU group that has
- * a registered device.  Its single user puts the group into a container and
- * then opens devices.  What a container does with it is in container.c, what
- * an open device does in device_file.c.
+ * a registered device.  Its single user puts the group into a container, or an
+ * iommufd in place of one, and then opens devices.  What these do with it is in
+ * container.c and iommufd.c, what an open device does in device_file.c.
  *
  * groups.lock protects the list of groups and nr_devices; group_lock who uses
  * a group and how; device_lock which devices its user may open; kvm_ref_lock
@@ -18,6 +18,7 @@
 #include <linux/fs.h>
 #include <linux/idr.h>
 #include <linux/iommu.h>
+#include <linux/iommufd.h>
 #include <linux/kdev_t.h>
 #include <linux/list.h>
 #include <linux/module.h>
@@ -40,7 +41,9 @@
  * @group_lock: who uses the group, and how
  * @opened_file: the file of the single user, or NULL
  * @container: the container that the group is in, or NULL
- * @container_users: open devices that rely on @container
+ * @iommufd: the iommufd that it is in instead, with a reference, or NULL
+ * @container_users: open devices that rely on @container or @iommufd
+ * @node_users: devices that are open by way of their own nodes
  * @member: the group's place in @container.  Its iommu_group is set for as
  *	long as there are devices, whether or not there is a container
  * @device_lock: which devices the user may open
@@ -54,10 +57,12 @@ struct vfio_group {
 	struct list_head next;
 	unsigned int nr_devices;
 
-	struct mutex group_lock;	/* the next four members */
+	struct mutex group_lock;	/* the next six members */
 	struct file *opened_file;
 	struct vfio_container *container;
+	struct iommufd_ctx *iommufd;
 	unsigned int container_users;
+	unsigned int node_users;
 	struct vfio_container_member member;
 
 	struct mutex device_lock;	/* device_list */
@@ -120,11 +125,24 @@ err_owner:
 	return ret;
 }
 
-/* Caller holds group_lock; no device of the group is open. */
+static bool vfio_group_is_attached(const struct vfio_group *group)
+{
+	return group->container || group->iommufd;
+}
+
+/*
+ * Caller holds group_lock; no device of the group is open, which is all that
+ * iommufd knows of the group.
+ */
 static void vfio_group_detach(struct vfio_group *group)
 {
 	struct vfio_container_member *member = &group->member;
 
+	if (group->iommufd) {
+		iommufd_ctx_put(group->iommufd);
+		group->iommufd = NULL;
+		return;
+	}
 	vfio_container_detach(group->container, member);
 	group->container = NULL;
 	if (member->type == VFIO_IOMMU)
@@ -166,19 +184,41 @@ static void vfio_group_unuse(struct vfio_group *group,
 	fput(group->opened_file);
 }
 
+/* Caller holds dev_set->lock, too. */
+static int vfio_group_open_one(struct vfio_group *group,
+			       struct vfio_device *device)
+{
+	int ret;
+
+	ret = vfio_device_open(device, group->iommufd);
+	if (ret || !group->iommufd || device->open_count > 1)
+		return ret;
+	ret = vfio_iommufd_attach_container(device);
+	if (ret)
+		vfio_device_close(device);
+	return ret;
+}
+
+static bool vfio_group_has_backend(struct vfio_group *group)
+{
+	return group->iommufd ||
+	       (group->container &&
+		vfio_container_has_backend(group->container));
+}
+
 static int vfio_group_open_counted(struct vfio_group *group,
 				   struct vfio_device *device)
 {
 	int ret;
 
 	lockdep_assert_held(&group->group_lock);
-	if (!group->container || !vfio_container_has_backend(group->container))
+	if (!vfio_group_has_backend(group))
 		return -EINVAL;
 
 	mutex_lock(&device->dev_set->lock);
 	if (!device->open_count)
 		vfio_group_use(group, device);
-	ret = vfio_device_open(device);
+	ret = vfio_group_open_one(group, device);
 	if (!device->open_count)
 		vfio_group_unuse(group, device);
 	mutex_unlock(&device->dev_set->lock);
@@ -283,7 +323,7 @@ static int vfio_group_ioctl_get_status(struct vfio_group *group,
 	mutex_lock(&group->group_lock);
 	if (!group->member.iommu_group)
 		ret = -ENODEV;
-	else if (group->container)
+	else if (vfio_group_is_attached(group))
 		status.flags = VFIO_GROUP_FLAGS_CONTAINER_SET |
 			       VFIO_GROUP_FLAGS_VIABLE;
 	else if (!iommu_group_dma_owner_claimed(group->member.iommu_group))
@@ -295,23 +335,34 @@ static int vfio_group_ioctl_get_status(struct vfio_group *group,
 	return copy_to_user(arg, &status, minsz) ? -EFAULT : 0;
 }
 
+/* Caller holds group_lock. */
+static int vfio_group_put_into(struct vfio_group *group, struct file *file)
+{
+	struct vfio_container *container = vfio_container_from_file(file);
+	struct iommufd_ctx *ictx;
+
+	if (vfio_group_is_attached(group))
+		return -EINVAL;
+	if (!group->member.iommu_group)
+		return -ENODEV;
+	if (container)
+		return vfio_group_attach(group, container);
+
+	ictx = vfio_iommufd_container(file);
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+	group->iommufd = ictx;
+	return 0;
+}
+
 static int vfio_group_set_container(struct vfio_group *group,
 				    struct file *file)
 {
-	struct vfio_container *container = vfio_container_from_file(file);
 	int ret;
-
-	if (!container)
-		return -EBADFD;
 
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
-	if (group->container)
-		ret = -EINVAL;
-	else if (!group->member.iommu_group)
-		ret = -ENODEV;
-	else
-		ret = vfio_group_attach(group, container);
+	ret = vfio_group_put_into(group, file);
 	mutex_unlock(&group->group_lock);
 	return ret;
 }
@@ -339,7 +390,7 @@ static int vfio_group_ioctl_unset_container(struct vfio_group *group)
 
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
-	if (!group->container)
+	if (!vfio_group_is_attached(group))
 		ret = -EINVAL;
 	else if (group->container_users)
 		ret = -EBUSY;
@@ -417,7 +468,7 @@ static int vfio_group_fops_open(struct inode *inode, struct file *file)
 	mutex_lock(&group->group_lock);
 	if (!group->member.iommu_group) {
 		ret = -ENODEV;
-	} else if (group->opened_file) {
+	} else if (group->opened_file || group->node_users) {
 		ret = -EBUSY;
 	} else {
 		get_device(&group->dev);
@@ -428,7 +479,7 @@ static int vfio_group_fops_open(struct inode *inode, struct file *file)
 
 	if (ret == -EBUSY)
 		dev_info_ratelimited(&group->dev,
-				     "in use, and has one user at a time: fuser /dev/vfio/%s tells which\n",
+				     "in use, and has one user at a time: fuser /dev/vfio/%s /dev/vfio/devices/* tells which\n",
 				     dev_name(&group->dev));
 	return ret;
 }
@@ -438,7 +489,7 @@ static int vfio_group_fops_release(struct inode *inode, struct file *file)
 	struct vfio_group *group = file->private_data;
 
 	mutex_lock(&group->group_lock);
-	if (group->container)
+	if (vfio_group_is_attached(group))
 		vfio_group_detach(group);
 	group->opened_file = NULL;
 	mutex_unlock(&group->group_lock);
@@ -601,7 +652,7 @@ static void vfio_group_forget(struct vfio_group *group)
 	struct iommu_group *iommu_group = group->member.iommu_group;
 
 	mutex_lock(&group->group_lock);
-	if (group->container)
+	if (vfio_group_is_attached(group))
 		vfio_group_detach(group);
 	group->member.iommu_group = NULL;
 	mutex_unlock(&group->group_lock);
@@ -644,6 +695,29 @@ void vfio_group_hide(struct vfio_device *device)
 	mutex_lock(&group->device_lock);
 	list_del(&device->group_next);
 	mutex_unlock(&group->device_lock);
+}
+
+int vfio_group_block(struct vfio_device *device)
+{
+	struct vfio_group *group = device->group;
+	int ret = 0;
+
+	mutex_lock(&group->group_lock);
+	if (group->opened_file)
+		ret = -EBUSY;
+	else
+		group->node_users++;
+	mutex_unlock(&group->group_lock);
+	return ret;
+}
+
+void vfio_group_unblock(struct vfio_device *device)
+{
+	struct vfio_group *group = device->group;
+
+	mutex_lock(&group->group_lock);
+	group->node_users--;
+	mutex_unlock(&group->group_lock);
 }
 
 /*

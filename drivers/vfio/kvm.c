@@ -9,6 +9,7 @@
 #include <linux/file.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
+#include <linux/spinlock.h>
 #if IS_ENABLED(CONFIG_KVM)
 #include <linux/kvm_host.h>
 #endif
@@ -76,7 +77,7 @@ void vfio_device_put_kvm(struct vfio_device *device)
  */
 bool vfio_file_is_valid(struct file *file)
 {
-	return vfio_file_is_group(file) || vfio_device_from_file(file);
+	return vfio_file_is_group(file) || vfio_device_file_from(file);
 }
 EXPORT_SYMBOL_GPL(vfio_file_is_valid);
 
@@ -90,10 +91,10 @@ EXPORT_SYMBOL_GPL(vfio_file_is_valid);
  */
 bool vfio_file_enforced_coherent(struct file *file)
 {
-	struct vfio_device *device = vfio_device_from_file(file);
+	struct vfio_device_file *df = vfio_device_file_from(file);
 
-	if (device)
-		return device_iommu_capable(device->dev,
+	if (df)
+		return device_iommu_capable(df->device->dev,
 					    IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 	return !vfio_group_file_not_coherent(file);
 }
@@ -104,12 +105,21 @@ EXPORT_SYMBOL_GPL(vfio_file_enforced_coherent);
  * @file: an open group or device
  * @kvm: the VM, or NULL when that ends
  *
- * Counts for devices that are opened after this.  The caller keeps @kvm valid
- * until it has set NULL.  A device file that was opened through a group has
- * got its VM from the group.
+ * Counts for devices that are opened after this; one with a node of its own is
+ * when it is bound to an iommufd.  The caller keeps @kvm valid until it has set
+ * NULL.  A device file that was opened through a group has got its VM from the
+ * group.
  */
 void vfio_file_set_kvm(struct file *file, struct kvm *kvm)
 {
-	vfio_group_file_set_kvm(file, kvm);
+	struct vfio_device_file *df = vfio_device_file_from(file);
+
+	if (!df) {
+		vfio_group_file_set_kvm(file, kvm);
+		return;
+	}
+	spin_lock(&df->kvm_lock);
+	df->kvm = kvm;
+	spin_unlock(&df->kvm_lock);
 }
 EXPORT_SYMBOL_GPL(vfio_file_set_kvm);

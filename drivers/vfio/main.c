@@ -71,9 +71,13 @@ static int __init vfio_init(void)
 		goto err_virqfd;
 	}
 
-	ret = vfio_container_init();
+	ret = vfio_cdev_init(vfio_device_class);
 	if (ret)
 		goto err_class;
+
+	ret = vfio_container_init();
+	if (ret)
+		goto err_cdev;
 
 	ret = vfio_group_init();
 	if (ret)
@@ -84,6 +88,8 @@ static int __init vfio_init(void)
 
 err_container:
 	vfio_container_cleanup();
+err_cdev:
+	vfio_cdev_cleanup();
 err_class:
 	class_destroy(vfio_device_class);
 err_virqfd:
@@ -96,6 +102,7 @@ static void __exit vfio_exit(void)
 	vfio_debugfs_cleanup();
 	vfio_group_cleanup();
 	vfio_container_cleanup();
+	vfio_cdev_cleanup();
 	class_destroy(vfio_device_class);
 	vfio_virqfd_cleanup();
 }
@@ -104,7 +111,7 @@ module_init(vfio_init);
 module_exit(vfio_exit);
 
 MODULE_LICENSE("GPL");
-/* iova_bitmap_*(), where the kernel has them */
 MODULE_IMPORT_NS(IOMMUFD);
+MODULE_IMPORT_NS(IOMMUFD_VFIO);
 MODULE_DESCRIPTION("VFIO: devices for user space, with live migration");
 MODULE_SOFTDEP("post: vfio_iommu_type1 vfio_iommu_spapr_tce");

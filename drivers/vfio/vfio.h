@@ -3,9 +3,10 @@
  * The contract between the files of vfio.ko.  Drivers see
  * include/linux/vfio.h, IOMMU backends see iommu_driver.h; both see no more.
  *
- * Calls go down: front door (group.c) -> device file (device_file.c) ->
- * features (feature.c, migration.c, dma_logging.c) -> device (device.c).  A container knows
- * the backend behind it and neither groups' files nor devices' files.
+ * Calls go down: front door (group.c, cdev.c) -> device file (device_file.c) ->
+ * features (feature.c, migration.c, dma_logging.c) -> device (device.c) ->
+ * address spaces (container.c, iommufd.c).  A container knows the backend behind
+ * it and neither groups' files nor devices' files.
  *
  * The locks of the whole tree, outermost first.  A task that holds one may
  * take those below it:
@@ -13,11 +14,15 @@
  *   device_lock()	(driver core) of the parent: probe and remove, and so
  *			registration and unregistration
  *   groups.lock	(group.c) the list of groups and their device counts
- *   group_lock		(group.c) one group: who has it open, its container,
- *			that container's users, its IOMMU group.  Held over
- *			the first open and the last close of a device
- *   dev_set->lock	one reset scope: the open counts of its devices, and
- *			opens, closes and hot resets of any of them
+ *   group_lock		(group.c) one group: who has it open, its container
+ *			or iommufd, the users of that, its IOMMU group.  Held
+ *			over the first open and the last close of a device that
+ *			is opened by way of the group
+ *   dev_set->lock	one reset scope: the open counts of its devices, what
+ *			iommufd they are bound to, and opens, closes and hot
+ *			resets of any of them.  All of iommufd's locks are below
+ *			it.  They are not held over a driver's dma_unmap, which
+ *			iommufd waits for: so that takes no lock above
  *   container->lock	(container.c, rwsem) the groups and the backend of a
  *			container.  Held for read over each ioctl of the
  *			backend, so the backend's locks are below it, and
@@ -51,7 +56,8 @@
  * held: the buffer may be a mapping of the device itself, and its fault takes
  * memory_lock.
  *
- * Spinlocks kvm_ref_lock (group.c) and virqfd_lock (virqfd.c) are leaves.
+ * Spinlocks kvm_ref_lock (group.c), kvm_lock (of a device file) and virqfd_lock
+ * (virqfd.c) are leaves.
  */
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
@@ -59,9 +65,12 @@
 #include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/container_of.h>
+#include <linux/device.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 
@@ -69,6 +78,7 @@
 #include "mig_fsm.h"
 
 struct class;
+struct iommufd_ctx;
 struct vfio_container;
 
 /* main.c */
@@ -135,6 +145,9 @@ struct vfio_counts {
  * struct vfio_device_private - what only the core sees of a device
  * @logging: its DMA logging
  * @counts: what has happened to it
+ * @iommufd: the iommufd that it is bound to, or NULL.  Under dev_set->lock, as
+ *	the next one; whoever has the device open that way holds the reference
+ * @iommufd_id: its id in there
  * @device: what drivers see; the driver's structure goes on behind it
  *
  * struct vfio_device has Linux's layout, so what is ours lies in front of it.
@@ -142,6 +155,8 @@ struct vfio_counts {
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
 	struct vfio_counts counts;
+	struct iommufd_ctx *iommufd;
+	u32 iommufd_id;
 	struct vfio_device device ____cacheline_aligned;
 };
 
@@ -164,11 +179,12 @@ bool vfio_device_try_get_registration(struct vfio_device *device);
 void vfio_device_put_registration(struct vfio_device *device);
 
 /*
- * Count one more open file; the first opens the device.  Caller holds
- * dev_set->lock and a registration reference.  Driver callbacks that run in
- * here see the device counted as open.
+ * Count one more open file; the first opens the device, bound to @ictx if that is
+ * not NULL.  Caller holds dev_set->lock, a registration reference and, until the
+ * last close, one to @ictx.  Driver callbacks that run in here see the device
+ * counted as open.
  */
-int vfio_device_open(struct vfio_device *device);
+int vfio_device_open(struct vfio_device *device, struct iommufd_ctx *ictx);
 void vfio_device_close(struct vfio_device *device);
 
 /* device_file.c */
@@ -180,12 +196,22 @@ void vfio_device_close(struct vfio_device *device);
  *	@access_granted
  * @access_granted: the front door let the user in: the device is open.  Set
  *	once, read without a lock
+ * @iommufd: of a file of the device's own node: the iommufd that its user has
+ *	bound the device to, with a reference.  Set by cdev.c before
+ *	@access_granted
+ * @kvm_lock: protects @kvm
+ * @kvm: of such a file: for which VM it is, valid while set
  */
 struct vfio_device_file {
 	struct vfio_device *device;
 	void (*close)(struct vfio_device_file *df);
 	bool access_granted;
+	struct iommufd_ctx *iommufd;
+	spinlock_t kvm_lock;	/* kvm */
+	struct kvm *kvm;
 };
+
+extern const struct file_operations vfio_device_fops;
 
 /* Takes over the caller's registration reference if it succeeds. */
 struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device);
@@ -194,12 +220,13 @@ void vfio_device_file_free(struct vfio_device_file *df);
 /* Says that the device is open and stays so until @close. */
 void vfio_device_file_grant(struct vfio_device_file *df,
 			    void (*close)(struct vfio_device_file *df));
+bool vfio_device_file_granted(struct vfio_device_file *df);
 
 /* Makes the file, which owns @df from then on. */
 struct file *vfio_device_file_create(struct vfio_device_file *df);
 
 /* NULL if @file is none of a device. */
-struct vfio_device *vfio_device_from_file(struct file *file);
+struct vfio_device_file *vfio_device_file_from(struct file *file);
 
 /* feature.c */
 long vfio_ioctl_device_feature(struct vfio_device *device,
@@ -392,6 +419,13 @@ void vfio_group_hide(struct vfio_device *device);
 struct vfio_container *vfio_group_container(struct vfio_device *device);
 struct iommu_group *vfio_group_iommu_group(struct vfio_device *device);
 
+/*
+ * From block to unblock, which whoever opens the device by its own node calls,
+ * nobody can open its group.  -EBUSY if somebody has.
+ */
+int vfio_group_block(struct vfio_device *device);
+void vfio_group_unblock(struct vfio_device *device);
+
 /* Both false if the file is none of a group. */
 bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm);
 bool vfio_group_file_not_coherent(struct file *file);
@@ -435,6 +469,15 @@ vfio_group_iommu_group(struct vfio_device *device)
 	return NULL;
 }
 
+static inline int vfio_group_block(struct vfio_device *device)
+{
+	return 0;
+}
+
+static inline void vfio_group_unblock(struct vfio_device *device)
+{
+}
+
 static inline bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
 {
 	return false;
@@ -446,8 +489,139 @@ static inline bool vfio_group_file_not_coherent(struct file *file)
 }
 #endif
 
+/* cdev.c */
+#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
+int vfio_cdev_init(struct class *class);
+void vfio_cdev_cleanup(void);
+
+void vfio_cdev_init_device(struct vfio_device *device);
+/* device_add() and device_del() of the vfioN device, and its node with it */
+int vfio_cdev_add(struct vfio_device *device);
+void vfio_cdev_del(struct vfio_device *device);
+
+int vfio_cdev_fops_open(struct inode *inode, struct file *file);
+long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
+			  struct vfio_device_bind_iommufd __user *arg);
+/* For a file that has bound it, which has df->iommufd */
+long vfio_cdev_ioctl_attach(struct vfio_device *device,
+			    struct vfio_device_attach_iommufd_pt __user *arg);
+long vfio_cdev_ioctl_detach(struct vfio_device *device,
+			    struct vfio_device_detach_iommufd_pt __user *arg);
+#else
+static inline int vfio_cdev_init(struct class *class)
+{
+	return 0;
+}
+
+static inline void vfio_cdev_cleanup(void)
+{
+}
+
+static inline void vfio_cdev_init_device(struct vfio_device *device)
+{
+}
+
+static inline int vfio_cdev_add(struct vfio_device *device)
+{
+	return device_add(&device->device);
+}
+
+static inline void vfio_cdev_del(struct vfio_device *device)
+{
+	device_del(&device->device);
+}
+
+#define vfio_cdev_fops_open	NULL
+
+static inline long
+vfio_cdev_ioctl_bind(struct vfio_device_file *df,
+		     struct vfio_device_bind_iommufd __user *arg)
+{
+	return -EINVAL;
+}
+
+static inline long
+vfio_cdev_ioctl_attach(struct vfio_device *device,
+		       struct vfio_device_attach_iommufd_pt __user *arg)
+{
+	return -ENOTTY;
+}
+
+static inline long
+vfio_cdev_ioctl_detach(struct vfio_device *device,
+		       struct vfio_device_detach_iommufd_pt __user *arg)
+{
+	return -ENOTTY;
+}
+#endif
+
+/* iommufd.c */
+#if IS_ENABLED(CONFIG_IOMMUFD)
+/*
+ * With dev_set->lock held.  Whoever has the device open keeps @ictx; unbind
+ * detaches it, too.
+ */
+int vfio_iommufd_bind(struct vfio_device *device, struct iommufd_ctx *ictx);
+void vfio_iommufd_unbind(struct vfio_device *device);
+
+/*
+ * An iommufd in place of a container: a reference to it, -EBADFD if the file is
+ * none, and, with dev_set->lock held, a device that is bound to one into the
+ * address space that it has for containers.
+ */
+struct iommufd_ctx *vfio_iommufd_container(struct file *file);
+int vfio_iommufd_attach_container(struct vfio_device *device);
+
+/* For a device with an iommufd_access */
+int vfio_iommufd_pin_pages(struct vfio_device *device, dma_addr_t iova,
+			   int npage, int prot, struct page **pages);
+void vfio_iommufd_unpin_pages(struct vfio_device *device, dma_addr_t iova,
+			      int npage);
+int vfio_iommufd_dma_rw(struct vfio_device *device, dma_addr_t iova,
+			void *data, size_t len, bool write);
+#else
+static inline int vfio_iommufd_bind(struct vfio_device *device,
+				    struct iommufd_ctx *ictx)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void vfio_iommufd_unbind(struct vfio_device *device)
+{
+}
+
+static inline struct iommufd_ctx *vfio_iommufd_container(struct file *file)
+{
+	return ERR_PTR(-EBADFD);
+}
+
+static inline int vfio_iommufd_attach_container(struct vfio_device *device)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int vfio_iommufd_pin_pages(struct vfio_device *device,
+					 dma_addr_t iova, int npage, int prot,
+					 struct page **pages)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void vfio_iommufd_unpin_pages(struct vfio_device *device,
+					    dma_addr_t iova, int npage)
+{
+}
+
+static inline int vfio_iommufd_dma_rw(struct vfio_device *device,
+				      dma_addr_t iova, void *data, size_t len,
+				      bool write)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 /* emulated_dma.c: both with dev_set->lock held, while the device counts as open */
-void vfio_dma_open(struct vfio_device *device);
+int vfio_dma_open(struct vfio_device *device, struct iommufd_ctx *ictx);
 void vfio_dma_close(struct vfio_device *device);
 
 /* container.c */

@@ -159,8 +159,7 @@ struct vfio_device_ops {
 			      void __user *arg, size_t argsz);
 };
 
-/* The core has these only with the way to a device that needs them. */
-#if IS_ENABLED(CONFIG_IOMMUFD) && IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
+#if IS_ENABLED(CONFIG_IOMMUFD)
 struct iommufd_ctx *vfio_iommufd_device_ictx(struct vfio_device *vdev);
 int vfio_iommufd_get_dev_id(struct vfio_device *vdev,
 			    struct iommufd_ctx *ictx);

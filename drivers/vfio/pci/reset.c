@@ -298,10 +298,30 @@ void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set)
 /* VFIO_DEVICE_GET_PCI_HOT_RESET_INFO */
 
 struct info_fill {
+	struct vfio_device *asking;
+	struct iommufd_ctx *iommufd;	/* of @asking, or NULL: by groups */
 	struct vfio_pci_dependent_device *devices;
 	unsigned int room;
 	unsigned int count;
+	bool owned;	/* all so far by @iommufd */
 };
+
+/* Under dev_set->lock */
+static s32 devid_of(struct pci_dev *pdev, struct info_fill *fill)
+{
+	struct vfio_device *device;
+	int id = -ENODEV;
+
+	device = vfio_find_device_in_devset(fill->asking->dev_set, &pdev->dev);
+	if (device)
+		id = vfio_iommufd_get_dev_id(device, fill->iommufd);
+	if (id > 0)
+		return id;
+	if (id == -ENOENT)
+		return VFIO_PCI_DEVID_OWNED;
+	fill->owned = false;
+	return VFIO_PCI_DEVID_NOT_OWNED;
+}
 
 /* Counts all functions; those that there is no room for are only counted. */
 static int info_fill_one(struct pci_dev *pdev, void *data)
@@ -319,7 +339,10 @@ static int info_fill_one(struct pci_dev *pdev, void *data)
 		return -EPERM;
 
 	info = &fill->devices[fill->count - 1];
-	info->group_id = iommu_group_id(group);
+	if (fill->iommufd)
+		info->devid = devid_of(pdev, fill);
+	else
+		info->group_id = iommu_group_id(group);
 	info->segment = pci_domain_nr(pdev->bus);
 	info->bus = pdev->bus->number;
 	info->devfn = pdev->devfn;
@@ -327,12 +350,33 @@ static int info_fill_one(struct pci_dev *pdev, void *data)
 	return 0;
 }
 
+/* By ids, if the device has been opened by its node */
+static int info_fill(struct vfio_pci_core_device *vdev, struct info_fill *fill)
+{
+	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
+
+	guard(mutex)(&dev_set->lock);
+	if (vfio_device_cdev_opened(&vdev->vdev)) {
+		fill->iommufd = vfio_iommufd_device_ictx(&vdev->vdev);
+		fill->owned = true;
+	}
+	return walk_affected(vdev->pdev, info_fill_one, fill);
+}
+
+static u32 info_flags(const struct info_fill *fill)
+{
+	if (!fill->iommufd)
+		return 0;
+	return VFIO_PCI_HOT_RESET_FLAG_DEV_ID |
+	       (fill->owned ? VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED : 0);
+}
+
 int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
 				  void __user *arg)
 {
 	const size_t minsz = offsetofend(struct vfio_pci_hot_reset_info, count);
 	struct vfio_pci_hot_reset_info hdr;
-	struct info_fill fill = {};
+	struct info_fill fill = { .asking = &vdev->vdev };
 	unsigned int affected = 0;
 	int ret;
 
@@ -341,9 +385,7 @@ int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
 	if (hdr.argsz < minsz)
 		return -EINVAL;
 
-	/* Of the devices of an iommufd it would have to tell the ids */
-	if (vfio_device_cdev_opened(&vdev->vdev) ||
-	    !can_reset_slot_or_bus(vdev->pdev))
+	if (!can_reset_slot_or_bus(vdev->pdev))
 		return -ENODEV;
 
 	walk_affected(vdev->pdev, count_one, &affected);
@@ -355,11 +397,11 @@ int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
 		return -ENOMEM;
 
 	/* Functions may have come meanwhile: trust the second count. */
-	ret = walk_affected(vdev->pdev, info_fill_one, &fill);
+	ret = info_fill(vdev, &fill);
 	if (ret)
 		goto out_free;
 
-	hdr.flags = 0;
+	hdr.flags = info_flags(&fill);
 	hdr.count = fill.count;
 	if (copy_to_user(arg, &hdr, minsz)) {
 		ret = -EFAULT;
@@ -451,6 +493,29 @@ static int hot_reset_with_groups(struct vfio_device_set *dev_set,
 	return dev_set_reset(dev_set);
 }
 
+/*
+ * The iommufd is the proof: each function has to be bound to it, or be one that
+ * nobody else can open.
+ */
+static int hot_reset_with_iommufd(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
+	struct iommufd_ctx *ictx;
+	struct vfio_device *cur;
+	int id;
+
+	guard(mutex)(&dev_set->lock);
+	ictx = vfio_iommufd_device_ictx(&vdev->vdev);
+	if (!ictx)
+		return -EINVAL;
+	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
+		id = vfio_iommufd_get_dev_id(cur, ictx);
+		if (id <= 0 && id != -ENOENT)
+			return -EINVAL;
+	}
+	return dev_set_reset(dev_set);
+}
+
 int vfio_pci_ioctl_hot_reset(struct vfio_pci_core_device *vdev,
 			     void __user *arg)
 {
@@ -465,10 +530,10 @@ int vfio_pci_ioctl_hot_reset(struct vfio_pci_core_device *vdev,
 	if (hdr.argsz < minsz || hdr.flags)
 		return -EINVAL;
 
-	/* An iommufd as the proof of ownership is not offered */
-	if (vfio_device_cdev_opened(&vdev->vdev) ||
-	    !can_reset_slot_or_bus(vdev->pdev))
+	if (!can_reset_slot_or_bus(vdev->pdev))
 		return -ENODEV;
+	if (vfio_device_cdev_opened(&vdev->vdev))
+		return hdr.count ? -EINVAL : hot_reset_with_iommufd(vdev);
 
 	/* More groups than functions make no sense, and bound the array */
 	walk_affected(vdev->pdev, count_one, &affected);

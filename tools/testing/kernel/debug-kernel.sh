@@ -163,13 +163,9 @@ make_kernel()
 	}
 }
 
-# Everything that make prints about drivers/vfio is a warning.  IOMMUFD is
-# switched on for drivers/vfio alone: a third of the kernel depends on it, and
-# would be built anew, here and the next time again.
+# Everything that make prints about drivers/vfio is a warning.
 strict()
 {
-	local iommufd='-DCONFIG_IOMMUFD=1 -DCONFIG_IOMMUFD_DRIVER=1'
-
 	say "drivers/vfio with W=1, as modules"
 	configure ''
 	make_kernel W=1 drivers/vfio/
@@ -177,10 +173,6 @@ strict()
 	say "drivers/vfio with W=1, built in"
 	configure '/^CONFIG_.*VFIO.*=m$/s/m$/y/;s/\(IRQ_BYPASS_MANAGER=\)m/\1y/'
 	make_kernel W=1 drivers/vfio/
-	cat "$kernel/build.log"
-	say "the same with IOMMUFD"
-	make_kernel W=1 CONFIG_IOMMUFD=y CONFIG_IOMMUFD_DRIVER=y \
-		KCFLAGS="$iommufd" drivers/vfio/
 	cat "$kernel/build.log"
 	say "vmlinux with drivers/vfio built in"
 	make_kernel vmlinux

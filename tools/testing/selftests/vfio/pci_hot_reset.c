@@ -9,6 +9,7 @@
 #include "test.h"
 #include "device.h"
 #include "iommu.h"
+#include "node.h"
 
 #define MAX_DEVICES	16
 
@@ -209,6 +210,117 @@ TEST_F(pair, function_reset)
 	bool can = vdev_info(&self->first).flags & VFIO_DEVICE_FLAGS_RESET;
 
 	EXPECT_EQ(can ? 0 : -EINVAL, device_reset(&self->first));
+}
+
+/* ---- With an iommufd as the proof ---- */
+
+FIXTURE(node_pair) {
+	const char *bdf[2];
+	int iommufd;
+	int fd[2];
+	uint32_t id[2];
+};
+
+FIXTURE_SETUP(node_pair)
+{
+	unsigned int i;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	self->bdf[0] = NEED_FUNC(FUNC_PAIR_0);
+	self->bdf[1] = NEED_FUNC(FUNC_PAIR_1);
+	self->iommufd = iommufd_open();
+	for (i = 0; i < 2; i++) {
+		must(pci_bind(self->bdf[i], DRV_VFIO_PCI));
+		self->fd[i] = must(node_open("pci", self->bdf[i]));
+		must(node_bind(self->fd[i], self->iommufd, &self->id[i]));
+	}
+}
+
+FIXTURE_TEARDOWN(node_pair)
+{
+	sys_close(self->fd[0]);
+	sys_close(self->fd[1]);
+	sys_close(self->iommufd);
+}
+
+/* What the information that the first function gives says of both */
+static uint32_t pair_info(int fd, const char *bdf[static 2], int32_t id[static 2])
+{
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+	unsigned int i, j, found = 0;
+	uint32_t flags;
+
+	must(hot_reset_info(fd, info, MAX_DEVICES));
+	for (i = 0; i < info->count; i++) {
+		for (j = 0; j < 2; j++) {
+			if (!names(&info->devices[i], bdf[j]))
+				continue;
+			id[j] = info->devices[i].devid;
+			found++;
+		}
+	}
+	if (found != 2)
+		die("%u of both functions are named", found);
+	flags = info->flags;
+	free(info);
+	return flags;
+}
+
+#define BY_ID	VFIO_PCI_HOT_RESET_FLAG_DEV_ID
+#define OWNED	VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED
+
+TEST_F(node_pair, is_of_one_iommufd)
+{
+	int32_t id[2];
+
+	EXPECT_EQ(BY_ID | OWNED, pair_info(self->fd[0], self->bdf, id));
+	EXPECT_EQ(self->id[0], id[0]);
+	EXPECT_EQ(self->id[1], id[1]);
+	/* Its files are no proof here. */
+	EXPECT_EQ(-EINVAL, hot_reset(self->fd[0], self->fd, 1));
+	EXPECT_EQ(0, hot_reset(self->fd[0], NULL, 0));
+	EXPECT_EQ(0, hot_reset(self->fd[1], NULL, 0));
+}
+
+/* Nobody else can have it: the group is the iommufd's. */
+TEST_F(node_pair, second_is_not_open)
+{
+	int32_t id[2];
+	int other = iommufd_open();
+
+	sys_close(self->fd[1]);
+	self->fd[1] = must(node_open("pci", self->bdf[1]));
+	EXPECT_GT(0, node_bind(self->fd[1], other, NULL));
+	sys_close(other);
+	EXPECT_EQ(BY_ID | OWNED, pair_info(self->fd[0], self->bdf, id));
+	EXPECT_EQ(self->id[0], id[0]);
+	EXPECT_EQ(VFIO_PCI_DEVID_OWNED, id[1]);
+	EXPECT_EQ(0, hot_reset(self->fd[0], NULL, 0));
+}
+
+/* The PF of a VF is the kernel's. */
+TEST(node_of_a_vf)
+{
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+	const char *pf = NEED_FUNC(FUNC_PF_A);
+	struct vdev v;
+	unsigned int i;
+	int ret;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	vdev_open_node(&v, func_bdf(FUNC_VF_A1), DRV_VFIO_PCI);
+	ret = hot_reset_info(v.fd, info, MAX_DEVICES);
+	EXPECT_TRUE(!ret || ret == -ENODEV);
+	for (i = 0; !ret && i < info->count; i++) {
+		EXPECT_EQ(BY_ID, info->flags);
+		if (names(&info->devices[i], pf))
+			EXPECT_EQ(VFIO_PCI_DEVID_NOT_OWNED,
+				  (int32_t)info->devices[i].devid);
+	}
+	EXPECT_GT(0, hot_reset(v.fd, NULL, 0));
+	vdev_close(&v);
 }
 
 FIXTURE(vf) {

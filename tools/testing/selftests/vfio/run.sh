@@ -65,7 +65,7 @@ all="feature:7:14 fsm:14:25 mock_state:44:138 data_fd:38:42 migrate:63:64
 	precopy:16:21 filters:10:15 fuzz:284:72 library:33:33 emulated:2:5 dma_logging:42:131
 	type1:4:19 type1_memory:10:28 type1_dma:7:29 type1_dirty:2:20
 	pci_config:21:64 pci_region:25:71 pci_mmap:29:57 pci_irq:21:73
-	pci_reset:33:71 pci_hot_reset:4:15 group:27:49 token:22:44 trace:2:13
+	pci_reset:33:71 pci_hot_reset:4:15 group:27:49 cdev:1:20 token:22:44 trace:2:13
 	debugfs:2:10 vfio_mig.sh:22:94 stress:63:98 killed:79:169 outage:122:296
 	faults:2:30 module:19:48"
 stock="feature:7 data_fd:38 migrate:63 precopy:16 filters:10 fuzz:284:80 vfio_mig.sh:22

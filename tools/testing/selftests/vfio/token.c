@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "iommu.h"
+#include "node.h"
 #include "test.h"
 
 #define ENABLE_SRIOV	"/sys/module/vfio_pci/parameters/enable_sriov"
@@ -226,6 +227,34 @@ TEST_F(token, badly_written)
 	}
 	EXPECT_EQ(-ENODEV, try_with(&self->vf[0], "vf_token=" TOKEN_A));
 	EXPECT_EQ(0, try_with(&self->vf[0], "   vf_token=" TOKEN_A " "));
+}
+
+/* Its node takes no token: so it is no way round it. */
+TEST_F(token, node_needs_it)
+{
+	const struct function *vf = &self->vf[0];
+	int iommufd, fd;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	iommufd = iommufd_open();
+	function_leave(&self->vf[0]);
+	fd = must(node_open("pci", vf->bdf));
+	EXPECT_EQ(-EACCES, node_bind(fd, iommufd, NULL));
+	sys_close(fd);
+	function_join(&self->vf[0]);
+	self->held = must(open_token(vf, TOKEN_A));
+	sys_close(self->pf_fd);
+	function_leave(&self->pf);
+	self->pf_fd = must(node_open("pci", self->pf.bdf));
+	EXPECT_EQ(-EACCES, node_bind(self->pf_fd, iommufd, NULL));
+	sys_close(self->held);
+	self->held = -1;
+	EXPECT_EQ(0, node_bind(self->pf_fd, iommufd, NULL));
+	sys_close(iommufd);
+	sys_close(self->pf_fd);
+	self->pf_fd = -1;
+	function_join(&self->pf);
 }
 
 /* While a VF is in use, its PF needs the token as well. */

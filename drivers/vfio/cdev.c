@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's own way to a device: a node /dev/vfio/devices/vfioN for each,
+ * whose file is that of device_file.c.  It is of no use until its user has
+ * bound the device to an iommufd, which opens it.  What I/O address spaces are
+ * and do is iommufd's business.
+ *
+ * A device is open either by way of its node, once, or by way of its group.
+ */
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/iommufd.h>
+#include <linux/kdev_t.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "vfio.h"
+
+static dev_t cdev_first;
+
+int vfio_cdev_fops_open(struct inode *inode, struct file *file)
+{
+	struct vfio_device *device =
+		container_of(inode->i_cdev, struct vfio_device, cdev);
+	struct vfio_device_file *df;
+
+	if (!vfio_device_try_get_registration(device))
+		return -ENODEV;
+	df = vfio_device_file_alloc(device);
+	if (IS_ERR(df)) {
+		vfio_device_put_registration(device);
+		return PTR_ERR(df);
+	}
+	file->private_data = df;
+	/* One address space per device: unmap_mapping_range() finds them all */
+	file->f_mapping = device->inode->i_mapping;
+	return 0;
+}
+
+/* ---- Open and close ---- */
+
+/* May the user have it who knows no secret?  Which else there is, match says. */
+static int cdev_check_token(struct vfio_device *device)
+{
+	char *name;
+	int ret;
+
+	if (!device->ops->match)
+		return 0;
+	name = kstrdup(dev_name(device->dev), GFP_KERNEL);
+	if (!name)
+		return -ENOMEM;
+	ret = device->ops->match(device, name);
+	kfree(name);
+	return ret < 0 ? ret : 0;
+}
+
+/* Caller holds dev_set->lock. */
+static void cdev_close_locked(struct vfio_device_file *df)
+{
+	struct vfio_device *device = df->device;
+
+	vfio_device_close(device);
+	vfio_device_put_kvm(device);
+	device->cdev_opened = false;
+	iommufd_ctx_put(df->iommufd);
+	df->iommufd = NULL;
+}
+
+static void cdev_close(struct vfio_device_file *df)
+{
+	struct vfio_device *device = df->device;
+
+	mutex_lock(&device->dev_set->lock);
+	cdev_close_locked(df);
+	mutex_unlock(&device->dev_set->lock);
+	vfio_group_unblock(device);
+}
+
+/* Caller holds dev_set->lock.  Takes over the reference if it succeeds. */
+static int cdev_open_locked(struct vfio_device_file *df,
+			    struct iommufd_ctx *ictx)
+{
+	struct vfio_device *device = df->device;
+	int ret;
+
+	/* By this file, or another one: the node is for one user. */
+	if (vfio_device_file_granted(df) || device->open_count)
+		return -EINVAL;
+
+	spin_lock(&df->kvm_lock);
+	vfio_device_get_kvm(device, df->kvm);
+	spin_unlock(&df->kvm_lock);
+	device->cdev_opened = true;
+	ret = vfio_device_open(device, ictx);
+	if (ret) {
+		device->cdev_opened = false;
+		vfio_device_put_kvm(device);
+		return ret;
+	}
+	df->iommufd = ictx;
+	return 0;
+}
+
+static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
+		     u32 __user *out_id)
+{
+	struct vfio_device *device = df->device;
+	int ret;
+
+	ret = vfio_group_block(device);
+	if (ret)
+		return ret;
+
+	mutex_lock(&device->dev_set->lock);
+	ret = cdev_open_locked(df, ictx);
+	if (ret)
+		goto err_unlock;
+	/* Nobody can use it before it is granted. */
+	if (put_user(vfio_device_private(device)->iommufd_id, out_id)) {
+		/* The caller drops its own reference. */
+		iommufd_ctx_get(ictx);
+		cdev_close_locked(df);
+		ret = -EFAULT;
+		goto err_unlock;
+	}
+	vfio_device_file_grant(df, cdev_close);
+	mutex_unlock(&device->dev_set->lock);
+	return 0;
+
+err_unlock:
+	mutex_unlock(&device->dev_set->lock);
+	vfio_group_unblock(device);
+	return ret;
+}
+
+/* ---- What the file is asked ---- */
+
+long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
+			  struct vfio_device_bind_iommufd __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_device_bind_iommufd,
+					 out_devid);
+	struct vfio_device_bind_iommufd bind;
+	struct iommufd_ctx *ictx;
+	int ret;
+
+	if (copy_from_user(&bind, arg, minsz))
+		return -EFAULT;
+	if (bind.argsz < minsz || bind.flags || bind.iommufd < 0)
+		return -EINVAL;
+	/* Or by way of the group */
+	if (vfio_device_file_granted(df))
+		return -EINVAL;
+	ret = cdev_check_token(df->device);
+	if (ret)
+		return ret;
+
+	ictx = iommufd_ctx_from_fd(bind.iommufd);
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+	ret = cdev_bind(df, ictx, &arg->out_devid);
+	if (ret)
+		iommufd_ctx_put(ictx);
+	return ret;
+}
+
+long vfio_cdev_ioctl_attach(struct vfio_device *device,
+			    struct vfio_device_attach_iommufd_pt __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_device_attach_iommufd_pt,
+					 pt_id);
+	struct vfio_device_attach_iommufd_pt attach;
+	int ret;
+
+	if (copy_from_user(&attach, arg, minsz))
+		return -EFAULT;
+	if (attach.argsz < minsz || attach.flags)
+		return -EINVAL;
+
+	mutex_lock(&device->dev_set->lock);
+	ret = device->ops->attach_ioas(device, &attach.pt_id);
+	if (!ret && put_user(attach.pt_id, &arg->pt_id)) {
+		device->ops->detach_ioas(device);
+		ret = -EFAULT;
+	}
+	mutex_unlock(&device->dev_set->lock);
+	return ret;
+}
+
+long vfio_cdev_ioctl_detach(struct vfio_device *device,
+			    struct vfio_device_detach_iommufd_pt __user *arg)
+{
+	const size_t minsz = offsetofend(struct vfio_device_detach_iommufd_pt,
+					 flags);
+	struct vfio_device_detach_iommufd_pt detach;
+
+	if (copy_from_user(&detach, arg, minsz))
+		return -EFAULT;
+	if (detach.argsz < minsz || detach.flags)
+		return -EINVAL;
+
+	mutex_lock(&device->dev_set->lock);
+	device->ops->detach_ioas(device);
+	mutex_unlock(&device->dev_set->lock);
+	return 0;
+}
+
+/* ---- The device nodes ---- */
+
+void vfio_cdev_init_device(struct vfio_device *device)
+{
+	device->device.devt = MKDEV(MAJOR(cdev_first), device->index);
+	cdev_init(&device->cdev, &vfio_device_fops);
+	device->cdev.owner = THIS_MODULE;
+}
+
+int vfio_cdev_add(struct vfio_device *device)
+{
+	return cdev_device_add(&device->cdev, &device->device);
+}
+
+void vfio_cdev_del(struct vfio_device *device)
+{
+	cdev_device_del(&device->cdev, &device->device);
+}
+
+static char *vfio_cdev_devnode(const struct device *dev, umode_t *mode)
+{
+	return kasprintf(GFP_KERNEL, "vfio/devices/%s", dev_name(dev));
+}
+
+int __init vfio_cdev_init(struct class *class)
+{
+	class->devnode = vfio_cdev_devnode;
+	return alloc_chrdev_region(&cdev_first, 0, MINORMASK + 1, "vfio-dev");
+}
+
+void vfio_cdev_cleanup(void)
+{
+	unregister_chrdev_region(cdev_first, MINORMASK + 1);
+}

@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's own way to a device: its node, which is bound to an iommufd, and
+ * what that and the group way have to do with each other.
+ */
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <sys/mman.h>
+
+#include "test.h"
+#include "device.h"
+#include "iommu.h"
+#include "migration.h"
+#include "mock.h"
+#include "move.h"
+#include "nic.h"
+#include "node.h"
+
+/* One function that vfio-pci has, its node open and not bound */
+FIXTURE(node) {
+	const char *bdf;
+	int iommufd;
+	int fd;
+};
+
+FIXTURE_SETUP(node)
+{
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	self->bdf = NEED_FUNC(FUNC_E1000E);
+	must(pci_bind(self->bdf, DRV_VFIO_PCI));
+	self->iommufd = iommufd_open();
+	self->fd = must(node_open("pci", self->bdf));
+}
+
+FIXTURE_TEARDOWN(node)
+{
+	sys_close(self->fd);
+	sys_close(self->iommufd);
+}
+
+static int device_works(int fd, const char *bdf)
+{
+	struct vdev v = { .bdf = bdf, .fd = fd };
+
+	return cfg_read16(&v, PCI_VENDOR_ID) == 0x8086;
+}
+
+TEST_F(node, is_of_no_use_before_it_is_bound)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	struct vfio_device_feature_migration migration;
+	uint32_t pt = 1;
+	char byte;
+
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_GET_INFO, &info));
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_RESET, NULL));
+	EXPECT_EQ(-EINVAL, feature(self->fd, VFIO_DEVICE_FEATURE_GET |
+				   VFIO_DEVICE_FEATURE_MIGRATION, &migration,
+				   sizeof(migration)));
+	EXPECT_EQ(-EINVAL, node_attach(self->fd, &pt));
+	EXPECT_EQ(-EINVAL, node_detach(self->fd));
+	EXPECT_EQ(-EINVAL, sys_pread(self->fd, &byte, 1, 0));
+	EXPECT_EQ(-EINVAL, sys_pwrite(self->fd, &byte, 1, 0));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, page_size(), PROT_READ, MAP_SHARED,
+				   self->fd, 0));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	EXPECT_EQ(0, sys_ioctl(self->fd, VFIO_DEVICE_GET_INFO, &info));
+	EXPECT_TRUE(device_works(self->fd, self->bdf));
+}
+
+TEST_F(node, bind_refused)
+{
+	struct vfio_device_bind_iommufd good = {
+		.argsz = sizeof(good),
+		.iommufd = self->iommufd,
+	}, bad, *read_only;
+	int null = must(sys_open("/dev/null", O_RDWR)), group;
+
+	bad = good;
+	bad.argsz--;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bad));
+	bad = good;
+	bad.flags = 1;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bad));
+	EXPECT_EQ(-EINVAL, node_bind(self->fd, -1, NULL));
+	EXPECT_EQ(-EBADF, node_bind(self->fd, 9999, NULL));
+	EXPECT_EQ(-EBADFD, node_bind(self->fd, null, NULL));
+	EXPECT_EQ(-EBADFD, node_bind(self->fd, self->fd, NULL));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
+
+	/* It was bound, and the answer could not be delivered. */
+	read_only = mem_alloc(page_size());
+	*read_only = good;
+	must(mprotect(read_only, page_size(), PROT_READ));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD,
+				     read_only));
+
+	/* None of these has left anything behind. */
+	group = group_open(pci_group(self->bdf));
+	EXPECT_LE(0, group);
+	sys_close(group);
+	EXPECT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	EXPECT_TRUE(device_works(self->fd, self->bdf));
+}
+
+TEST_F(node, has_one_user)
+{
+	int second = must(node_open("pci", self->bdf));
+	int iommufd = iommufd_open();
+
+	EXPECT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	EXPECT_EQ(-EINVAL, node_bind(self->fd, self->iommufd, NULL));
+	EXPECT_EQ(-EINVAL, node_bind(second, self->iommufd, NULL));
+	EXPECT_EQ(-EINVAL, node_bind(second, iommufd, NULL));
+	sys_close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, node_bind(second, iommufd, NULL));
+	EXPECT_TRUE(device_works(second, self->bdf));
+	sys_close(second);
+	sys_close(iommufd);
+}
+
+TEST_F(node, either_it_or_the_group)
+{
+	int group = must(group_open(pci_group(self->bdf)));
+
+	EXPECT_EQ(-EBUSY, node_bind(self->fd, self->iommufd, NULL));
+	sys_close(group);
+	EXPECT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	EXPECT_EQ(-EBUSY, group_open(pci_group(self->bdf)));
+	sys_close(self->fd);
+	self->fd = -1;
+	group = group_open(pci_group(self->bdf));
+	EXPECT_LE(0, group);
+	sys_close(group);
+}
+
+/* What came by way of the group can't be bound, nor attached. */
+TEST_F(node, has_ioctls_of_its_own)
+{
+	uint32_t pt = ioas_alloc(self->iommufd, false);
+	struct vdev v;
+
+	vdev_open(&v, self->bdf, DRV_VFIO_PCI);
+	EXPECT_GT(0, node_bind(v.fd, self->iommufd, NULL));
+	EXPECT_EQ(-ENOTTY, node_attach(v.fd, &pt));
+	EXPECT_EQ(-ENOTTY, node_detach(v.fd));
+	vdev_close(&v);
+}
+
+TEST_F(node, is_attached_and_detached)
+{
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+	}, *read_only;
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+	};
+	uint32_t ioas[2], pt, id;
+	unsigned int i;
+
+	ASSERT_EQ(0, node_bind(self->fd, self->iommufd, &id));
+	EXPECT_LT(0, id);
+	for (i = 0; i < 2; i++)
+		ioas[i] = ioas_alloc(self->iommufd, false);
+
+	pt = ~0;
+	EXPECT_GT(0, node_attach(self->fd, &pt));
+	pt = id;	/* an object of another kind */
+	EXPECT_GT(0, node_attach(self->fd, &pt));
+	attach.pt_id = ioas[0];
+	attach.flags = 1;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				     &attach));
+	attach.flags = 0;
+	attach.argsz--;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				     &attach));
+	attach.argsz++;
+	read_only = mem_alloc(page_size());
+	*read_only = attach;
+	must(mprotect(read_only, page_size(), PROT_READ));
+	EXPECT_EQ(-EFAULT, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				     read_only));
+	detach.flags = 1;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+				     &detach));
+	detach.flags = 0;
+	detach.argsz--;
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+				     &detach));
+	EXPECT_EQ(0, node_detach(self->fd));
+
+	/* Attached, replaced, and what it is in now is told */
+	pt = ioas[0];
+	EXPECT_EQ(0, node_attach(self->fd, &pt));
+	EXPECT_NE(ioas[0], pt);
+	pt = ioas[1];
+	EXPECT_EQ(0, node_attach(self->fd, &pt));
+	EXPECT_NE(ioas[1], pt);
+	EXPECT_EQ(0, node_detach(self->fd));
+	EXPECT_EQ(0, node_detach(self->fd));
+	pt = ioas[0];
+	EXPECT_EQ(0, node_attach(self->fd, &pt));
+	/* And closed as it is */
+}
+
+TEST_F(node, goes_with_its_driver)
+{
+	struct attr_writer writer;
+	char path[512];
+	int request;
+	struct vdev v = { .bdf = self->bdf, .fd = self->fd };
+
+	must(node_path("pci", self->bdf, path, sizeof(path)));
+	ASSERT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	request = request_eventfd_new(&v);
+	writer_start(&writer, self->bdf, "driver/unbind", self->bdf);
+	EXPECT_LE(1, eventfd_wait(request));
+	EXPECT_TRUE(writer_waits(&writer));
+	/* Nobody else comes, who has it stays. */
+	EXPECT_TRUE(poll_until(access(path, F_OK)));
+	EXPECT_TRUE(device_works(self->fd, self->bdf));
+	sys_close(self->fd);
+	self->fd = -1;
+	EXPECT_EQ(0, writer_join(&writer));
+}
+
+/* ---- VFs ---- */
+
+FIXTURE(vf_node) {
+	struct vdev a;
+	struct vdev b;
+	struct nic nic;
+	struct peer peer_a;
+	struct peer peer_b;
+};
+
+FIXTURE_SETUP(vf_node)
+{
+	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	vdev_open_node(&self->a, a, DRV_IGBVF_VFIO);
+	vdev_open_node(&self->b, b, DRV_IGBVF_VFIO);
+	nic_alloc(&self->nic);
+	peer_open(&self->peer_a, func_bdf(FUNC_PF_A));
+	peer_open(&self->peer_b, func_bdf(FUNC_PF_B));
+	nic_attach(&self->nic, &self->a);
+	nic_up(&self->nic);
+}
+
+FIXTURE_TEARDOWN(vf_node)
+{
+	vdev_close(&self->a);
+	vdev_close(&self->b);
+}
+
+TEST_F(vf_node, sends_and_receives)
+{
+	nic_ping_pong(&self->nic, &self->peer_b);
+}
+
+TEST_F(vf_node, migrates)
+{
+	nic_ping_pong(&self->nic, &self->peer_b);
+	move(&self->nic, &self->a, &self->b);
+	reopen_node(&self->a);
+	nic_ping_pong(&self->nic, &self->peer_a);
+	move(&self->nic, &self->b, &self->a);
+	reopen_node(&self->b);
+	nic_ping_pong(&self->nic, &self->peer_b);
+}
+
+/* The address space is replaced below a VF that runs. */
+TEST_F(vf_node, runs_on_in_another_address_space)
+{
+	uint32_t ioas = ioas_alloc(self->a.container, false), pt = ioas;
+
+	must(ioas_map(self->a.container, ioas, NIC_IOVA, self->nic.mem,
+		      NIC_MEM));
+	nic_ping_pong(&self->nic, &self->peer_b);
+	ASSERT_EQ(0, node_attach(self->a.fd, &pt));
+	must(dma_unmap(self->a.container, NIC_IOVA, NIC_MEM));
+	nic_ping_pong(&self->nic, &self->peer_b);
+}
+
+/* ---- An iommufd in place of a container ---- */
+
+TEST(group_in_an_iommufd)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0);
+	int iommufd, null, unused;
+	struct peer peer;
+	struct nic nic;
+	struct vdev v;
+	uint32_t flags;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	iommufd = iommufd_open();
+	null = must(sys_open("/dev/null", O_RDWR));
+	unused = must(container_add(iommufd, bdf));
+	EXPECT_EQ(-EINVAL, group_set_container(unused, iommufd));
+	must(group_status(unused, &flags));
+	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
+		  flags);
+	EXPECT_EQ(0, group_unset_container(unused));
+	EXPECT_EQ(-EINVAL, group_unset_container(unused));
+	EXPECT_EQ(-EBADFD, group_set_container(unused, null));
+	sys_close(unused);
+
+	/* Type1's ioctls are iommufd's, as QEMU and DPDK would use them. */
+	vdev_open_in(&v, bdf, DRV_VFIO_PCI, iommufd);
+	EXPECT_EQ(-EBUSY, group_unset_container(v.group));
+	nic_alloc(&nic);
+	peer_open(&peer, func_bdf(FUNC_PF_B));
+	nic_attach(&nic, &v);
+	nic_up(&nic);
+	nic_ping_pong(&nic, &peer);
+	vdev_close(&v);
+	sys_close(iommufd);
+}
+
+/* ---- Devices without DMA ---- */
+
+#define IOVA	(1ULL << 20)
+
+FIXTURE(mock_node) {
+	struct vdev v;
+	uint32_t ioas;
+	uint8_t *mem;
+	size_t size;
+};
+
+FIXTURE_SETUP(mock_node)
+{
+	uint32_t pt;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	if (!mock_present())
+		SKIP(return, "vfio_mock.ko is not loaded");
+	self->v = (struct vdev){
+		.bdf = "vfio_mock.1", .container = iommufd_open(), .group = -1,
+	};
+	self->v.fd = must(node_open("platform", self->v.bdf));
+	must(node_bind(self->v.fd, self->v.container, NULL));
+	pt = self->ioas = ioas_alloc(self->v.container, false);
+	must(node_attach(self->v.fd, &pt));
+	self->size = 8 * page_size();
+	self->mem = mem_alloc(self->size);
+	*(uint64_t *)(self->mem + 3 * page_size()) = 0x1003;
+	must(ioas_map(self->v.container, self->ioas, IOVA, self->mem,
+		      self->size));
+}
+
+FIXTURE_TEARDOWN(mock_node)
+{
+	vdev_close(&self->v);
+}
+
+TEST_F(mock_node, pins_and_lets_go)
+{
+	uint64_t first[MOCK_PIN_MAX];
+	struct mock_events events;
+
+	ASSERT_EQ(2, mock_pin(&self->v, IOVA + 3 * page_size(), 2, first));
+	EXPECT_EQ(0x1003, first[0]);
+	mock_unpin(&self->v, IOVA + 3 * page_size(), 2);
+	EXPECT_GT(0, mock_pin(&self->v, IOVA + self->size, 1, NULL));
+
+	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
+	ASSERT_EQ(0, ioas_unmap(self->v.container, self->ioas, IOVA,
+				self->size));
+	events = mock_events(&self->v);
+	EXPECT_LE(1, events.unmaps);
+	EXPECT_GT(0, mock_pin(&self->v, IOVA, 1, NULL));
+}
+
+TEST_F(mock_node, reads_and_writes_memory)
+{
+	uint8_t data[64];
+
+	memset(data, 0x5a, sizeof(data));
+	ASSERT_EQ(0, mock_dma(&self->v, IOVA + page_size() - 32, data, 64,
+			      true));
+	EXPECT_EQ(0, memcmp(self->mem + page_size() - 32, data, 64));
+	self->mem[page_size()] = 1;
+	ASSERT_EQ(0, mock_dma(&self->v, IOVA + page_size() - 32, data, 64,
+			      false));
+	EXPECT_EQ(1, data[32]);
+	EXPECT_GT(0, mock_dma(&self->v, IOVA - 32, data, 64, false));
+	EXPECT_GT(0, mock_dma(&self->v, IOVA + self->size - 32, data, 64,
+			      true));
+}
+
+TEST_F(mock_node, close_and_detach_let_go)
+{
+	long pins = pages_pinned_now();
+	uint32_t pt = self->ioas;
+
+	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
+	ASSERT_EQ(0, node_detach(self->v.fd));
+	EXPECT_GT(0, mock_pin(&self->v, IOVA, 1, NULL));
+	ASSERT_EQ(0, node_attach(self->v.fd, &pt));
+	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
+	vdev_close(&self->v);
+	EXPECT_EQ(pins, pages_pinned_now());
+}
+
+TEST_F(mock_node, walks_the_states)
+{
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
+	EXPECT_EQ(STOP_COPY, mig_get(self->v.fd));
+}
+
+TEST_HARNESS_MAIN
