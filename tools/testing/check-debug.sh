@@ -24,6 +24,8 @@ usage()
 	             end
 	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
 	             and built in, without a warning
+	  assigned   a VM with three kinds of devices, by their nodes and iommufd,
+	             under its own drivers
 	Logs are kept in build/check-debug/, the kernel's source and objects in
 	\$VFIO_CACHE.  Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often
 	as in check.sh (default 10).  Needs root.
@@ -35,13 +37,15 @@ src=$PWD
 logs=$src/build/check-debug
 vm=$src/tools/testing/vm
 kernel=$src/build/debug-kernel
-stages="kernel kunit selftests-1 selftests-2 leaks in-tree migration"
+stages="kernel kunit selftests-1 selftests-2 leaks in-tree
+	assigned migration"
 # A VM keeps one core busy, but for when it waits for a reset; the compiler gets
 # what is left.
 run_all()
 {
 	run_lanes "kernel"
-	run_lanes "kunit selftests-1" "selftests-2 leaks" "in-tree"
+	run_lanes "kunit selftests-1" "selftests-2 leaks" \
+		"in-tree assigned"
 	run_lanes "migration"
 }
 
@@ -121,6 +125,11 @@ stage_selftests_2()
 stage_migration()
 {
 	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
+}
+
+stage_assigned()
+{
+	"$vm/assigned/assigned.sh" --kernel "$kernel" "$logs/assigned"
 }
 
 # kmemleak makes each allocation several times slower: these go down the paths

@@ -20,6 +20,8 @@
 #include "fault.h"
 #include "iommu.h"
 #include "migration.h"
+#include "mock.h"
+#include "node.h"
 
 #define IOVA	0x100000ULL
 
@@ -313,6 +315,35 @@ TEST_F_TIMEOUT(faults, load, 900)
 	}
 	EXPECT_FAULTS(f, ret);
 	stream_free(&s);
+}
+
+/* All that is VFIO's in opening a device by its node: this one has no hardware. */
+TEST(node_of_a_mock)
+{
+	const char *name = "vfio_mock.1";
+	int iommufd, fd = -1, ret = -1;
+	struct faults f = {};
+	uint32_t ioas, pt;
+
+	NEED_FAULTS();
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	if (!mock_present())
+		SKIP(return, "vfio_mock.ko is not loaded");
+	iommufd = iommufd_open();
+	ioas = ioas_alloc(iommufd, false);
+	while (faults_arm(&f)) {
+		pt = ioas;
+		ret = fd = node_open("platform", name);
+		if (ret >= 0)
+			ret = node_bind(fd, iommufd, NULL);
+		if (!ret)
+			ret = node_attach(fd, &pt);
+		faults_disarm(&f);
+		if (fd >= 0)
+			sys_close(fd);
+	}
+	EXPECT_FAULTS(f, ret);
 }
 
 TEST_HARNESS_MAIN

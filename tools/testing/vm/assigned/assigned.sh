@@ -12,30 +12,40 @@ usage()
 {
 	cat <<-END
 	usage: assigned.sh MODULES LOG
+	       assigned.sh --kernel DIR LOG
 
-	MODULES: a build of the modules, LOG: a directory for logs.
+	MODULES: a build of the modules, LOG: a directory for logs.  --kernel: the
+	host runs a debug kernel with the modules in it (debug-kernel.sh makes
+	one), and QEMU takes the functions by their nodes, with iommufd.
 	Prints TAP.
 	END
 }
 
+kernel=
 case ${1-} in
 --help) usage; exit 0 ;;
+--kernel) kernel=1; shift ;;
 esac
 [ $# = 2 ] || { usage >&2; exit 2; }
 
 here=$(dirname "$(realpath "$0")")
 vm=$(dirname "$here")
-modules=$(realpath -e "$1")
+system=$(realpath -e "$1")
 rm -rf "$2"
 mkdir -p "$2/vm"
 log=$(realpath "$2")
 
-"$vm/layer.sh" "$log/layer" "$modules"
+if [ -n "$kernel" ]; then
+	args=(--kernel "$system" --append "panic_on_warn=1 kmemleak=off")
+else
+	"$vm/layer.sh" "$log/layer" "$system"
+	args=(--layer "$log/layer")
+fi
 
 # The host reaches the 82574L from the network card next to it.
 "$vm/vm.sh" --log "$log/vm" --timeout "${VM_TIMEOUT:-900}" \
-	--cpus 1 --layer "$log/layer" \
+	--cpus 1 "${args[@]}" \
 	--share "$here:/assigned" \
 	--igb '' --nic e1000e hubport,hubid=7 --nvme \
 	--nic virtio-net-pci hubport,hubid=7 \
-	-- bash /assigned/host.sh
+	-- bash /assigned/host.sh ${kernel:+iommufd}

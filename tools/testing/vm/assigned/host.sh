@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # What assigned.sh runs in the host VM: gives the three functions to vfio-pci,
-# runs the nested VM with them, and takes them back.
+# runs the nested VM with them, and takes them back.  With "iommufd", QEMU takes
+# them by their nodes.
 
 set -u
+
+iommufd=${1-}
 
 e1000e=0000:02:00.0
 nvme=0000:03:00.0
@@ -20,8 +23,12 @@ ip addr add 10.2.0.1/24 dev "$nic_if" && ip link set "$nic_if" up || exit
 bind-driver vfio-pci "$vf" $e1000e $nvme || exit
 
 failed=0
-nested --memory 256 --timeout 600 \
-	--vfio "$vf" --vfio $e1000e --vfio $nvme /assigned/guest.sh || failed=1
+args=(--memory 256 --timeout 600)
+for bdf in "$vf" $e1000e $nvme; do
+	args+=(--vfio "$bdf${iommufd:+,iommufd=iommufd0}")
+done
+[ -z "$iommufd" ] || args+=(--qemu -object --qemu iommufd,id=iommufd0)
+nested "${args[@]}" /assigned/guest.sh || failed=1
 
 for bdf in $e1000e $nvme "$vf"; do
 	echo $bdf >/sys/bus/pci/drivers/vfio-pci/unbind
