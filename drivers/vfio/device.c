@@ -2,8 +2,8 @@
 /*
  * Life of a vfio_device: allocation, registration, the wait for its users at
  * unregistration, open counts, and the device sets in which devices share a
- * reset scope.  How a user gets to the device (group.c, cdev.c) and what he can ask of
- * it (device_file.c) are not known here.
+ * reset scope.  How a user gets to the device (group.c, cdev.c) and what he can
+ * ask of it (device_file.c) are not known here.
  *
  * dev_sets_lock protects the table of sets and vfio_device_set.device_count;
  * dev_set->lock the members of a set and their open counts.
