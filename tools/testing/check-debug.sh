@@ -82,6 +82,18 @@ stage_kernel()
 	verdict "all seven modules are there" \
 		test "$(find "$kernel/usr" -path '*/drivers/vfio/*.ko' |
 			wc -l)" = 7
+	build_external() {
+		local tree
+		tree=$(realpath -e "$kernel/tree") &&
+			"$vm/inroot.sh" --bind "$src" --bind "$tree" \
+				--chdir "$src" -- make -s KDIR="$tree" \
+				BUILD=build/external CONFIG_IOMMUFD=y \
+				CONFIG_VFIO_DEVICE_CDEV=y
+	}
+	verdict "external modules build with iommufd and nodes" build_external
+	verdict "and export what drivers need of them" \
+		grep -q vfio_iommufd_physical_bind build/external/Module.symvers
+	rm -rf build/external
 }
 
 # They run when their modules are loaded.
