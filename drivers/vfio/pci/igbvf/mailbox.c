@@ -324,9 +324,8 @@ static int pf_request(struct igbvf_device *vf, const char *what,
 	int id = pci_iov_vf_id(pdev);
 	u8 mac[ETH_ALEN];
 	u32 answer[3];
-	int ret;
+	int ret = mbx_exchange(vf, head, args, count, answer);
 
-	ret = mbx_exchange(vf, head, args, count, answer);
 	if (ret || answer[0] & MBX_ACK)
 		return ret;
 	put_unaligned_le32(vf->incoming.pf.mac[0], mac);

@@ -74,10 +74,9 @@ static int stop_serving(struct vfio_migration *mig)
 static int begin_load(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
+	int ret = vfio_pci_mig_flr(&vf->pci);
 	u32 mac[2];
-	int ret;
 
-	ret = vfio_pci_mig_flr(&vf->pci);
 	if (ret)
 		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
 	vf->image = (struct igbvf_image) { .mbx.events = V2PMAILBOX_RSTD };
@@ -107,9 +106,8 @@ static int agree_with_pf(struct vfio_migration *mig)
 static int end_load(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
-	int ret;
+	int ret = agree_with_pf(mig);
 
-	ret = agree_with_pf(mig);
 	if (ret)
 		return ret;
 	igbvf_queues_doorbells(vf);	/* not for the state that comes now */

@@ -32,11 +32,6 @@ static void ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 	igbvf_write(vf, rings[ring] + offset, value);
 }
 
-static bool ring_drained(struct igbvf_device *vf, unsigned int ring)
-{
-	return ring_read(vf, ring, VTQ_HEAD) == ring_read(vf, ring, VTQ_TAIL);
-}
-
 /* Disables a ring; what is done is written back first. */
 static int ring_disable(struct igbvf_device *vf, unsigned int ring, u32 dctl)
 {
@@ -51,12 +46,14 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring)
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
 	u32 dctl = ring_read(vf, ring, VTQ_DCTL) & regs[RING_DCTL].mask;
 	u32 *image = vf->image.rings.reg[ring];
-	bool drained;
+	u32 head;
 
 	if (dctl & VTQ_DCTL_ENABLE) {
 		if (ring >= IGBVF_QUEUES)	/* transmit */
-			read_poll_timeout(ring_drained, drained, drained,
-					  POLL_US, DRAIN_US, false, vf, ring);
+			read_poll_timeout(ring_read, head,
+					  head == ring_read(vf, ring, VTQ_TAIL),
+					  POLL_US, DRAIN_US, false, vf, ring,
+					  VTQ_HEAD);
 		if (ring_disable(vf, ring, dctl))
 			return -EIO;
 	}
@@ -71,10 +68,9 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring)
 int igbvf_queues_stop(struct igbvf_device *vf)
 {
 	u32 *irq = vf->image.irq.reg;
-	unsigned int i;
 
 	/* Transmit queues are last in the image, but take the longest. */
-	for (i = IGBVF_RINGS; i-- > 0; )
+	for (unsigned int i = IGBVF_RINGS; i-- > 0; )
 		if (ring_stop(vf, i))
 			return -EIO;
 	vfio_pci_mig_regs_read(igbvf_reg(vf, 0), igbvf_irq_regs, IRQ_REGS, irq);
