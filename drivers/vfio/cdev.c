@@ -67,8 +67,6 @@ static void cdev_close_locked(struct vfio_device_file *df)
 	vfio_device_close(device);
 	vfio_device_put_kvm(device);
 	device->cdev_opened = false;
-	iommufd_ctx_put(df->iommufd);
-	df->iommufd = NULL;
 }
 
 static void cdev_close(struct vfio_device_file *df)
@@ -78,10 +76,11 @@ static void cdev_close(struct vfio_device_file *df)
 	mutex_lock(&device->dev_set->lock);
 	cdev_close_locked(df);
 	mutex_unlock(&device->dev_set->lock);
+	iommufd_ctx_put(df->iommufd);
 	vfio_group_unblock(device);
 }
 
-/* Caller holds dev_set->lock.  Takes over the reference if it succeeds. */
+/* Caller holds dev_set->lock. */
 static int cdev_open_locked(struct vfio_device_file *df,
 			    struct iommufd_ctx *ictx)
 {
@@ -100,12 +99,11 @@ static int cdev_open_locked(struct vfio_device_file *df,
 	if (ret) {
 		device->cdev_opened = false;
 		vfio_device_put_kvm(device);
-		return ret;
 	}
-	df->iommufd = ictx;
-	return 0;
+	return ret;
 }
 
+/* Takes over the reference to @ictx if it succeeds. */
 static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 		     u32 __user *out_id)
 {
@@ -122,12 +120,11 @@ static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 		goto err_unlock;
 	/* Nobody can use it before it is granted. */
 	if (put_user(vfio_device_private(device)->iommufd_id, out_id)) {
-		/* The caller drops its own reference. */
-		iommufd_ctx_get(ictx);
 		cdev_close_locked(df);
 		ret = -EFAULT;
 		goto err_unlock;
 	}
+	df->iommufd = ictx;
 	vfio_device_file_grant(df, cdev_close);
 	mutex_unlock(&device->dev_set->lock);
 	return 0;
