@@ -12,11 +12,12 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: inroot.sh [--bind DIR]... [--chdir DIR] [--] COMMAND [ARG]...
+	usage: inroot.sh [--bind DIR]... [--chdir DIR] [--net] [--] COMMAND [ARG]...
 
 	Runs COMMAND in the Debian root (VFIO_ROOT, else root.sh's).
 	  --bind DIR    DIR of this machine is there under the same name, writable
 	  --chdir DIR   start in DIR
+	  --net         in a network namespace of its own, with nothing but lo
 	Its exit status is the command's.
 	END
 }
@@ -115,11 +116,13 @@ fi
 
 binds=()
 chdir=/
+net=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
 	--bind) binds+=("$(realpath "$2")"); shift 2 ;;
 	--chdir) chdir=$(realpath "$2"); shift 2 ;;
+	--net) net=--net; shift ;;
 	--) shift; break ;;
 	-*) usage >&2; exit 2 ;;
 	*) break ;;
@@ -133,7 +136,7 @@ root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}")
 # setpriv: if this process is killed, so is unshare; --kill-child: and with
 # it process 1 of the namespace, which takes all others along.
 exec setpriv --pdeathsig KILL \
-	unshare --mount --pid --fork --kill-child \
+	unshare --mount --pid ${net:+"$net"} --fork --kill-child \
 	"$here/inroot.sh" --inside "$root" "$chdir" "${#binds[@]}" \
 	${binds[@]+"${binds[@]}"} env -i \
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \

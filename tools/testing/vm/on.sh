@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs a command in a VM that is already up and runs guest/serve.
+# Runs a command where guest/serve runs, be that in a VM or in a namespace.
 
 set -eu
 
@@ -9,12 +9,12 @@ usage()
 {
 	cat <<-END
 	usage: on.sh DIR COMMAND [ARG]...
-	       on.sh DIR --ready | --stop
+	       on.sh DIR --stop
 
-	Runs COMMAND in the VM that serves DIR (see guest/serve), brings its
-	output out as it comes and ends with its exit status (125 if the VM
-	ended: DIR/ended exists).  With --ready, waits until the VM serves; with
-	--stop, ends it.
+	Runs COMMAND where "serve" has the channels of DIR (see channels.sh), once
+	it is up, brings the output out as it comes and ends with the command's
+	exit status.  Status 125: nobody serves DIR any more.  With --stop, ends
+	"serve".
 	END
 }
 
@@ -24,56 +24,45 @@ usage()
 dir=$1
 shift
 
-wait_for()
+gone()
 {
-	until [ -e "$1" ]; do
-		if [ -e "$dir/ended" ]; then
-			echo "on.sh: the VM has ended" >&2
-			exit 125
-		fi
-		sleep 0.1
-	done
+	echo "on.sh: nobody serves $dir any more" >&2
+	exit 125
 }
+
+# take N [FLOCK-OPTION]: channel N, if it can be had.
+take()
+{
+	local n=$1
+	shift
+	exec {lock}<"$dir/channel$n.lock" || gone
+	if flock "$@" "$lock"; then
+		channel=$dir/channel$n
+		return 0
+	fi
+	exec {lock}<&-
+	return 1
+}
+
+take 0 -n || take 1 -n || take 2 -n || take 3 -n || take 0
 
 case $1 in
---ready)
-	wait_for "$dir/ready"
-	exit 0
-	;;
---stop)
-	: >"$dir/stop"
-	exit 0
-	;;
+--stop) request=--stop ;;
+*) request=$(printf '%q ' "$@") ;;
 esac
-
-# The next number; callers may be many.
-exec 9>"$dir/lock"
-flock 9
-n=$(cat "$dir/last" 2>/dev/null || echo 0)
-n=$((n + 1))
-echo $n >"$dir/last"
-printf '%q ' "$@" >"$dir/$n.tmp"
-mv "$dir/$n.tmp" "$dir/$n.cmd"
-flock -u 9
-
-wait_for "$dir/$n.out"
-at=1
-show()
+id=$$.$RANDOM
 {
-	local size
-	size=$(stat -c %s "$dir/$n.out")
-	if [ "$size" -ge "$at" ]; then
-		tail -c "+$at" "$dir/$n.out" | head -c $((size - at + 1))
-		at=$((size + 1))
-	fi
-}
-until [ -e "$dir/$n.status" ]; do
-	show
-	if [ -e "$dir/ended" ]; then
-		echo "on.sh: the VM has ended" >&2
-		exit 125
-	fi
-	sleep 0.1
+	exec {answer}<"$channel.out" && echo "$id $request" >"$channel.in"
+} 2>/dev/null || gone
+[ "$request" != --stop ] || exit 0
+
+# What an earlier command left there, of a caller that was killed, is not ours.
+begun=
+while IFS= read -r line <&"$answer"; do
+	case $line in
+	"begin $id") begun=1 ;;
+	:*) [ -z "$begun" ] || printf '%s\n' "${line#:}" ;;
+	=*) [ -z "$begun" ] || exit "${line#=}" ;;
+	esac
 done
-show
-exit "$(cat "$dir/$n.status")"
+gone

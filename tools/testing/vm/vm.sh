@@ -51,7 +51,10 @@ usage()
 	  --name NAME      host name, default host; say it before --igb, --nic
 	  --qemu ARG       one more argument for QEMU (repeat)
 	Verdict:
-	  --timeout S      time limit, default 600
+	  --timeout S      end the VM if COMMAND has printed nothing for S seconds
+	                   (default 600), and not written /run/vm/log/progress.
+	                   Time in which other work of this machine kept the VM
+	                   from running does not count
 	  --status FILE    leave the exit status in FILE, too, as the last act
 	  --allow REGEX    kernel console lines that are no complaint
 	  --forbid REGEX   kernel console lines that are one, e.g. 'DMAR:.*fault'
@@ -59,11 +62,11 @@ usage()
 	                   kmemleak); what vfio left behind is a complaint
 
 	Exit status: COMMAND's, or
+	  75   QEMU died: nothing can be said of COMMAND
 	  121  wrong usage or the VM could not be started
 	  122  a kernel complained (WARN, oops, lockdep, ...): lines on stderr
-	  124  time limit
-	  125  the VM died: it ended or stopped beating without a result.  Not
-	       a failure of COMMAND, unless what COMMAND tests hung the kernel
+	  124  COMMAND made no progress (--timeout)
+	  125  the VM ended, or stopped beating, without a result
 	In the VM: /run/vm/tools is this directory, its guest/ is in PATH
 	(nested, make-vfs, bind-driver: see their --help).
 	END
@@ -92,6 +95,7 @@ append=
 name=host
 timeout=600
 status_file=
+serve=
 log=
 coldplug=1
 kernel=
@@ -145,6 +149,7 @@ while [ $# -gt 0 ]; do
 	--kernel) kernel=$(realpath -e "$2") || die "--kernel $2" ;;
 	--layer) layers+=("$(realpath -e "$2")") || die "--layer $2" ;;
 	--share) shares+=("$2") ;;
+	--serve) serve=$2 ;;
 	--bind) binds+=(--bind "$(realpath -e "$2")") || die "--bind $2" ;;
 	--log) log=$2 ;;
 	--memory) memory=$2 ;;
@@ -190,12 +195,13 @@ cleanup()
 		wait "$qemu"
 	fi 2>/dev/null
 	[ -z "$run" ] || rm -rf "$run"
+	[ -z "$status_file" ] || echo "$status" >"$status_file"
+	[ -z "$serve" ] || "$here/channels.sh" end "$serve"
 	if [ "$status" = 0 ] && [ -z "$keep_log" ]; then
 		rm -rf "$log"
 	elif [ -z "$keep_log" ]; then
 		echo "vm.sh: $name: logs are in $log" >&2
 	fi
-	[ -z "$status_file" ] || echo "$status" >"$status_file"
 	exit "$status"
 }
 trap cleanup EXIT
@@ -217,8 +223,12 @@ for ((i = 1; i <= nvmes; i++)); do
 	truncate -s 64M "$run/disk$i"
 done
 # One stream or two: as on our side, so that lines keep their order.
-mkfifo "$run/out" "$run/err"
+mkfifo "$run/out" "$run/err" "$run/events"
 [ ! /proc/self/fd/1 -ef /proc/self/fd/2 ] || : >"$run/merge"
+if [ -n "$serve" ]; then
+	serve=$(realpath -e "$serve") || die "--serve: no such directory"
+	"$here/channels.sh" make "$serve"
+fi
 
 # no_timer_check: on a busy machine the check at boot panics.  nohz, highres:
 # with several CPUs, without these, the timer interrupt of one was seen to stay
@@ -235,8 +245,8 @@ args=(
 	-kernel "$run/vmlinuz" -initrd "$initrd"
 	-append "$cmdline"
 	-chardev "file,id=console,path=$log/console" -serial chardev:console
-	-chardev "file,id=heartbeat,path=$log/heartbeat"
-	-serial chardev:heartbeat
+	-chardev "file,id=events,path=$run/events,logfile=$log/heartbeat"
+	-serial chardev:events
 	-device "virtio-serial-pci,bus=pcie.0"
 	-chardev "file,id=out,path=$run/out"
 	-device "virtserialport,chardev=out,name=out"
@@ -272,85 +282,148 @@ for i in "${!shares[@]}"; do
 	export9p "$dir" "share$i" ''
 done
 [ -e "$run/shares" ] || : >"$run/shares"
+if [ -n "$serve" ]; then
+	binds+=(--bind "$serve")
+	for channel in "$serve"/channel*.in; do
+		channel=${channel%.in}
+		args+=(-chardev "pipe,id=${channel##*/},path=$channel")
+		args+=(-device "virtserialport,chardev=${channel##*/},name=${channel##*/}")
+	done
+fi
 
-cat "$run/out" &
+# What COMMAND prints, and in $log/output once more: progress is seen there, and in
+# $log/progress, where COMMAND may tell what it does (in the VM, /run/vm/log).
+rm -f "$log/progress"
+: >"$log/output"
+tee -a "$log/output" <"$run/out" &
 pumps=$!
-cat "$run/err" >&2 &
+tee -a "$log/output" <"$run/err" >&2 &
 pumps="$pumps $!"
 
+# Heartbeats are the events that this script waits for.  QEMU and all that run it
+# have the pipe open, so its end is the end of QEMU.
+exec {hold}<>"$run/events"
+exec {events}<"$run/events"
 "$here/inroot.sh" "${binds[@]}" -- \
 	qemu-system-x86_64 "${args[@]}" "${devices[@]//@RUN@/$run}" \
 	${qemu_args[@]+"${qemu_args[@]}"} \
-	>"$log/qemu" 2>&1 </dev/null &
+	>"$log/qemu" 2>&1 </dev/null 9>"$run/events" {hold}>&- {events}<&- &
 qemu=$!
-
-running()
-{
-	kill -0 "$qemu" 2>/dev/null
-}
-
-# Prints how often the CPU that beat least has done so.
-beats()
-{
-	local cpu n min=
-	for ((cpu = 0; cpu < cpus; cpu++)); do
-		n=$(grep -c "^$cpu" "$log/heartbeat" 2>/dev/null)
-		[ "${n:-0}" -ge "${min:-1000000}" ] || min=${n:-0}
-	done
-	echo "$min"
-}
+exec {hold}>&-
 
 complaints()
 {
 	"$here/console-check.sh" ${check[@]+"${check[@]}"} "$log"/*console
 }
 
-# The watch: ends with the reason in $end.  A VM is dead when it has not beaten
-# for two minutes (booting: four), much more than a busy machine needs.
+# Has one of FILE... changed since the last time that this was asked of NAME?
+# changed NAME FILE...
+changed()
+{
+	local mark=$run/seen-$1 file
+	shift
+	for file; do
+		if [ "$file" -nt "$mark" ]; then
+			: >"$mark"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# Adds to $starved for how long, since the last look, the machine had something
+# else to do than to run the VM: the longest that one of QEMU's threads waited
+# for a core, in nanoseconds.
+declare -A waited=()
+starved=0
+vmm=
+look_at_machine()
+{
+	local task wait most=0
+
+	if [ -z "$vmm" ]; then
+		# The child of inroot.sh, process 1 of its namespace
+		read -r vmm _ <"/proc/$qemu/task/$qemu/children"
+		[ -n "$vmm" ] || return
+	fi
+	for task in "/proc/$vmm/task"/*; do
+		read -r _ wait _ <"$task/schedstat" || continue
+		if [ $((wait - ${waited[$task]:-$wait})) -gt $most ]; then
+			most=$((wait - ${waited[$task]}))
+		fi
+		waited[$task]=$wait
+	done
+	starved=$((starved + most))
+} 2>/dev/null
+
+# The watch: ends with the reason in $end.  Its clock, $granted, counts the
+# seconds that the VM was given, so nothing here ends a VM that is only slow.  A
+# VM is dead when one of its CPUs has not beaten for two minutes (booting: four).
 start=$SECONDS
-beat=0
-beat_time=$SECONDS
+granted=0
+looked=
+booted=
+beats=()
+for ((cpu = 0; cpu < cpus; cpu++)); do
+	beats[cpu]=0
+done
+progress=0
 complained=
 end=
-while running; do
-	sleep 0.2
-	if [ -e "$run/status" ]; then
-		end=result
-		break
+echo 0 >"$run/granted"
+: >"$run/seen-output"
+until [ -n "$end" ]; do
+	if read -r -t 20 -u $events line; then
+		line=${line%$'\r'}
+		case $line in
+		status) end=result ;;
+		'' | *[!0-9]*) ;;
+		*)
+			# From here on, COMMAND has to make progress.
+			[ -n "$booted" ] || progress=$granted
+			booted=1
+			[ "$line" -ge "$cpus" ] || beats[line]=$granted
+			;;
+		esac
+	elif [ $? -le 128 ]; then
+		# The event may be lost when the VM powers off.
+		end=gone
+		[ ! -e "$run/status" ] || end=result
 	fi
-	if [ $((SECONDS - start)) -ge "$timeout" ]; then
-		end=timeout
-		break
-	fi
-	[ "${looked:-0}" != $SECONDS ] || continue
+	[ "$looked" != $SECONDS ] || continue
 	looked=$SECONDS
-	n=$(beats)
-	if [ "$n" != "$beat" ]; then
-		beat=$n
-		beat_time=$SECONDS
-	elif [ $((SECONDS - beat_time)) -ge $((beat ? 120 : 240)) ]; then
-		end=dead
-		break
+	look_at_machine
+	granted=$((SECONDS - start - starved / 1000000000))
+	# For those in the VM that watch, too
+	echo "$granted" >"$run/granted"
+	for beat in "${beats[@]}"; do
+		if [ $((granted - beat)) -ge $((booted ? 120 : 240)) ]; then
+			: "${end:=dead}"
+		fi
+	done
+	! changed output "$log/output" "$log/progress" || progress=$granted
+	if [ -n "$booted" ] && [ $((granted - progress)) -ge "$timeout" ]; then
+		: "${end:=timeout}"
 	fi
-	if [ -z "$complained" ] && ! complaints >/dev/null; then
-		complained=$SECONDS
+	if [ -z "$complained" ] && changed consoles "$log"/*console &&
+		! complaints >/dev/null; then
+		complained=$granted
 	fi
 	# Time for the command to end; but it may hang because of it.
-	if [ -n "$complained" ] && [ $((SECONDS - complained)) -ge 60 ]; then
-		end=complained
-		break
+	if [ -n "$complained" ] && [ $((granted - complained)) -ge 60 ]; then
+		: "${end:=complained}"
 	fi
 done
-if [ "$end" = result ]; then
-	for ((i = 0; i < 100; i++)); do
-		running || break
-		sleep 0.2
-	done
-fi
+# A VM that has left a result powers off.
+while [ "$end" = result ] && read -r -t 20 -u $events line; do
+	:
+done
 kill -KILL "$qemu" 2>/dev/null
 wait "$qemu" 2>/dev/null
 qemu_status=$?
 qemu=
+# A pump waits for QEMU to begin, should it not have come that far.
+: <>"$run/out" <>"$run/err"
 # shellcheck disable=SC2086 # a list of pids
 wait $pumps
 
@@ -362,19 +435,22 @@ if ! complaints >&2; then
 	echo "vm.sh: $name: a kernel complained, see above" >&2
 	exit 122
 fi
-case ${end:-gone} in
+# What the machine had to do besides is said, and is not the cause.
+busy="$((SECONDS - start)) s after its start, of which this machine had no core"
+busy+=" for it in $((starved / 1000000000)) s"
+case $end in
 result) exit "$(cat "$run/status")" ;;
 timeout)
-	echo "vm.sh: $name: time limit of $timeout s reached;" \
-		"the VM was alive (last heartbeat" \
-		"$((SECONDS - beat_time)) s before): the command is blocked" >&2
+	echo "vm.sh: $name: the command is blocked: it has printed nothing for" \
+		"$((granted - progress)) s in which the VM could run;" \
+		"the VM is alive, $busy" >&2
 	tail -n 5 "$log/console" >&2
 	exit 124
 	;;
 dead)
-	echo "vm.sh: $name: no heartbeat of some CPU for" \
-		"$((SECONDS - beat_time)) s: the VM is dead (emulator or" \
-		"kernel), after $((SECONDS - start)) s" >&2
+	echo "vm.sh: $name: the VM is dead (emulator or kernel): a CPU has not" \
+		"beaten for two minutes in which the VM could run; beats at" \
+		"${beats[*]} of $granted s; $busy" >&2
 	exit 125
 	;;
 *)
@@ -383,6 +459,8 @@ dead)
 	cat "$log/qemu" >&2
 	[ -s "$log/console" ] || exit 121
 	tail -n 20 "$log/console" >&2
+	# By a signal: a fault of QEMU's own, whatever it emulated
+	[ "$qemu_status" -le 128 ] || exit 75
 	exit 125
 	;;
 esac

@@ -23,7 +23,7 @@ ip addr add 10.2.0.1/24 dev "$nic_if" && ip link set "$nic_if" up || exit
 bind-driver vfio-pci "$vf" $e1000e $nvme || exit
 
 failed=0
-args=(--memory 256 --timeout 600)
+args=(--memory 256)
 for bdf in "$vf" $e1000e $nvme; do
 	args+=(--vfio "$bdf${iommufd:+,iommufd=iommufd0}")
 done

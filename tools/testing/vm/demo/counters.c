@@ -3,11 +3,12 @@
  * Watches the counters of a network interface, its driver's (ethtool -S) and
  * the kernel's: what a guest would see jump if its device lost its state.
  *
- *	counters INTERFACE	until SIGTERM
+ *	counters INTERFACE	from when it has a link, until SIGTERM
  *
  * Output: "counter start NAME VALUE" for each, later "counter end NAME VALUE",
  * and, when two looks half a second apart differ by what no traffic explains,
- * "counter jump NAME FROM TO".
+ * "counter jump NAME FROM TO".  "counter stall SECONDS" says that the machine did
+ * not let the guest run for so long: its receive ring may have run out of buffers.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,6 +30,9 @@
 /* More than any half second of traffic, less than a wrap of 32 bits. */
 #define MAX_STEP	(1ULL << 30)
 
+/* A ring of 256 takes what comes in more time than this. */
+#define MAX_STALL_MS	5000
+
 struct counter {
 	char name[64];
 	uint64_t value;
@@ -38,6 +42,7 @@ struct counter {
 struct look {
 	unsigned int n;
 	struct counter counter[MAX_COUNTERS];
+	uint64_t time_ms;
 };
 
 static volatile sig_atomic_t stop;
@@ -149,8 +154,11 @@ static void print(const char *when, const struct look *look)
 
 static void compare(const struct look *old, const struct look *new)
 {
+	uint64_t gap = new->time_ms - old->time_ms;
 	unsigned int i;
 
+	if (gap > MAX_STALL_MS)
+		printf("counter stall %" PRIu64 "\n", gap / 1000);
 	for (i = 0; i < old->n && i < new->n; i++) {
 		const struct counter *a = &old->counter[i];
 		const struct counter *b = &new->counter[i];
@@ -161,6 +169,30 @@ static void compare(const struct look *old, const struct look *new)
 			       b->name, a->value, b->value);
 	}
 	fflush(stdout);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000ULL + ts.tv_nsec / 1000000;
+}
+
+static void wait_for_link(const char *interface)
+{
+	struct timespec pause = { .tv_nsec = 50000000 };
+	static struct look look;
+	char dir[256];
+
+	snprintf(dir, sizeof(dir), "/sys/class/net/%s", interface);
+	while (!stop) {
+		look.n = 0;
+		look_at_file(&look, dir, "carrier");
+		if (look.n && look.counter[0].value)
+			return;
+		nanosleep(&pause, NULL);
+	}
 }
 
 int main(int argc, char **argv)
@@ -178,11 +210,13 @@ int main(int argc, char **argv)
 	if (sock < 0)
 		die("socket");
 	sigaction(SIGTERM, &action, NULL);
+	wait_for_link(argv[1]);
 
 	for (i = 0; ; i++) {
 		struct look *look = &looks[i % 2];
 
 		look->n = 0;
+		look->time_ms = now_ms();
 		look_at_driver(look, sock, argv[1]);
 		look_at_kernel(look, argv[1]);
 		if (i)

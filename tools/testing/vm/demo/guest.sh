@@ -7,18 +7,14 @@
 
 ip link set eth0 up
 ip addr add 10.1.0.2/24 dev eth0
-while [ "$(cat /sys/class/net/eth0/carrier)" != 1 ]; do
-	sleep 0.1
-done
 
 counters eth0 &
 counters=$!
+frames eth0 &
+frames=$!
 echo "guest driver $(basename "$(readlink /sys/class/net/eth0/device/driver)")"
 echo "guest mac $(cat /sys/class/net/eth0/address)"
-# The peer may come later than this VM.
-until stream connect 10.1.0.1 5000; do
-	sleep 0.5
-done
-kill $counters
-wait $counters
+stream connect 10.1.0.1 5000
+kill $counters $frames
+wait $counters $frames
 dmesg | grep -iE 'igbvf|eth0|hung|tx timeout|reset' | sed 's/^/guest dmesg /'

@@ -11,12 +11,17 @@ usage()
 	cat <<-END
 	usage: host.sh setup DRIVER|none MAC LAN_ADDRESS HOST_ADDRESS
 	       host.sh start N [--incoming]   start the VM, as its Nth QEMU here
-	       host.sh migrate N ADDRESS MS   move it to the host at ADDRESS
+	       host.sh migrate N ADDRESS MS [STATE]
+	                                      move it to the host at ADDRESS, or
+	                                      begin to, until its device is in
+	                                      STATE (stop-copy, ...)
 	       host.sh wait-running N         until it runs here
-	       host.sh wait-state N STATE     until its device is in that state
+	       host.sh wait-failed N          until its migration has failed
 	       host.sh end N                  end a QEMU that it has left
 	       host.sh freeze N | thaw N      stop a QEMU, have it go on
 	       host.sh kill N                 kill a QEMU
+	       host.sh lose                   have the VF lose what comes for it,
+	                                      for half a second
 	       host.sh wait-end N             until a QEMU has ended
 	       host.sh wait N                 until the VM has powered off here
 	       host.sh seen                   leave in /out what the kernel saw
@@ -42,7 +47,7 @@ setup()
 
 	# Into the page cache: the VM is started by both hosts at once.
 	cat "$(command -v qemu-system-x86_64)" /run/vm/ctl/nested.vmlinuz \
-		>/dev/null &
+		>/dev/null 2>&1 &
 
 	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
@@ -63,7 +68,8 @@ setup()
 		ip link set "$nic" vf 0 mac "$mac"
 		modprobe "$driver"
 		bind-driver "$driver" "$vf"
-		echo "vfio-pci,host=$vf,enable-migration=on" >$run/device
+		echo "vfio-pci,host=$vf,enable-migration=on,migration-events=on" \
+			>$run/device
 		echo "setup $(hostname): VF $vf, mac $mac, driver" \
 			"$(modinfo -n "$driver"), $(modinfo -n vfio)"
 	fi
@@ -99,12 +105,16 @@ start()
 		devices+=(--qemu -netdev --qemu
 			"tap,id=tap,ifname=tap0,script=no,downscript=no")
 	fi
+	# For wait_end(): held as long as this QEMU runs
+	exec 8>$run/alive-"$n"
+	flock 8
 	# init_on_free: free memory is zeros, which QEMU need not send.
 	(
 		status=0
 		nested --name "vm-$n" --memory 128 --qmp $run/qmp-"$n" \
-			--timeout 1800 --append init_on_free=1 "${devices[@]}" \
+			--append init_on_free=1 "${devices[@]}" \
 			--add $out/stream --add $out/counters \
+			--add $out/frames \
 			--qemu -msg --qemu timestamp=on \
 			--qemu -D --qemu $run/trace-"$n" \
 			--qemu -trace --qemu 'vfio_migration*' \
@@ -114,24 +124,21 @@ start()
 			--qemu -trace --qemu 'migration_*' \
 			--qemu -trace --qemu 'runstate_set' \
 			"${incoming[@]}" "$here/guest.sh" \
-			>$out/vm-"$n".out 2>&1 || status=$?
+			>$out/vm-"$n".out 2>&1 8>&- || status=$?
 		cp $run/trace-"$n" $out/
 		rm $run/trace-"$n"
 		echo $status >$run/ended-"$n"
 	) >/dev/null 2>&1 &
-	until [ -S $run/qmp-"$n" ]; do
-		if [ -e $run/ended-"$n" ]; then
-			cat $out/vm-"$n".out
-			exit 1
-		fi
-		sleep 0.1
-	done
+	exec 8>&-
 	# The destination says when it has loaded what the device sends early:
 	# only then is the VM stopped at the source.  Both ends have to know.
 	"$here/qmp" $run/qmp-"$n" migrate-set-capabilities '{ "capabilities": [
 		{ "capability": "return-path", "state": true },
 		{ "capability": "switchover-ack", "state": true } ] }' \
-		>/dev/null
+		>/dev/null || {
+		cat $out/vm-"$n".out
+		exit 1
+	}
 	"$here/qmp" $run/qmp-"$n" query-status
 }
 
@@ -142,29 +149,41 @@ signal()
 
 wait_end()
 {
-	until [ -e $run/ended-"$1" ]; do
-		sleep 0.1
-	done
+	flock -s $run/alive-"$1" true
+}
+
+# RXDCTL of queue 0 (82576 datasheet, 8.10.9), whose bit 25 is ENABLE, behind the
+# back of the VF's driver.  The kernel has to be booted with iomem=relaxed.
+lose()
+{
+	local vf bar rxdctl value
+
+	vf=$(sed 's/.*host=\([^,]*\).*/\1/' $run/device)
+	read -r bar _ </sys/bus/pci/devices/"$vf"/resource
+	rxdctl=$((bar + 0x2828))
+	value=$(busybox devmem $rxdctl 32)
+	[ $((value & 0x02000000)) != 0 ] || exit 1
+	busybox devmem $rxdctl 32 $((value & ~0x02000000))
+	sleep 0.5
+	busybox devmem $rxdctl 32 $((value))
 }
 
 case ${1-} in
 --help) usage ;;
 setup) setup "$2" "$3" "$4" "$5" ;;
 start) start "$2" "${3-}" ;;
-migrate) "$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" ;;
-wait-running) "$here/qmp" $run/qmp-"$2" --wait-running ;;
-wait-state)
-	until grep -q "set_device_state.* state $3\$" $run/trace-"$2"; do
-		[ ! -e $run/ended-"$2" ] || exit 1
-		sleep 0.01
-	done
+migrate)
+	"$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" ${5:+"$5"}
 	;;
+wait-running) "$here/qmp" $run/qmp-"$2" --wait-running ;;
+wait-failed) "$here/qmp" $run/qmp-"$2" --wait-failed ;;
 freeze) signal STOP "$2" ;;
 thaw) signal CONT "$2" ;;
 kill)
 	signal KILL "$2"
 	wait_end "$2"
 	;;
+lose) lose ;;
 wait-end) wait_end "$2" ;;
 end)
 	"$here/qmp" $run/qmp-"$2" quit >/dev/null

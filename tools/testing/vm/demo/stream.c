@@ -4,11 +4,15 @@
  * a known pseudo-random stream at a given rate, and check each byte of the
  * other's.  At the end each prints what it sent and received, with checksums.
  *
- *	stream listen PORT [RATE]          ends the transfer on SIGTERM
- *	stream connect ADDRESS PORT [RATE] ends it when the other end does
+ *	stream listen PORT [PIDFILE [RATE]]
+ *	                                   goes to the background when the other end
+ *	                                   has connected; ends the transfer on SIGTERM
+ *	stream connect ADDRESS PORT [RATE] waits for the other end, and ends the
+ *	                                   transfer when that does
  *
  * RATE is in bytes per second (default 100000).  The listening end also
- * prints a line of progress ten times a second.
+ * prints a line of progress ten times a second.  It holds a lock on PIDFILE as
+ * long as it lives.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -196,6 +201,53 @@ static int make_socket(void)
 	return fd;
 }
 
+static int accept_from(const struct sockaddr_in *addr)
+{
+	int listener = make_socket();
+	int fd;
+
+	if (bind(listener, (const struct sockaddr *)addr, sizeof(*addr)) ||
+	    listen(listener, 1))
+		die("bind");
+	fd = accept(listener, NULL, NULL);
+	if (fd < 0)
+		die("accept");
+	close(listener);
+	return fd;
+}
+
+/* The other end, or the link to it, may come later. */
+static int connect_to(const struct sockaddr_in *addr)
+{
+	struct timespec pause = { .tv_nsec = 200000000 };
+	int fd;
+
+	for (;;) {
+		fd = make_socket();
+		if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
+			return fd;
+		close(fd);
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* The caller goes on; the child has the transfer. */
+static void go_to_background(const char *pidfile)
+{
+	int fd = open(pidfile, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	pid_t pid;
+
+	if (fd < 0 || flock(fd, LOCK_EX))
+		die(pidfile);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid) {
+		dprintf(fd, "%d\n", pid);
+		exit(0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
@@ -206,32 +258,24 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc <= first || (!leader && strcmp(argv[1], "connect"))) {
-		fprintf(stderr, "usage: stream listen PORT [RATE]\n"
+		fprintf(stderr, "usage: stream listen PORT [PIDFILE [RATE]]\n"
 				"       stream connect ADDRESS PORT [RATE]\n");
 		return 2;
 	}
 	addr.sin_port = htons(atoi(argv[first]));
-	if (argc > first + 1)
-		rate = atof(argv[first + 1]);
+	/* After PORT, or after PIDFILE */
+	if (argc > 4)
+		rate = atof(argv[4]);
 	sigaction(SIGTERM, &action, NULL);
 
-	fd = make_socket();
-	if (leader) {
-		int listener = fd;
-
-		if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) ||
-		    listen(listener, 1))
-			die("bind");
-		fd = accept(listener, NULL, NULL);
-		if (fd < 0)
-			die("accept");
-		close(listener);
-	} else {
-		if (inet_pton(AF_INET, argv[2], &addr.sin_addr) != 1)
-			die(argv[2]);
-		if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
-			die("connect");
-	}
+	if (leader)
+		fd = accept_from(&addr);
+	else if (inet_pton(AF_INET, argv[2], &addr.sin_addr) == 1)
+		fd = connect_to(&addr);
+	else
+		die(argv[2]);
+	if (leader && argc > 3)
+		go_to_background(argv[3]);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	transfer(fd, rate, leader);
 	return 0;
