@@ -16,8 +16,7 @@ usage()
 	Runs the named stages one after the other, or all of them:
 	  kernel     the debug kernel (from nothing: 10 minutes or more)
 	  kunit      the KUnit suites on it
-	  selftests  the kselftests on it, in two VMs (selftests-1 and
-	             selftests-2 are the halves)
+	  selftests  the kselftests on it, in a VM for each core
 	  migration  a VM with a VF goes from one host to another and back; the
 	             hosts run the debug kernel
 	  leaks      some of the selftests again, looking for leaked memory at the
@@ -37,15 +36,13 @@ src=$PWD
 logs=$src/build/check-debug
 vm=$src/tools/testing/vm
 kernel=$src/build/debug-kernel
-stages="kernel kunit selftests-1 selftests-2 leaks in-tree
-	assigned migration"
-# A VM keeps one core busy, but for when it waits for a reset; the compiler gets
-# what is left.
+stages="kernel kunit selftests leaks in-tree assigned migration"
+cores=$(nproc)
 run_all()
 {
 	run_lanes "kernel"
-	run_lanes "kunit selftests-1" "selftests-2 leaks" \
-		"in-tree assigned"
+	run_lanes "selftests"
+	run_lanes "kunit leaks" "assigned in-tree"
 	run_lanes "migration"
 }
 
@@ -117,21 +114,10 @@ stage_kunit()
 		vfio_pci_mig_traps <"$logs/kunit/results"
 }
 
-# selftests HALF
-selftests()
+stage_selftests()
 {
-	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" --fast \
-		"$logs/selftests-$1" -t 1200 -p "$1/2"
-}
-
-stage_selftests_1()
-{
-	selftests 1
-}
-
-stage_selftests_2()
-{
-	selftests 2
+	tools/testing/selftests/vfio/vm-run.sh --vms $((cores < 4 ? cores : 4)) \
+		--kernel "$kernel" --fast "$logs/selftests" -t 1200
 }
 
 stage_migration()

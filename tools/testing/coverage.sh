@@ -37,13 +37,6 @@ VFIO_ROOT=$("$vm/root.sh") || exit 1
 export VFIO_ROOT
 export VFIO_TEST_SCALE=${VFIO_TEST_SCALE:-10}
 
-selftests()
-{
-	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" --fast \
-		"$logs/selftests-$1" -t 1200 -p "$1/2" >"$logs/selftests-$1.log" \
-		2>&1 || echo "# selftests, part $1: status $?"
-}
-
 if [ -z "$report" ]; then
 	rm -rf --one-file-system "$logs"
 	mkdir -p "$logs"
@@ -52,9 +45,9 @@ if [ -z "$report" ]; then
 	tools/testing/kernel/kunit.sh "$kernel" "$logs/kunit" \
 		>"$logs/kunit.log" 2>&1 || echo "# KUnit: status $?"
 	echo "# selftests"
-	selftests 1 &
-	selftests 2
-	wait
+	tools/testing/selftests/vfio/vm-run.sh --vms 2 --kernel "$kernel" \
+		--fast "$logs/selftests" -t 1200 >"$logs/selftests.log" 2>&1 ||
+		echo "# selftests: status $?"
 	echo "# migration"
 	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration" \
 		>"$logs/migration.log" 2>&1 || echo "# migration: status $?"

@@ -4,10 +4,15 @@
 # What check.sh and check-debug.sh share: runs stages, functions of the caller
 # that print TAP (ok, not ok, # SKIP), counts their results and has the last
 # word.  A stage that ends badly without a failed test, or runs no test at all,
-# is a failure of its own.  What a stage does, this file does not know.
+# is a failure of its own; one that says by status 75 that it could not judge is
+# none, and counts as skipped.  What a stage does, this file does not know.
 #
 # The caller sets $logs, where stages leave NAME.log and NAME.result, $stages,
 # all their names, and has usage() and run_all(), which runs all of them.
+#
+# For who has no more than a given time, two limits, in seconds since 1970: after
+# $VFIO_CHECK_UNTIL no stage begins, and at $VFIO_CHECK_STOP those that run are
+# ended.  Both are skipped, and say so.
 
 # ok/not_ok TEXT: one test's result.
 ok()
@@ -53,6 +58,12 @@ out_of_time()
 		[ "$(date +%s)" -ge "$VFIO_CHECK_UNTIL" ]
 }
 
+# not_judged STAGE: the reason why STAGE is skipped, if no test of it has said it.
+not_judged()
+{
+	echo "ok - stage $1 # SKIP $2"
+}
+
 # run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), its
 # output on the console with PREFIX before each line.
 run_stage()
@@ -61,8 +72,8 @@ run_stage()
 
 	rm -f "$logs/$stage.result"
 	if out_of_time; then
-		echo "ok - stage $stage # SKIP no time left for it" |
-			tee "$log" | sed "s/^/$prefix/"
+		not_judged "$stage" "no time left for it" | tee "$log" |
+			sed "s/^/$prefix/"
 		echo "0 0 1" >"$logs/$stage.result"
 		return
 	fi
@@ -70,7 +81,13 @@ run_stage()
 	"stage_${stage//-/_}" 2>&1 | tee "$log" | sed -u "s/^/$prefix/"
 	status=${PIPESTATUS[0]}
 	read -r p f s <<<"$(tally "$log")"
-	if [ "$f" = 0 ] && { [ "$status" != 0 ] || [ "$p" = 0 ]; }; then
+	if [ "$status" = 75 ] && [ "$f$s" = 00 ]; then
+		not_judged "$stage" "not judged: the emulator died" |
+			tee -a "$log" | sed "s/^/$prefix/"
+		s=1
+	elif [ "$status" = 75 ]; then
+		:
+	elif [ "$f" = 0 ] && { [ "$status" != 0 ] || [ "$p" = 0 ]; }; then
 		echo "not ok - stage $stage ended with status $status" \
 			"after $p tests" | tee -a "$log" | sed "s/^/$prefix/"
 		f=1
@@ -81,14 +98,22 @@ run_stage()
 }
 
 lane_pids=()
-# shellcheck disable=SC2317 # the trap calls it
-stop_lanes()
+stopped=
+# Ends all lanes.  What they began is told from what they left by its result.
+end_lanes()
 {
 	local pid
-	trap '' INT TERM HUP
+	stopped=1
 	for pid in ${lane_pids[@]+"${lane_pids[@]}"}; do
 		kill -TERM -- "-$pid" 2>/dev/null
 	done
+}
+
+# shellcheck disable=SC2317 # the trap calls it
+interrupted()
+{
+	trap '' INT TERM HUP USR1
+	end_lanes
 	wait
 	exit 1
 }
@@ -97,29 +122,32 @@ stop_lanes()
 # the lanes go side by side.
 run_lanes()
 {
-	local lane stage
+	local lane stage pid mark=
 
-	if [ $# = 1 ]; then
-		for stage in $1; do
-			run_stage "$stage"
-		done
-		return
-	fi
+	[ -z "$stopped" ] || return
+	[ $# = 1 ] || mark=": "
 	# Groups of their own, to be stopped as a whole
 	set -m
-	trap stop_lanes INT TERM HUP
+	trap interrupted INT TERM HUP
+	trap end_lanes USR1
 	lane_pids=()
 	for lane; do
 		(
+			trap - USR1
 			for stage in $lane; do
-				run_stage "$stage" "$stage: "
+				run_stage "$stage" "${mark:+$stage$mark}"
 			done
 		) </dev/null &
 		lane_pids+=($!)
 	done
-	wait "${lane_pids[@]}"
+	for pid in "${lane_pids[@]}"; do
+		# A signal ends the wait, not the lane.
+		while kill -0 "$pid" 2>/dev/null; do
+			wait "$pid"
+		done
+	done
 	lane_pids=()
-	trap - INT TERM HUP
+	trap - INT TERM HUP USR1
 	set +m
 }
 
@@ -145,7 +173,13 @@ summary()
 	local stage p f s passed=0 failed=0 skipped=0
 
 	for stage; do
-		if ! read -r p f s <"$logs/$stage.result"; then
+		if read -r p f s <"$logs/$stage.result"; then
+			:
+		elif [ -n "$stopped" ]; then
+			read -r p f s <<<"$(tally "$logs/$stage.log")"
+			s=$((s + 1))
+			not_judged "$stage" "the time for all stages is over"
+		else
 			p=0 f=1 s=0
 			echo "# failed: stage $stage did not end"
 		fi 2>/dev/null
@@ -161,25 +195,32 @@ summary()
 }
 
 # run_chosen [STAGE]...: runs these one after the other, or all, and has the
-# last word.  One that is done in two parts, STAGE-1 and STAGE-2, has its name.
+# last word.
 run_chosen()
 {
-	local stage chosen=
+	local stage chosen= timer=
 
 	for stage; do
 		case " ${stages//[[:space:]]/ } " in
-		*" $stage "*) ;;
-		*" $stage-1 "*) stage="$stage-1 $stage-2" ;;
+		*" $stage "*) chosen+=" $stage" ;;
 		*) usage >&2; exit 2 ;;
 		esac
-		chosen+=" $stage"
 	done
+	for stage in ${chosen:-$stages}; do
+		rm -f "$logs/$stage.result"
+		: >"$logs/$stage.log"
+	done
+	if [ -n "${VFIO_CHECK_STOP-}" ]; then
+		sleep $((VFIO_CHECK_STOP - $(date +%s))) && kill -USR1 $$ &
+		timer=$!
+	fi
 	if [ -z "$chosen" ]; then
 		chosen=$stages
 		run_all
 	else
 		run_lanes "$chosen"
 	fi
+	[ -z "$timer" ] || kill "$timer" 2>/dev/null
 	# shellcheck disable=SC2086 # words
 	summary $chosen
 }

@@ -143,20 +143,17 @@ $bad"
 # make_kernel ARG...: with a sign of life every half a minute.
 make_kernel()
 {
-	local log=$kernel/build.log pid status=0 shown=$SECONDS
+	local log=$kernel/build.log ticker status=0
 
 	: >"$kernel/started"
-	in_root nice make -s -j"$(($(nproc) + 2))" "$@" >"$log" 2>&1 &
-	pid=$!
-	while kill -0 $pid 2>/dev/null; do
-		sleep 0.5
-		if [ $((SECONDS - shown)) -ge 30 ]; then
-			shown=$SECONDS
-			say "building: $(find "$kernel" -name '*.o' -newer \
-				"$kernel/started" 2>/dev/null | wc -l) objects"
-		fi
-	done
-	wait $pid || status=$?
+	while sleep 30 >/dev/null 2>&1 9>&-; do
+		say "building: $(find "$kernel" -name '*.o' -newer \
+			"$kernel/started" 2>/dev/null | wc -l) objects"
+	done 9>&- &
+	ticker=$!
+	in_root nice make -s -j"$(($(nproc) + 2))" "$@" >"$log" 2>&1 ||
+		status=$?
+	kill $ticker
 	[ $status = 0 ] || {
 		grep -E -A 10 'error|Error|ERROR' "$log" | head -n 60 >&2
 		die "the build failed; all of its output is in $log"

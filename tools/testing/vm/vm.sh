@@ -52,9 +52,10 @@ usage()
 	  --qemu ARG       one more argument for QEMU (repeat)
 	Verdict:
 	  --timeout S      end the VM if COMMAND has printed nothing for S seconds
-	                   (default 600), and not written /run/vm/log/progress.
-	                   Time in which other work of this machine kept the VM
-	                   from running does not count
+	                   (default 600), nor written a line "progress TEXT" to
+	                   /run/vm/events; the last is in progress of --log.  Time
+	                   in which other work of this machine kept the VM from
+	                   running does not count
 	  --status FILE    leave the exit status in FILE, too, as the last act
 	  --allow REGEX    kernel console lines that are no complaint
 	  --forbid REGEX   kernel console lines that are one, e.g. 'DMAR:.*fault'
@@ -291,8 +292,7 @@ if [ -n "$serve" ]; then
 	done
 fi
 
-# What COMMAND prints, and in $log/output once more: progress is seen there, and in
-# $log/progress, where COMMAND may tell what it does (in the VM, /run/vm/log).
+# What COMMAND prints, and in $log/output once more: progress is seen there.
 rm -f "$log/progress"
 : >"$log/output"
 tee -a "$log/output" <"$run/out" &
@@ -373,35 +373,43 @@ end=
 echo 0 >"$run/granted"
 : >"$run/seen-output"
 until [ -n "$end" ]; do
-	if read -r -t 20 -u $events line; then
-		line=${line%$'\r'}
-		case $line in
-		status) end=result ;;
-		'' | *[!0-9]*) ;;
-		*)
-			# From here on, COMMAND has to make progress.
-			[ -n "$booted" ] || progress=$granted
-			booted=1
-			[ "$line" -ge "$cpus" ] || beats[line]=$granted
-			;;
-		esac
-	elif [ $? -le 128 ]; then
+	read -r -t 20 -u $events line
+	got=$?
+	if [ "$looked" != $SECONDS ]; then
+		look_at_machine
+		granted=$((SECONDS - start - starved / 1000000000))
+		# For those in the VM that watch, too
+		echo "$granted" >"$run/granted"
+	fi
+	line=${line%$'\r'}
+	if [ $got -gt 0 ] && [ $got -le 128 ]; then
 		# The event may be lost when the VM powers off.
 		end=gone
 		[ ! -e "$run/status" ] || end=result
 	fi
+	[ $got = 0 ] || line=
+	case $line in
+	status) end=result ;;
+	'progress '*)
+		echo "${line#* }" >"$log/progress"
+		progress=$granted
+		;;
+	'' | *[!0-9]*) ;;
+	*)
+		# From here on, COMMAND has to make progress.
+		[ -n "$booted" ] || progress=$granted
+		booted=1
+		[ "$line" -ge "$cpus" ] || beats[line]=$granted
+		;;
+	esac
 	[ "$looked" != $SECONDS ] || continue
 	looked=$SECONDS
-	look_at_machine
-	granted=$((SECONDS - start - starved / 1000000000))
-	# For those in the VM that watch, too
-	echo "$granted" >"$run/granted"
 	for beat in "${beats[@]}"; do
 		if [ $((granted - beat)) -ge $((booted ? 120 : 240)) ]; then
 			: "${end:=dead}"
 		fi
 	done
-	! changed output "$log/output" "$log/progress" || progress=$granted
+	! changed output "$log/output" || progress=$granted
 	if [ -n "$booted" ] && [ $((granted - progress)) -ge "$timeout" ]; then
 		: "${end:=timeout}"
 	fi
@@ -418,9 +426,11 @@ done
 while [ "$end" = result ] && read -r -t 20 -u $events line; do
 	:
 done
-kill -KILL "$qemu" 2>/dev/null
-wait "$qemu" 2>/dev/null
-qemu_status=$?
+{
+	kill -KILL "$qemu"
+	wait "$qemu"
+	qemu_status=$?
+} 2>/dev/null
 qemu=
 # A pump waits for QEMU to begin, should it not have come that far.
 : <>"$run/out" <>"$run/err"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Runs the VFIO selftests on the machine it is started on: finds the devices,
-# gives them to the drivers under test, runs each program with a time limit,
-# and puts everything back.  Prints TAP, one result per program with the
+# gives them to the drivers under test, runs each program as long as it makes
+# progress, and puts everything back.  Prints TAP, one result per program with the
 # program's own results below it, and totals in the last line.
 #
 # The machine must have an IOMMU and should have, for no test to be skipped:
@@ -22,18 +22,20 @@ set -u
 usage()
 {
 	cat <<-END
-	usage: run.sh [-d DIR] [-m MODULE] [-p N/M] [-s] [-t SECONDS]
+	usage: run.sh [-d DIR] [-m MODULE] [-q DIR] [-s] [-t SECONDS]
 	              [PROGRAM[:FILTER]]...
 
 	Runs all programs, or those named, FILTER being options of the test
 	harness, e.g. type1:-t:unmap_all
 	  -d DIR      where the programs are (default: where run.sh is)
 	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko)
-	  -p N/M      the Nth of M parts of all programs, which take about the
-	              same time, for M machines
+	  -q DIR      leave out programs that another run.sh with the same DIR has
+	              begun: several machines share the work
 	  -s          the machine has its distribution's vfio modules: only what
 	              igbvf-vfio-pci does is tested
-	  -t SECONDS  time limit for a program, 600 if not given
+	  -t SECONDS  a program is killed if none of its tests has begun or ended
+	              for so long, 600 if not given.  In a VM of the test bed, time
+	              in which the VM could not run does not count
 	Exit status: 0 if nothing failed, 1 if something did, 2 if the devices
 	or modules are not there.
 	END
@@ -43,12 +45,12 @@ here=$(dirname "$(realpath "$0")")
 dir=$here
 module=
 limit=600
-part=1/1
-while getopts d:m:p:st:h opt; do
+queue=
+while getopts d:m:q:st:h opt; do
 	case $opt in
 	d) dir=$(realpath "$OPTARG") ;;
 	m) module=$OPTARG ;;
-	p) part=$OPTARG ;;
+	q) queue=$OPTARG ;;
 	s) export VFIO_STOCK=1 ;;
 	t) limit=$OPTARG ;;
 	h) usage; exit 0 ;;
@@ -59,46 +61,12 @@ shift $((OPTIND - 1))
 module=${module:-$dir/modules/vfio_mock.ko}
 export VFIO_TEST_MODULE=$module
 
-# Program and the seconds that it takes, on Debian's kernel and on the debug
-# kernel, where VFIO_TEST_SCALE is set: shares of the time, on any machine.
-all="feature:7:14 fsm:14:25 mock_state:44:138 data_fd:38:42 migrate:63:64
-	precopy:16:21 filters:10:15 fuzz:284:72 library:33:33 emulated:2:5 dma_logging:42:131
-	type1:4:19 type1_memory:10:28 type1_dma:7:29 type1_dirty:2:20
-	pci_config:21:64 pci_region:25:71 pci_mmap:29:57 pci_irq:21:73
-	pci_reset:33:71 pci_hot_reset:4:15 group:27:49 cdev:1:20 token:22:44 trace:2:13
-	debugfs:2:10 vfio_mig.sh:22:94 stress:63:98 killed:79:169 outage:122:296
-	faults:2:30 module:19:48"
-stock="feature:7 data_fd:38 migrate:63 precopy:16 filters:10 fuzz:284:80 vfio_mig.sh:22
-	killed:79"
-
-# Prints part $1 (N/M) of the programs $2...: each, in their order, goes to the
-# part that has least to do, the long ones first.
-part_of()
-{
-	local want=$1
-	shift
-	printf '%s\n' "$@" | awk -F: -v n="${want%/*}" -v m="${want#*/}" \
-		-v scale="${VFIO_TEST_SCALE:-1}" '
-		{ name[NR] = $1; cost[NR] = scale > 1 && $3 ? $3 : $2 }
-		END {
-			for (i = 1; i <= NR; i++) {
-				long = 0
-				for (j = 1; j <= NR; j++)
-					if (!(j in of) && (!long ||
-					    cost[j] > cost[long]))
-						long = j
-				least = 1
-				for (k = 2; k <= m; k++)
-					if (load[k] + 0 < load[least] + 0)
-						least = k
-				of[long] = least
-				load[least] += cost[long]
-			}
-			for (i = 1; i <= NR; i++)
-				if (of[i] == n)
-					print name[i]
-		}'
-}
+# The longest first, so that machines that share them end together.
+all="fuzz outage killed stress migrate mock_state data_fd library pci_reset pci_mmap
+	group pci_region token vfio_mig.sh pci_irq pci_config module precopy fsm filters
+	type1_memory feature type1_dma type1 pci_hot_reset dma_logging emulated
+	type1_dirty trace debugfs faults cdev"
+stock="fuzz killed migrate data_fd vfio_mig.sh precopy filters feature"
 
 pci=/sys/bus/pci/devices
 
@@ -150,6 +118,13 @@ bind()
 	[ -z "$2" ] || [ "$(driver_of "$1")" = "$2" ]
 }
 
+# Waits a tenth of a second, without starting anything for it.
+exec {silence}<> <(:)
+nap()
+{
+	read -r -t 0.1 -u "$silence"
+}
+
 pf_interface()
 {
 	basename "$(echo "$pci/$1"/net/*)"
@@ -158,7 +133,7 @@ pf_interface()
 # A PF with its interface up and two VFs without a driver.
 pf_up()
 {
-	local tries
+	local tries carrier up
 
 	[ "$(driver_of "$1")" = igb ] || bind "$1" igb || return
 	if [ "$(cat "$pci/$1/sriov_numvfs")" != 2 ]; then
@@ -167,9 +142,10 @@ pf_up()
 		echo 2 >"$pci/$1/sriov_numvfs" || return
 	fi
 	ip link set "$(pf_interface "$1")" up || return
+	carrier=$(echo "$pci/$1/net"/*/carrier)
 	for ((tries = 0; tries < 200; tries++)); do
-		[ "$(cat "$pci/$1/net"/*/carrier)" = 1 ] && return
-		sleep 0.1
+		read -r up <"$carrier" && [ "$up" = 1 ] && return
+		nap
 	done
 	return 1
 }
@@ -269,30 +245,68 @@ complaint='WARNING: |BUG: |Oops: |general protection fault|Call Trace:'
 complaint+='|refcount_t:|UBSAN: |KASAN: |possible circular locking|Bad page'
 complaint+='|suspicious RCU|blocked for more than|soft lockup|nobody cared'
 
-# Runs one program with its output in file $1; its status, 124 if it had to
-# be killed, 125 if not even that helped.
+# Seconds on the clock of the test bed, which does not count those in which its VM
+# could not run.  Not to be called while tests run without need: to read a share
+# pins pages, and tests count these.
+clock()
+{
+	if [ -e /run/vm/ctl/granted ]; then
+		cat /run/vm/ctl/granted
+	else
+		echo $SECONDS
+	fi
+}
+
+# The lines of the program that make it clear where it is, for those who watch
+# from outside of the test bed's VM; all others are shown as they come.
+show()
+{
+	case $1 in
+	'#  RUN '* | '#  '*' OK '* | '#  '*' SKIP '*)
+		[ ! -e /run/vm/events ] ||
+			echo "progress $name: $1" >/run/vm/events
+		;;
+	*) printf '# %s\n' "$1" ;;
+	esac
+}
+
+# Runs one program with its output in file $1 and shown; its status, 124 if it
+# had to be killed, 125 if not even that helped.
 run_limited()
 {
-	local out=$1 pid tries
+	local out=$1 pid tries line lines got begin=$SECONDS since=$SECONDS
+	local given lost
 	shift
 
-	setsid "$@" >"$out" 2>&1 </dev/null &
+	given=$(clock)
+	exec {lines}< <(exec setsid "$@" 2>&1 </dev/null)
 	pid=$!
-	[ -z "${VERBOSE-}" ] || tail -n +1 -F --pid $pid "$out" &
-	for ((tries = 0; tries < limit * 10; tries++)); do
-		kill -0 $pid 2>/dev/null || break
-		sleep 0.1
+	while :; do
+		IFS= read -r -t 15 -u "$lines" line
+		got=$?
+		if [ $got = 0 ]; then
+			printf '%s\n' "$line" >>"$out"
+			show "$line"
+			since=$SECONDS
+			continue
+		fi
+		# At its end; what it left running may hold the pipe open.
+		if [ $got -le 128 ] || ! kill -0 $pid 2>/dev/null; then
+			exec {lines}<&-
+			wait $pid
+			return
+		fi
+		[ $((SECONDS - since)) -ge "$limit" ] || continue
+		lost=$((SECONDS - begin - ($(clock) - given)))
+		[ $((SECONDS - since - lost)) -lt "$limit" ] || break
 	done
-	if ! kill -0 $pid 2>/dev/null; then
-		wait $pid
-		return
-	fi
+	exec {lines}<&-
 	# The test is a grandchild in a group of its own.
 	for p in $(pgrep -s "$pid"); do
 		{
-			echo "# $(cat "/proc/$p/comm") ($p) is here:"
-			sed 's/^/#   /' "/proc/$p/stack"
-		} >>"$out" 2>/dev/null
+			echo "$(cat "/proc/$p/comm") ($p) is here:"
+			sed 's/^/  /' "/proc/$p/stack"
+		} 2>/dev/null | sed 's/^/# # /'
 	done
 	pkill -KILL -s "$pid"
 	for ((tries = 0; tries < 100; tries++)); do
@@ -300,7 +314,7 @@ run_limited()
 			wait $pid
 			return 124
 		fi
-		sleep 0.1
+		nap
 	done
 	return 125
 }
@@ -311,11 +325,11 @@ count()
 }
 
 if [ $# = 0 ]; then
-	# shellcheck disable=SC2046,SC2086 # lists
+	# shellcheck disable=SC2086 # lists
 	if [ -n "${VFIO_STOCK-}" ]; then
-		set -- $(part_of "$part" $stock)
+		set -- $stock
 	else
-		set -- $(part_of "$part" $all)
+		set -- $all
 	fi
 fi
 
@@ -330,18 +344,19 @@ skipped=0
 number=0
 start=$SECONDS
 echo "TAP version 13"
-echo "1..$(($# + 1))"
 for arg; do
-	number=$((number + 1))
 	name=${arg%%:*}
+	[ -z "$queue" ] || mkdir "$queue/$name" 2>/dev/null || continue
+	number=$((number + 1))
+	echo "# running $name"
 	IFS=: read -r -a options <<<"${arg#"$name"}"
 	begin=$SECONDS
 	pins=$(pinned)
 	echo "selftests: vfio: $name" >/dev/kmsg
 	log_lines=$(dmesg | wc -l)
+	: >"$out"
 	run_limited "$out" "$dir/$name" "${options[@]:1}"
 	status=$?
-	grep -vE '^#  +(RUN|OK|SKIP) ' "$out" | sed 's/^/# /'
 
 	trouble=
 	plan=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$out")
@@ -349,8 +364,8 @@ for arg; do
 	f=$(count '^not ok [0-9]+ ')
 	s=$(count '^ok [0-9]+ .*# SKIP')
 	case $status in
-	124) trouble="no end after $limit s: killed" ;;
-	125) trouble="no end after $limit s, and cannot be killed" ;;
+	124) trouble="no test has begun or ended for $limit s: killed" ;;
+	125) trouble="no test has begun or ended for $limit s, and killing does not help" ;;
 	[!01]*) trouble="exit status $status" ;;
 	1) [ "$f" -gt 0 ] || trouble="exit status 1" ;;
 	esac
@@ -388,6 +403,7 @@ else
 	failed=$((failed + 1))
 	echo "not ok $number vfio: all modules unloaded, devices given back"
 fi
+echo "1..$number"
 echo "# Totals: pass:$passed fail:$failed skip:$skipped" \
 	"($((SECONDS - start)) s)"
 [ "$failed" = 0 ]

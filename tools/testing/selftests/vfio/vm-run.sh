@@ -1,30 +1,36 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs the selftests in a VM that has all the devices they want: builds them
-# in the Debian root, boots the VM with the modules under test, and ends with
-# the status of run.sh in there, or of vm.sh if the VM itself failed.
+# Runs the selftests in VMs that have all the devices they want: builds them
+# in the Debian root, boots the VMs with the modules under test, and ends with
+# the status of run.sh in there, or of vm.sh if a VM itself failed.
 
 set -eu
 
 usage()
 {
 	cat <<-END
-	usage: vm-run.sh [--stock] MODULES LOG [ARG]...
-	       vm-run.sh --kernel DIR [--fast] LOG [ARG]...
+	usage: vm-run.sh [--vms N] [--stock] MODULES LOG [ARG]...
+	       vm-run.sh [--vms N] --kernel DIR [--fast] LOG [ARG]...
 
 	MODULES: a build of the modules, LOG: a directory for logs.  ARGs go to
-	run.sh.  --stock: MODULES has igbvf-vfio-pci only, to be run on the
-	distribution's VFIO modules.  --kernel: a debug kernel with the modules in
-	it (debug-kernel.sh makes one); a leak of theirs is a failure, too.
-	--fast: without that, which makes it some three times faster.
+	run.sh.
+	--vms: this many VMs share the programs; each keeps a core busy.  What
+	they print comes VM by VM when all have ended.
+	--stock: MODULES has igbvf-vfio-pci only, to be run on the distribution's
+	VFIO modules.
+	--kernel: a debug kernel with the modules in it (debug-kernel.sh makes one);
+	a leak of theirs is a failure, too.  --fast: without that, which makes it
+	some three times faster.
 	VFIO_TEST_SCALE=N has tests that repeat something do so 1/N as often,
 	VFIO_TEST_SEED=N has those that try what chance brings try the same again.
 	END
 }
 
+vms=1
 stock=
 kernel=
+[ "${1-}" != --vms ] || { vms=$2; shift 2; }
 case ${1-} in
 --help) usage; exit 0 ;;
 --stock) stock=1; shift ;;
@@ -50,7 +56,7 @@ log=$1
 shift
 
 rm -rf "$log"
-mkdir -p "$log/tests" "$log/vm"
+mkdir -p "$log/tests" "$log/queue"
 log=$(realpath "$log")
 
 in_root()
@@ -87,15 +93,42 @@ else
 	system=(--layer "$log/layer")
 fi
 
-# The devices that run.sh names.  Single-threaded emulation: with one thread
-# per CPU, QEMU 10.0 itself dies now and then under the PCI tests.
-"$vm/vm.sh" --log "$log/vm" --timeout "${VM_TIMEOUT:-2400}" \
-	--accel tcg,thread=single "${system[@]}" \
-	--share "$log/tests:/tests" \
-	--igb hubport,hubid=1 --igb hubport,hubid=1 \
-	--nic e1000e hubport,hubid=1 --nvme \
-	--device pcie-pci-bridge,id=pair \
-	--device e1000,bus=pair,addr=1 --device e1000,bus=pair,addr=2 \
-	-- env VFIO_TEST_SCALE="${VFIO_TEST_SCALE:-1}" \
-	${VFIO_TEST_SEED:+"VFIO_TEST_SEED=$VFIO_TEST_SEED"} \
-	/tests/run.sh ${stock:+-s} "$@"
+# boot N ARG...: the Nth VM, with the devices that run.sh names.  Single-threaded
+# emulation: with one thread per CPU, QEMU 10.0 itself dies now and then under the
+# PCI tests.  The VM's limit is there for when run.sh itself hangs.  Ends this
+# shell.
+boot()
+{
+	local n=$1
+	shift
+	mkdir -p "$log/vm$n"
+	exec "$vm/vm.sh" --log "$log/vm$n" --timeout "${VM_TIMEOUT:-1800}" \
+		--accel tcg,thread=single "${system[@]}" \
+		--share "$log/tests:/tests" --share "$log/queue:/queue" \
+		--igb hubport,hubid=1 --igb hubport,hubid=1 \
+		--nic e1000e hubport,hubid=1 --nvme \
+		--device pcie-pci-bridge,id=pair \
+		--device e1000,bus=pair,addr=1 --device e1000,bus=pair,addr=2 \
+		-- env VFIO_TEST_SCALE="${VFIO_TEST_SCALE:-1}" \
+		${VFIO_TEST_SEED:+"VFIO_TEST_SEED=$VFIO_TEST_SEED"} \
+		/tests/run.sh ${stock:+-s} "$@"
+}
+
+[ "$vms" != 1 ] || boot 1 "$@"
+
+# Where each VM is, for who watches; all that it said comes later, in one piece.
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; wait; exit 143' INT TERM HUP
+for ((n = 1; n <= vms; n++)); do
+	boot "$n" -q /queue "$@" > >(tee "$log/vm$n.out" |
+		sed -unE "/^(# running|(not )?ok )/s/^/# VM $n: /p") 2>&1 &
+	pids+=($!)
+done
+status=0
+for pid in "${pids[@]}"; do
+	ended=0
+	wait "$pid" || ended=$?
+	[ $ended = 0 ] || [ $status = 75 ] || status=$ended
+done
+cat "$log"/vm?.out
+exit $status

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What check.sh leaves out because it takes long: selftests that repeat something,
+# as often as they can, and what the test bed itself says of faults.  How results
+# are counted is in stages.sh.
+
+set -u
+
+usage()
+{
+	cat <<-END
+	usage: check-repeat.sh [STAGE]...
+
+	Runs the named stages one after the other, or all of them:
+	  bed        the test bed on commands that hang and kernels that complain
+	  faults     the demo with a frame that a device loses: it must fail
+	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
+	             check.sh)
+	Wants the modules that check.sh has built.  Logs are kept in
+	build/check-repeat/.  Needs root.
+	END
+}
+
+cd "$(dirname "$(realpath "$0")")/../.." || exit 1
+src=$PWD
+logs=$src/build/check-repeat
+vm=$src/tools/testing/vm
+stages="bed faults repeat"
+run_all()
+{
+	run_lanes "bed faults repeat"
+}
+
+case ${1-} in
+--help) usage; exit 0 ;;
+-*) usage >&2; exit 2 ;;
+esac
+
+[ "$(id -u)" = 0 ] || { echo "check-repeat.sh: must be run as root" >&2; exit 1; }
+mkdir -p "$logs"
+VFIO_ROOT=$("$vm/root.sh") || exit 1
+export VFIO_ROOT
+
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
+
+stage_bed()
+{
+	"$vm/bed-test.sh" "$src/build/modules" "$logs/bed"
+}
+
+stage_faults()
+{
+	finds_lost_frame() {
+		"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
+			--moves 1 --fault lose --out "$logs/faults" \
+			>"$logs/faults.out" 2>&1
+		[ $? = 1 ] && grep -q '^not ok - pings were lost' "$logs/faults.out"
+	}
+	verdict "the demo fails when a device loses a frame" finds_lost_frame ||
+		cat "$logs/faults.out"
+}
+
+stage_repeat()
+{
+	VFIO_TEST_SCALE=1 tools/testing/selftests/vfio/vm-run.sh --vms 2 \
+		"$src/build/modules" "$logs/repeat" \
+		fuzz migrate mock_state library dma_logging pci_config \
+		type1_memory
+}
+
+run_chosen "$@"
