@@ -59,25 +59,20 @@ static int cdev_check_token(struct vfio_device *device)
 	return ret < 0 ? ret : 0;
 }
 
-/* Caller holds dev_set->lock. */
-static void cdev_close_locked(struct vfio_device_file *df)
+static void cdev_close_device(struct vfio_device *device)
 {
-	struct vfio_device *device = df->device;
-
+	mutex_lock(&device->dev_set->lock);
 	vfio_device_close(device);
 	vfio_device_put_kvm(device);
 	device->cdev_opened = false;
+	mutex_unlock(&device->dev_set->lock);
 }
 
 static void cdev_close(struct vfio_device_file *df)
 {
-	struct vfio_device *device = df->device;
-
-	mutex_lock(&device->dev_set->lock);
-	cdev_close_locked(df);
-	mutex_unlock(&device->dev_set->lock);
+	cdev_close_device(df->device);
 	iommufd_ctx_put(df->iommufd);
-	vfio_group_unblock(device);
+	vfio_group_unblock(df->device);
 }
 
 /* Caller holds dev_set->lock. */
@@ -103,34 +98,53 @@ static int cdev_open_locked(struct vfio_device_file *df,
 	return ret;
 }
 
-/* Takes over the reference to @ictx if it succeeds. */
+static int cdev_open(struct vfio_device_file *df, struct iommufd_ctx *ictx,
+		     u32 *id)
+{
+	struct vfio_device *device = df->device;
+	int ret;
+
+	if (mutex_lock_killable(&device->dev_set->lock))
+		return -EINTR;
+	ret = cdev_open_locked(df, ictx);
+	if (!ret)
+		*id = vfio_device_private(device)->iommufd_id;
+	mutex_unlock(&device->dev_set->lock);
+	return ret;
+}
+
+/*
+ * Takes over the reference to @ictx if it succeeds.
+ *
+ * The id is written without dev_set->lock: the page fault of the write may
+ * take as long as user space likes.  The device counts as open meanwhile, so
+ * no other file can bind it, and this file cannot use it before the grant.
+ */
 static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 		     u32 __user *out_id)
 {
 	struct vfio_device *device = df->device;
+	u32 id = 0;
 	int ret;
 
 	ret = vfio_group_block(device);
 	if (ret)
 		return ret;
 
-	mutex_lock(&device->dev_set->lock);
-	ret = cdev_open_locked(df, ictx);
+	ret = cdev_open(df, ictx, &id);
 	if (ret)
-		goto err_unlock;
-	/* Nobody can use it before it is granted. */
-	if (put_user(vfio_device_private(device)->iommufd_id, out_id)) {
-		cdev_close_locked(df);
+		goto err_unblock;
+	if (put_user(id, out_id)) {
 		ret = -EFAULT;
-		goto err_unlock;
+		goto err_close;
 	}
 	df->iommufd = ictx;
 	vfio_device_file_grant(df, cdev_close);
-	mutex_unlock(&device->dev_set->lock);
 	return 0;
 
-err_unlock:
-	mutex_unlock(&device->dev_set->lock);
+err_close:
+	cdev_close_device(device);
+err_unblock:
 	vfio_group_unblock(device);
 	return ret;
 }
@@ -166,6 +180,19 @@ long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
 	return ret;
 }
 
+static void cdev_detach(struct vfio_device *device)
+{
+	mutex_lock(&device->dev_set->lock);
+	device->ops->detach_ioas(device);
+	mutex_unlock(&device->dev_set->lock);
+}
+
+/*
+ * The answer is written twice, each time without dev_set->lock, as in
+ * cdev_bind(): before the attach, so that memory that cannot be written leaves
+ * the device where it is, and after it.  If the memory went away in between,
+ * the device is detached: its user does not know where it is.
+ */
 long vfio_cdev_ioctl_attach(struct vfio_device *device,
 			    struct vfio_device_attach_iommufd_pt __user *arg)
 {
@@ -178,15 +205,21 @@ long vfio_cdev_ioctl_attach(struct vfio_device *device,
 		return -EFAULT;
 	if (attach.argsz < minsz || attach.flags)
 		return -EINVAL;
+	if (put_user(attach.pt_id, &arg->pt_id))
+		return -EFAULT;
 
-	mutex_lock(&device->dev_set->lock);
+	if (mutex_lock_killable(&device->dev_set->lock))
+		return -EINTR;
 	ret = device->ops->attach_ioas(device, &attach.pt_id);
-	if (!ret && put_user(attach.pt_id, &arg->pt_id)) {
-		device->ops->detach_ioas(device);
-		ret = -EFAULT;
-	}
 	mutex_unlock(&device->dev_set->lock);
-	return ret;
+	if (ret)
+		return ret;
+
+	if (put_user(attach.pt_id, &arg->pt_id)) {
+		cdev_detach(device);
+		return -EFAULT;
+	}
+	return 0;
 }
 
 long vfio_cdev_ioctl_detach(struct vfio_device *device,
@@ -201,9 +234,7 @@ long vfio_cdev_ioctl_detach(struct vfio_device *device,
 	if (detach.argsz < minsz || detach.flags)
 		return -EINVAL;
 
-	mutex_lock(&device->dev_set->lock);
-	device->ops->detach_ioas(device);
-	mutex_unlock(&device->dev_set->lock);
+	cdev_detach(device);
 	return 0;
 }
 
