@@ -5,10 +5,11 @@
  * iommufd in place of one, and then opens devices.  What these do with it is in
  * container.c and iommufd.c, what an open device does in device_file.c.
  *
- * groups.lock protects the list of groups and nr_devices; group_lock who uses
- * a group and how; device_lock which devices its user may open; kvm_ref_lock
- * the VM.  An open device holds the group's file: so a group that has open
- * devices is released by nobody, and stays in its container.
+ * groups.lock protects the list of groups and nr_devices, and is held over
+ * nothing that waits for users; group_lock who uses a group and how;
+ * device_lock which devices its user may open; kvm_ref_lock the VM.  An open
+ * device holds the group's file: so a group that has open devices is released
+ * by nobody, and stays in its container.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -644,8 +645,12 @@ int vfio_group_join(struct vfio_device *device, enum vfio_group_type type)
 }
 
 /*
- * The IOMMU group may not outlive its devices: a user who still has the group
- * open loses it, and his container loses what was mapped for it.
+ * The IOMMU group may not outlive its devices: a user that still has the group
+ * open loses it, and its container loses what was mapped for the group.
+ *
+ * This waits for the container's ioctls that are under way, so no lock is held
+ * that other groups need.  A new group of devices that join meanwhile is not
+ * viable until this is done.
  */
 static void vfio_group_forget(struct vfio_group *group)
 {
@@ -673,9 +678,9 @@ void vfio_group_leave(struct vfio_device *device)
 	}
 	list_del(&group->next);
 	cdev_device_del(&group->cdev, &group->dev);
-	/* A new group of these devices finds them unclaimed. */
-	vfio_group_forget(group);
 	mutex_unlock(&groups.lock);
+
+	vfio_group_forget(group);
 	put_device(&group->dev);
 }
 

@@ -13,7 +13,9 @@
  *
  *   device_lock()	(driver core) of the parent: probe and remove, and so
  *			registration and unregistration
- *   groups.lock	(group.c) the list of groups and their device counts
+ *   groups.lock	(group.c) the list of groups and their device counts.  Held
+ *			while a group's node is made or removed, and never while
+ *			one of the locks below is taken
  *   group_lock		(group.c) one group: who has it open, its container
  *			or iommufd, the users of that, its IOMMU group.  Held
  *			over the first open and the last close of a device that

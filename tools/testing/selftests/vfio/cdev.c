@@ -5,6 +5,8 @@
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
+#include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "test.h"
@@ -412,6 +414,100 @@ TEST_F(mock_node, close_and_detach_let_go)
 	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
 	vdev_close(&self->v);
 	EXPECT_EQ(pins, pages_pinned_now());
+}
+
+/* An ioctl of a node, in a thread, with its argument in slow memory */
+struct slow_ioctl {
+	pthread_t thread;
+	int fd;
+	unsigned long request;
+	void *arg;
+	long ret;
+};
+
+static void *slow_ioctl(void *arg)
+{
+	struct slow_ioctl *slow = arg;
+
+	slow->ret = sys_ioctl(slow->fd, slow->request, slow->arg);
+	return NULL;
+}
+
+static void *mock_page(const struct vdev *v)
+{
+	void *page = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED,
+			  v->fd, 0);
+
+	if (page == MAP_FAILED)
+		die("no mapping of the mock device: %s", strerror(errno));
+	return page;
+}
+
+/*
+ * Starts the ioctl with a copy of @arg in the page of the mock device, and waits
+ * until the kernel writes to that.  Until it goes on, no memory is mapped.
+ */
+static void slow_ioctl_start(struct slow_ioctl *slow, const struct vdev *v,
+			     int fd, unsigned long request, const void *arg,
+			     size_t size)
+{
+	void *page = mock_page(v);
+
+	memcpy(page, arg, size);
+	must(munmap(page, page_size()));
+	*slow = (struct slow_ioctl){
+		.fd = fd, .request = request, .arg = mock_page(v),
+	};
+	mock_hold(v, MOCK_HOLD_WRITE);
+	if (pthread_create(&slow->thread, NULL, slow_ioctl, slow))
+		die("no thread");
+	if (!poll_until(mock_hold(v, MOCK_HOLD_WRITE) == 1))
+		die("nobody writes to the argument");
+}
+
+static long slow_ioctl_end(struct slow_ioctl *slow, const struct vdev *v)
+{
+	mock_hold(v, 0);
+	pthread_join(slow->thread, NULL);
+	return slow->ret;
+}
+
+/* Other users of the reset scope do not wait until the answer is written. */
+TEST_F(mock_node, answers_into_slow_memory)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+	};
+	int iommufd = iommufd_open(), fd, other;
+	struct slow_ioctl slow;
+
+	must(pci_bind(bdf, DRV_VFIO_PCI));
+	fd = must(node_open("pci", bdf));
+	other = must(node_open("pci", bdf));
+	bind.iommufd = iommufd;
+	attach.pt_id = ioas_alloc(iommufd, false);
+
+	slow_ioctl_start(&slow, &self->v, fd, VFIO_DEVICE_BIND_IOMMUFD, &bind,
+			 sizeof(bind));
+	EXPECT_EQ(-EINVAL, node_bind(other, iommufd, NULL));
+	EXPECT_EQ(-EINVAL, sys_ioctl(fd, VFIO_DEVICE_RESET, NULL));
+	EXPECT_EQ(0, slow_ioctl_end(&slow, &self->v));
+	EXPECT_NE(0, ((struct vfio_device_bind_iommufd *)slow.arg)->out_devid);
+	EXPECT_TRUE(device_works(fd, bdf));
+
+	slow_ioctl_start(&slow, &self->v, fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			 &attach, sizeof(attach));
+	EXPECT_EQ(-EINVAL, node_bind(other, iommufd, NULL));
+	EXPECT_EQ(0, slow_ioctl_end(&slow, &self->v));
+	EXPECT_NE(attach.pt_id,
+		  ((struct vfio_device_attach_iommufd_pt *)slow.arg)->pt_id);
+	EXPECT_EQ(0, node_detach(fd));
+	sys_close(fd);
+	EXPECT_EQ(0, node_bind(other, iommufd, NULL));
+	sys_close(other);
+	sys_close(iommufd);
 }
 
 TEST_F(mock_node, walks_the_states)

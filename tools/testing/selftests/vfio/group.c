@@ -17,6 +17,8 @@
 
 #include "device.h"
 #include "iommu.h"
+#include "kmsg.h"
+#include "mock.h"
 #include "test.h"
 
 #define VIABLE		VFIO_GROUP_FLAGS_VIABLE
@@ -687,6 +689,64 @@ TEST_F(group, threads)
 	sys_close(self->group);
 	EXPECT_TRUE(is_released(self->bdf));
 	self->group = -1;
+}
+
+/* A container that is busy: only the group that leaves it has to wait. */
+
+struct unmapper {
+	pthread_t thread;
+	int container;
+	uint64_t iova;
+	uint64_t size;
+	int64_t ret;
+};
+
+static void *unmap(void *arg)
+{
+	struct unmapper *u = arg;
+
+	u->ret = dma_unmap(u->container, u->iova, u->size);
+	return NULL;
+}
+
+TEST(group_leaves_a_busy_container)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E), *other = NEED_FUNC(FUNC_NVME);
+	struct unmapper unmapper = { .iova = 0x10000, .size = page_size() };
+	struct attr_writer remover;
+	struct vdev v;
+	int group;
+
+	if (stock_modules())
+		SKIP(return, "the core is not ours");
+	if (!mock_present())
+		SKIP(return, "vfio_mock.ko is not loaded");
+	must(pci_bind(other, NULL));
+	mock_open(&v, VFIO_MIGRATION_STOP_COPY);
+	group = container_add(v.container, bdf);
+	unmapper.container = v.container;
+	must(dma_map(v.container, unmapper.iova, mem_alloc(unmapper.size),
+		     unmapper.size));
+	ASSERT_EQ(1, mock_pin(&v, unmapper.iova, 1, NULL));
+
+	mock_hold(&v, MOCK_HOLD_UNMAP);
+	ASSERT_EQ(0, pthread_create(&unmapper.thread, NULL, unmap, &unmapper));
+	ASSERT_TRUE(poll_until(mock_hold(&v, MOCK_HOLD_UNMAP) == 1));
+	writer_start(&remover, bdf, "driver/unbind", bdf);
+	EXPECT_TRUE(writer_waits(&remover));
+	/* Its node is gone, and it still waits for the container. */
+	EXPECT_TRUE(poll_until(group_open(pci_group(bdf)) == -ENOENT));
+	EXPECT_EQ(0, pci_bind(other, DRV_VFIO_PCI));
+	EXPECT_EQ(0, pci_bind(other, NULL));
+	EXPECT_TRUE(writer_waits(&remover));
+
+	mock_hold(&v, 0);
+	pthread_join(unmapper.thread, NULL);
+	EXPECT_EQ(unmapper.size, unmapper.ret);
+	EXPECT_EQ(0, writer_join(&remover));
+	EXPECT_GT(0, group_unset_container(group));
+	sys_close(group);
+	vdev_close(&v);
 }
 
 /* Two functions in one group */

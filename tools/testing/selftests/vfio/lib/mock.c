@@ -131,6 +131,14 @@ struct mock_events mock_events(const struct vdev *v)
 	return events;
 }
 
+unsigned int mock_hold(const struct vdev *v, uint32_t where)
+{
+	struct mock_hold hold = { .where = where };
+
+	must(sys_ioctl(v->fd, MOCK_HOLD, &hold));
+	return hold.held;
+}
+
 void mock_log_write(const struct vdev *v, uint64_t iova, uint64_t length)
 {
 	struct mock_log_range range = { .iova = iova, .length = length };

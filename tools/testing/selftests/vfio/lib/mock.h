@@ -42,6 +42,9 @@ int mock_dma(const struct vdev *v, uint64_t iova, void *data, uint32_t len,
 	     bool write);
 struct mock_events mock_events(const struct vdev *v);
 
+/* Threads wait there, from now on: how many do. */
+unsigned int mock_hold(const struct vdev *v, uint32_t where);
+
 /* DMA logging: the device writes; how it behaves; what it was asked. */
 void mock_log_write(const struct vdev *v, uint64_t iova, uint64_t length);
 void mock_log_control(const struct vdev *v, struct mock_log_control control);

@@ -8,17 +8,19 @@
  * driver can be: what is tested is the core around it.
  *
  * mock_device.lock protects all of it but the list of pinned pages, which has
- * a lock of its own, as the core may call dma_unmap at any time, and the log
- * (mock_log.c).
+ * a lock of its own, as the core may call dma_unmap at any time, the log
+ * (mock_log.c), and the threads that are held.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/highmem.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
+#include <linux/wait.h>
 
 #include "mock_log.h"
 #include "mock_session.h"
@@ -46,6 +48,11 @@ struct mock_device {
 	struct list_head pinned;
 
 	struct mock_log log;
+
+	unsigned long memory;	/* the page of its mappings */
+	u32 hold;		/* MOCK_HOLD_* */
+	atomic_t held;
+	wait_queue_head_t go_on;
 };
 
 static void mock_end_session(struct mock_device *mock)
@@ -287,6 +294,66 @@ static long mock_ioctl_state(struct mock_device *mock, void __user *user)
 	return 0;
 }
 
+/* Threads that are held */
+
+static void mock_wait(struct mock_device *mock, u32 where)
+{
+	if (!(READ_ONCE(mock->hold) & where))
+		return;
+	atomic_inc(&mock->held);
+	/* Killed or not, its caller goes on. */
+	(void)wait_event_killable(mock->go_on,
+				  !(READ_ONCE(mock->hold) & where));
+	atomic_dec(&mock->held);
+}
+
+static void mock_hold(struct mock_device *mock, u32 where)
+{
+	WRITE_ONCE(mock->hold, where);
+	wake_up_all(&mock->go_on);
+}
+
+static long mock_ioctl_hold(struct mock_device *mock, void __user *user)
+{
+	struct mock_hold hold;
+
+	if (copy_from_user(&hold, user, sizeof(hold)))
+		return -EFAULT;
+	mock_hold(mock, hold.where);
+	hold.held = atomic_read(&mock->held);
+	return copy_to_user(user, &hold, sizeof(hold)) ? -EFAULT : 0;
+}
+
+static vm_fault_t mock_vma_fault(struct vm_fault *vmf)
+{
+	struct mock_device *mock = vmf->vma->vm_private_data;
+
+	return vmf_insert_pfn(vmf->vma, vmf->address,
+			      page_to_pfn(virt_to_page(mock->memory)));
+}
+
+static vm_fault_t mock_vma_first_write(struct vm_fault *vmf)
+{
+	mock_wait(vmf->vma->vm_private_data, MOCK_HOLD_WRITE);
+	return 0;
+}
+
+static const struct vm_operations_struct mock_vm_ops = {
+	.fault = mock_vma_fault,
+	.pfn_mkwrite = mock_vma_first_write,
+};
+
+static int mock_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
+{
+	if (vma->vm_pgoff || vma_pages(vma) != 1 ||
+	    !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	vm_flags_set(vma, VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_private_data = to_mock(vdev);
+	vma->vm_ops = &mock_vm_ops;
+	return 0;
+}
+
 /* Memory */
 
 static void mock_unpin_locked(struct mock_device *mock, u64 iova, u64 length)
@@ -313,6 +380,7 @@ static void mock_dma_unmap(struct vfio_device *vdev, u64 iova, u64 length)
 {
 	struct mock_device *mock = to_mock(vdev);
 
+	mock_wait(mock, MOCK_HOLD_UNMAP);
 	mock_unpin_range(mock, iova, length);
 	guard(mutex)(&mock->lock);
 	mock->events.unmaps++;
@@ -462,6 +530,8 @@ static long mock_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		return mock_ioctl_dma(mock, user);
 	case MOCK_EVENTS:
 		return mock_ioctl_events(mock, user);
+	case MOCK_HOLD:
+		return mock_ioctl_hold(mock, user);
 	default:
 		return mock_log_ioctl(&mock->log, cmd, user);
 	}
@@ -473,6 +543,10 @@ static int mock_init_device(struct vfio_device *vdev)
 {
 	struct mock_device *mock = to_mock(vdev);
 
+	mock->memory = get_zeroed_page(GFP_KERNEL);
+	if (!mock->memory)
+		return -ENOMEM;
+	init_waitqueue_head(&mock->go_on);
 	mutex_init(&mock->lock);
 	mutex_init(&mock->pin_lock);
 	INIT_LIST_HEAD(&mock->pinned);
@@ -485,6 +559,7 @@ static int mock_init_device(struct vfio_device *vdev)
 
 static void mock_release_device(struct vfio_device *vdev)
 {
+	free_page(to_mock(vdev)->memory);
 }
 
 /* Of no use, but it is all the same what is loaded */
@@ -511,6 +586,7 @@ static void mock_close(struct vfio_device *vdev)
 {
 	struct mock_device *mock = to_mock(vdev);
 
+	mock_hold(mock, 0);
 	mock_unpin_range(mock, 0, U64_MAX);
 	mock_log_close(&mock->log);
 	mock_reset(mock);
@@ -532,6 +608,7 @@ static const struct vfio_device_ops mock_ops = {
 	.close_device = mock_close,
 	.ioctl = mock_ioctl,
 	.request = mock_request,
+	.mmap = mock_mmap,
 	.dma_unmap = mock_dma_unmap,
 	.bind_iommufd = vfio_iommufd_emulated_bind,
 	.unbind_iommufd = vfio_iommufd_emulated_unbind,

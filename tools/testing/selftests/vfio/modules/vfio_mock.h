@@ -197,6 +197,29 @@ struct mock_state {
 
 #define MOCK_STATE	_IO(VFIO_TYPE, MOCK_BASE + 10)
 
+/**
+ * struct mock_hold - let threads wait, as what they depend on may be slow
+ * @where: MOCK_HOLD_*; 0: nowhere, and those that wait go on.  The last close of
+ *	the device does the same
+ * @held: out: how many wait
+ *
+ * A thread that is killed waits no longer.
+ */
+struct mock_hold {
+	__u32 where;
+	__u32 held;
+};
+
+/* In the dma_unmap callback: an ioctl of the container that does not end */
+#define MOCK_HOLD_UNMAP	(1 << 0)
+/*
+ * In the page fault of the first write to a mapping of the device, which has one
+ * page: memory that is slow, as that of userfaultfd or of a FUSE file
+ */
+#define MOCK_HOLD_WRITE	(1 << 1)
+
+#define MOCK_HOLD	_IO(VFIO_TYPE, MOCK_BASE + 11)
+
 /* The byte at @offset of every stream; its period is no power of two */
 #define MOCK_PERIOD	65521
 
