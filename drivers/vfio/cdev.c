@@ -75,6 +75,16 @@ static void cdev_close(struct vfio_device_file *df)
 	vfio_group_unblock(df->device);
 }
 
+static void cdev_say_in_use(struct vfio_device *device)
+{
+	char opener[VFIO_OPENER_NAME];
+
+	dev_info_ratelimited(device->dev,
+			     "vfio: in use, opened last by %s; it has one user at a time\n",
+			     vfio_opener_name(vfio_device_opener(device),
+					      opener));
+}
+
 /* Caller holds dev_set->lock. */
 static int cdev_open_locked(struct vfio_device_file *df,
 			    struct iommufd_ctx *ictx)
@@ -83,8 +93,10 @@ static int cdev_open_locked(struct vfio_device_file *df,
 	int ret;
 
 	/* By this file, or another one: the node is for one user. */
-	if (vfio_device_file_granted(df) || device->open_count)
+	if (vfio_device_file_granted(df) || device->open_count) {
+		cdev_say_in_use(device);
 		return -EINVAL;
+	}
 
 	spin_lock(&df->kvm_lock);
 	vfio_device_get_kvm(device, df->kvm);

@@ -166,6 +166,20 @@ static int arcs_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(arcs);
 
+/* Empty if nobody has the device open; it may be closed in the meantime. */
+static int opener_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_device *device = seq->private;
+	char opener[VFIO_OPENER_NAME];
+
+	if (READ_ONCE(device->open_count))
+		seq_printf(seq, "%s\n",
+			   vfio_opener_name(vfio_device_opener(device),
+					    opener));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(opener);
+
 static void vfio_debugfs_add_migration(struct vfio_device *device)
 {
 	struct dentry *dir;
@@ -185,7 +199,11 @@ void vfio_debugfs_add(struct vfio_device *device)
 	memset(vfio_counts(device), 0, sizeof(struct vfio_counts));
 	device->debug_root = debugfs_create_dir(dev_name(device->dev),
 						debugfs_root);
-	if (!IS_ERR(device->debug_root) && device->mig_ops)
+	if (IS_ERR(device->debug_root))
+		return;
+	debugfs_create_file("opener", 0400, device->debug_root, device,
+			    &opener_fops);
+	if (device->mig_ops)
 		vfio_debugfs_add_migration(device);
 }
 

@@ -192,6 +192,7 @@ static int vfio_device_init(struct vfio_device *device, struct device *dev,
 	device->dev = dev;
 	device->ops = ops;
 	vfio_dma_logging_init(device);
+	vfio_opener_init(vfio_device_opener(device));
 
 	device->inode = vfio_get_inode();
 	if (IS_ERR(device->inode)) {
@@ -372,10 +373,20 @@ void vfio_device_put_registration(struct vfio_device *device)
 		complete(&device->comp);
 }
 
+static void vfio_device_say_in_use(struct vfio_device *device)
+{
+	char opener[VFIO_OPENER_NAME];
+
+	dev_warn(device->dev,
+		 "vfio: still in use, opened last by %s; %s (%d) waits until all of its files are closed and nothing of them is mapped\n",
+		 vfio_opener_name(vfio_device_opener(device), opener),
+		 current->comm, task_pid_nr(current));
+}
+
 /*
  * Drop the registration's own reference and wait until nobody has the device
  * open.  A signal does not end the wait, as nothing could be done about the
- * users then; but it makes the wait one that shows who is waiting for what.
+ * users then; but like a wait that gets long, it has the user named.
  */
 static void vfio_device_wait_unused(struct vfio_device *device)
 {
@@ -388,22 +399,18 @@ static void vfio_device_wait_unused(struct vfio_device *device)
 	left = try_wait_for_completion(comp);
 	while (left <= 0) {
 		if (device->ops->request)
-			device->ops->request(device, asked++);
+			device->ops->request(device, asked);
 
-		if (interrupted) {
+		if (interrupted)
 			left = wait_for_completion_timeout(comp,
 							   VFIO_REQUEST_INTERVAL);
-			continue;
-		}
-
-		left = wait_for_completion_interruptible_timeout(comp,
-								 VFIO_REQUEST_INTERVAL);
-		if (left < 0) {
-			interrupted = true;
-			dev_warn(device->dev,
-				 "vfio: still in use; \"%s\" (%d) waits until its user closes it\n",
-				 current->comm, task_pid_nr(current));
-		}
+		else
+			left = wait_for_completion_interruptible_timeout(comp,
+									 VFIO_REQUEST_INTERVAL);
+		if (left < 0 || (!left && !asked))
+			vfio_device_say_in_use(device);
+		interrupted |= left < 0;
+		asked++;
 	}
 }
 
@@ -478,6 +485,8 @@ int vfio_device_open(struct vfio_device *device, struct iommufd_ctx *ictx)
 		ret = vfio_device_first_open(device, ictx);
 	if (ret)
 		device->open_count--;
+	else
+		vfio_opener_note(vfio_device_opener(device));
 	return ret;
 }
 

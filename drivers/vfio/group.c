@@ -41,6 +41,8 @@
  *	groups.lock
  * @group_lock: who uses the group, and how
  * @opened_file: the file of the single user, or NULL
+ * @opener: the process that opened the group, or one of its devices by its
+ *	node, last; has a lock of its own
  * @container: the container that the group is in, or NULL
  * @iommufd: the iommufd that it is in instead, with a reference, or NULL
  * @container_users: open devices that rely on @container or @iommufd
@@ -57,6 +59,8 @@ struct vfio_group {
 	struct cdev cdev;
 	struct list_head next;
 	unsigned int nr_devices;
+
+	struct vfio_opener opener;
 
 	struct mutex group_lock;	/* the next six members */
 	struct file *opened_file;
@@ -90,6 +94,19 @@ static const struct file_operations vfio_group_fops;
 static struct vfio_group *vfio_group_from_file(struct file *file)
 {
 	return file->f_op == &vfio_group_fops ? file->private_data : NULL;
+}
+
+/*
+ * What operators are told
+ */
+
+static void vfio_group_say_in_use(struct vfio_group *group)
+{
+	char opener[VFIO_OPENER_NAME];
+
+	dev_info_ratelimited(&group->dev,
+			     "in use, opened last by %s; it has one user at a time, until all of its files and devices are closed and nothing of them is mapped\n",
+			     vfio_opener_name(&group->opener, opener));
 }
 
 /*
@@ -475,13 +492,12 @@ static int vfio_group_fops_open(struct inode *inode, struct file *file)
 		get_device(&group->dev);
 		group->opened_file = file;
 		file->private_data = group;
+		vfio_opener_note(&group->opener);
 	}
 	mutex_unlock(&group->group_lock);
 
 	if (ret == -EBUSY)
-		dev_info_ratelimited(&group->dev,
-				     "in use, and has one user at a time: fuser /dev/vfio/%s /dev/vfio/devices/* tells which\n",
-				     dev_name(&group->dev));
+		vfio_group_say_in_use(group);
 	return ret;
 }
 
@@ -536,6 +552,7 @@ static struct vfio_group *vfio_group_alloc(struct iommu_group *iommu_group,
 		return ERR_PTR(minor);
 	}
 
+	vfio_opener_init(&group->opener);
 	mutex_init(&group->group_lock);
 	mutex_init(&group->device_lock);
 	spin_lock_init(&group->kvm_ref_lock);
@@ -707,12 +724,18 @@ int vfio_group_block(struct vfio_device *device)
 	struct vfio_group *group = device->group;
 	int ret = 0;
 
-	mutex_lock(&group->group_lock);
-	if (group->opened_file)
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
+	if (group->opened_file) {
 		ret = -EBUSY;
-	else
+	} else {
 		group->node_users++;
+		vfio_opener_note(&group->opener);
+	}
 	mutex_unlock(&group->group_lock);
+
+	if (ret)
+		vfio_group_say_in_use(group);
 	return ret;
 }
 

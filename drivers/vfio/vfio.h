@@ -58,8 +58,8 @@
  * held: the buffer may be a mapping of the device itself, and its fault takes
  * memory_lock.
  *
- * Spinlocks kvm_ref_lock (group.c), kvm_lock (of a device file) and virqfd_lock
- * (virqfd.c) are leaves.
+ * Spinlocks kvm_ref_lock (group.c), kvm_lock (of a device file), the lock of a
+ * struct vfio_opener and virqfd_lock (virqfd.c) are leaves.
  */
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
@@ -72,6 +72,7 @@
 #include <linux/fs.h>
 #include <linux/lockdep.h>
 #include <linux/mutex.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
@@ -94,6 +95,30 @@ extern struct class *vfio_device_class;
  */
 struct inode *vfio_get_inode(void);
 void vfio_put_inode(struct inode *inode);
+
+/* opener.c */
+
+/**
+ * struct vfio_opener - the process that opened something last
+ * @lock: protects the rest
+ * @pid: its process id, as the initial namespace has it
+ * @comm: its name
+ */
+struct vfio_opener {
+	spinlock_t lock;	/* pid, comm */
+	pid_t pid;
+	char comm[TASK_COMM_LEN];
+};
+
+/* "qemu-system-x86 (4711)" */
+#define VFIO_OPENER_NAME	(TASK_COMM_LEN + 16)
+
+void vfio_opener_init(struct vfio_opener *opener);
+/* It is the current process. */
+void vfio_opener_note(struct vfio_opener *opener);
+/* Returns @name, for messages. */
+const char *vfio_opener_name(struct vfio_opener *opener,
+			     char name[VFIO_OPENER_NAME]);
 
 /* device.c */
 
@@ -150,6 +175,7 @@ struct vfio_counts {
  * @iommufd: the iommufd that it is bound to, or NULL.  Under dev_set->lock, as
  *	the next one; whoever has the device open that way holds the reference
  * @iommufd_id: its id in there
+ * @opener: the process that opened it last
  * @device: what drivers see; the driver's structure goes on behind it
  *
  * struct vfio_device has Linux's layout, so what is ours lies in front of it.
@@ -159,6 +185,7 @@ struct vfio_device_private {
 	struct vfio_counts counts;
 	struct iommufd_ctx *iommufd;
 	u32 iommufd_id;
+	struct vfio_opener opener;
 	struct vfio_device device ____cacheline_aligned;
 };
 
@@ -171,6 +198,11 @@ vfio_device_private(struct vfio_device *device)
 static inline struct vfio_counts *vfio_counts(struct vfio_device *device)
 {
 	return &vfio_device_private(device)->counts;
+}
+
+static inline struct vfio_opener *vfio_device_opener(struct vfio_device *device)
+{
+	return &vfio_device_private(device)->opener;
 }
 
 /*
@@ -422,8 +454,8 @@ struct vfio_container *vfio_group_container(struct vfio_device *device);
 struct iommu_group *vfio_group_iommu_group(struct vfio_device *device);
 
 /*
- * From block to unblock, which whoever opens the device by its own node calls,
- * nobody can open its group.  -EBUSY if somebody has.
+ * From block to unblock, which enclose an open by the device's own node, nobody
+ * can open its group.  -EBUSY, with a message, if somebody has; -EINTR.
  */
 int vfio_group_block(struct vfio_device *device);
 void vfio_group_unblock(struct vfio_device *device);

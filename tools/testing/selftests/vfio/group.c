@@ -7,13 +7,16 @@
 #include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "device.h"
 #include "iommu.h"
@@ -24,6 +27,20 @@
 #define VIABLE		VFIO_GROUP_FLAGS_VIABLE
 #define IN_CONTAINER	VFIO_GROUP_FLAGS_CONTAINER_SET
 #define NAME_MAX_LEN	4096	/* a page: longest name of a device */
+
+/*
+ * Repeats a call until the log says what it was refused for, as messages are
+ * rate-limited.  Counts tries and not time: a busy machine may take longer for
+ * one than messages are held back.
+ */
+#define told_until(cond) ({						\
+	unsigned int __tries = 2000;					\
+	bool __said;							\
+									\
+	while (!(__said = (cond)) && --__tries)				\
+		sleep_us(10000);					\
+	__said;								\
+})
 
 FIXTURE(group) {
 	const char *bdf;
@@ -567,6 +584,73 @@ TEST_F(group, unknown_ioctls)
 				   self->container, 0));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED,
 				   self->group, 0));
+}
+
+/* Somebody has it: the log and debugfs say which process. */
+
+static bool opener_is(const char *bdf, const char *name)
+{
+	char path[128], text[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/opener", bdf);
+	if (access("/sys/kernel/debug/vfio", F_OK))
+		return true;	/* CONFIG_VFIO_DEBUGFS=n */
+	must(file_read(path, text, sizeof(text)));
+	return !strncmp(text, name, strlen(name)) &&
+	       (!*name == !*text);
+}
+
+/* What a process is that has a BAR mapped, and no file open any more */
+static void *map_a_bar(const struct vdev *v)
+{
+	struct vfio_region_info info = {
+		.argsz = sizeof(info), .index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	void *bar;
+
+	must(sys_ioctl(v->fd, VFIO_DEVICE_GET_REGION_INFO, &info));
+	bar = mmap(NULL, page_size(), PROT_READ, MAP_SHARED, v->fd,
+		   info.offset);
+	if (bar == MAP_FAILED)
+		die("BAR 0 is not mapped: %s", strerror(errno));
+	return bar;
+}
+
+static void interrupted(int sig)
+{
+}
+
+TEST(user_is_named)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	struct sigaction action = { .sa_handler = interrupted };
+	int log = kmsg_open(), nr;
+	struct attr_writer remover;
+	struct vdev v;
+	char self[32];
+	void *bar;
+
+	if (stock_modules())
+		SKIP(return, "the core is not ours");
+	snprintf(self, sizeof(self), "(%d)", getpid());
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	nr = pci_group(bdf);
+	bar = map_a_bar(&v);
+	vdev_close(&v);
+
+	EXPECT_TRUE(told_until(group_open(nr) == -EBUSY &&
+			       kmsg_said(log, "opened last by", self)));
+	EXPECT_TRUE(opener_is(bdf, "group ("));
+	writer_start(&remover, bdf, "driver/unbind", bdf);
+	must(sigaction(SIGUSR1, &action, NULL));
+	EXPECT_TRUE(told_until(!pthread_kill(remover.thread, SIGUSR1) &&
+			       kmsg_said(log, bdf, self)));
+	EXPECT_TRUE(writer_waits(&remover));
+	must(munmap(bar, page_size()));
+	EXPECT_EQ(0, writer_join(&remover));
+
+	must(pci_bind(bdf, DRV_VFIO_PCI));
+	EXPECT_TRUE(opener_is(bdf, ""));
 }
 
 /* Closing */

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which process opened a group or a device last, to be named where somebody
+ * else has to wait for it.  A file may outlive that process: in a child, in a
+ * process that was sent the file, or in a mapping of a BAR, which no tool
+ * finds by the file's name.
+ */
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/sched/task.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "vfio.h"
+
+void vfio_opener_init(struct vfio_opener *opener)
+{
+	spin_lock_init(&opener->lock);
+}
+
+void vfio_opener_note(struct vfio_opener *opener)
+{
+	char comm[TASK_COMM_LEN];
+
+	get_task_comm(comm, current->group_leader);
+	spin_lock(&opener->lock);
+	strscpy(opener->comm, comm, sizeof(opener->comm));
+	opener->pid = task_tgid_nr(current);
+	spin_unlock(&opener->lock);
+}
+
+const char *vfio_opener_name(struct vfio_opener *opener,
+			     char name[VFIO_OPENER_NAME])
+{
+	spin_lock(&opener->lock);
+	scnprintf(name, VFIO_OPENER_NAME, "%s (%d)", opener->comm, opener->pid);
+	spin_unlock(&opener->lock);
+	return name;
+}
