@@ -24,6 +24,7 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -110,6 +111,58 @@ static void vfio_group_say_in_use(struct vfio_group *group)
 }
 
 /*
+ * Does the device's driver leave its DMA to user space?  So do those of the
+ * group's VFIO devices, and those that say so.  Caller holds device_lock() of
+ * @dev, which has a driver.
+ */
+static bool vfio_group_tolerates(struct vfio_group *group, struct device *dev)
+{
+	struct vfio_device *device;
+	bool found = false;
+
+	if (dev_is_pci(dev) && to_pci_driver(dev->driver)->driver_managed_dma)
+		return true;
+
+	mutex_lock(&group->device_lock);
+	list_for_each_entry(device, &group->device_list, group_next)
+		found |= device->dev == dev;
+	mutex_unlock(&group->device_lock);
+	return found;
+}
+
+/* Of iommu_group_for_each_dev(): 1 ends it. */
+static int vfio_group_name_blocker(struct device *dev, void *data)
+{
+	struct vfio_group *group = data;
+	int found = 0;
+
+	/*
+	 * Not to wait for it: a driver that is bound or unbound right now has
+	 * this lock, and may wait for a lock of ours.
+	 */
+	if (!device_trylock(dev))
+		return 0;
+	if (dev->driver && !vfio_group_tolerates(group, dev)) {
+		dev_notice_ratelimited(&group->dev,
+				       "not viable: %s is bound to %s; unbind it, or bind it to vfio-pci, too\n",
+				       dev_name(dev), dev->driver->name);
+		found = 1;
+	}
+	device_unlock(dev);
+	return found;
+}
+
+/* Caller holds group_lock; the group has devices. */
+static void vfio_group_say_not_viable(struct vfio_group *group)
+{
+	if (iommu_group_for_each_dev(group->member.iommu_group, group,
+				     vfio_group_name_blocker))
+		return;
+	dev_notice_ratelimited(&group->dev,
+			       "not viable: another user of this IOMMU group owns its DMA; unbind every device of it from its host driver, close it where it is open\n");
+}
+
+/*
  * A group in a container
  */
 
@@ -123,9 +176,7 @@ static int vfio_group_attach(struct vfio_group *group,
 	if (member->type == VFIO_IOMMU) {
 		ret = iommu_group_claim_dma_owner(member->iommu_group, group);
 		if (ret) {
-			dev_notice_ratelimited(&group->dev,
-					       "not viable (%d): unbind every device of this IOMMU group from its host driver\n",
-					       ret);
+			vfio_group_say_not_viable(group);
 			return ret;
 		}
 	}
@@ -346,6 +397,8 @@ static int vfio_group_ioctl_get_status(struct vfio_group *group,
 			       VFIO_GROUP_FLAGS_VIABLE;
 	else if (!iommu_group_dma_owner_claimed(group->member.iommu_group))
 		status.flags = VFIO_GROUP_FLAGS_VIABLE;
+	else
+		vfio_group_say_not_viable(group);
 	mutex_unlock(&group->group_lock);
 	if (ret)
 		return ret;

@@ -861,7 +861,7 @@ FIXTURE_TEARDOWN(pair)
 /* A group that a host driver has a part of is not for user space. */
 TEST_F(pair, not_viable)
 {
-	int container = container_open(), group;
+	int container = container_open(), group, log = kmsg_open();
 	char driver[64];
 
 	ASSERT_EQ(0, pci_bind(self->bdf[1], NATIVE));
@@ -869,6 +869,13 @@ TEST_F(pair, not_viable)
 	EXPECT_EQ(0, status(group));
 	EXPECT_EQ(-EPERM, group_set_container(group, container));
 	EXPECT_EQ(0, status(group));
+	/* Whoever asks is told which device it is, and who has it. */
+	EXPECT_TRUE(told_until(!status(group) &&
+			       kmsg_said(log, self->bdf[1],
+					 "is bound to " NATIVE)));
+	EXPECT_TRUE(told_until(group_set_container(group, container) &&
+			       kmsg_said(log, self->bdf[1],
+					 "is bound to " NATIVE)));
 	EXPECT_EQ(-EINVAL, group_get_device(group, self->bdf[0]));
 	EXPECT_EQ(-EINVAL, container_set_iommu(container,
 					       VFIO_TYPE1v2_IOMMU));
