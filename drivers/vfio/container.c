@@ -19,6 +19,7 @@
 #include <linux/mutex.h>
 #include <linux/printk.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "vfio.h"
@@ -43,6 +44,11 @@ struct vfio_backend {
 	struct list_head next;
 	const struct vfio_iommu_driver_ops *ops;
 };
+
+/* A container has no name: the task that calls it is named. */
+#define container_notice(fmt, ...) \
+	pr_notice_ratelimited("vfio: %s (%d): " fmt, current->comm, \
+			      task_pid_nr(current), ##__VA_ARGS__)
 
 static DEFINE_MUTEX(backends_lock);
 static LIST_HEAD(backends);
@@ -188,13 +194,17 @@ unlock:
 static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 					   unsigned long type)
 {
+	bool none, known = false;
 	struct vfio_backend *backend;
 	long ret = -ENODEV;
-	bool none;
 
 	if (down_write_killable(&container->lock))
 		return -EINTR;
 	if (container->ops || list_empty(&container->members)) {
+		if (container->ops)
+			container_notice("VFIO_SET_IOMMU: the container has its IOMMU already\n");
+		else
+			container_notice("VFIO_SET_IOMMU before VFIO_GROUP_SET_CONTAINER: no group is in the container\n");
 		up_write(&container->lock);
 		return -EINVAL;
 	}
@@ -205,6 +215,7 @@ static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 		if (!try_module_get(backend->ops->owner))
 			continue;
 		if (vfio_backend_check_extension(backend, type) > 0) {
+			known = true;
 			ret = vfio_container_start(container, backend->ops,
 						   type);
 			if (!ret)
@@ -216,7 +227,10 @@ static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 	up_write(&container->lock);
 
 	if (none)
-		pr_notice_ratelimited("vfio: no IOMMU backend is loaded: modprobe vfio_iommu_type1\n");
+		container_notice("no IOMMU backend is loaded: modprobe vfio_iommu_type1\n");
+	else if (!known)
+		container_notice("VFIO_SET_IOMMU: no loaded IOMMU backend has type %lu\n",
+				 type);
 	return ret;
 }
 
@@ -229,6 +243,9 @@ static long vfio_container_ioctl_backend(struct vfio_container *container,
 		return -EINTR;
 	if (container->ops)
 		ret = container->ops->ioctl(container->iommu_data, cmd, arg);
+	else
+		container_notice("ioctl %#x of a container before VFIO_SET_IOMMU\n",
+				 cmd);
 	up_read(&container->lock);
 	return ret;
 }

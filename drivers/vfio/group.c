@@ -270,9 +270,18 @@ static int vfio_group_open_one(struct vfio_group *group,
 
 static bool vfio_group_has_backend(struct vfio_group *group)
 {
-	return group->iommufd ||
-	       (group->container &&
-		vfio_container_has_backend(group->container));
+	if (!vfio_group_is_attached(group)) {
+		dev_notice_ratelimited(&group->dev,
+				       "VFIO_GROUP_GET_DEVICE_FD before VFIO_GROUP_SET_CONTAINER\n");
+		return false;
+	}
+	if (group->container &&
+	    !vfio_container_has_backend(group->container)) {
+		dev_notice_ratelimited(&group->dev,
+				       "VFIO_GROUP_GET_DEVICE_FD before VFIO_SET_IOMMU of its container\n");
+		return false;
+	}
+	return true;
 }
 
 static int vfio_group_open_counted(struct vfio_group *group,
@@ -412,8 +421,11 @@ static int vfio_group_put_into(struct vfio_group *group, struct file *file)
 	struct vfio_container *container = vfio_container_from_file(file);
 	struct iommufd_ctx *ictx;
 
-	if (vfio_group_is_attached(group))
+	if (vfio_group_is_attached(group)) {
+		dev_notice_ratelimited(&group->dev,
+				       "VFIO_GROUP_SET_CONTAINER: it is in a container; VFIO_GROUP_UNSET_CONTAINER takes it out\n");
 		return -EINVAL;
+	}
 	if (!group->member.iommu_group)
 		return -ENODEV;
 	if (container)
@@ -455,18 +467,31 @@ static int vfio_group_ioctl_set_container(struct vfio_group *group,
 	return ret;
 }
 
+/* Caller holds group_lock. */
+static int vfio_group_take_out(struct vfio_group *group)
+{
+	if (!vfio_group_is_attached(group)) {
+		dev_notice_ratelimited(&group->dev,
+				       "VFIO_GROUP_UNSET_CONTAINER: it is in no container\n");
+		return -EINVAL;
+	}
+	if (group->container_users) {
+		dev_notice_ratelimited(&group->dev,
+				       "VFIO_GROUP_UNSET_CONTAINER: %u of its devices are open; close them first\n",
+				       group->container_users);
+		return -EBUSY;
+	}
+	vfio_group_detach(group);
+	return 0;
+}
+
 static int vfio_group_ioctl_unset_container(struct vfio_group *group)
 {
-	int ret = 0;
+	int ret;
 
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
-	if (!vfio_group_is_attached(group))
-		ret = -EINVAL;
-	else if (group->container_users)
-		ret = -EBUSY;
-	else
-		vfio_group_detach(group);
+	ret = vfio_group_take_out(group);
 	mutex_unlock(&group->group_lock);
 	return ret;
 }

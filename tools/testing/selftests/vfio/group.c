@@ -586,6 +586,50 @@ TEST_F(group, unknown_ioctls)
 				   self->group, 0));
 }
 
+/* Calls in the wrong order: the log says what is missing. */
+TEST_F(group, wrong_order_is_explained)
+{
+	void *mem = mem_alloc(page_size());
+	int log = kmsg_open(), device;
+
+	if (stock_modules())
+		SKIP(return, "the core is not ours");
+	EXPECT_TRUE(told_until(group_get_device(self->group, self->bdf) < 0 &&
+			       kmsg_said(log, "VFIO_GROUP_GET_DEVICE_FD",
+					 "before VFIO_GROUP_SET_CONTAINER")));
+	EXPECT_TRUE(told_until(group_unset_container(self->group) < 0 &&
+			       kmsg_said(log, "VFIO_GROUP_UNSET_CONTAINER",
+					 "in no container")));
+	EXPECT_TRUE(told_until(container_set_iommu(self->container,
+						   VFIO_TYPE1v2_IOMMU) < 0 &&
+			       kmsg_said(log, "VFIO_SET_IOMMU",
+					 "before VFIO_GROUP_SET_CONTAINER")));
+	must(group_set_container(self->group, self->container));
+	EXPECT_TRUE(told_until(group_get_device(self->group, self->bdf) < 0 &&
+			       kmsg_said(log, "VFIO_GROUP_GET_DEVICE_FD",
+					 "before VFIO_SET_IOMMU")));
+	EXPECT_TRUE(told_until(dma_map(self->container, 0x10000, mem,
+				       page_size()) < 0 &&
+			       kmsg_said(log, "0x3b71",
+					 "before VFIO_SET_IOMMU")));
+	EXPECT_TRUE(told_until(container_set_iommu(self->container, 1000) < 0 &&
+			       kmsg_said(log, "VFIO_SET_IOMMU", "type 1000")));
+	must(container_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
+	EXPECT_TRUE(told_until(container_set_iommu(self->container,
+						   VFIO_TYPE1v2_IOMMU) < 0 &&
+			       kmsg_said(log, "VFIO_SET_IOMMU",
+					 "has its IOMMU already")));
+	EXPECT_TRUE(told_until(group_set_container(self->group,
+						   self->container) < 0 &&
+			       kmsg_said(log, "VFIO_GROUP_SET_CONTAINER",
+					 "it is in a container")));
+	device = must(group_get_device(self->group, self->bdf));
+	EXPECT_TRUE(told_until(group_unset_container(self->group) < 0 &&
+			       kmsg_said(log, "VFIO_GROUP_UNSET_CONTAINER",
+					 "1 of its devices are open")));
+	sys_close(device);
+}
+
 /* Somebody has it: the log and debugfs say which process. */
 
 static bool opener_is(const char *bdf, const char *name)
