@@ -293,7 +293,8 @@ static int vfio_group_open_counted(struct vfio_group *group,
 	if (!vfio_group_has_backend(group))
 		return -EINVAL;
 
-	mutex_lock(&device->dev_set->lock);
+	if (mutex_lock_killable(&device->dev_set->lock))
+		return -EINTR;
 	if (!device->open_count)
 		vfio_group_use(group, device);
 	ret = vfio_group_open_one(group, device);
@@ -331,9 +332,11 @@ static struct file *vfio_group_open_device(struct vfio_group *group,
 		return ERR_CAST(df);
 	}
 
-	mutex_lock(&group->group_lock);
-	ret = vfio_group_open_counted(group, device);
-	mutex_unlock(&group->group_lock);
+	ret = mutex_lock_killable(&group->group_lock);
+	if (!ret) {
+		ret = vfio_group_open_counted(group, device);
+		mutex_unlock(&group->group_lock);
+	}
 	if (ret) {
 		file = ERR_PTR(ret);
 		goto err_free;
@@ -398,7 +401,8 @@ static int vfio_group_ioctl_get_status(struct vfio_group *group,
 		return -EINVAL;
 	status.flags = 0;
 
-	mutex_lock(&group->group_lock);
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
 	if (!group->member.iommu_group)
 		ret = -ENODEV;
 	else if (vfio_group_is_attached(group))
@@ -561,7 +565,8 @@ static int vfio_group_fops_open(struct inode *inode, struct file *file)
 		container_of(inode->i_cdev, struct vfio_group, cdev);
 	int ret = 0;
 
-	mutex_lock(&group->group_lock);
+	if (mutex_lock_killable(&group->group_lock))
+		return -EINTR;
 	if (!group->member.iommu_group) {
 		ret = -ENODEV;
 	} else if (group->opened_file || group->node_users) {
