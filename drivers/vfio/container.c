@@ -53,15 +53,31 @@ struct vfio_backend {
 static DEFINE_MUTEX(backends_lock);
 static LIST_HEAD(backends);
 
+/* What is called unasked, and what undoes something, must be there. */
+static bool vfio_backend_is_whole(const struct vfio_iommu_driver_ops *ops)
+{
+	return ops->open && ops->release && ops->ioctl && ops->attach_group &&
+	       ops->detach_group && !ops->pin_pages == !ops->unpin_pages &&
+	       !ops->register_device == !ops->unregister_device;
+}
+
 /**
  * vfio_register_iommu_driver - offer an IOMMU backend to containers
  * @ops: the backend; stays valid until it is unregistered
  *
- * Return: 0 or a negative errno.
+ * Return: 0 or a negative errno; -EINVAL if it is registered already, or lacks
+ * an operation: open, release, ioctl, attach_group, detach_group, or the other
+ * one of pin_pages and unpin_pages, register_device and unregister_device.
  */
 int vfio_register_iommu_driver(const struct vfio_iommu_driver_ops *ops)
 {
 	struct vfio_backend *backend, *other;
+
+	if (!vfio_backend_is_whole(ops)) {
+		pr_err("vfio: IOMMU backend %s lacks an operation\n",
+		       ops->name);
+		return -EINVAL;
+	}
 
 	backend = kzalloc(sizeof(*backend), GFP_KERNEL);
 	if (!backend)
