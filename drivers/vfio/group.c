@@ -692,7 +692,10 @@ static struct vfio_group *vfio_group_find(struct iommu_group *iommu_group)
 	return NULL;
 }
 
-/* A group of its own for a device that is behind no IOMMU */
+/*
+ * A group of its own for a device that is behind no IOMMU.  By its name in
+ * /sys/kernel/iommu_groups, tools tell it from those of hardware.
+ */
 static struct iommu_group *vfio_group_fake(struct device *dev)
 {
 	struct iommu_group *iommu_group;
@@ -702,12 +705,17 @@ static struct iommu_group *vfio_group_fake(struct device *dev)
 	if (IS_ERR(iommu_group))
 		return iommu_group;
 
+	ret = iommu_group_set_name(iommu_group, "vfio-noiommu");
+	if (ret)
+		goto err_put;
 	ret = iommu_group_add_device(iommu_group, dev);
-	if (ret) {
-		iommu_group_put(iommu_group);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto err_put;
 	return iommu_group;
+
+err_put:
+	iommu_group_put(iommu_group);
+	return ERR_PTR(ret);
 }
 
 int vfio_group_join(struct vfio_device *device, enum vfio_group_type type)

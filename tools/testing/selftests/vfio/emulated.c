@@ -4,6 +4,8 @@
  * vfio_pin_pages() and vfio_dma_rw(): what they see, and that they let go when
  * the user unmaps.  The devices are those of vfio_mock.ko.
  */
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "test.h"
@@ -202,6 +204,17 @@ TEST_F(emulated, has_no_dma_without_a_container)
 	ASSERT_EQ(0, group_status(self->v.group, &flags));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
 		  flags);
+}
+
+/* Tools tell such groups from those of hardware by their name. */
+TEST_F(emulated, group_has_the_name_of_those_without_an_iommu)
+{
+	char path[128], name[64];
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/platform/devices/%s/iommu_group/name", self->v.bdf);
+	must(file_read(path, name, sizeof(name)));
+	EXPECT_EQ(0, strncmp(name, "vfio-noiommu", strlen("vfio-noiommu")));
 }
 
 TEST_F(emulated, migrates_like_any_other)
