@@ -192,7 +192,7 @@ static void vfio_debugfs_add_migration(struct vfio_device *device)
 	debugfs_create_file("arcs", 0400, dir, device, &arcs_fops);
 }
 
-/* Before the device has users */
+/* Before users find the device, as the counts begin here. */
 void vfio_debugfs_add(struct vfio_device *device)
 {
 	/* Its driver may have asked for the way before. */

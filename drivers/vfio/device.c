@@ -313,18 +313,19 @@ static int vfio_device_register(struct vfio_device *device,
 	if (ret)
 		return ret;
 
-	/* From the next step on, users find its node. */
 	init_completion(&device->comp);
 	refcount_set(&device->refcount, 1);
+	vfio_debugfs_add(device);
+	/* From the next step on, users find its node. */
 	ret = vfio_cdev_add(device);
 	if (ret)
-		goto err_leave;
+		goto err_debugfs;
 
-	vfio_debugfs_add(device);
 	vfio_group_publish(device);
 	return 0;
 
-err_leave:
+err_debugfs:
+	vfio_debugfs_remove(device);
 	vfio_group_leave(device);
 	return ret;
 }
