@@ -114,4 +114,4 @@ MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS(IOMMUFD);
 MODULE_IMPORT_NS(IOMMUFD_VFIO);
 MODULE_DESCRIPTION("VFIO: devices for user space, with live migration");
-MODULE_SOFTDEP("post: vfio_iommu_type1 vfio_iommu_spapr_tce");
+MODULE_SOFTDEP("post: vfio_iommu_type1");
