@@ -233,7 +233,7 @@ static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 
 	mutex_lock(&vdev->igate);
 	vfio_pci_intx_mask(vdev);
-	vfio_pci_zap_and_lock_memory(vdev);
+	down_write(&vdev->memory_lock);
 	if (state != pdev->current_state)
 		vfio_pci_set_power_state(vdev, state);
 	vfio_pci_unlock_memory(vdev);

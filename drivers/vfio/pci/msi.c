@@ -334,6 +334,7 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 				   irq_get_effective_affinity_mask(vector->irq));
 		vector_free(vdev, index, vector);
 	}
+	/* From here on a fault may map a BAR, until the device is as it was. */
 	vfio_pci_unlock_memory(vdev);
 
 	drain_cpus(have_cpus ? cpus : cpu_online_mask);

@@ -73,6 +73,13 @@ int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 	if (state != PCI_D0 && (pci_num_vf(pdev) || vdev->sriov_active))
 		return -EBUSY;
 
+	/*
+	 * Done here so that no caller forgets it, not even one that has dropped
+	 * memory_lock since it zapped.
+	 */
+	if (state != PCI_D0)
+		vfio_pci_zap_bars(vdev);
+
 	to_d3 = power_state_forgets(state);
 	was_d3 = power_state_forgets(pdev->current_state);
 	if (vdev->needs_pm_restore && to_d3 && !was_d3) {

@@ -194,8 +194,10 @@ extern const struct dev_pm_ops vfio_pci_core_pm_ops;
 
 /*
  * Change the power state, saving over D3hot what a device without No_Soft_Reset
- * loses there.  memory_lock is held for write, and mappings are zapped if the
- * device is to leave D0.  -EBUSY for a PF with VFs.
+ * loses there.  Removes all user mappings of BARs if the device is to leave D0.
+ * memory_lock is held for write until the device is as the caller wants it:
+ * in D0 a fault may map a BAR as soon as the lock is dropped.  -EBUSY for a PF
+ * with VFs.
  */
 int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 			     pci_power_t state);

@@ -385,6 +385,44 @@ TEST_F(pci, touched_while_memory_comes_and_goes)
 	EXPECT_EQ(0, try_read(t.reg, &i));
 }
 
+/*
+ * The kernel wakes a device in D3hot to take its MSI-X vectors back.  Who
+ * touches it just then must have no mapping afterwards.
+ */
+TEST_F(pci, touched_while_msix_is_disabled_in_d3hot)
+{
+	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
+	int32_t fd = eventfd_new();
+	struct toucher t = {};
+	pthread_t thread;
+	unsigned int i;
+
+	if (!at)
+		SKIP(return, "%s has no power management", self->bdf);
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	t.reg = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, t.reg);
+	for (i = 0; i < 20; i++) {
+		ASSERT_EQ(0, irq_eventfds(&self->v, VFIO_PCI_MSIX_IRQ_INDEX, 0,
+					  &fd, 1));
+		cfg_write16(&self->v, at + PCI_PM_CTRL, 3);
+		t.stop = false;
+		pthread_create(&thread, NULL, touch, &t);
+		ASSERT_TRUE(poll_until(__atomic_load_n(&t.bad,
+						       __ATOMIC_SEQ_CST)));
+		ASSERT_EQ(0, irq_disable(&self->v, VFIO_PCI_MSIX_IRQ_INDEX));
+		__atomic_store_n(&t.stop, true, __ATOMIC_SEQ_CST);
+		pthread_join(thread, NULL);
+		ASSERT_EQ(3, cfg_read16(&self->v, at + PCI_PM_CTRL) &
+			     PCI_PM_CTRL_STATE_MASK);
+		ASSERT_EQ(-EFAULT, try_read(t.reg, &value));
+		cfg_write16(&self->v, at + PCI_PM_CTRL, 0);
+		cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	}
+	TH_LOG("touched %lu times meanwhile", t.good);
+}
+
 /* Low power: what would wake the device cannot be mapped, or is refused. */
 TEST_F(pci, not_in_low_power)
 {
