@@ -138,11 +138,7 @@ bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
 	       virtual_command(vdev) & PCI_COMMAND_MEMORY;
 }
 
-/*
- * A reset by means of the device itself, of which the PCI core does not know,
- * takes away the BARs.  Whoever turns decoding on afterwards gets them back.
- */
-static void restore_bars(struct vfio_pci_core_device *vdev)
+void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
 	unsigned int i;
@@ -154,15 +150,20 @@ static void restore_bars(struct vfio_pci_core_device *vdev)
 	for (i = 0; i < ARRAY_SIZE(vdev->rbar); i++) {
 		pos = i < PCI_STD_NUM_BARS ? PCI_BASE_ADDRESS_0 + 4 * i :
 					     PCI_ROM_ADDRESS;
-		if (!pci_user_read_config_dword(pdev, pos, &bar) &&
+		if (!pci_read_config_dword(pdev, pos, &bar) &&
 		    bar != vdev->rbar[i])
-			pci_user_write_config_dword(pdev, pos, vdev->rbar[i]);
+			pci_write_config_dword(pdev, pos, vdev->rbar[i]);
 	}
 }
 
 /*
- * Let the device have the bits of @mask in @command.  INTx's handler changes
- * this register as well, and whoever resets the device restores it.
+ * Let the device have the bits of @mask in @command, and the interrupt disable
+ * bit that belongs to the state of INTx.  A reset by means of the device
+ * itself may have cleared that bit, and the BARs, which are back before the
+ * device decodes anything.
+ *
+ * INTx's handler changes this register as well, and whoever resets the device
+ * restores it.
  */
 static void write_device_command(struct vfio_pci_core_device *vdev, u16 command,
 				 u16 mask)
@@ -171,11 +172,20 @@ static void write_device_command(struct vfio_pci_core_device *vdev, u16 command,
 	u16 old;
 
 	pci_cfg_access_lock(pdev);
+	pci_read_config_word(pdev, PCI_COMMAND, &old);
+	if (PCI_POSSIBLE_ERROR(old))
+		goto out_unlock;
+	if (command & mask & ~old & COMMAND_DECODE)
+		vfio_pci_restore_bars(vdev);
+
 	spin_lock_irq(&vdev->irqlock);
-	if (!pci_read_config_word(pdev, PCI_COMMAND, &old))
-		pci_write_config_word(pdev, PCI_COMMAND,
-				      (old & ~mask) | (command & mask));
+	pci_read_config_word(pdev, PCI_COMMAND, &old);
+	command = (old & ~mask) | (command & mask);
+	if (vfio_pci_intx_is_off(vdev))
+		command |= PCI_COMMAND_INTX_DISABLE;
+	pci_write_config_word(pdev, PCI_COMMAND, command);
 	spin_unlock_irq(&vdev->irqlock);
+out_unlock:
 	pci_cfg_access_unlock(pdev);
 }
 
@@ -201,8 +211,6 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 		vfio_pci_zap_and_lock_memory(vdev);
 	else
 		down_write(&vdev->memory_lock);
-	if (changed & new & COMMAND_DECODE)
-		restore_bars(vdev);
 	write_device_command(vdev, value, mask);
 	write_virtual(config, PCI_COMMAND, 2, new);
 	vfio_pci_unlock_memory(vdev);

@@ -240,6 +240,18 @@ void vfio_pci_intx_disable_bit(struct vfio_pci_core_device *vdev, bool disabled)
 		intx_signal(intx);
 }
 
+bool vfio_pci_intx_is_off(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_intx *intx = get_intx(vdev);
+
+	lockdep_assert_held(&vdev->irqlock);
+	if (intx)
+		return vdev->pci_2_3 && intx->off;
+	/* MSI of some devices needs the bit to be clear */
+	return vdev->irq_type == VFIO_PCI_IRQ_NONE ||
+	       !(vdev->pdev->dev_flags & PCI_DEV_FLAGS_MSI_INTX_DISABLE_BUG);
+}
+
 void vfio_pci_intx_mask(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_intx *intx = get_intx(vdev);

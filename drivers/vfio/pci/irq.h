@@ -38,6 +38,12 @@ void vfio_pci_intx_disable_bit(struct vfio_pci_core_device *vdev,
 			       bool disabled);
 
 /*
+ * Does the interrupt disable bit of the device have to be set?  With irqlock
+ * held.
+ */
+bool vfio_pci_intx_is_off(struct vfio_pci_core_device *vdev);
+
+/*
  * The eventfd that the user means by @fd: NULL for -1, an ERR_PTR() for what
  * is none.  Owned by the caller.
  */

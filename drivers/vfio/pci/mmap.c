@@ -108,6 +108,10 @@ u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on)
 {
 	u16 old, cmd;
 
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
+	if (on && !(old & PCI_COMMAND_MEMORY))
+		vfio_pci_restore_bars(vdev);
+
 	spin_lock_irq(&vdev->irqlock);
 	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
 	cmd = on ? old | PCI_COMMAND_MEMORY : old & ~PCI_COMMAND_MEMORY;

@@ -52,6 +52,9 @@ static void power_restore(struct vfio_pci_core_device *vdev, u16 command)
 	pci_restore_state(pdev);
 	if (PCI_POSSIBLE_ERROR(command))
 		return;
+	/* The device may have lost them before they were saved. */
+	if (command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
+		vfio_pci_restore_bars(vdev);
 
 	spin_lock_irq(&vdev->irqlock);
 	pci_write_config_word(pdev, PCI_COMMAND, command);

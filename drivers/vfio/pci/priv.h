@@ -64,6 +64,14 @@ u32 vfio_pci_config_rom_size(struct vfio_pci_core_device *vdev);
  */
 bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
 
+/*
+ * Write the addresses of BARs and ROM to a device that has lost them: a reset
+ * by means of the device itself, of which the PCI core does not know, takes
+ * them away.  Whoever turns decoding on calls this before, with memory_lock
+ * held for write: decoding at 0 would take accesses that are not the device's.
+ */
+void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev);
+
 /* irq.c, intx.c, msi.c */
 
 /* Number of interrupts of VFIO_PCI_*_IRQ_INDEX; 0 where there is none. */

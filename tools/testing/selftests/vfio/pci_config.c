@@ -10,19 +10,38 @@
 
 #define CONFIG	VFIO_PCI_CONFIG_REGION_INDEX
 
+static int real_config_open(const char *bdf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	return must(sys_open(path, O_RDWR));
+}
+
 /* The function's real configuration space, read behind VFIO's back. */
 static uint32_t real_config(const char *bdf, uint32_t offset, size_t size)
 {
-	char path[64];
+	int fd = real_config_open(bdf);
 	uint32_t value = 0;
-	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
-	fd = must(sys_open(path, O_RDONLY));
 	if (must(sys_pread(fd, &value, size, offset)) != (ssize_t)size)
-		die("%s: short read", path);
+		die("%s: short read", bdf);
 	sys_close(fd);
 	return value;
+}
+
+/*
+ * What a reset by means of the device itself, of which the kernel learns
+ * nothing, leaves of COMMAND and BARs.
+ */
+static void forget_config(const char *bdf)
+{
+	static const uint32_t zeroes[6];
+	int fd = real_config_open(bdf);
+
+	must(sys_pwrite(fd, zeroes, 2, PCI_COMMAND));
+	must(sys_pwrite(fd, zeroes, sizeof(zeroes), PCI_BASE_ADDRESS_0));
+	sys_close(fd);
 }
 
 TEST_F(pci, ids_are_those_of_the_function)
@@ -240,6 +259,70 @@ TEST_F(pci, command_register_all_ones)
 	cfg_write16(&self->v, PCI_COMMAND, PCI_COMMAND_MEMORY);
 	EXPECT_EQ(PCI_COMMAND_MEMORY, cfg_read16(&self->v, PCI_COMMAND) &
 				      (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
+}
+
+/*
+ * A guest that saves and restores COMMAND writes what it has: to the kernel
+ * nothing changes, the device starts to decode.
+ */
+TEST_F(pci, command_restored_after_a_reset_of_its_own)
+{
+	uint16_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	const struct vdev *v = &self->v;
+	uint32_t bar, reg;
+
+	if (variant->is_vf)
+		SKIP(return, "a VF has no BARs of its own");
+	cfg_write16(v, PCI_COMMAND, on);
+	bar = real_config(self->bdf, PCI_BASE_ADDRESS_0, 4);
+	reg = reg_read(v, 0, 8);
+	ASSERT_NE(0, bar);
+
+	forget_config(self->bdf);
+	ASSERT_NE(bar, real_config(self->bdf, PCI_BASE_ADDRESS_0, 4));
+	cfg_write16(v, PCI_COMMAND, on);
+	EXPECT_EQ(bar, real_config(self->bdf, PCI_BASE_ADDRESS_0, 4));
+	EXPECT_EQ(on | PCI_COMMAND_INTX_DISABLE,
+		  real_config(self->bdf, PCI_COMMAND, 2));
+	EXPECT_EQ(reg, reg_read(v, 0, 8));
+}
+
+/* The kernel turns decoding on to reach the MSI-X table. */
+TEST_F(pci, msix_after_a_reset_of_its_own)
+{
+	int32_t fd = eventfd_new();
+	uint32_t bar;
+
+	if (variant->is_vf)
+		SKIP(return, "a VF has no BARs of its own");
+	cfg_write16(&self->v, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	bar = real_config(self->bdf, PCI_BASE_ADDRESS_0, 4);
+	forget_config(self->bdf);
+	ASSERT_EQ(0, irq_eventfds(&self->v, VFIO_PCI_MSIX_IRQ_INDEX, 0, &fd,
+				  1));
+	EXPECT_EQ(bar, real_config(self->bdf, PCI_BASE_ADDRESS_0, 4));
+}
+
+/* INTx has its own wishes for the interrupt disable bit, in use or not. */
+TEST_F(pci, intx_after_a_reset_of_its_own)
+{
+	const struct vdev *v = &self->v;
+	int32_t fd = eventfd_new();
+	int masked;
+
+	if (!vdev_irq(v, VFIO_PCI_INTX_IRQ_INDEX).count)
+		SKIP(return, "%s has no INTx", self->bdf);
+	cfg_write16(v, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	ASSERT_EQ(0, irq_eventfds(v, VFIO_PCI_INTX_IRQ_INDEX, 0, &fd, 1));
+	for (masked = 1; masked >= 0; masked--) {
+		ASSERT_EQ(0, masked ? irq_mask(v, VFIO_PCI_INTX_IRQ_INDEX) :
+				      irq_unmask(v, VFIO_PCI_INTX_IRQ_INDEX));
+		forget_config(self->bdf);
+		cfg_write16(v, PCI_COMMAND, PCI_COMMAND_MEMORY);
+		EXPECT_EQ(masked ? PCI_COMMAND_INTX_DISABLE : 0,
+			  real_config(self->bdf, PCI_COMMAND, 2) &
+			  PCI_COMMAND_INTX_DISABLE);
+	}
 }
 
 TEST_F(pci, capability_list)
