@@ -132,10 +132,14 @@ static u16 virtual_command(struct vfio_pci_core_device *vdev)
 	return vfio_pci_config_get(vdev->vconfig + PCI_COMMAND, 2);
 }
 
+/* Memory of a VF, and of some other devices, answers whatever the bit says. */
 bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
 {
-	return vdev->pdev->current_state == PCI_D0 &&
-	       virtual_command(vdev) & PCI_COMMAND_MEMORY;
+	struct pci_dev *pdev = vdev->pdev;
+
+	return pdev->current_state == PCI_D0 &&
+	       (pdev->no_command_memory ||
+		virtual_command(vdev) & PCI_COMMAND_MEMORY);
 }
 
 void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
@@ -207,7 +211,7 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 	new = (old & ~byte_mask) | (value & byte_mask);
 	changed = old ^ new;
 
-	if (changed & old & COMMAND_DECODE)
+	if (changed & old & mask & COMMAND_DECODE)
 		vfio_pci_zap_and_lock_memory(vdev);
 	else
 		down_write(&vdev->memory_lock);
@@ -502,7 +506,7 @@ static void init_values(struct vfio_pci_core_device *vdev)
 		vfio_pci_config_virtualise(config, PCI_DEVICE_ID, 2,
 					   pdev->device, 0);
 	}
-	/* Memory of such a device always answers: gate it ourselves. */
+	/* Memory of such a device always answers: show that. */
 	if (pdev->no_command_memory)
 		config->value[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
 

@@ -59,8 +59,8 @@ ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 u32 vfio_pci_config_rom_size(struct vfio_pci_core_device *vdev);
 
 /*
- * True if the device is in D0 and memory decoding is on as the user sees it.
- * Caller holds memory_lock.
+ * True if the device is in D0 and its memory answers: memory decoding is on as
+ * the user sees it, or the device has no such bit.  Caller holds memory_lock.
  */
 bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
 

@@ -241,6 +241,28 @@ TEST_F(pci, cannot_be_touched_in_d3hot)
 	EXPECT_EQ(0, try_read(reg, &value));
 }
 
+/* The bit means nothing to a VF: its memory can be had with the bit off. */
+TEST_F(pci, memory_of_a_vf_is_always_on)
+{
+	uint32_t value = 0;
+	void *mem;
+
+	if (!variant->is_vf)
+		SKIP(return, "%s is no VF", self->bdf);
+	catch_sigbus();
+	cfg_write16(&self->v, PCI_COMMAND, PCI_COMMAND_MASTER);
+	mem = map_rw(&self->v, 0, window(variant), PAGE);
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_EQ(0, try_read(mem, &value));
+	EXPECT_EQ(0, dma_map(self->v.container, 0x100000, mem, PAGE));
+	EXPECT_EQ(4, region_read(&self->v, 0, quiet_register(variant), &value,
+				 4));
+	/* Turning it off takes nothing away. */
+	cfg_write16(&self->v, PCI_COMMAND, PCI_COMMAND_MEMORY);
+	cfg_write16(&self->v, PCI_COMMAND, 0);
+	EXPECT_EQ(0, try_read(mem, &value));
+}
+
 TEST_F(pci, works_again_after_reset)
 {
 	uint32_t at = quiet_register(variant), before, value;
