@@ -25,8 +25,6 @@
  * @virt: virtual bits that start as the device has them
  * @zero: virtual bits that start as 0
  * @w1c: bits that writing a 1 clears in the device
- * @lower: bits that the user can change if they are set at open: it can clear
- *	them and undo that, but go no further than the host went
  */
 struct field {
 	u8 offset;
@@ -72,6 +70,7 @@ struct capability {
 			 PCI_COMMAND_SPECIAL | PCI_COMMAND_INVALIDATE | \
 			 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | \
 			 PCI_COMMAND_FAST_BACK | PCI_COMMAND_INTX_DISABLE)
+/* The host looks for errors here: the user can read them, not clear them. */
 #define STATUS_W1C	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | \
 			 PCI_STATUS_REC_TARGET_ABORT | \
 			 PCI_STATUS_REC_MASTER_ABORT | \
@@ -81,8 +80,7 @@ struct capability {
 static const struct field header_fields[] = {
 	{ PCI_COMMAND, 2, VFIO_PCI_CONFIG_COMMAND,
 	  .virt = COMMAND_VIRT, .write = COMMAND_VIRT | PCI_COMMAND_MASTER },
-	{ PCI_STATUS, 2, .virt = PCI_STATUS_CAP_LIST,
-	  .write = STATUS_W1C, .w1c = STATUS_W1C },
+	{ PCI_STATUS, 2, .virt = PCI_STATUS_CAP_LIST, .w1c = STATUS_W1C },
 	{ PCI_CACHE_LINE_SIZE, 1, .virt = 0xff, .write = 0xff },
 	{ PCI_LATENCY_TIMER, 1, .virt = 0xff, .write = 0xff },
 	{ PCI_CAPABILITY_LIST, 1, .zero = 0xff },
@@ -195,23 +193,24 @@ static unsigned int pcix_length(struct pci_dev *pdev, int pos)
 
 /*
  * Whether errors are reported is the host's policy; so are payload sizes, tags
- * and what depends on the other end of the link.  Read request size and FLR
- * are done by the hook.
+ * and what depends on the other end of the link, such as ASPM.  The user sees
+ * the payload and read request sizes that it wrote: drivers read them back.
+ * The hook makes the read request size real, as far as the PCI core allows it,
+ * and does the FLR.  Like Status, Device Status is for the host to clear.
  */
 #define DEVCTL_VIRT	(PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | \
-			 PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE)
-#define DEVSTA_W1C	(PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | \
-			 PCI_EXP_DEVSTA_FED | PCI_EXP_DEVSTA_URD)
+			 PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE | \
+			 PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ)
 #define DEVSTA_EPRD	0x0040	/* emergency power reduction detected */
+#define DEVSTA_W1C	(PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | \
+			 PCI_EXP_DEVSTA_FED | PCI_EXP_DEVSTA_URD | DEVSTA_EPRD)
 
 static const struct field exp_fields[] = {
 	{ PCI_EXP_DEVCTL, 2, VFIO_PCI_CONFIG_EXP_DEVCTL,
 	  .virt = DEVCTL_VIRT,
 	  .write = DEVCTL_VIRT | PCI_EXP_DEVCTL_RELAX_EN |
 		   PCI_EXP_DEVCTL_NOSNOOP_EN },
-	{ PCI_EXP_DEVSTA, 2,
-	  .write = DEVSTA_W1C, .w1c = DEVSTA_W1C | DEVSTA_EPRD },
-	{ PCI_EXP_LNKCTL, 2, .lower = PCI_EXP_LNKCTL_ASPMC },
+	{ PCI_EXP_DEVSTA, 2, .w1c = DEVSTA_W1C },
 	{ PCI_EXP_DEVCTL2, 2,
 	  .write = PCI_EXP_DEVCTL2_COMP_TIMEOUT |
 		   PCI_EXP_DEVCTL2_COMP_TMOUT_DIS |
@@ -481,18 +480,17 @@ static void apply_field(struct builder *b, unsigned int pos,
 			const struct field *field)
 {
 	struct vfio_pci_config *config = b->config;
-	u32 initial = 0, write = field->write;
+	u32 initial = 0;
 
 	pos += field->offset;
-	if (field->virt || field->lower)
+	if (field->virt)
 		initial = read_device(b->pdev, pos, field->width);
-	write |= field->lower & initial;
 
 	vfio_pci_config_put(config->virt + pos, field->width,
 			    field->virt | field->zero);
 	vfio_pci_config_put(config->value + pos, field->width,
 			    field->virt & ~field->zero & initial);
-	vfio_pci_config_put(config->write + pos, field->width, write);
+	vfio_pci_config_put(config->write + pos, field->width, field->write);
 	vfio_pci_config_put(config->w1c + pos, field->width, field->w1c);
 	memset(config->hook + pos, field->hook, field->width);
 }

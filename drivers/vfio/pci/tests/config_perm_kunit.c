@@ -252,22 +252,17 @@ static const struct view views[] = {
 	{ "AF", PCI_CAP_ID_AF, 6 },
 	{ "Express, version 1", PCI_CAP_ID_EXP, 20,
 	  .seed = { { 2, 2, 1 } }, .regs = {
-		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
+		{ 8, 2, 0x0810, 0x70ef, 0 },
 	} },
 	{ "Express, version 2", PCI_CAP_ID_EXP, 60,
 	  .seed = { { 2, 2, 2 } }, .regs = {
-		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
+		{ 8, 2, 0x0810, 0x70ef, 0 },
 		{ 0x28, 2, 0x035f, 0, 0 },
 	} },
 	{ "Express, ASPM L0s and L1", PCI_CAP_ID_EXP, 60,
 	  .seed = { { 2, 2, 2 }, { 16, 2, 0x0043 } }, .regs = {
-		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
-		{ 16, 2, 0x0003, 0, 0 }, { 0x28, 2, 0x035f, 0, 0 },
-	} },
-	{ "Express, ASPM L1", PCI_CAP_ID_EXP, 60,
-	  .seed = { { 2, 2, 2 }, { 16, 2, 0x0002 } }, .regs = {
-		{ 8, 2, 0x0810, 0x000f, 0 }, { 10, 2, 0x000f, 0, 0 },
-		{ 16, 2, 0x0002, 0, 0 }, { 0x28, 2, 0x035f, 0, 0 },
+		{ 8, 2, 0x0810, 0x70ef, 0 },
+		{ 0x28, 2, 0x035f, 0, 0 },
 	} },
 };
 
@@ -532,7 +527,6 @@ static void extended_cut_short_by_the_end(struct kunit *test)
 
 static const struct reg header_regs[] = {
 	{ PCI_COMMAND, 2, 0x0004, 0x075b, 0 },
-	{ PCI_STATUS, 2, 0xf900, 0, 0 },
 	{ PCI_CACHE_LINE_SIZE, 1, 0, 0xff, 0 },
 	{ PCI_LATENCY_TIMER, 1, 0, 0xff, 0 },
 	{ PCI_INTERRUPT_LINE, 1, 0, 0xff, 0 },

@@ -327,6 +327,23 @@ TEST_F(pci, intx_after_a_reset_of_its_own)
 	}
 }
 
+/* The guest sees the sizes that it wrote; the payload size is the host's. */
+TEST_F(pci, payload_and_read_request_sizes)
+{
+	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
+	uint16_t sizes = PCI_EXP_DEVCTL_PAYLOAD_512B |
+			 PCI_EXP_DEVCTL_READRQ_1024B;
+	uint16_t both = PCI_EXP_DEVCTL_PAYLOAD | PCI_EXP_DEVCTL_READRQ;
+	uint16_t old = cfg_read16(&self->v, at);
+	uint32_t real = real_config(self->bdf, at, 2);
+
+	cfg_write16(&self->v, at, (old & ~both) | sizes);
+	EXPECT_EQ(sizes, cfg_read16(&self->v, at) & both);
+	EXPECT_EQ(real & PCI_EXP_DEVCTL_PAYLOAD,
+		  real_config(self->bdf, at, 2) & PCI_EXP_DEVCTL_PAYLOAD);
+	cfg_write16(&self->v, at, old);
+}
+
 TEST_F(pci, capability_list)
 {
 	const struct vdev *v = &self->v;
