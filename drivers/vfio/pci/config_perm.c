@@ -34,24 +34,27 @@ struct field {
 	u32 virt;
 	u32 zero;
 	u32 w1c;
-	u32 lower;
 };
 
-/* What becomes of the registers of a capability that no field describes */
+/*
+ * What becomes of the registers of a capability that no field describes.  The
+ * first two also keep the capability out of the list that the user sees.
+ */
 enum rest {
-	HIDDEN,		/* read as 0; the capability is not in the list */
+	UNLISTED,	/* read from the device, not written */
+	HIDDEN,		/* read as 0 */
 	FIXED,		/* read from the device, not written */
 	RAW,		/* read and written as if we were not there */
 };
 
 /**
  * struct capability - how a capability is presented
- * @rest: see there; also tells whether it is presented at all
+ * @rest: see there; also tells whether the user's list has it
  * @whole: the kernel relies on its registers: it gets all its bytes, even if
  *	another capability pretends to begin in the midst of them
  * @len: bytes; 0 if @length tells, or if it ends where the next one begins
  * @length: bytes, by what the device says
- * @usable: whether it can be presented; NULL for always
+ * @usable: whether the user may reach it, else it is hidden; NULL for always
  * @fields: its registers, as far as @rest is not right for them; ends with
  *	one of width 0
  */
@@ -258,8 +261,17 @@ static const struct field af_fields[] = {
 };
 
 /*
- * Those not mentioned are hidden: they belong to bridges and slots, or would
- * tell the user the host's addresses instead of the emulated BARs (EA).
+ * A capability of which only the header is known to be one: the null
+ * capability, and IDs that the specification does not assign.  What follows is
+ * the device's own.
+ */
+static const struct capability header_only = {
+	.rest = HIDDEN, .len = PCI_CAP_FLAGS
+};
+
+/*
+ * Those not mentioned are unlisted: they belong to bridges and slots.  EA would
+ * tell the user the host's addresses instead of the emulated BARs.
  */
 static const struct capability capabilities[PCI_CAP_ID_MAX + 1] = {
 	[PCI_CAP_ID_PM] = { .rest = FIXED, .whole = true,
@@ -276,13 +288,14 @@ static const struct capability capabilities[PCI_CAP_ID_MAX + 1] = {
 	[PCI_CAP_ID_VNDR] = { .rest = RAW, .length = vndr_length },
 	[PCI_CAP_ID_DBG] = { .rest = FIXED, .len = PCI_CAP_SIZEOF },
 	[PCI_CAP_ID_SSVID] = { .rest = FIXED, .len = PCI_SSVID_DEVICE_ID + 2 },
-	[PCI_CAP_ID_EXP] = { .rest = FIXED, .length = exp_length,
-			     .fields = exp_fields },
+	[PCI_CAP_ID_EXP] = { .rest = FIXED, .whole = true,
+			     .length = exp_length, .fields = exp_fields },
 	[PCI_CAP_ID_MSIX] = { .rest = FIXED, .whole = true,
 			      .len = PCI_CAP_MSIX_SIZEOF },
 	[PCI_CAP_ID_SATA] = { .rest = RAW, .length = sata_length },
-	[PCI_CAP_ID_AF] = { .rest = FIXED, .len = PCI_CAP_AF_SIZEOF,
-			    .fields = af_fields },
+	[PCI_CAP_ID_AF] = { .rest = FIXED, .whole = true,
+			    .len = PCI_CAP_AF_SIZEOF, .fields = af_fields },
+	[PCI_CAP_ID_EA] = { .rest = HIDDEN },
 };
 
 /* Extended capabilities */
@@ -371,8 +384,11 @@ static unsigned int tph_length(struct pci_dev *pdev, int pos)
 }
 
 /*
- * Those not mentioned are hidden: they are unknown, belong to ports, or control
- * what is the host's: VFs, page requests, PASIDs, mailboxes for security.
+ * Those not mentioned are unlisted: they belong to ports, or they are newer
+ * than this table and may control what is the host's.  Their end is not known:
+ * the registers of the device that may follow can be read.
+ *
+ * Whole are those by which the host controls isolation, addresses and the link.
  */
 static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
 	[PCI_EXT_CAP_ID_ERR] = { .rest = FIXED, .length = err_length,
@@ -384,23 +400,27 @@ static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
 	[PCI_EXT_CAP_ID_MFVC] = { .rest = FIXED },
 	[PCI_EXT_CAP_ID_VC9] = { .rest = FIXED },
 	[PCI_EXT_CAP_ID_VNDR] = { .rest = RAW, .length = vsec_length },
-	[PCI_EXT_CAP_ID_ACS] = { .rest = FIXED, .length = acs_length },
+	[PCI_EXT_CAP_ID_ACS] = { .rest = FIXED, .whole = true,
+				 .length = acs_length },
 	[PCI_EXT_CAP_ID_ARI] = { .rest = FIXED, .len = PCI_EXT_CAP_ARI_SIZEOF },
-	[PCI_EXT_CAP_ID_ATS] = { .rest = FIXED, .len = PCI_EXT_CAP_ATS_SIZEOF },
+	[PCI_EXT_CAP_ID_ATS] = { .rest = FIXED, .whole = true,
+				 .len = PCI_EXT_CAP_ATS_SIZEOF },
 	[PCI_EXT_CAP_ID_SRIOV] = { .rest = HIDDEN, .whole = true,
 				   .len = PCI_EXT_CAP_SRIOV_SIZEOF },
 	[PCI_EXT_CAP_ID_MCAST] = { .rest = FIXED,
 				   .len = PCI_EXT_CAP_MCAST_ENDPOINT_SIZEOF },
 	[PCI_EXT_CAP_ID_PRI] = { .rest = HIDDEN, .whole = true,
 				 .len = PCI_EXT_CAP_PRI_SIZEOF },
-	[PCI_EXT_CAP_ID_REBAR] = { .rest = FIXED, .length = rebar_length },
+	[PCI_EXT_CAP_ID_REBAR] = { .rest = FIXED, .whole = true,
+				 .length = rebar_length },
 	[PCI_EXT_CAP_ID_DPA] = { .rest = FIXED, .length = dpa_length },
 	[PCI_EXT_CAP_ID_TPH] = { .rest = FIXED, .length = tph_length },
 	[PCI_EXT_CAP_ID_LTR] = { .rest = FIXED, .len = PCI_EXT_CAP_LTR_SIZEOF },
 	[PCI_EXT_CAP_ID_SECPCI] = { .rest = FIXED },
 	[PCI_EXT_CAP_ID_PASID] = { .rest = HIDDEN, .whole = true,
 				   .len = PCI_EXT_CAP_PASID_SIZEOF },
-	[PCI_EXT_CAP_ID_L1SS] = { .rest = FIXED, .len = PCI_L1SS_CTL2 + 4 },
+	[PCI_EXT_CAP_ID_L1SS] = { .rest = FIXED, .whole = true,
+				  .len = PCI_L1SS_CTL2 + 4 },
 	[PCI_EXT_CAP_ID_PTM] = { .rest = FIXED, .len = PCI_PTM_CTRL + 4 },
 	[PCI_EXT_CAP_ID_DVSEC] = { .rest = RAW, .length = dvsec_length },
 	[PCI_EXT_CAP_ID_DLF] = { .rest = FIXED, .len = PCI_DLF_CAP + 8 },
@@ -408,8 +428,9 @@ static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
 				 .len = PCI_DOE_CAP_SIZEOF },
 };
 
-/* Of those that nothing above describes */
-static const struct capability unknown = { .rest = HIDDEN };
+/* Not in the table at all, or not to be reached by the user */
+static const struct capability unlisted = { .rest = UNLISTED };
+static const struct capability hidden = { .rest = HIDDEN };
 
 /* The most that fit: an extended capability has 8 bytes at least */
 #define MAX_FOUND ((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8)
@@ -540,9 +561,13 @@ static void claim_found(struct builder *b, struct found *found,
 
 	if (!is_free(b, found->pos, cap->whole ? len : header_len)) {
 		b->bad = true;
-		cap = &unknown;
+		cap = &hidden;
+	} else if (cap->usable && !cap->usable(b->pdev)) {
+		cap = &hidden;
 	}
-	found->visible = cap->rest != HIDDEN;
+	found->visible = cap->rest == FIXED || cap->rest == RAW;
+	if (!found->visible)
+		claim(b, found->pos, header_len, &hidden);
 	claim(b, found->pos, len, cap);
 }
 
@@ -575,7 +600,7 @@ static bool add_found(struct builder *b, unsigned int pos, u32 header,
 	}
 	found->pos = pos;
 	found->header = header;
-	found->cap = cap->usable && !cap->usable(b->pdev) ? &unknown : cap;
+	found->cap = cap;
 	b->nr_found++;
 	return true;
 }
@@ -585,7 +610,16 @@ static const struct capability *standard_capability(struct pci_dev *pdev,
 {
 	if (id == PCI_CAP_ID_MSI)
 		return msi_variant(pdev, pos);
-	return id < ARRAY_SIZE(capabilities) ? &capabilities[id] : &unknown;
+	return id && id < ARRAY_SIZE(capabilities) ? &capabilities[id] :
+						     &header_only;
+}
+
+static const struct capability *extended_capability(unsigned int id)
+{
+	if (!id)
+		return &header_only;
+	return id < ARRAY_SIZE(ext_capabilities) ? &ext_capabilities[id] :
+						   &unlisted;
 }
 
 static void find_standard(struct builder *b)
@@ -633,7 +667,7 @@ static void link_standard(struct builder *b)
 
 static void find_extended(struct builder *b)
 {
-	unsigned int pos = PCI_CFG_SPACE_SIZE, id;
+	unsigned int pos = PCI_CFG_SPACE_SIZE;
 	u32 header;
 
 	b->nr_found = 0;
@@ -646,10 +680,8 @@ static void find_extended(struct builder *b)
 			b->bad = true;
 			return;
 		}
-		id = PCI_EXT_CAP_ID(header);
 		if (!add_found(b, pos, header,
-			       id < ARRAY_SIZE(ext_capabilities) ?
-			       &ext_capabilities[id] : &unknown))
+			       extended_capability(PCI_EXT_CAP_ID(header))))
 			return;
 		pos = PCI_EXT_CAP_NEXT(header);
 	} while (pos);

@@ -86,6 +86,14 @@ static struct fake *new_fake(struct kunit *test)
 	fake->vdev.pdev = &fake->pdev;
 	fake->vdev.pci_config_map = fake->config.hook;
 	fake->vdev.vconfig = fake->config.value;
+	fake->vdev.irq_type = VFIO_PCI_IRQ_NONE;
+	fake->vdev.vdev.inode = &fake->inode;
+	fake->inode.i_mapping = &fake->inode.i_data;
+	address_space_init_once(&fake->inode.i_data);
+	mutex_init(&fake->vdev.igate);
+	spin_lock_init(&fake->vdev.irqlock);
+	init_rwsem(&fake->vdev.memory_lock);
+	xa_init(&fake->vdev.ctx);
 	return fake;
 }
 
@@ -439,7 +447,8 @@ static void cut_short_by_the_next(struct kunit *test)
 {
 	const struct view *view = test->param_value;
 	static const u8 whole[] = {
-		PCI_CAP_ID_PM, PCI_CAP_ID_VPD, PCI_CAP_ID_MSI, PCI_CAP_ID_MSIX
+		PCI_CAP_ID_PM, PCI_CAP_ID_VPD, PCI_CAP_ID_MSI,
+		PCI_CAP_ID_MSIX, PCI_CAP_ID_EXP, PCI_CAP_ID_AF
 	};
 	struct fake *fake = new_fake(test);
 	bool stays = memchr(whole, view->id, sizeof(whole));
@@ -561,14 +570,21 @@ static bool known_id(const struct view *known, unsigned int nr,
 	return false;
 }
 
+/*
+ * The list has none of them.  Registers of the device that follow are its
+ * driver's: behind an ID that nobody has assigned they are the device's own,
+ * behind one that the table leaves out they can be read.
+ */
 static void unknown_capabilities_are_hidden(struct kunit *test)
 {
 	struct fake *fake = new_fake(test);
 	unsigned int id, i;
 
 	for (id = 0; id <= U8_MAX; id++) {
+		bool assigned = id && id <= PCI_CAP_ID_MAX;
+
 		if (known_id(views, ARRAY_SIZE(views), id) ||
-		    id == PCI_CAP_ID_HT)
+		    id == PCI_CAP_ID_HT || id == PCI_CAP_ID_EA)
 			continue;
 		memset(fake->space, 0xff, PCI_CFG_SPACE_SIZE);
 		fake->space[PCI_CAPABILITY_LIST] = 0;
@@ -579,10 +595,35 @@ static void unknown_capabilities_are_hidden(struct kunit *test)
 				       "ID %#x", id);
 		KUNIT_EXPECT_TRUE_MSG(test, sees_cap(test, fake, NEXT),
 				      "ID %#x", id);
-		for (i = CAP; i < NEXT; i++) {
-			KUNIT_ASSERT_EQ(test, see(fake, i, 1), 0);
-			KUNIT_ASSERT_EQ(test, fake->config.write[i], 0);
+		KUNIT_EXPECT_EQ(test, see(fake, CAP, 2), 0);
+		KUNIT_EXPECT_EQ(test, 0,
+				vfio_pci_config_get(fake->config.write + CAP,
+						    2));
+		for (i = CAP + 2; i < NEXT; i++) {
+			KUNIT_ASSERT_EQ_MSG(test, see(fake, i, 1), 0xff,
+					    "ID %#x at %#x", id, i);
+			KUNIT_ASSERT_EQ_MSG(test, fake->config.write[i],
+					    assigned ? 0 : 0xff,
+					    "ID %#x at %#x", id, i);
 		}
+	}
+}
+
+/* It has the host's addresses: not a byte of it is seen. */
+static void enhanced_allocation_is_hidden(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	unsigned int i;
+
+	memset(fake->space, 0xff, PCI_CFG_SPACE_SIZE);
+	fake->space[PCI_CAPABILITY_LIST] = 0;
+	put_cap(fake, CAP, PCI_CAP_ID_EA, NEXT);
+	put_cap(fake, NEXT, PCI_CAP_ID_SSVID, 0);
+	build(test, fake);
+	KUNIT_EXPECT_FALSE(test, sees_cap(test, fake, CAP));
+	for (i = CAP; i < NEXT; i++) {
+		KUNIT_ASSERT_EQ(test, see(fake, i, 1), 0);
+		KUNIT_ASSERT_EQ(test, fake->config.write[i], 0);
 	}
 }
 
@@ -593,13 +634,16 @@ static void unknown_extended_capabilities_are_hidden(struct kunit *test)
 		PCI_EXT_CAP_ID_VC, PCI_EXT_CAP_ID_MFVC, PCI_EXT_CAP_ID_VC9,
 		PCI_EXT_CAP_ID_SECPCI
 	};
-	static const u16 owned[] = {
-		PCI_EXT_CAP_ID_SRIOV, PCI_EXT_CAP_ID_PRI,
-		PCI_EXT_CAP_ID_PASID, PCI_EXT_CAP_ID_DOE
+	static const struct {
+		u16 id;
+		u16 len;
+	} owned[] = {
+		{ PCI_EXT_CAP_ID_SRIOV, 0x40 }, { PCI_EXT_CAP_ID_PRI, 16 },
+		{ PCI_EXT_CAP_ID_PASID, 8 }, { PCI_EXT_CAP_ID_DOE, 0x18 },
 	};
-	static const u8 owned_len[] = { 0x40, 16, 8, 0x18 };
 	struct fake *fake = new_fake(test);
-	unsigned int id, i, end;
+	unsigned int id, i, hidden;
+	bool listed;
 
 	for (id = 0; id <= U16_MAX; id += id < 0x60 ? 1 : 0x3f1) {
 		if (known_id(ext_views, ARRAY_SIZE(ext_views), id))
@@ -611,23 +655,61 @@ static void unknown_extended_capabilities_are_hidden(struct kunit *test)
 		for (i = 0; i < ARRAY_SIZE(to_the_next); i++)
 			if (id == to_the_next[i])
 				break;
-		KUNIT_EXPECT_EQ_MSG(test, i < ARRAY_SIZE(to_the_next),
+		listed = i < ARRAY_SIZE(to_the_next);
+		KUNIT_EXPECT_EQ_MSG(test, listed,
 				    sees_ext_cap(test, fake, EXT),
 				    "ID %#x", id);
 		KUNIT_EXPECT_TRUE_MSG(test, sees_ext_cap(test, fake, EXT_NEXT),
 				      "ID %#x", id);
-		if (i < ARRAY_SIZE(to_the_next))
+		if (listed)
 			continue;
-		end = EXT_NEXT;
+		/* What is the host's is not even seen. */
+		hidden = 4;
 		for (i = 0; i < ARRAY_SIZE(owned); i++)
-			if (id == owned[i])
-				end = EXT + owned_len[i];
-		for (i = EXT + 4; i < end; i++) {
-			KUNIT_ASSERT_EQ_MSG(test, see(fake, i, 1), 0,
+			if (id == owned[i].id)
+				hidden = owned[i].len;
+		for (i = 4; i < EXT_NEXT - EXT; i++) {
+			bool own = !id || (hidden > 4 && i >= hidden);
+
+			KUNIT_ASSERT_EQ_MSG(test, see(fake, EXT + i, 1),
+					    i < hidden ? 0 : 0xff,
 					    "ID %#x at %#x", id, i);
-			KUNIT_ASSERT_EQ_MSG(test, fake->config.write[i], 0,
+			KUNIT_ASSERT_EQ_MSG(test, fake->config.write[EXT + i],
+					    own ? 0xff : 0,
 					    "ID %#x at %#x", id, i);
 		}
+	}
+}
+
+/* What the kernel controls it with stays out of reach of one that is raw. */
+static void whole_extended_capabilities(struct kunit *test)
+{
+	static const struct {
+		u16 id;
+		u16 len;
+	} whole[] = {
+		{ PCI_EXT_CAP_ID_ACS, 8 }, { PCI_EXT_CAP_ID_ATS, 8 },
+		{ PCI_EXT_CAP_ID_REBAR, 12 }, { PCI_EXT_CAP_ID_L1SS, 16 },
+		{ PCI_EXT_CAP_ID_SRIOV, 0x40 }, { PCI_EXT_CAP_ID_PRI, 16 },
+		{ PCI_EXT_CAP_ID_PASID, 8 },
+	};
+	struct fake *fake = new_fake(test);
+	unsigned int i, k;
+
+	for (i = 0; i < ARRAY_SIZE(whole); i++) {
+		memset(fake->space + EXT, 0, SPACE - EXT);
+		put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, EXT_NEXT + 4);
+		put_ext_cap(fake, EXT_NEXT + 4, PCI_EXT_CAP_ID_VNDR, EXT_NEXT);
+		/* Its length, and that of a Resizable BAR, which has one BAR */
+		put(fake, EXT_NEXT + 8, 4, 0x02000021);
+		put_ext_cap(fake, EXT_NEXT, whole[i].id, 0);
+		build(test, fake);
+		KUNIT_EXPECT_FALSE(test,
+				   sees_ext_cap(test, fake, EXT_NEXT + 4));
+		for (k = 4; k < whole[i].len; k++)
+			KUNIT_ASSERT_EQ_MSG(test, 0,
+					    fake->config.write[EXT_NEXT + k],
+					    "ID %#x at %#x", whole[i].id, k);
 	}
 }
 
@@ -1012,7 +1094,9 @@ static struct kunit_case config_perm_cases[] = {
 	KUNIT_CASE_PARAM(extended_cut_short_by_the_end, ext_view_gen_params),
 	KUNIT_CASE(header),
 	KUNIT_CASE(unknown_capabilities_are_hidden),
+	KUNIT_CASE(enhanced_allocation_is_hidden),
 	KUNIT_CASE(unknown_extended_capabilities_are_hidden),
+	KUNIT_CASE(whole_extended_capabilities),
 	KUNIT_CASE(vpd_is_hidden_where_it_hangs),
 	KUNIT_CASE(list_ends_where_nothing_is_visible),
 	KUNIT_CASE(links_are_read_only),
