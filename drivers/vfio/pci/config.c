@@ -298,6 +298,20 @@ static int write_msi_flags(struct vfio_pci_core_device *vdev, unsigned int pos,
 	return write_plain(vdev, pos, width, value);
 }
 
+/*
+ * The user wrote the bit of a function level reset.  The write is done whatever
+ * becomes of the reset: a register has no way to say that it failed.
+ */
+static void write_flr(struct vfio_pci_core_device *vdev)
+{
+	int ret = vfio_pci_reset_function(vdev);
+
+	if (ret)
+		pci_notice_ratelimited(vdev->pdev,
+				       "the function level reset that its user asked for in configuration space was not done (%d): reset it by VFIO_DEVICE_RESET, or close it\n",
+				       ret);
+}
+
 /* Device control: read request size and function level reset */
 static int write_exp_devctl(struct vfio_pci_core_device *vdev,
 			    unsigned int pos, unsigned int width, u32 value)
@@ -321,7 +335,7 @@ static int write_exp_devctl(struct vfio_pci_core_device *vdev,
 
 	if (value & PCI_EXP_DEVCTL_BCR_FLR &&
 	    pdev->devcap & PCI_EXP_DEVCAP_FLR)
-		return vfio_pci_reset_function(vdev);
+		write_flr(vdev);
 	return 0;
 }
 
@@ -336,7 +350,7 @@ static int write_af_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 	if (ret)
 		return ret;
 	if (value & PCI_AF_CTRL_FLR && caps & PCI_AF_CAP_FLR)
-		return vfio_pci_reset_function(vdev);
+		write_flr(vdev);
 	return 0;
 }
 
