@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "config.h"
 #include "priv.h"
 
 static DEFINE_MUTEX(barmap_lock);
@@ -301,26 +302,37 @@ static int vfio_pci_rom_copy(struct vfio_pci_core_device *vdev, u8 *buf,
 	return 0;
 }
 
-/*
- * The size of the ROM, 0 if the device has none that can be read.  The device
- * is enabled, and not in use yet.
- */
-size_t vfio_pci_rom_probe(struct vfio_pci_core_device *vdev)
+static void rom_probe(struct vfio_pci_core_device *vdev)
 {
-	size_t size = pci_resource_len(vdev->pdev, PCI_ROM_RESOURCE);
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
 	void __iomem *rom;
 	size_t image;
 	u16 cmd;
 
+	cmd = vfio_pci_memory_force_on(vdev);
+	/* A device that the user has put to sleep is asked again later. */
+	if (config->rom == VFIO_PCI_ROM_UNKNOWN &&
+	    vdev->pdev->current_state == PCI_D0) {
+		rom = pci_map_rom(vdev->pdev, &image);
+		if (rom)
+			pci_unmap_rom(vdev->pdev, rom);
+		WRITE_ONCE(config->rom, rom ? VFIO_PCI_ROM_READABLE :
+					      VFIO_PCI_ROM_UNREADABLE);
+	}
+	vfio_pci_memory_force_end(vdev, cmd);
+}
+
+/* Finding out takes a walk through the ROM: not at open, and only once. */
+size_t vfio_pci_rom_size(struct vfio_pci_core_device *vdev)
+{
+	struct vfio_pci_config *config = vfio_pci_config(vdev);
+	size_t size = pci_resource_len(vdev->pdev, PCI_ROM_RESOURCE);
+
 	if (!size)
 		return 0;
-
-	cmd = vfio_pci_memory_force_on(vdev);
-	rom = pci_map_rom(vdev->pdev, &image);
-	if (rom)
-		pci_unmap_rom(vdev->pdev, rom);
-	vfio_pci_memory_force_end(vdev, cmd);
-	return rom ? size : 0;
+	if (READ_ONCE(config->rom) == VFIO_PCI_ROM_UNKNOWN)
+		rom_probe(vdev);
+	return READ_ONCE(config->rom) == VFIO_PCI_ROM_READABLE ? size : 0;
 }
 
 static ssize_t vfio_pci_rom_read(struct vfio_pci_core_device *vdev,

@@ -472,7 +472,7 @@ static void init_bars(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_config *config = vfio_pci_config(vdev);
 	struct pci_dev *pdev = vdev->pdev;
-	u32 rom_size;
+	resource_size_t rom_size;
 	int bar;
 
 	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
@@ -491,18 +491,10 @@ static void init_bars(struct vfio_pci_core_device *vdev)
 			bar++;
 	}
 
-	rom_size = vfio_pci_rom_probe(vdev);
+	rom_size = pci_resource_len(pdev, PCI_ROM_RESOURCE);
 	vfio_pci_config_virtualise(config, PCI_ROM_ADDRESS, 4, 0,
 				   rom_size ? ~(rom_size - 1) |
 					      PCI_ROM_ADDRESS_ENABLE : 0);
-}
-
-u32 vfio_pci_config_rom_size(struct vfio_pci_core_device *vdev)
-{
-	struct vfio_pci_config *config = vfio_pci_config(vdev);
-
-	return -(vfio_pci_config_get(config->write + PCI_ROM_ADDRESS, 4) &
-		 PCI_ROM_ADDRESS_MASK);
 }
 
 static void init_values(struct vfio_pci_core_device *vdev)

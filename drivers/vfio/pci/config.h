@@ -23,6 +23,13 @@ enum vfio_pci_config_hook {
 	VFIO_PCI_CONFIG_NR_HOOKS
 };
 
+/* Can the ROM be read?  Not known before somebody asks. */
+enum vfio_pci_config_rom {
+	VFIO_PCI_ROM_UNKNOWN,
+	VFIO_PCI_ROM_READABLE,
+	VFIO_PCI_ROM_UNREADABLE
+};
+
 /**
  * struct vfio_pci_config - permissions and values, one element per byte
  * @hook: enum vfio_pci_config_hook of the register that the byte is part of;
@@ -33,8 +40,10 @@ enum vfio_pci_config_hook {
  *	device
  * @w1c: bits that the device clears when a 1 is written to them: a write to
  *	their neighbours must write 0
+ * @rom: what bar.c has found out about the ROM; written with memory_lock held
+ *	for write
  *
- * All but @value is constant while the device is open.  @value has no lock: of
+ * All but @value and @rom is constant while the device is open.  @value has no lock: of
  * concurrent writers to a register, one comes last, byte by byte; the COMMAND
  * register, on which others rely, changes only with igate and memory_lock
  * (for write) held.
@@ -45,6 +54,7 @@ struct vfio_pci_config {
 	u8 virt[PCI_CFG_SPACE_EXP_SIZE];
 	u8 write[PCI_CFG_SPACE_EXP_SIZE];
 	u8 w1c[PCI_CFG_SPACE_EXP_SIZE];
+	enum vfio_pci_config_rom rom;
 };
 
 static inline struct vfio_pci_config *

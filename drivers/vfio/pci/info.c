@@ -196,7 +196,7 @@ int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
 		ret = bar_info(vdev, &info, &caps);
 		break;
 	case VFIO_PCI_ROM_REGION_INDEX:
-		info.size = vfio_pci_config_rom_size(vdev);
+		info.size = vfio_pci_rom_size(vdev);
 		if (info.size)
 			info.flags = VFIO_REGION_INFO_FLAG_READ;
 		break;

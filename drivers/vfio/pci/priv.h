@@ -55,9 +55,6 @@ void vfio_pci_config_free(struct vfio_pci_core_device *vdev);
 ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 			   size_t count, loff_t *ppos, bool iswrite);
 
-/* Size of the ROM that was found when the device was opened; 0 for none */
-u32 vfio_pci_config_rom_size(struct vfio_pci_core_device *vdev);
-
 /*
  * True if the device is in D0 and its memory answers: memory decoding is on as
  * the user sees it, or the device has no such bit.  Caller holds memory_lock.
@@ -135,7 +132,12 @@ void vfio_pci_regions_free(struct vfio_pci_core_device *vdev);
 /* bar.c: BARs and the ROM by read() and write() */
 ssize_t vfio_pci_bar_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos, bool iswrite);
-size_t vfio_pci_rom_probe(struct vfio_pci_core_device *vdev);
+
+/*
+ * Size of the ROM, 0 if the device has none that can be read.  The device is
+ * awake; takes memory_lock.
+ */
+size_t vfio_pci_rom_size(struct vfio_pci_core_device *vdev);
 void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev);
 
 /* ioeventfd.c */
