@@ -41,25 +41,66 @@ static int put_info(void __user *arg, void *info, size_t size, u32 *info_argsz,
 	return ret;
 }
 
-/* Which AtomicOps does the path from the device to memory complete? */
-static u32 atomic_completions(struct pci_dev *pdev)
+/* Do AtomicOps pass through @port, a port of a switch, on their way up? */
+static bool atomics_pass(struct pci_dev *port)
 {
-	static const struct {
-		u32 devcap2;
-		u32 flag;
-	} sizes[] = {
-		{ PCI_EXP_DEVCAP2_ATOMIC_COMP32, VFIO_PCI_ATOMIC_COMP32 },
-		{ PCI_EXP_DEVCAP2_ATOMIC_COMP64, VFIO_PCI_ATOMIC_COMP64 },
-		{ PCI_EXP_DEVCAP2_ATOMIC_COMP128, VFIO_PCI_ATOMIC_COMP128 },
-	};
-	u32 flags = 0;
-	u16 devctl2;
-	int i;
+	u32 cap;
+	u16 ctl;
 
-	/*
-	 * A VF requests as its PF does: it can only be told what the PF's
-	 * driver has decided.  Asking the kernel for more would change it.
-	 */
+	if (pcie_capability_read_dword(port, PCI_EXP_DEVCAP2, &cap) ||
+	    !(cap & PCI_EXP_DEVCAP2_ATOMIC_ROUTE))
+		return false;
+	if (pci_pcie_type(port) != PCI_EXP_TYPE_UPSTREAM)
+		return true;
+	return !pcie_capability_read_word(port, PCI_EXP_DEVCTL2, &ctl) &&
+	       !(ctl & PCI_EXP_DEVCTL2_ATOMIC_EGRESS_BLOCK);
+}
+
+/*
+ * PCI_EXP_DEVCAP2_ATOMIC_COMP* that memory behind the device's root port
+ * completes.  pci_enable_atomic_ops_to_root() knows, but would turn AtomicOps
+ * on in the device, which is the user's to do.
+ */
+static u32 root_port_completions(struct pci_dev *pdev)
+{
+	const u32 sizes = PCI_EXP_DEVCAP2_ATOMIC_COMP32 |
+			  PCI_EXP_DEVCAP2_ATOMIC_COMP64 |
+			  PCI_EXP_DEVCAP2_ATOMIC_COMP128;
+	struct pci_dev *port;
+	u32 cap;
+
+	/* Part of the root complex: there is no port that could say no. */
+	if (pci_is_pcie(pdev) && pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END)
+		return sizes;
+
+	for (port = pci_upstream_bridge(pdev); port;
+	     port = pci_upstream_bridge(port)) {
+		if (!pci_is_pcie(port))
+			return 0;
+		switch (pci_pcie_type(port)) {
+		case PCI_EXP_TYPE_ROOT_PORT:
+			if (pcie_capability_read_dword(port, PCI_EXP_DEVCAP2,
+						       &cap))
+				return 0;
+			return cap & sizes;
+		case PCI_EXP_TYPE_UPSTREAM:
+		case PCI_EXP_TYPE_DOWNSTREAM:
+			if (atomics_pass(port))
+				break;
+			return 0;
+		default:
+			return 0;
+		}
+	}
+	return 0;
+}
+
+u32 vfio_pci_atomic_completions(struct pci_dev *pdev)
+{
+	u32 flags = 0, sizes;
+	u16 devctl2;
+
+	/* A VF requests as its PF does, as the PF's driver has decided. */
 	if (pdev->is_virtfn) {
 		pdev = pci_physfn(pdev);
 		if (pcie_capability_read_word(pdev, PCI_EXP_DEVCTL2, &devctl2) ||
@@ -67,9 +108,13 @@ static u32 atomic_completions(struct pci_dev *pdev)
 			return 0;
 	}
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++)
-		if (!pci_enable_atomic_ops_to_root(pdev, sizes[i].devcap2))
-			flags |= sizes[i].flag;
+	sizes = root_port_completions(pdev);
+	if (sizes & PCI_EXP_DEVCAP2_ATOMIC_COMP32)
+		flags |= VFIO_PCI_ATOMIC_COMP32;
+	if (sizes & PCI_EXP_DEVCAP2_ATOMIC_COMP64)
+		flags |= VFIO_PCI_ATOMIC_COMP64;
+	if (sizes & PCI_EXP_DEVCAP2_ATOMIC_COMP128)
+		flags |= VFIO_PCI_ATOMIC_COMP128;
 	return flags;
 }
 
@@ -79,7 +124,7 @@ static int add_atomic_cap(struct vfio_pci_core_device *vdev,
 	struct vfio_device_info_cap_pci_atomic_comp cap = {
 		.header.id = VFIO_DEVICE_INFO_CAP_PCI_ATOMIC_COMP,
 		.header.version = 1,
-		.flags = atomic_completions(vdev->pdev),
+		.flags = vfio_pci_atomic_completions(vdev->pdev),
 	};
 
 	if (!cap.flags)

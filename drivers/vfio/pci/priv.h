@@ -124,6 +124,12 @@ int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
 int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,
 			    void __user *arg);
 
+/*
+ * VFIO_PCI_ATOMIC_COMP*: AtomicOps that the path from a function to memory
+ * carries and completes.  Changes nothing.
+ */
+u32 vfio_pci_atomic_completions(struct pci_dev *pdev);
+
 /* region.c: device specific regions */
 struct vfio_pci_region *vfio_pci_region_get(struct vfio_pci_core_device *vdev,
 					    u64 index);
