@@ -145,7 +145,8 @@ static irqreturn_t intx_handler(int irq, void *data)
 		if (raised)
 			line_off(intx);
 	} else if (intx->off) {
-		if (!line_slipped(intx))
+		/* While it is held, not even config space may be read. */
+		if (intx->held || !line_slipped(intx))
 			ret = IRQ_NONE;
 	} else if (pci_check_and_mask_intx(vdev->pdev)) {
 		raised = true;
