@@ -36,7 +36,8 @@ static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
  * @is_disable_vga: accepted; VGA regions are not offered anyway
  * @is_disable_idle_d3: leave devices awake that nobody uses
  *
- * Applies to devices that are allocated later.
+ * @nointxmask applies to devices that are opened later, @is_disable_idle_d3 to
+ * those that are allocated later.
  */
 void vfio_pci_core_set_params(bool nointxmask, bool is_disable_vga,
 			      bool is_disable_idle_d3)
