@@ -92,56 +92,70 @@ VFIO_PCI_IOREAD(16);
 VFIO_PCI_IOREAD(32);
 VFIO_PCI_IOREAD(64);
 
-/* One access as it looks to the user: the bytes as the device orders them */
-union io_value {
-	u8 b;
-	__le16 w;
-	__le32 l;
-	__le64 q;
-};
-
+/*
+ * One access of @width bytes between a BAR and user memory, which has the bytes
+ * as the device orders them.
+ */
 static int io_read(struct vfio_pci_core_device *vdev, bool test_mem,
-		   void __iomem *io, size_t width, union io_value *val)
+		   void __iomem *io, char __user *buf, size_t width)
 {
-	u64 q = 0;
-	u32 l = 0;
-	u16 w = 0;
 	int ret;
+	u64 q;
+	u32 l;
+	u16 w;
+	u8 b;
 
 	switch (width) {
 	case 8:
 		ret = vfio_pci_core_ioread64(vdev, test_mem, &q, io);
-		val->q = cpu_to_le64(q);
-		return ret;
+		return ret ?: put_user(cpu_to_le64(q), (__le64 __user *)buf);
 	case 4:
 		ret = vfio_pci_core_ioread32(vdev, test_mem, &l, io);
-		val->l = cpu_to_le32(l);
-		return ret;
+		return ret ?: put_user(cpu_to_le32(l), (__le32 __user *)buf);
 	case 2:
 		ret = vfio_pci_core_ioread16(vdev, test_mem, &w, io);
-		val->w = cpu_to_le16(w);
-		return ret;
+		return ret ?: put_user(cpu_to_le16(w), (__le16 __user *)buf);
 	default:
-		return vfio_pci_core_ioread8(vdev, test_mem, &val->b, io);
+		ret = vfio_pci_core_ioread8(vdev, test_mem, &b, io);
+		return ret ?: put_user(b, (u8 __user *)buf);
 	}
 }
 
 static int io_write(struct vfio_pci_core_device *vdev, bool test_mem,
-		    void __iomem *io, size_t width, const union io_value *val)
+		    void __iomem *io, const char __user *buf, size_t width)
 {
+	__le64 q;
+	__le32 l;
+	__le16 w;
+	u8 b;
+
 	switch (width) {
 	case 8:
-		return vfio_pci_core_iowrite64(vdev, test_mem,
-					       le64_to_cpu(val->q), io);
+		return get_user(q, (__le64 __user *)buf) ?:
+		       vfio_pci_core_iowrite64(vdev, test_mem, le64_to_cpu(q),
+					       io);
 	case 4:
-		return vfio_pci_core_iowrite32(vdev, test_mem,
-					       le32_to_cpu(val->l), io);
+		return get_user(l, (__le32 __user *)buf) ?:
+		       vfio_pci_core_iowrite32(vdev, test_mem, le32_to_cpu(l),
+					       io);
 	case 2:
-		return vfio_pci_core_iowrite16(vdev, test_mem,
-					       le16_to_cpu(val->w), io);
+		return get_user(w, (__le16 __user *)buf) ?:
+		       vfio_pci_core_iowrite16(vdev, test_mem, le16_to_cpu(w),
+					       io);
 	default:
-		return vfio_pci_core_iowrite8(vdev, test_mem, val->b, io);
+		return get_user(b, (u8 __user *)buf) ?:
+		       vfio_pci_core_iowrite8(vdev, test_mem, b, io);
 	}
+}
+
+/* The same where the user must not see or change anything */
+static int io_hidden(char __user *buf, size_t width, bool iswrite)
+{
+	u64 ones = ~0ULL;
+
+	if (iswrite)
+		return copy_from_user(&ones, buf, width) ? -EFAULT : 0;
+	return copy_to_user(buf, &ones, width) ? -EFAULT : 0;
 }
 
 /* The widest aligned access at @off that stays within @room bytes */
@@ -186,8 +200,7 @@ ssize_t vfio_pci_core_do_io_rw(struct vfio_pci_core_device *vdev,
 		char __user *ubuf = buf + (pos - off);
 		bool hidden = pos >= x_start && pos < x_end;
 		size_t stop = end, width;
-		union io_value val;
-		int ret = 0;
+		int ret;
 
 		if (hidden)
 			stop = min(end, x_end);
@@ -195,21 +208,14 @@ ssize_t vfio_pci_core_do_io_rw(struct vfio_pci_core_device *vdev,
 			stop = min(end, x_start);
 		width = min_t(size_t, io_width(pos, stop - pos), max_width);
 
-		if (iswrite) {
-			if (copy_from_user(&val, ubuf, width))
-				return -EFAULT;
-			if (!hidden)
-				ret = io_write(vdev, test_mem, io + pos, width,
-					       &val);
-		} else if (hidden) {
-			memset(&val, 0xff, sizeof(val));
-		} else {
-			ret = io_read(vdev, test_mem, io + pos, width, &val);
-		}
+		if (hidden)
+			ret = io_hidden(ubuf, width, iswrite);
+		else if (iswrite)
+			ret = io_write(vdev, test_mem, io + pos, ubuf, width);
+		else
+			ret = io_read(vdev, test_mem, io + pos, ubuf, width);
 		if (ret)
 			return ret;
-		if (!iswrite && copy_to_user(ubuf, &val, width))
-			return -EFAULT;
 
 		pos += width;
 		if (!(pos & (PAGE_SIZE - 1))) {

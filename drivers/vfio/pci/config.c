@@ -386,6 +386,43 @@ static unsigned int chunk(const struct vfio_pci_config *config,
 	return width;
 }
 
+static int get_value(const char __user *buf, unsigned int width, u32 *value)
+{
+	__le32 dword;
+	__le16 word;
+	u8 byte;
+
+	switch (width) {
+	case 1:
+		if (get_user(byte, (u8 __user *)buf))
+			return -EFAULT;
+		*value = byte;
+		return 0;
+	case 2:
+		if (get_user(word, (__le16 __user *)buf))
+			return -EFAULT;
+		*value = le16_to_cpu(word);
+		return 0;
+	default:
+		if (get_user(dword, (__le32 __user *)buf))
+			return -EFAULT;
+		*value = le32_to_cpu(dword);
+		return 0;
+	}
+}
+
+static int put_value(char __user *buf, unsigned int width, u32 value)
+{
+	switch (width) {
+	case 1:
+		return put_user((u8)value, (u8 __user *)buf);
+	case 2:
+		return put_user(cpu_to_le16(value), (__le16 __user *)buf);
+	default:
+		return put_user(cpu_to_le32(value), (__le32 __user *)buf);
+	}
+}
+
 ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 			   size_t count, loff_t *ppos, bool iswrite)
 {
@@ -393,7 +430,6 @@ ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
 	unsigned int width;
 	size_t done = 0;
-	u8 bytes[4];
 	u32 value;
 	int ret = 0;
 
@@ -403,20 +439,15 @@ ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 	for (; done < count; done += width, pos += width) {
 		width = chunk(config, pos, count - done);
 		if (iswrite) {
-			if (copy_from_user(bytes, buf + done, width)) {
-				ret = -EFAULT;
-				break;
-			}
-			value = vfio_pci_config_get(bytes, width);
-			ret = write_hooks[config->hook[pos]](vdev, pos, width,
-							     value);
+			ret = get_value(buf + done, width, &value);
+			if (!ret)
+				ret = write_hooks[config->hook[pos]](vdev, pos,
+								     width,
+								     value);
 		} else {
 			ret = config_read(vdev, pos, width, &value);
-			if (ret)
-				break;
-			vfio_pci_config_put(bytes, width, value);
-			if (copy_to_user(buf + done, bytes, width))
-				ret = -EFAULT;
+			if (!ret)
+				ret = put_value(buf + done, width, value);
 		}
 		if (ret)
 			break;

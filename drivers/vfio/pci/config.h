@@ -8,6 +8,7 @@
 
 #include <linux/container_of.h>
 #include <linux/types.h>
+#include <linux/unaligned.h>
 #include <linux/vfio_pci_core.h>
 #include <uapi/linux/pci_regs.h>
 
@@ -67,18 +68,30 @@ vfio_pci_config(struct vfio_pci_core_device *vdev)
 /* Registers are little endian; @width is 1, 2 or 4. */
 static inline u32 vfio_pci_config_get(const u8 *bytes, unsigned int width)
 {
-	u32 value = 0;
-
-	while (width--)
-		value = value << 8 | bytes[width];
-	return value;
+	switch (width) {
+	case 1:
+		return *bytes;
+	case 2:
+		return get_unaligned_le16(bytes);
+	default:
+		return get_unaligned_le32(bytes);
+	}
 }
 
 static inline void vfio_pci_config_put(u8 *bytes, unsigned int width,
 				       u32 value)
 {
-	for (; width--; value >>= 8)
-		*bytes++ = value;
+	switch (width) {
+	case 1:
+		*bytes = value;
+		break;
+	case 2:
+		put_unaligned_le16(value, bytes);
+		break;
+	default:
+		put_unaligned_le32(value, bytes);
+		break;
+	}
 }
 
 void vfio_pci_config_virtualise(struct vfio_pci_config *config,

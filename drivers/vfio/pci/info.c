@@ -256,6 +256,8 @@ int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
 		return ret;
 	}
 
+	if (!caps.size)
+		return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
 	return put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
 			VFIO_REGION_INFO_FLAG_CAPS, &info.cap_offset, &caps);
 }
