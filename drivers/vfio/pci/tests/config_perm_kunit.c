@@ -9,11 +9,15 @@
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
+#include <linux/fs.h>
+#include <linux/irq.h>
+#include <linux/irqdesc.h>
 #include <linux/mman.h>
 #include <linux/pci.h>
 #include <linux/uaccess.h>
 
 #include "../config.h"
+#include "../irq.h"
 #include "../priv.h"
 
 #define SPACE		PCI_CFG_SPACE_EXP_SIZE
@@ -26,6 +30,9 @@
  * struct fake - a device
  * @space: its configuration space
  * @w1c: bits that are cleared by writing a 1
+ * @accesses: reads and writes so far
+ * @decoded_at_0: memory decoding was turned on while BAR 0 was 0
+ * @inode: nobody has mapped anything of it
  * @bus: the bus it is on
  * @pdev: the device
  * @vdev: what config.c reads and writes by
@@ -34,6 +41,9 @@
 struct fake {
 	u8 space[SPACE];
 	u8 w1c[SPACE];
+	unsigned int accesses;
+	bool decoded_at_0;
+	struct inode inode;
 	struct pci_bus bus;
 	struct pci_dev pdev;
 	struct vfio_pci_core_device vdev;
@@ -45,6 +55,7 @@ static int fake_read(struct pci_bus *bus, unsigned int devfn, int where,
 {
 	struct fake *fake = container_of(bus, struct fake, bus);
 
+	fake->accesses++;
 	if (where < 0 || where + size > SPACE) {
 		*value = ~0;
 		return PCIBIOS_BAD_REGISTER_NUMBER;
@@ -59,8 +70,12 @@ static int fake_write(struct pci_bus *bus, unsigned int devfn, int where,
 	struct fake *fake = container_of(bus, struct fake, bus);
 	u32 old, w1c;
 
+	fake->accesses++;
 	if (where < 0 || where + size > SPACE)
 		return PCIBIOS_BAD_REGISTER_NUMBER;
+	if (where == PCI_COMMAND && value & PCI_COMMAND_MEMORY &&
+	    !vfio_pci_config_get(fake->space + PCI_BASE_ADDRESS_0, 4))
+		fake->decoded_at_0 = true;
 	old = vfio_pci_config_get(fake->space + where, size);
 	w1c = vfio_pci_config_get(fake->w1c + where, size);
 	vfio_pci_config_put(fake->space + where, size,
@@ -1086,6 +1101,256 @@ static void accesses_beyond_the_end(struct kunit *test)
 			rw(fake, (char __user *)8, 0x3c, 4, true));
 }
 
+/* ---- Registers of which a write does more ---- */
+
+#define BAR0	0xfeb00000
+
+static u32 device_has(const struct fake *fake, unsigned int pos,
+		      unsigned int width)
+{
+	return vfio_pci_config_get(fake->space + pos, width);
+}
+
+/* The user writes a register; what pwrite() would return. */
+static ssize_t write_reg(struct kunit *test, struct fake *fake,
+			 char __user *buf, unsigned int pos,
+			 unsigned int width, u32 value)
+{
+	u8 bytes[4];
+
+	vfio_pci_config_put(bytes, width, value);
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(buf, bytes, width));
+	return rw(fake, buf, pos, width, true);
+}
+
+/* What a reset by means of the device itself leaves of its header */
+static void forget(struct fake *fake)
+{
+	put(fake, PCI_COMMAND, 2, 0);
+	put(fake, PCI_BASE_ADDRESS_0, 4, 0);
+	fake->decoded_at_0 = false;
+}
+
+static void command_after_a_reset_of_its_own(struct kunit *test)
+{
+	const u16 on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	struct fake *fake = new_fake(test);
+	char __user *buf = user_buffer(test);
+
+	fake->vdev.rbar[0] = BAR0;
+	put(fake, PCI_BASE_ADDRESS_0, 4, BAR0);
+	put(fake, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
+					   on));
+
+	/* To the user nothing changes: it writes what it has. */
+	forget(fake);
+	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
+					   on));
+	KUNIT_EXPECT_EQ(test, BAR0, device_has(fake, PCI_BASE_ADDRESS_0, 4));
+	KUNIT_EXPECT_EQ(test, on | PCI_COMMAND_INTX_DISABLE,
+			device_has(fake, PCI_COMMAND, 2));
+	KUNIT_EXPECT_FALSE(test, fake->decoded_at_0);
+
+	/* The kernel turns decoding on for itself. */
+	forget(fake);
+	down_write(&fake->vdev.memory_lock);
+	vfio_pci_set_decoding(&fake->vdev, true);
+	up_write(&fake->vdev.memory_lock);
+	KUNIT_EXPECT_EQ(test, BAR0, device_has(fake, PCI_BASE_ADDRESS_0, 4));
+	KUNIT_EXPECT_FALSE(test, fake->decoded_at_0);
+
+	/* A device that does not answer is left alone. */
+	memset(fake->space, 0xff, PCI_STD_HEADER_SIZEOF);
+	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
+					   on));
+	KUNIT_EXPECT_EQ(test, 0xffff, device_has(fake, PCI_COMMAND, 2));
+}
+
+static void memory_without_a_bit_is_always_on(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	struct vfio_pci_core_device *vdev = &fake->vdev;
+
+	build(test, fake);
+	KUNIT_EXPECT_FALSE(test, vfio_pci_memory_enabled(vdev));
+	fake->pdev.no_command_memory = 1;
+	KUNIT_EXPECT_TRUE(test, vfio_pci_memory_enabled(vdev));
+	fake->pdev.current_state = PCI_D3hot;
+	KUNIT_EXPECT_FALSE(test, vfio_pci_memory_enabled(vdev));
+}
+
+/* The fake device has no way to be reset. */
+static void function_level_reset_that_fails(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	char __user *buf = user_buffer(test);
+
+	put_cap(fake, CAP, PCI_CAP_ID_EXP, NEXT);
+	put(fake, CAP + PCI_EXP_FLAGS, 2, 2);
+	put_cap(fake, NEXT, PCI_CAP_ID_AF, 0);
+	put(fake, NEXT + PCI_AF_CAP, 1, PCI_AF_CAP_FLR);
+	fake->pdev.devcap = PCI_EXP_DEVCAP_FLR;
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf,
+					   CAP + PCI_EXP_DEVCTL, 2,
+					   PCI_EXP_DEVCTL_BCR_FLR |
+					   PCI_EXP_DEVCTL_RELAX_EN));
+	KUNIT_EXPECT_EQ(test, PCI_EXP_DEVCTL_RELAX_EN,
+			device_has(fake, CAP + PCI_EXP_DEVCTL, 2));
+	KUNIT_EXPECT_EQ(test, 1, write_reg(test, fake, buf,
+					   NEXT + PCI_AF_CTRL, 1,
+					   PCI_AF_CTRL_FLR));
+	KUNIT_EXPECT_EQ(test, 0, device_has(fake, NEXT + PCI_AF_CTRL, 1));
+}
+
+/* ---- INTx, by an interrupt that only this test raises ---- */
+
+static void free_soft_irq(void *irq)
+{
+	irq_free_desc((unsigned long)irq);
+}
+
+static void intx_up(struct kunit *test, struct fake *fake)
+{
+	int irq = irq_alloc_desc(NUMA_NO_NODE);
+	s32 none = -1;
+
+	KUNIT_ASSERT_GT(test, irq, 0);
+	KUNIT_ASSERT_EQ(test, 0,
+			kunit_add_action_or_reset(test, free_soft_irq,
+						  (void *)(long)irq));
+	irq_set_chip_and_handler(irq, &dummy_irq_chip, handle_simple_irq);
+	irq_modify_status(irq, IRQ_NOREQUEST, 0);
+
+	fake->pdev.irq = irq;
+	fake->pdev.pin = 1;
+	fake->vdev.pci_2_3 = true;
+	mutex_lock(&fake->vdev.igate);
+	KUNIT_EXPECT_EQ(test, 0,
+			vfio_pci_set_irqs(&fake->vdev,
+					  VFIO_IRQ_SET_DATA_EVENTFD |
+					  VFIO_IRQ_SET_ACTION_TRIGGER,
+					  VFIO_PCI_INTX_IRQ_INDEX, 0, 1,
+					  &none));
+	mutex_unlock(&fake->vdev.igate);
+	KUNIT_ASSERT_EQ(test, fake->vdev.irq_type, VFIO_PCI_INTX_IRQ_INDEX);
+}
+
+static void intx_hold(struct fake *fake, bool hold)
+{
+	mutex_lock(&fake->vdev.igate);
+	if (hold)
+		vfio_pci_intx_mask(&fake->vdev);
+	else
+		vfio_pci_intx_unmask(&fake->vdev);
+	mutex_unlock(&fake->vdev.igate);
+}
+
+/* A neighbour on the line raises it while the device sleeps or is reset. */
+static void held_intx_touches_nothing(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	build(test, fake);
+	intx_up(test, fake);
+	fake->accesses = 0;
+	generic_handle_irq_safe(fake->pdev.irq);
+	KUNIT_EXPECT_NE(test, 0, fake->accesses);
+
+	intx_hold(fake, true);
+	fake->accesses = 0;
+	generic_handle_irq_safe(fake->pdev.irq);
+	KUNIT_EXPECT_EQ(test, 0, fake->accesses);
+
+	intx_hold(fake, false);
+	vfio_pci_irqs_disable(&fake->vdev);
+}
+
+static void interrupt_disable_bit_follows_intx(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	char __user *buf = user_buffer(test);
+	int hold;
+
+	build(test, fake);
+	intx_up(test, fake);
+	for (hold = 0; hold < 2; hold++) {
+		intx_hold(fake, hold);
+		put(fake, PCI_COMMAND, 2, 0);
+		KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf,
+						   PCI_COMMAND, 2,
+						   PCI_COMMAND_MASTER));
+		KUNIT_EXPECT_EQ(test, device_has(fake, PCI_COMMAND, 2),
+				PCI_COMMAND_MASTER |
+				(hold ? PCI_COMMAND_INTX_DISABLE : 0));
+	}
+	intx_hold(fake, false);
+	vfio_pci_irqs_disable(&fake->vdev);
+	put(fake, PCI_COMMAND, 2, 0);
+	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
+					   0));
+	KUNIT_EXPECT_EQ(test, device_has(fake, PCI_COMMAND, 2),
+			PCI_COMMAND_INTX_DISABLE);
+}
+
+/* ---- AtomicOps on the way to memory ---- */
+
+static struct fake *new_port(struct kunit *test, unsigned int type,
+			     u32 devcap2)
+{
+	struct fake *fake = new_fake(test);
+
+	fake->pdev.pcie_cap = CAP;
+	fake->pdev.pcie_flags_reg = 2 | type << 4;
+	put(fake, CAP + PCI_EXP_DEVCAP2, 4, devcap2);
+	return fake;
+}
+
+static void put_below(struct fake *fake, struct fake *port)
+{
+	fake->bus.parent = &port->bus;
+	fake->bus.self = &port->pdev;
+}
+
+static void atomic_operations(struct kunit *test)
+{
+	const u32 route = PCI_EXP_DEVCAP2_ATOMIC_ROUTE;
+	struct fake *root = new_port(test, PCI_EXP_TYPE_ROOT_PORT,
+				     PCI_EXP_DEVCAP2_ATOMIC_COMP32 |
+				     PCI_EXP_DEVCAP2_ATOMIC_COMP64);
+	struct fake *up = new_port(test, PCI_EXP_TYPE_UPSTREAM, route);
+	struct fake *down = new_port(test, PCI_EXP_TYPE_DOWNSTREAM, route);
+	struct fake *end = new_port(test, PCI_EXP_TYPE_ENDPOINT, 0);
+	const u32 both = VFIO_PCI_ATOMIC_COMP32 | VFIO_PCI_ATOMIC_COMP64;
+	struct pci_dev *pdev = &end->pdev;
+
+	/* On its own it is part of no path that is known. */
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_atomic_completions(pdev));
+	put_below(end, root);
+	KUNIT_EXPECT_EQ(test, both, vfio_pci_atomic_completions(pdev));
+	/* Being asked changes nothing in the device. */
+	KUNIT_EXPECT_EQ(test, 0, device_has(end, CAP + PCI_EXP_DEVCTL2, 2));
+
+	put_below(end, down);
+	put_below(down, up);
+	put_below(up, root);
+	KUNIT_EXPECT_EQ(test, both, vfio_pci_atomic_completions(pdev));
+	put(up, CAP + PCI_EXP_DEVCTL2, 2, PCI_EXP_DEVCTL2_ATOMIC_EGRESS_BLOCK);
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_atomic_completions(pdev));
+	put(up, CAP + PCI_EXP_DEVCTL2, 2, 0);
+	put(down, CAP + PCI_EXP_DEVCAP2, 4, 0);
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_atomic_completions(pdev));
+
+	/* Part of the root complex, and not PCI Express at all */
+	end->pdev.pcie_flags_reg = 2 | PCI_EXP_TYPE_RC_END << 4;
+	KUNIT_EXPECT_EQ(test, both | VFIO_PCI_ATOMIC_COMP128,
+			vfio_pci_atomic_completions(pdev));
+	end->pdev.pcie_cap = 0;
+	KUNIT_EXPECT_EQ(test, 0, vfio_pci_atomic_completions(pdev));
+}
+
 static struct kunit_case config_perm_cases[] = {
 	KUNIT_CASE_PARAM(standard_capabilities, view_gen_params),
 	KUNIT_CASE_PARAM(extended_capabilities, ext_view_gen_params),
@@ -1117,6 +1382,12 @@ static struct kunit_case config_rw_cases[] = {
 	KUNIT_CASE(reads_of_any_size_agree),
 	KUNIT_CASE(writes_change_what_they_may),
 	KUNIT_CASE(accesses_beyond_the_end),
+	KUNIT_CASE(command_after_a_reset_of_its_own),
+	KUNIT_CASE(memory_without_a_bit_is_always_on),
+	KUNIT_CASE(function_level_reset_that_fails),
+	KUNIT_CASE(held_intx_touches_nothing),
+	KUNIT_CASE(interrupt_disable_bit_follows_intx),
+	KUNIT_CASE(atomic_operations),
 	{}
 };
 
