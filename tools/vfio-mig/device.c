@@ -40,16 +40,14 @@ static bool read_pci_ids(const char *dir, unsigned long *vendor,
 /* How to give a PCI function to a driver, and which */
 static void explain_binding(const char *name)
 {
-	unsigned long vendor, device;
-	bool is_82576_vf;
-	char path[256];
+	char path[256], driver[64];
 
 	snprintf(path, sizeof(path), PCI_DEVICES "/%.64s", name);
-	is_82576_vf = read_pci_ids(path, &vendor, &device) &&
-		      vendor == 0x8086 && device == 0x10ca;
+	if (!device_variant_driver(path, driver))
+		strcpy(driver, "vfio-pci");
 	complain("bind it: echo %s >" PCI_DEVICES
 		 "/%s/driver_override; echo %s >/sys/bus/pci/drivers_probe",
-		 is_82576_vf ? "igbvf-vfio-pci" : "vfio-pci", name, name);
+		 driver, name, name);
 }
 
 static void explain_not_found(const char *name)
@@ -140,6 +138,18 @@ void device_explain_in_use(const struct device_name *id)
 {
 	complain("%s: group %u is in use by another process, such as a VM: /dev/vfio/%u has one user at a time",
 		 id->name, id->group, id->group);
+}
+
+void device_explain_variant(const struct device_name *id)
+{
+	char path[PATH_MAX], driver[64];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s", id->name);
+	if (!device_variant_driver(path, driver) || !strcmp(driver, id->driver))
+		return;
+	complain("%s is made for it: echo %s >" PCI_DEVICES "/%s/driver/unbind",
+		 driver, id->name, id->name);
+	explain_binding(id->name);
 }
 
 /* Which members of the group stand in the way? */

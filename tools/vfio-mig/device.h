@@ -28,6 +28,12 @@ struct device {
 	int kmsg;		/* the kernel's log from the opening on, or -1 */
 };
 
+/*
+ * The VFIO driver that is made for the PCI function at @sysfs, if a module of
+ * this kernel has one; alias.c.  Explains nothing.
+ */
+bool device_variant_driver(const char *sysfs, char driver[static 64]);
+
 /* @name may leave out the PCI domain. */
 bool device_find(struct device_name *id, const char *name);
 
@@ -44,6 +50,8 @@ enum open_result {
 enum open_result device_open(struct device *dev, const struct device_name *id,
 			     const char *token);
 void device_explain_in_use(const struct device_name *id);
+/* Of a device that can't migrate: names the driver that could, if any. */
+void device_explain_variant(const struct device_name *id);
 void device_close(struct device *dev);
 
 /* VFIO_MIGRATION_*; 0 if the device can't migrate, which is not explained */

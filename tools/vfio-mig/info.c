@@ -68,6 +68,8 @@ static void print_text(const struct device_name *id, const struct info *info)
 			if (info->flags & 1U << i)
 				printf(" %s", flag_names[i]);
 		printf("%s\n", info->migrates ? "" : " no");
+		if (!info->migrates)
+			device_explain_variant(id);
 		printf("DMA logging:  %s\n", info->dma_logging ? "yes" : "no");
 	}
 	if (*info->state)

@@ -121,6 +121,7 @@ static bool open_for_migration(struct device *dev, const char *name,
 		return true;
 	complain("%s can't migrate: its driver %s does not know how",
 		 id.name, id.driver);
+	device_explain_variant(&id);
 	device_close(dev);
 	return false;
 }

@@ -120,12 +120,14 @@ verdict "info says that igb is no VFIO driver" wrong_driver
 bind "$a" vfio-pci
 plain()
 {
-	exits 0 info "$a" && says "^driver: +vfio-pci$" "^migration: +no$"
+	exits 0 info "$a" && says "^driver: +vfio-pci$" "^migration: +no$" &&
+		complains "igbvf-vfio-pci is made for it"
 }
 verdict "info of a device that can't migrate" plain
 plain_save()
 {
-	exits 1 save "$a" "$tmp/none" && complains "can't migrate" &&
+	exits 1 save "$a" "$tmp/none" && complains "can't migrate" \
+		"igbvf-vfio-pci is made for it" "igbvf-vfio-pci >.*override" &&
 		[ ! -e "$tmp/none" ]
 }
 verdict "save of a device that can't migrate" plain_save
