@@ -31,15 +31,17 @@ struct vfio_migration;
 
 /**
  * struct vfio_mig_writer - writes a stream
- * @put: takes the bytes, all or none of them; returns 0 or an error
+ * @put: takes the bytes; returns 0, or an error, after which it is not called
+ *	again
  * @bytes: how many were written after the header
- *
- * After an error nothing more is to be written.
+ * @error: the error of @put, which every later write returns as well: a
+ *	stream that lacks bytes in its middle has failed
  */
 struct vfio_mig_writer {
 	int (*put)(struct vfio_mig_writer *writer, const void *data,
 		   size_t len);
 	u64 bytes;
+	int error;
 	/* private: */
 	u64 left;		/* of the payload that was begun */
 	u32 block_left;		/* of its current block */
@@ -232,7 +234,8 @@ struct vfio_mig_arc {
  *	stream begins.  Returns 0, 1 (STOP_COPY only: there is more) or an
  *	error: the device is then in STOP, if STOP_COPY was to be reached, or
  *	where it was before the session opened, unless vfio_mig_error() was
- *	called
+ *	called.  If the stream had begun before, it has failed for good: its
+ *	reader gets the error and nothing more
  * @pending: bytes that @save would append now, exactly; in PRE_COPY.  Looks
  *	at memory only.  Optional: none
  * @load: take in a part of a record.  Nothing of it comes into effect before

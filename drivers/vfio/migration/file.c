@@ -91,6 +91,10 @@ static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
 		return ret;
 	if (!iov_iter_count(to))
 		goto out_end;
+	/* What is in the buffer then is a part of what there should be. */
+	ret = READ_ONCE(session->writer.error);
+	if (ret)
+		goto out_end;
 	if (!vfio_mig_buffer_fill(&session->buffer)) {
 		ret = session_refill(session);
 		if (ret <= 0)
@@ -166,6 +170,7 @@ static bool saving_readable(struct vfio_mig_session *session)
 	struct vfio_migration *mig = session->mig;
 
 	return mig->state == VFIO_DEVICE_STATE_STOP_COPY ||
+	       session->writer.error ||
 	       vfio_mig_buffer_fill(&session->buffer) ||
 	       (mig->driver->pending && mig->driver->pending(mig));
 }
@@ -202,6 +207,8 @@ static int precopy_info(struct vfio_mig_session *session,
 		return -ENODEV;
 	if (!vfio_mig_is_precopy(mig->state))
 		return -EINVAL;
+	if (session->writer.error)
+		return session->writer.error;
 	info->initial_bytes = 0;
 	if (start < session->initial_end)
 		info->initial_bytes = session->initial_end - start;

@@ -23,12 +23,33 @@
 
 /* ---- Writer ---- */
 
+/*
+ * A stream that lacks bytes in its middle is of no use: after an error nothing
+ * more is written, whether or not the caller heeds it.
+ */
 static int write_bytes(struct vfio_mig_writer *writer, const void *data,
 		       size_t len)
 {
-	writer->bytes += len;
-	return writer->put(writer, data, len);
+	if (!writer->error)
+		writer->error = writer->put(writer, data, len);
+	if (!writer->error)
+		writer->bytes += len;
+	return writer->error;
 }
+
+/**
+ * vfio_mig_write - append bytes to a stream that is not made of records
+ * @to: what save() was given
+ * @data: the bytes
+ * @len: how many
+ *
+ * Return: 0 or -ENOMEM, now or of an earlier write.
+ */
+int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len)
+{
+	return write_bytes(to, data, len);
+}
+EXPORT_SYMBOL_GPL(vfio_mig_write);
 
 /* A header: its last word is the checksum. */
 static int write_header(struct vfio_mig_writer *writer, void *header,
@@ -55,11 +76,11 @@ int vfio_mig_write_header(struct vfio_mig_writer *writer, const char *format,
 		.version = cpu_to_le16(VFIO_MIG_STREAM_VERSION),
 		.format_version = cpu_to_le16(format_version),
 	};
-
 	int ret;
 
 	strtomem_pad(header.format, format, 0);
 	writer->left = 0;
+	writer->error = 0;
 	writer->crc = ~0;
 	ret = write_header(writer, &header, sizeof(header));
 	writer->bytes = 0;

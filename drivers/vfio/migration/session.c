@@ -34,6 +34,17 @@ static int session_put_bytes(struct vfio_mig_writer *writer, const void *data,
 	return ret == len ? 0 : -ENOMEM;
 }
 
+/* Has the driver write; also if it does not heed errors of its writes. */
+static int session_append(struct vfio_mig_session *session)
+{
+	struct vfio_migration *mig = session->mig;
+	int ret;
+
+	vfio_mig_prepare(mig);
+	ret = mig->driver->save(mig, &session->writer);
+	return session->writer.error ?: ret;
+}
+
 static int session_load_record(struct vfio_mig_reader *reader,
 			       const struct vfio_mig_payload *payload,
 			       const char **why)
@@ -197,8 +208,7 @@ static int session_save_precopy(struct vfio_mig_session *session)
 
 	if (!first && (!driver->pending || !driver->pending(session->mig)))
 		return 0;
-	vfio_mig_prepare(session->mig);
-	ret = driver->save(session->mig, &session->writer);
+	ret = session_append(session);
 	if (ret < 0)
 		return ret;
 	if (first)
@@ -213,12 +223,9 @@ static int session_save_stopped(struct vfio_mig_session *session)
 
 	if (session->complete)
 		return 0;
-	vfio_mig_prepare(session->mig);
-	ret = driver->save(session->mig, &session->writer);
-	if (ret < 0)
-		return ret;
-	if (ret > 0)
-		return 0;
+	ret = session_append(session);
+	if (ret)
+		return min(ret, 0);
 	if (driver->format) {
 		ret = vfio_mig_write_end(&session->writer);
 		if (ret)
@@ -233,10 +240,18 @@ int vfio_mig_session_save(struct vfio_mig_session *session)
 	int ret;
 
 	lockdep_assert_held(&session->mig->lock);
+	if (session->writer.error)
+		return session->writer.error;
 	if (session->mig->state == VFIO_DEVICE_STATE_STOP_COPY)
 		ret = session_save_stopped(session);
 	else
 		ret = session_save_precopy(session);
+	/*
+	 * The buffer may have a part of what there should be, and the writer be
+	 * in the middle of a record: no later save() can go on from there.
+	 */
+	if (ret)
+		WRITE_ONCE(session->writer.error, ret);
 	wake_up_all(&session->wait);
 	return ret;
 }
@@ -291,21 +306,6 @@ int vfio_mig_session_check(struct vfio_mig_session *session)
 	vfio_mig_err(mig, "the state to be loaded is cut short: see why the source has not sent all of it\n");
 	return -EINVAL;
 }
-
-/**
- * vfio_mig_write - append bytes to a stream that is not made of records
- * @to: what save() was given
- * @data: the bytes
- * @len: how many
- *
- * Return: 0 or -ENOMEM.
- */
-int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len)
-{
-	to->bytes += len;
-	return to->put(to, data, len);
-}
-EXPORT_SYMBOL_GPL(vfio_mig_write);
 
 /**
  * vfio_mig_loaded - how much was written in RESUMING

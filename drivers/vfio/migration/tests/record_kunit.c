@@ -36,6 +36,8 @@ struct stream {
 	size_t loaded_len;
 	unsigned int records;	/* begun */
 	int answer;		/* of load() */
+	unsigned int puts;	/* calls of put() ... */
+	unsigned int failing;	/* ... of which this one fails; 0: none */
 };
 
 static int stream_put(struct vfio_mig_writer *writer, const void *data,
@@ -43,6 +45,8 @@ static int stream_put(struct vfio_mig_writer *writer, const void *data,
 {
 	struct stream *s = container_of(writer, struct stream, writer);
 
+	if (++s->puts == s->failing)
+		return -ENOMEM;
 	if (len > ROOM - s->len)
 		return -ENOSPC;
 	memcpy(s->data + s->len, data, len);
@@ -506,6 +510,43 @@ static void writer_keeps_its_word(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC, vfio_mig_write_end(&s->writer));
 }
 
+/*
+ * One write fails and the next would not: a stream that went on would lack
+ * bytes, and with the last checksum of a record it would look complete.
+ */
+static void writer_stops_at_an_error(struct kunit *test)
+{
+	struct stream *s = stream_new(test);
+	u8 *payload = kunit_kzalloc(test, MANY_MAX, GFP_KERNEL);
+	unsigned int all, i;
+	size_t len;
+
+	KUNIT_ASSERT_NOT_NULL(test, payload);
+	s->puts = 0;
+	KUNIT_ASSERT_EQ(test, 0,
+			vfio_mig_write_record(&s->writer, TYPE_MANY, 1, 0,
+					      payload, MANY_MAX));
+	all = s->puts;
+	for (i = 1; i <= all; i++) {
+		s->failing = 0;
+		KUNIT_ASSERT_EQ(test, 0,
+				vfio_mig_write_header(&s->writer, FORMAT,
+						      FORMAT_VERSION));
+		s->len = 0;
+		s->puts = 0;
+		s->failing = i;
+		KUNIT_EXPECT_EQ(test, -ENOMEM,
+				vfio_mig_write_record(&s->writer, TYPE_MANY, 1,
+						      0, payload, MANY_MAX));
+		len = s->len;
+		KUNIT_EXPECT_GT(test, 0, vfio_mig_write_end(&s->writer));
+		KUNIT_EXPECT_EQ(test, -ENOMEM,
+				vfio_mig_write(&s->writer, payload, 1));
+		KUNIT_EXPECT_EQ(test, len, s->len);
+		KUNIT_EXPECT_EQ(test, i, s->puts);
+	}
+}
+
 static struct kunit_case record_cases[] = {
 	KUNIT_CASE_PARAM(any_pieces_mean_the_same, chunk_gen_params),
 	KUNIT_CASE_PARAM(payloads_of_any_length, length_gen_params),
@@ -521,6 +562,7 @@ static struct kunit_case record_cases[] = {
 	KUNIT_CASE(another_version_of_the_stream),
 	KUNIT_CASE(driver_refuses),
 	KUNIT_CASE(writer_keeps_its_word),
+	KUNIT_CASE(writer_stops_at_an_error),
 	{}
 };
 
