@@ -162,7 +162,9 @@ EXPORT_SYMBOL_GPL(vfio_mig_image_pending);
  * @payload: a record with VFIO_MIG_TYPE_IMAGE, which comes in one piece
  * @why: what is wrong, if it is refused
  *
- * For vfio_mig_driver.load.
+ * For vfio_mig_driver.load.  A driver that has records of other kinds as well
+ * does not call this with them: such a one is refused, as it has no place in
+ * the image.  That is no WARN(), which a stream could bring about.
  *
  * Return: 0, or -EINVAL if it does not pass its check.
  */
@@ -171,10 +173,15 @@ int vfio_mig_image_load(struct vfio_migration *mig,
 			const char **why)
 {
 	const struct vfio_mig_record_type *type = payload->type;
-	u32 *word = mig->incoming + type->offset;
 	const char *wrong = NULL;
 	size_t at;
+	u32 *word;
 
+	if (!(type->flags & VFIO_MIG_TYPE_IMAGE)) {
+		*why = "the driver has no place for a record (a bug of the driver)";
+		return -EINVAL;
+	}
+	word = mig->incoming + type->offset;
 	for (at = 0; at < payload->len; at += sizeof(*word))
 		*word++ = get_unaligned_le32(payload->data + at);
 	if (type->check)

@@ -234,6 +234,22 @@ static void bad_images_are_refused(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "a bad word", s->session.reader.why);
 }
 
+/* A record that is in the table and no part of the image */
+static void other_records_have_no_place(struct kunit *test)
+{
+	struct state *s = state_new(test);
+	static const u32 payload[4] = { 1, 2, 3, 4 };
+
+	save(s, VFIO_DEVICE_STATE_PRE_COPY);
+	KUNIT_ASSERT_EQ(test, 0,
+			vfio_mig_write_record(&s->session.writer, EXTRA, 1, 0,
+					      payload, sizeof(payload)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, load(s));
+	KUNIT_EXPECT_NOT_NULL(test, s->session.reader.why);
+	KUNIT_EXPECT_MEMEQ(test, s->image.identity, s->incoming.identity,
+			   sizeof(s->image.identity));
+}
+
 static void tables_that_cannot_be(struct kunit *test)
 {
 	static const struct vfio_mig_record_type bad[] = {
@@ -270,6 +286,7 @@ static struct kunit_case image_cases[] = {
 	KUNIT_CASE(changed_when_it_stopped),
 	KUNIT_CASE(bad_images_stay),
 	KUNIT_CASE(bad_images_are_refused),
+	KUNIT_CASE(other_records_have_no_place),
 	KUNIT_CASE(tables_that_cannot_be),
 	{}
 };
