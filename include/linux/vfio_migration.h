@@ -232,9 +232,10 @@ struct vfio_mig_arc {
  *	all of that has been read, again: in PRE_COPY if @pending says so, in
  *	STOP_COPY if the call before has returned 1.  @to->bytes is 0 where a
  *	stream begins.  Returns 0, 1 (STOP_COPY only: there is more) or an
- *	error: the device is then in STOP, if STOP_COPY was to be reached, or
- *	where it was before the session opened, unless vfio_mig_error() was
- *	called.  If the stream had begun before, it has failed for good: its
+ *	error: the function of the arc that leaves the state is called then, and
+ *	the device is in STOP, if STOP_COPY was to be reached, or where it was
+ *	before the session opened, unless vfio_mig_error() was called.  If the
+ *	stream had begun before, it has failed for good: its
  *	reader gets the error and nothing more
  * @pending: bytes that @save would append now, exactly; in PRE_COPY.  Looks
  *	at memory only.  Optional: none

@@ -96,15 +96,37 @@ void vfio_mig_prepare(struct vfio_migration *mig)
 		mig->driver->prepare(mig);
 }
 
-/* What has led to STOP_COPY has stopped the device, and that is its state now. */
-static void mig_save_failed(struct vfio_migration *mig,
-			    const struct vfio_mig_arc *arc)
+static const struct vfio_mig_arc *
+mig_arc(const struct vfio_migration *mig, enum vfio_device_mig_state from,
+	enum vfio_device_mig_state to)
 {
-	if (arc->to != VFIO_DEVICE_STATE_STOP_COPY) {
-		mig->state = arc->from;
-		return;
+	u8 index = mig->arc[from][to];
+
+	return index ? &mig->driver->arcs[index - 1] : NULL;
+}
+
+/*
+ * The arc was taken, but the state in which it ends can't be saved.  What its
+ * function began is undone by that of the arc that leaves the state: the one
+ * back or, as what leads to STOP_COPY has stopped the device, the one to STOP.
+ */
+static void mig_save_failed(struct vfio_migration *mig,
+			    const struct vfio_mig_arc *arc, int error)
+{
+	bool stopped = arc->to == VFIO_DEVICE_STATE_STOP_COPY;
+	const struct vfio_mig_arc *back;
+
+	back = mig_arc(mig, arc->to, stopped ? VFIO_DEVICE_STATE_STOP :
+					       arc->from);
+	if (back->take) {
+		vfio_mig_prepare(mig);
+		if (back->take(mig)) {
+			if (mig->state != VFIO_DEVICE_STATE_ERROR)
+				vfio_mig_error(mig, error);
+			return;
+		}
 	}
-	mig->state = VFIO_DEVICE_STATE_STOP;
+	mig->state = back->to;
 	vfio_mig_session_end(mig);
 }
 
@@ -129,7 +151,7 @@ static int mig_do_arc(struct vfio_migration *mig,
 		return 0;
 	ret = vfio_mig_session_save(mig->session);
 	if (ret && mig->state != VFIO_DEVICE_STATE_ERROR)
-		mig_save_failed(mig, arc);
+		mig_save_failed(mig, arc, ret);
 	return ret;
 }
 
@@ -138,14 +160,12 @@ static struct file *mig_take_arc(struct vfio_migration *mig,
 				 enum vfio_device_mig_state to)
 {
 	enum session_kind old = session_of(mig->state), new = session_of(to);
-	u8 index = mig->arc[mig->state][to];
-	const struct vfio_mig_arc *arc;
+	const struct vfio_mig_arc *arc = mig_arc(mig, mig->state, to);
 	struct file *filp = NULL;
 	int ret;
 
-	if (!index)
+	if (!arc)
 		return ERR_PTR(-EINVAL);
-	arc = &mig->driver->arcs[index - 1];
 	if (new != NO_SESSION && new != old) {
 		filp = vfio_mig_session_open(mig, new == SAVING);
 		if (IS_ERR(filp))
