@@ -180,6 +180,8 @@ struct vfio_mig_reader {
 
 int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
 			 size_t len);
+ssize_t vfio_mig_reader_push_unit(struct vfio_mig_reader *reader,
+				  const void *data, size_t len);
 bool vfio_mig_reader_complete(const struct vfio_mig_reader *reader);
 void vfio_mig_reader_free(struct vfio_mig_reader *reader);
 
@@ -241,7 +243,10 @@ struct vfio_mig_arc {
  *	at memory only.  Optional: none
  * @load: take in a part of a record.  Nothing of it comes into effect before
  *	the arc RESUMING -> STOP.  An error refuses the stream for good; *why
- *	can be set to the reason, which is logged
+ *	can be set to the reason, which is logged.  Between two calls the locks
+ *	are given up, so that a reset can end the session, and a signal ends
+ *	the write(): what one call does is what others have to wait for.  How
+ *	often it is called is up to the stream, which may come from anybody
  * @load_end: the stream is complete; the last chance to refuse it before the
  *	VMM relies on it.  Optional
  * @data_size: how many bytes a save would yield; in every state

@@ -107,30 +107,55 @@ out_end:
 	return ret;
 }
 
-/* Records are taken in as they come. */
-static ssize_t write_records(struct vfio_mig_session *session,
-			     struct iov_iter *from)
+/*
+ * Loads what is in bounce, unit by unit.  The driver may need long for each, and
+ * a stream that nobody vouches for may have many: so a reset or another thread
+ * gets the locks between two of them, and a signal ends it there.
+ *
+ * Returns bytes, or the error for which the stream is refused: then it does
+ * not matter any more how much of it was taken.
+ */
+static ssize_t load_bounce(struct vfio_mig_session *session, size_t len)
 {
-	ssize_t done = 0;
-	size_t copied;
-	int ret = 0;
+	size_t done = 0;
+	ssize_t ret;
 
-	while (!ret && iov_iter_count(from)) {
-		copied = copy_from_iter(session->bounce, VFIO_MIG_CHUNK, from);
-		if (!copied)
-			return done ?: -EFAULT;
+	while (done < len) {
 		ret = session_lock(session);
 		if (ret)
-			break;
-		ret = vfio_mig_session_load(session, session->bounce, copied);
+			return done ?: ret;
+		ret = vfio_mig_session_load(session, session->bounce + done,
+					    len - done);
 		session_unlock(session);
-		if (!ret)
-			done += copied;
+		if (ret < 0)
+			return ret;
+		done += ret;
 		cond_resched();
 		if (signal_pending(current))
 			break;
 	}
-	return done ?: ret;
+	return done;
+}
+
+/* Records are taken in as they come. */
+static ssize_t write_records(struct vfio_mig_session *session,
+			     struct iov_iter *from)
+{
+	ssize_t done = 0, ret;
+	size_t copied;
+
+	while (iov_iter_count(from)) {
+		copied = copy_from_iter(session->bounce, VFIO_MIG_CHUNK, from);
+		if (!copied)
+			return done ?: -EFAULT;
+		ret = load_bounce(session, copied);
+		if (ret < 0)
+			return session->reader.error || !done ? ret : done;
+		done += ret;
+		if ((size_t)ret < copied || signal_pending(current))
+			break;
+	}
+	return done;
 }
 
 static ssize_t write_bytes(struct vfio_mig_session *session,

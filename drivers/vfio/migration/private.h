@@ -128,9 +128,12 @@ void vfio_mig_session_put(struct vfio_mig_session *session);
 void vfio_mig_session_drop_data(struct vfio_mig_session *session);
 /* Has save() write what is due in mig->state. */
 int vfio_mig_session_save(struct vfio_mig_session *session);
-/* Takes in bytes of a stream of records. */
-int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
-			  size_t len);
+/*
+ * Takes in bytes of a stream of records, with one call of load() at most.
+ * Returns how many, or the error for which the stream is refused.
+ */
+ssize_t vfio_mig_session_load(struct vfio_mig_session *session,
+			      const void *data, size_t len);
 /* How long the stream is by now; 0 without a session */
 u64 vfio_mig_session_bytes(const struct vfio_mig_session *session);
 /* Is what was written a whole stream? */

@@ -392,6 +392,38 @@ static ssize_t push_unit(struct vfio_mig_reader *reader, const u8 *data,
 }
 
 /**
+ * vfio_mig_reader_push_unit - read on, to the end of a unit at most
+ * @reader: the reader
+ * @data: the next bytes of the stream
+ * @len: how many; not 0
+ *
+ * A unit is a header or a block of payload, so load() is called once at most:
+ * the caller can give up its locks between two blocks.
+ *
+ * Return: how many bytes it has taken, at least one, or the error for which
+ * the stream is refused, now and at every later call; reader->why may say
+ * more.
+ */
+ssize_t vfio_mig_reader_push_unit(struct vfio_mig_reader *reader,
+				  const void *data, size_t len)
+{
+	ssize_t used;
+
+	if (reader->error)
+		return reader->error;
+	if (!reader->take) {
+		reader->crc = ~0;
+		expect(reader, sizeof(struct vfio_mig_stream_header),
+		       take_header);
+	}
+	used = push_unit(reader, data, len);
+	if (used < 0)
+		reader->error = used;
+	return used;
+}
+EXPORT_SYMBOL_GPL(vfio_mig_reader_push_unit);
+
+/**
  * vfio_mig_reader_push - read on
  * @reader: the reader
  * @data: the next bytes of the stream
@@ -405,17 +437,10 @@ int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
 {
 	ssize_t used;
 
-	if (!reader->take) {
-		reader->crc = ~0;
-		expect(reader, sizeof(struct vfio_mig_stream_header),
-		       take_header);
-	}
-	for (; len && !reader->error; len -= used, data += used) {
-		used = push_unit(reader, data, len);
-		if (used < 0) {
-			reader->error = used;
+	for (; len; len -= used, data += used) {
+		used = vfio_mig_reader_push_unit(reader, data, len);
+		if (used < 0)
 			break;
-		}
 	}
 	return reader->error;
 }

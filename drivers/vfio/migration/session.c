@@ -256,32 +256,32 @@ int vfio_mig_session_save(struct vfio_mig_session *session)
 	return ret;
 }
 
-int vfio_mig_session_load(struct vfio_mig_session *session, const void *data,
-			  size_t len)
+ssize_t vfio_mig_session_load(struct vfio_mig_session *session,
+			      const void *data, size_t len)
 {
 	struct vfio_migration *mig = session->mig;
 	struct vfio_mig_reader *reader = &session->reader;
-	int ret;
+	ssize_t used;
 
 	lockdep_assert_held(&mig->lock);
 	if (reader->error)
 		return reader->error;
-	ret = vfio_mig_reader_push(reader, data, len);
-	if (ret) {
+	used = vfio_mig_reader_push_unit(reader, data, len);
+	if (used < 0) {
 		if (reader->why)
 			vfio_mig_err(mig, "the state to be loaded is refused: %s\n",
 				     reader->why);
-		return ret;
+		return used;
 	}
-	session->loaded += len;
+	session->loaded += used;
 	if (!vfio_mig_reader_complete(reader) || session->complete)
-		return 0;
+		return used;
 	session->complete = true;
 	if (mig->driver->load_end) {
 		vfio_mig_prepare(mig);
 		reader->error = mig->driver->load_end(mig);
 	}
-	return reader->error;
+	return reader->error ?: used;
 }
 
 u64 vfio_mig_session_bytes(const struct vfio_mig_session *session)
