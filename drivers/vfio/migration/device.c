@@ -31,27 +31,55 @@ static void mig_lock(struct vfio_migration *mig, bool exclusive)
 	mutex_lock(&mig->lock);
 }
 
-static void mig_unlock(struct vfio_migration *mig, bool exclusive)
+static void memory_unlock(struct vfio_migration *mig, bool exclusive)
 {
-	mutex_unlock(&mig->lock);
 	if (mig->memory_lock && exclusive)
 		up_write(mig->memory_lock);
 	else if (mig->memory_lock)
 		up_read(mig->memory_lock);
 }
 
-int vfio_mig_lock_interruptible(struct vfio_migration *mig)
+/* 0, or -EINTR for a task that is being killed */
+static int mig_lock_killable(struct vfio_migration *mig, bool exclusive)
 {
 	int ret = 0;
 
 	if (mig->memory_lock)
-		ret = down_read_interruptible(mig->memory_lock);
+		ret = exclusive ? down_write_killable(mig->memory_lock) :
+				  down_read_killable(mig->memory_lock);
 	if (ret)
+		return ret;
+	ret = mutex_lock_killable(&mig->lock);
+	if (ret)
+		memory_unlock(mig, exclusive);
+	return ret;
+}
+
+static void mig_unlock(struct vfio_migration *mig, bool exclusive)
+{
+	mutex_unlock(&mig->lock);
+	memory_unlock(mig, exclusive);
+}
+
+static int mig_trylock(struct vfio_migration *mig)
+{
+	if (mig->memory_lock && !down_read_trylock(mig->memory_lock))
+		return -EAGAIN;
+	if (mutex_trylock(&mig->lock))
+		return 0;
+	memory_unlock(mig, false);
+	return -EAGAIN;
+}
+
+int vfio_mig_lock(struct vfio_migration *mig, bool nowait)
+{
+	if (nowait)
+		return mig_trylock(mig);
+	if (mig->memory_lock && down_read_interruptible(mig->memory_lock))
 		return -ERESTARTSYS;
 	if (!mutex_lock_interruptible(&mig->lock))
 		return 0;
-	if (mig->memory_lock)
-		up_read(mig->memory_lock);
+	memory_unlock(mig, false);
 	return -ERESTARTSYS;
 }
 
@@ -145,10 +173,13 @@ static int mig_do_arc(struct vfio_migration *mig,
 	if (ret)
 		return ret;
 	mig->state = arc->to;
-	/* What is due when PRE_COPY changes to or from P2P is read later. */
-	if (session_of(arc->to) != SAVING ||
-	    (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)))
+	if (session_of(arc->to) != SAVING)
 		return 0;
+	/* What is due when PRE_COPY changes to or from P2P is read later. */
+	if (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)) {
+		vfio_mig_session_changed(mig->session);
+		return 0;
+	}
 	ret = vfio_mig_session_save(mig->session);
 	if (ret && mig->state != VFIO_DEVICE_STATE_ERROR)
 		mig_save_failed(mig, arc, ret);
@@ -258,8 +289,11 @@ static struct file *mig_set_state(struct vfio_device *vdev,
 	bool exclusive = target < VFIO_MIG_STATE_COUNT &&
 			 mig->exclusive & BIT(target);
 	struct file *filp;
+	int ret;
 
-	mig_lock(mig, exclusive);
+	ret = mig_lock_killable(mig, exclusive);
+	if (ret)
+		return ERR_PTR(ret);
 	filp = mig_walk(mig, target);
 	mig_unlock(mig, exclusive);
 	return filp;
@@ -269,8 +303,10 @@ static int mig_get_state(struct vfio_device *vdev,
 			 enum vfio_device_mig_state *state)
 {
 	struct vfio_migration *mig = to_migration(vdev);
+	int ret = mutex_lock_killable(&mig->lock);
 
-	mutex_lock(&mig->lock);
+	if (ret)
+		return ret;
 	*state = mig->state;
 	mutex_unlock(&mig->lock);
 	return 0;
@@ -279,8 +315,10 @@ static int mig_get_state(struct vfio_device *vdev,
 static int mig_get_data_size(struct vfio_device *vdev, unsigned long *size)
 {
 	struct vfio_migration *mig = to_migration(vdev);
+	int ret = mutex_lock_killable(&mig->lock);
 
-	mutex_lock(&mig->lock);
+	if (ret)
+		return ret;
 	*size = mig->driver->data_size(mig);
 	mutex_unlock(&mig->lock);
 	return 0;
@@ -292,13 +330,14 @@ static int mig_get_data_size(struct vfio_device *vdev, unsigned long *size)
  * vfio_mig_changed - there is something new to be read in PRE_COPY
  * @mig: migration; state lock held
  *
- * To be called when @pending of the driver may have become other than 0.
+ * To be called when @pending of the driver may have become other than 0, which
+ * it is asked then: poll() relies on that.
  */
 void vfio_mig_changed(struct vfio_migration *mig)
 {
 	lockdep_assert_held(&mig->lock);
 	if (mig->session)
-		wake_up_all(&mig->session->wait);
+		vfio_mig_session_changed(mig->session);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_changed);
 

@@ -15,11 +15,16 @@
 
 #include "private.h"
 
+static bool io_nowait(const struct kiocb *iocb)
+{
+	return iocb->ki_flags & IOCB_NOWAIT ||
+	       iocb->ki_filp->f_flags & O_NONBLOCK;
+}
+
 /* Takes io_lock if the session lasts. */
 static int io_begin(struct vfio_mig_session *session, struct kiocb *iocb)
 {
-	if (iocb->ki_flags & IOCB_NOWAIT ||
-	    iocb->ki_filp->f_flags & O_NONBLOCK) {
+	if (io_nowait(iocb)) {
 		if (!mutex_trylock(&session->io_lock))
 			return READ_ONCE(session->ended) ? -ENODEV : -EAGAIN;
 	} else if (mutex_lock_interruptible(&session->io_lock)) {
@@ -40,13 +45,13 @@ static void io_end(struct vfio_mig_session *session)
 }
 
 /* Takes the state lock, and memory_lock, if the session lasts. */
-static int session_lock(struct vfio_mig_session *session)
+static int session_lock(struct vfio_mig_session *session, bool nowait)
 {
 	int ret;
 
 	if (!vfio_mig_session_enter(session))
 		return -ENODEV;
-	ret = vfio_mig_lock_interruptible(session->mig);
+	ret = vfio_mig_lock(session->mig, nowait);
 	if (ret)
 		goto err_leave;
 	if (!session->ended)
@@ -65,11 +70,11 @@ static void session_unlock(struct vfio_mig_session *session)
 }
 
 /* All has been read: 1 if there is more now, 0 at the end, or an error */
-static int session_refill(struct vfio_mig_session *session)
+static int session_refill(struct vfio_mig_session *session, bool nowait)
 {
 	int ret;
 
-	ret = session_lock(session);
+	ret = session_lock(session, nowait);
 	if (ret)
 		return ret;
 	ret = vfio_mig_session_save(session);
@@ -96,7 +101,7 @@ static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
 	if (ret)
 		goto out_end;
 	if (!vfio_mig_buffer_fill(&session->buffer)) {
-		ret = session_refill(session);
+		ret = session_refill(session, io_nowait(iocb));
 		if (ret <= 0)
 			goto out_end;
 	}
@@ -115,13 +120,14 @@ out_end:
  * Returns bytes, or the error for which the stream is refused: then it does
  * not matter any more how much of it was taken.
  */
-static ssize_t load_bounce(struct vfio_mig_session *session, size_t len)
+static ssize_t load_bounce(struct vfio_mig_session *session, size_t len,
+			   bool nowait)
 {
 	size_t done = 0;
 	ssize_t ret;
 
 	while (done < len) {
-		ret = session_lock(session);
+		ret = session_lock(session, nowait);
 		if (ret)
 			return done ?: ret;
 		ret = vfio_mig_session_load(session, session->bounce + done,
@@ -139,7 +145,7 @@ static ssize_t load_bounce(struct vfio_mig_session *session, size_t len)
 
 /* Records are taken in as they come. */
 static ssize_t write_records(struct vfio_mig_session *session,
-			     struct iov_iter *from)
+			     struct iov_iter *from, bool nowait)
 {
 	ssize_t done = 0, ret;
 	size_t copied;
@@ -148,7 +154,7 @@ static ssize_t write_records(struct vfio_mig_session *session,
 		copied = copy_from_iter(session->bounce, VFIO_MIG_CHUNK, from);
 		if (!copied)
 			return done ?: -EFAULT;
-		ret = load_bounce(session, copied);
+		ret = load_bounce(session, copied, nowait);
 		if (ret < 0)
 			return session->reader.error || !done ? ret : done;
 		done += ret;
@@ -181,7 +187,7 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 	if (ret)
 		return ret;
 	if (session->reader.format)
-		ret = write_records(session, from);
+		ret = write_records(session, from, io_nowait(iocb));
 	else
 		ret = write_bytes(session, from);
 	vfio_mig_count(session, ret);
@@ -189,35 +195,21 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
-/* Would read() give anything but ENOMSG?  State lock held. */
-static bool saving_readable(struct vfio_mig_session *session)
-{
-	struct vfio_migration *mig = session->mig;
-
-	return mig->state == VFIO_DEVICE_STATE_STOP_COPY ||
-	       session->writer.error ||
-	       vfio_mig_buffer_fill(&session->buffer) ||
-	       (mig->driver->pending && mig->driver->pending(mig));
-}
-
+/* Without the state lock, which somebody may hold for seconds */
 static __poll_t session_poll(struct file *filp, struct poll_table_struct *wait)
 {
 	struct vfio_mig_session *session = filp->private_data;
-	__poll_t ret = 0;
 
 	poll_wait(filp, &session->wait, wait);
-	if (!vfio_mig_session_enter(session))
+	if (READ_ONCE(session->ended))
 		return EPOLLERR | EPOLLHUP;
-	mutex_lock(&session->mig->lock);
-	if (session->ended)
-		ret = EPOLLERR | EPOLLHUP;
-	else if (!session->saving)
-		ret = EPOLLOUT | EPOLLWRNORM;
-	else if (saving_readable(session))
-		ret = EPOLLIN | EPOLLRDNORM;
-	mutex_unlock(&session->mig->lock);
-	vfio_mig_session_leave(session);
-	return ret;
+	if (!session->saving)
+		return EPOLLOUT | EPOLLWRNORM;
+	/* Would read() give anything but ENOMSG? */
+	if (READ_ONCE(session->due) || READ_ONCE(session->writer.error) ||
+	    vfio_mig_buffer_fill(&session->buffer))
+		return EPOLLIN | EPOLLRDNORM;
+	return 0;
 }
 
 /* State lock held */

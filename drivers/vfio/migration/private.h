@@ -14,6 +14,10 @@
  *	state lock	vfio_migration.lock: state and session of the device,
  *			and what the driver protects with it
  *
+ * The state lock may be held for seconds, while a device or its PF does not
+ * answer.  So poll() does without it, O_NONBLOCK only tries it, and other system
+ * calls can be killed while they wait for it; a reset and the last close cannot.
+ *
  * Whoever ends a session holds the state lock and may be a reset, so it only
  * tries io_lock.  This is what makes a reset never wait for user memory, and
  * the reason why none has to be put off.
@@ -81,6 +85,8 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  * @end_lock: a leaf
  * @ended: the session is over; set under the state lock and @end_lock
  * @complete: the end of the stream is in the buffer; set under the state lock
+ * @due: read() has more to say than the buffer: save() has something to add, or
+ *	the stream ends.  Written under the state lock, and read without it
  * @initial_end: where dirty bytes begin; under the state lock
  * @writer: writes @buffer; under the state lock
  * @reader: reads what comes in records; under the state lock, but for its format,
@@ -105,6 +111,7 @@ struct vfio_mig_session {
 	spinlock_t end_lock;	/* the next member */
 	bool ended;
 	bool complete;
+	bool due;
 	u64 initial_end;
 	struct vfio_mig_writer writer;
 	struct vfio_mig_reader reader;
@@ -126,6 +133,8 @@ void vfio_mig_session_end(struct vfio_migration *mig);
 void vfio_mig_session_put(struct vfio_mig_session *session);
 /* Frees the data of an ended session unless somebody is at it. */
 void vfio_mig_session_drop_data(struct vfio_mig_session *session);
+/* What read() would return may have changed: brings @due up to date for poll(). */
+void vfio_mig_session_changed(struct vfio_mig_session *session);
 /* Has save() write what is due in mig->state. */
 int vfio_mig_session_save(struct vfio_mig_session *session);
 /*
@@ -151,8 +160,11 @@ int vfio_mig_image_init(struct vfio_migration *mig);
 
 /* Before a callback of the driver that may reach the device */
 void vfio_mig_prepare(struct vfio_migration *mig);
-/* memory_lock, for reading, and the state lock */
-int vfio_mig_lock_interruptible(struct vfio_migration *mig);
+/*
+ * memory_lock, for reading, and the state lock.  0, -ERESTARTSYS, or -EAGAIN if
+ * @nowait and somebody else has one of them
+ */
+int vfio_mig_lock(struct vfio_migration *mig, bool nowait);
 void vfio_mig_unlock(struct vfio_migration *mig);
 
 /*

@@ -235,6 +235,19 @@ static int session_save_stopped(struct vfio_mig_session *session)
 	return 0;
 }
 
+void vfio_mig_session_changed(struct vfio_mig_session *session)
+{
+	struct vfio_migration *mig = session->mig;
+	bool due = mig->state == VFIO_DEVICE_STATE_STOP_COPY;
+
+	lockdep_assert_held(&mig->lock);
+	if (session->saving && vfio_mig_is_precopy(mig->state) &&
+	    mig->driver->pending)
+		due = mig->driver->pending(mig);
+	WRITE_ONCE(session->due, due);
+	wake_up_all(&session->wait);
+}
+
 int vfio_mig_session_save(struct vfio_mig_session *session)
 {
 	int ret;
@@ -252,7 +265,7 @@ int vfio_mig_session_save(struct vfio_mig_session *session)
 	 */
 	if (ret)
 		WRITE_ONCE(session->writer.error, ret);
-	wake_up_all(&session->wait);
+	vfio_mig_session_changed(session);
 	return ret;
 }
 

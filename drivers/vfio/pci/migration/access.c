@@ -19,10 +19,14 @@ static int trap_access(struct vfio_pci_migration *pci,
 		       u32 *value, bool write)
 {
 	struct pci_dev *pdev = pci->core.pdev;
-	int ret = 0;
+	int ret;
 
-	down_read(&pci->core.memory_lock);
-	mutex_lock(&pci->mig.lock);
+	ret = down_read_killable(&pci->core.memory_lock);
+	if (ret)
+		return ret;
+	ret = mutex_lock_killable(&pci->mig.lock);
+	if (ret)
+		goto out_memory;
 	if (pdev->current_state == PCI_D3hot ||
 	    pdev->current_state == PCI_D3cold)
 		ret = -EIO;
@@ -32,6 +36,7 @@ static int trap_access(struct vfio_pci_migration *pci,
 		*value = trap->read(pci, offset);
 	vfio_mig_changed(&pci->mig);	/* perhaps */
 	mutex_unlock(&pci->mig.lock);
+out_memory:
 	up_read(&pci->core.memory_lock);
 	return ret;
 }
