@@ -187,7 +187,7 @@ void vfio_mig_reader_free(struct vfio_mig_reader *reader);
 
 /* ---- Devices ---- */
 
-/* The arc needs memory_lock held for writing; it opens a session. */
+/* The arc needs memory_lock held for writing, as it resets the device. */
 #define VFIO_MIG_ARC_EXCLUSIVE		BIT(0)
 
 /**
@@ -318,7 +318,11 @@ struct vfio_migration {
 	atomic_t visitors;	/* operations on data files that are at the device */
 	struct ratelimit_state messages;
 	size_t image_size;
-	u8 exclusive;		/* bits: targets of VFIO_MIG_ARC_EXCLUSIVE */
+	/*
+	 * By state, bits: to where the way leads over an arc with
+	 * VFIO_MIG_ARC_EXCLUSIVE
+	 */
+	u8 exclusive[VFIO_MIG_STATE_COUNT];
 	/* Index of the arc in driver->arcs, plus 1 */
 	u8 arc[VFIO_MIG_STATE_COUNT][VFIO_MIG_STATE_COUNT];
 };

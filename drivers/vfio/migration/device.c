@@ -281,17 +281,42 @@ static struct vfio_migration *to_migration(struct vfio_device *vdev)
 	return container_of(vdev->mig_ops, struct vfio_migration, ops);
 }
 
+/* Linux 6.12's vfio may pass a target state that does not exist. */
+static bool way_is_exclusive(const struct vfio_migration *mig,
+			     enum vfio_device_mig_state from,
+			     enum vfio_device_mig_state target)
+{
+	return target < VFIO_MIG_STATE_COUNT &&
+	       mig->exclusive[from] & BIT(target);
+}
+
+/*
+ * The locks for the whole way to @target.  Which of them it needs depends on the
+ * state, which may change before the state lock is held.
+ */
+static int mig_lock_way(struct vfio_migration *mig,
+			enum vfio_device_mig_state target, bool *exclusive)
+{
+	int ret;
+
+	*exclusive = way_is_exclusive(mig, READ_ONCE(mig->state), target);
+	ret = mig_lock_killable(mig, *exclusive);
+	if (ret || *exclusive || !way_is_exclusive(mig, mig->state, target))
+		return ret;
+	mig_unlock(mig, false);
+	*exclusive = true;
+	return mig_lock_killable(mig, true);
+}
+
 static struct file *mig_set_state(struct vfio_device *vdev,
 				  enum vfio_device_mig_state target)
 {
 	struct vfio_migration *mig = to_migration(vdev);
-	/* Not every vfio.ko asks for states that there are only. */
-	bool exclusive = target < VFIO_MIG_STATE_COUNT &&
-			 mig->exclusive & BIT(target);
 	struct file *filp;
+	bool exclusive;
 	int ret;
 
-	ret = mig_lock_killable(mig, exclusive);
+	ret = mig_lock_way(mig, target, &exclusive);
 	if (ret)
 		return ERR_PTR(ret);
 	filp = mig_walk(mig, target);
@@ -400,17 +425,13 @@ static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
 	u8 *known = &mig->arc[arc->from][arc->to];
 
 	if (arc->from >= VFIO_MIG_STATE_COUNT ||
-	    arc->to >= VFIO_MIG_STATE_COUNT || *known ||
-	    (arc->flags & VFIO_MIG_ARC_EXCLUSIVE &&
-	     session_of(arc->to) == NO_SESSION)) {
+	    arc->to >= VFIO_MIG_STATE_COUNT || *known) {
 		dev_err(mig->vdev->dev,
 			"vfio: the driver's arc %u -> %u comes twice or is not possible\n",
 			arc->from, arc->to);
 		return -EINVAL;
 	}
 	*known = index + 1;
-	if (arc->flags & VFIO_MIG_ARC_EXCLUSIVE)
-		mig->exclusive |= BIT(arc->to);
 	return 0;
 }
 
@@ -455,6 +476,33 @@ static int check_arcs(struct vfio_migration *mig)
 		for (to = 0; to < VFIO_MIG_STATE_COUNT && !ret; to++)
 			ret = check_arc(mig, from, to);
 	return ret;
+}
+
+/* All arcs are there. */
+static bool leads_over_exclusive(struct vfio_migration *mig,
+				 enum vfio_device_mig_state state,
+				 enum vfio_device_mig_state target)
+{
+	enum vfio_device_mig_state next;
+
+	for (; state != target; state = next) {
+		if (mig_no_way(state, target) || !state_offered(mig, state) ||
+		    vfio_mig_get_next_state(mig->vdev, state, target, &next))
+			return false;
+		if (mig_arc(mig, state, next)->flags & VFIO_MIG_ARC_EXCLUSIVE)
+			return true;
+	}
+	return false;
+}
+
+static void find_exclusive_ways(struct vfio_migration *mig)
+{
+	unsigned int from, to;
+
+	for (from = 0; from < VFIO_MIG_STATE_COUNT; from++)
+		for (to = 0; to < VFIO_MIG_STATE_COUNT; to++)
+			if (leads_over_exclusive(mig, from, to))
+				mig->exclusive[from] |= BIT(to);
 }
 
 static int check_driver(struct vfio_migration *mig)
@@ -508,7 +556,7 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig->session = NULL;
 	atomic_set(&mig->visitors, 0);
-	mig->exclusive = 0;
+	memset(mig->exclusive, 0, sizeof(mig->exclusive));
 	memset(mig->arc, 0, sizeof(mig->arc));
 	mig->ops = (struct vfio_migration_ops) {
 		.migration_set_state = mig_set_state,
@@ -519,6 +567,7 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	ret = check_driver(mig);
 	if (ret)
 		return ret;
+	find_exclusive_ways(mig);
 	mutex_init(&mig->lock);
 	/* A hot reset takes those of several devices, in the order of the bus. */
 	lockdep_register_key(&mig->lock_key);
