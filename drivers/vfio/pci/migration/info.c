@@ -20,7 +20,7 @@ static int add_areas(struct vfio_pci_migration *pci,
 	int ret = 0;
 
 	sparse = kzalloc(struct_size(sparse, areas, driver->nr_traps + 1),
-			 GFP_KERNEL);
+			 GFP_KERNEL_ACCOUNT);
 	if (!sparse)
 		return -ENOMEM;
 	count = vfio_pci_mig_areas(driver, info->index, info->size,
