@@ -8,17 +8,34 @@
 #include <linux/export.h>
 #include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
+#include <linux/unaligned.h>
 
 #include "private.h"
 
 /* ---- Traps ---- */
+
+/*
+ * A VF has no bit for memory decoding, and always answers.  With others, the
+ * device would take an access for an unsupported request, and the host might
+ * take that for an error.
+ */
+bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command)
+{
+	return pdev->current_state == PCI_D0 &&
+	       (pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
+}
+
+static bool memory_answers(const struct vfio_pci_migration *pci)
+{
+	return vfio_pci_mig_memory_answers(pci->core.pdev,
+			get_unaligned_le16(pci->core.vconfig + PCI_COMMAND));
+}
 
 /* One register, with the device awake and not in the middle of a reset */
 static int trap_access(struct vfio_pci_migration *pci,
 		       const struct vfio_pci_mig_trap *trap, u64 offset,
 		       u32 *value, bool write)
 {
-	struct pci_dev *pdev = pci->core.pdev;
 	int ret;
 
 	ret = down_read_killable(&pci->core.memory_lock);
@@ -27,8 +44,7 @@ static int trap_access(struct vfio_pci_migration *pci,
 	ret = mutex_lock_killable(&pci->mig.lock);
 	if (ret)
 		goto out_memory;
-	if (pdev->current_state == PCI_D3hot ||
-	    pdev->current_state == PCI_D3cold)
+	if (!memory_answers(pci))
 		ret = -EIO;
 	else if (write)
 		trap->write(pci, offset, *value);
@@ -116,31 +132,25 @@ static ssize_t command_byte(loff_t pos, size_t count)
 	return PCI_COMMAND - offset;
 }
 
-static bool dma_is_off(struct vfio_pci_migration *pci)
-{
-	bool off;
-
-	mutex_lock(&pci->mig.lock);
-	off = pci->dma_off;
-	mutex_unlock(&pci->mig.lock);
-	return off;
-}
-
-/* Shows bus mastering as the guest wants it. */
+/*
+ * Shows bus mastering as the guest wants it, at one moment: vfio-pci-core may
+ * have read the register before or after DMA went off or on.
+ */
 static int command_show(struct vfio_pci_migration *pci, u8 __user *byte)
 {
-	bool add;
+	bool on;
 	u8 value;
+	int ret;
 
-	mutex_lock(&pci->mig.lock);
-	add = vfio_pci_mig_bus_master_shown(pci);
+	ret = mutex_lock_killable(&pci->mig.lock);
+	if (ret)
+		return ret;
+	on = vfio_pci_mig_bus_master_shown(pci);
 	mutex_unlock(&pci->mig.lock);
-	if (!add)
-		return 0;
-	if (get_user(value, byte) ||
-	    put_user((u8)(value | PCI_COMMAND_MASTER), byte))
+	if (get_user(value, byte))
 		return -EFAULT;
-	return 0;
+	value = (value & ~PCI_COMMAND_MASTER) | (on ? PCI_COMMAND_MASTER : 0);
+	return put_user(value, byte) ? -EFAULT : 0;
 }
 
 static ssize_t core_read(struct vfio_pci_migration *pci, char __user *buf,
@@ -148,27 +158,38 @@ static ssize_t core_read(struct vfio_pci_migration *pci, char __user *buf,
 {
 	ssize_t command = command_byte(*ppos, count);
 	ssize_t ret;
+	int error;
 
 	ret = vfio_pci_core_read(&pci->core.vdev, buf, count, ppos);
-	if (command >= 0 && ret > command &&
-	    command_show(pci, (u8 __user *)buf + command))
-		return -EFAULT;
-	return ret;
+	if (command < 0 || ret <= command)
+		return ret;
+	error = command_show(pci, (u8 __user *)buf + command);
+	return error ?: ret;
 }
 
 static ssize_t core_write(struct vfio_pci_migration *pci,
 			  const char __user *buf, size_t count, loff_t *ppos)
 {
+	bool config = VFIO_PCI_OFFSET_TO_INDEX(*ppos) ==
+		      VFIO_PCI_CONFIG_REGION_INDEX;
 	ssize_t command = command_byte(*ppos, count);
-	bool was_off = command >= 0 && dma_is_off(pci);
 	ssize_t ret;
+	u8 value;
 
+	if (command >= 0 && get_user(value, (const u8 __user *)buf + command))
+		return -EFAULT;
 	ret = vfio_pci_core_write(&pci->core.vdev, buf, count, ppos);
-	if (command >= 0 && ret > command) {
-		mutex_lock(&pci->mig.lock);
-		vfio_pci_mig_command_written(pci, was_off);
-		mutex_unlock(&pci->mig.lock);
-	}
+	if (ret <= 0 || !config)
+		return ret;
+	/* Not to be interrupted: bus mastering must not stay on. */
+	down_read(&pci->core.memory_lock);
+	mutex_lock(&pci->mig.lock);
+	if (command >= 0 && ret > command)
+		vfio_pci_mig_command_written(pci, value);
+	else
+		vfio_pci_mig_config_written(pci);
+	mutex_unlock(&pci->mig.lock);
+	up_read(&pci->core.memory_lock);
 	return ret;
 }
 

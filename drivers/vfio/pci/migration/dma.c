@@ -3,8 +3,10 @@
  * What stops a function from the outside: bus mastering, which goes off below
  * the guest's view and comes back as the guest wants it by then, and FLR.
  *
- * The state lock protects both, and vfio-pci-core writes PCI_COMMAND with
- * memory_lock held for writing: so nobody writes it at the same time.
+ * The state lock protects the guest's wish.  vfio-pci-core changes PCI_COMMAND
+ * as well: for the guest with memory_lock held for writing, and in INTx's handler
+ * with irqlock held.  So this file changes it with irqlock held and, except at the
+ * end of a reset, with memory_lock held for reading.
  */
 #include <linux/delay.h>
 #include <linux/export.h>
@@ -14,27 +16,38 @@
 
 #include "private.h"
 
+/* A function that is lost reads as all ones, which must not be written back. */
+static bool command_get(struct pci_dev *pdev, u16 *command)
+{
+	return !pci_read_config_word(pdev, PCI_COMMAND, command) &&
+	       !PCI_POSSIBLE_ERROR(*command);
+}
+
 static bool bus_master_get(struct pci_dev *pdev)
 {
 	u16 command;
 
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	return command & PCI_COMMAND_MASTER;
+	return command_get(pdev, &command) && command & PCI_COMMAND_MASTER;
 }
 
-static void command_update(struct pci_dev *pdev, u16 clear, u16 set)
+static void command_update(struct vfio_pci_core_device *core, u16 clear,
+			   u16 set)
 {
 	u16 old, new;
 
-	pci_read_config_word(pdev, PCI_COMMAND, &old);
-	new = (old & ~clear) | set;
-	if (new != old)
-		pci_write_config_word(pdev, PCI_COMMAND, new);
+	spin_lock_irq(&core->irqlock);
+	if (command_get(core->pdev, &old)) {
+		new = (old & ~clear) | set;
+		if (new != old)
+			pci_write_config_word(core->pdev, PCI_COMMAND, new);
+	}
+	spin_unlock_irq(&core->irqlock);
 }
 
-static void bus_master_set(struct pci_dev *pdev, bool on)
+static void bus_master_set(struct vfio_pci_migration *pci, bool on)
 {
-	command_update(pdev, PCI_COMMAND_MASTER, on ? PCI_COMMAND_MASTER : 0);
+	command_update(&pci->core, PCI_COMMAND_MASTER,
+		       on ? PCI_COMMAND_MASTER : 0);
 }
 
 /**
@@ -48,7 +61,7 @@ static void bus_master_set(struct pci_dev *pdev, bool on)
  */
 void vfio_pci_mig_prepare(struct vfio_migration *mig)
 {
-	command_update(mig_to_vfio_pci_mig(mig)->core.pdev, 0,
+	command_update(&mig_to_vfio_pci_mig(mig)->core, 0,
 		       PCI_COMMAND_MEMORY);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_prepare);
@@ -69,7 +82,7 @@ void vfio_pci_mig_quiesce(struct vfio_migration *mig)
 		pci->bus_master = bus_master_get(pci->core.pdev);
 		pci->dma_off = true;
 	}
-	bus_master_set(pci->core.pdev, false);
+	bus_master_set(pci, false);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_quiesce);
 
@@ -98,34 +111,47 @@ void vfio_pci_mig_dma_on(struct vfio_pci_migration *pci)
 	lockdep_assert_held(&pci->mig.lock);
 	if (!pci->dma_off)
 		return;
-	bus_master_set(pci->core.pdev, pci->bus_master);
+	bus_master_set(pci, pci->bus_master);
 	pci->dma_off = false;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_dma_on);
 
 bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci)
 {
-	return pci->dma_off && pci->bus_master;
+	u16 command;
+
+	lockdep_assert_held(&pci->mig.lock);
+	/* By all ones a guest sees that the function is lost. */
+	if (!command_get(pci->core.pdev, &command))
+		return true;
+	return pci->dma_off ? pci->bus_master : command & PCI_COMMAND_MASTER;
 }
 
 /*
- * While DMA is off, the wish is kept and the bit goes off again.  The driver
- * has stopped the function, so there is nothing that the bit could have let
- * through.
+ * vfio-pci-core has let the device have the bit, also while it is to be off.  The
+ * driver has stopped the function before, so there is nothing that the bit could
+ * have let through.
+ *
+ * DMA may have gone off or on since: then the register no longer tells what the
+ * guest wants, so this goes by what was written.
  */
-void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, bool was_off)
+void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, u8 command)
 {
-	bool on;
+	bool on = command & PCI_COMMAND_MASTER;
 
+	lockdep_assert_held(&pci->core.memory_lock);
 	lockdep_assert_held(&pci->mig.lock);
-	if (!pci->dma_off)
-		return;
-	on = bus_master_get(pci->core.pdev);
-	/* If it was turned off meanwhile, that has seen the wish. */
-	if (was_off || on)
+	if (pci->dma_off)
 		pci->bus_master = on;
-	if (on)
-		bus_master_set(pci->core.pdev, false);
+	bus_master_set(pci, on && !pci->dma_off);
+}
+
+void vfio_pci_mig_config_written(struct vfio_pci_migration *pci)
+{
+	lockdep_assert_held(&pci->core.memory_lock);
+	lockdep_assert_held(&pci->mig.lock);
+	if (pci->dma_off)
+		bus_master_set(pci, false);
 }
 
 /* Nobody has a BAR mapped until memory_lock is released. */

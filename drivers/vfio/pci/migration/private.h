@@ -3,8 +3,7 @@
  * The contract between the files of vfio-pci-migration.ko.
  *
  * Calls go down: device.c (life), info.c and access.c (the device file) ->
- * dma.c, traps.c and
- * counters.c.  Locks are those of struct vfio_migration.
+ * dma.c, traps.c and counters.c.  Locks are those of struct vfio_migration.
  */
 #ifndef VFIO_PCI_MIG_PRIVATE_H
 #define VFIO_PCI_MIG_PRIVATE_H
@@ -51,11 +50,24 @@ void vfio_pci_mig_counters_open(struct vfio_pci_migration *pci);
 bool vfio_pci_mig_counter_read(struct vfio_pci_migration *pci,
 			       unsigned int bar, u64 offset, u32 *value);
 
+/* access.c */
+
+/*
+ * Does the memory of a function answer, whose guest has set PCI_COMMAND to
+ * @command?  memory_lock held
+ */
+bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command);
+
 /* dma.c; state lock held */
 
-/* Bus mastering as the guest is to read it, given that it is off */
+/* Bus mastering as the guest is to read it */
 bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci);
-/* The guest has written PCI_COMMAND; @was_off: of pci->dma_off before. */
-void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, bool was_off);
+/*
+ * The guest has written @command to the low byte of PCI_COMMAND; or something
+ * else in configuration space, by which bus mastering may have come back, as a
+ * change of the power state restores it.  memory_lock held
+ */
+void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, u8 command);
+void vfio_pci_mig_config_written(struct vfio_pci_migration *pci);
 
 #endif /* VFIO_PCI_MIG_PRIVATE_H */
