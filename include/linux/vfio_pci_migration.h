@@ -32,6 +32,8 @@ struct vfio_pci_migration {
 	/* private: under mig.lock */
 	bool dma_off;		/* bus mastering is off below the guest's view */
 	bool bus_master;	/* the guest's wish, while dma_off */
+	bool opened;		/* there is a user */
+	bool lost;		/* its link is frozen, or was and is to be reset */
 	bool closing;		/* the last user closes it; under dev_set->lock */
 	bool leaving;		/* its driver is being taken away; only ever set */
 };
@@ -46,7 +48,8 @@ struct vfio_pci_migration {
  * @write: the user writes that register
  *
  * Both are called with memory_lock (for reading) and the state lock held, and
- * with the device awake.
+ * with the device awake and its memory decoding on.  Where that is off, the
+ * access fails with EIO, as that to any other register.
  *
  * The user can map the other pages of the BAR.  What there is besides in the
  * pages of a trap it reads and writes through vfio-pci-core.

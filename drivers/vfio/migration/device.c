@@ -101,7 +101,9 @@ static enum session_kind session_of(enum vfio_device_mig_state state)
 
 /**
  * vfio_mig_error - the device can't be relied on any more
- * @mig: migration; called in an arc, from save() or from load_end()
+ * @mig: migration; called in an arc, from save() or from load_end(), or by a
+ *	driver that finds the device lost and holds memory_lock and the state
+ *	lock
  * @error: why: a negative number, which the caller is to return
  *
  * Nothing but a reset helps.

@@ -114,6 +114,8 @@ int vfio_pci_mig_open_device(struct vfio_device *vdev)
 	vfio_pci_mig_counters_open(pci);
 	if (driver->open)
 		driver->open(pci);
+	pci->opened = true;
+	pci->lost = false;
 	mutex_unlock(&pci->mig.lock);
 	vfio_pci_core_finish_enable(&pci->core);
 	return 0;
@@ -135,6 +137,11 @@ void vfio_pci_mig_close_device(struct vfio_device *vdev)
 {
 	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
 
+	/* An error of the link from now on is none of the next user's. */
+	mutex_lock(&pci->mig.lock);
+	pci->opened = false;
+	pci->lost = false;
+	mutex_unlock(&pci->mig.lock);
 	pci->closing = true;
 	vfio_mig_close(&pci->mig);
 	pci->closing = false;
@@ -209,19 +216,47 @@ static void reset_done(struct pci_dev *pdev)
 {
 	struct vfio_pci_migration *pci = pdev_to_vfio_pci_mig(pdev);
 
+	pci->lost = false;
 	vfio_pci_mig_dma_on(pci);
 	vfio_mig_reset_done(&pci->mig);
+}
+
+/*
+ * The link is frozen, or dead for good: the function cannot be relied on until it
+ * has been reset.  The PCI core may give up before that, and says nothing then: so
+ * no lock is held until the reset, and the state is ERROR instead.
+ */
+static void function_lost(struct vfio_pci_migration *pci)
+{
+	down_read(&pci->core.memory_lock);
+	mutex_lock(&pci->mig.lock);
+	if (pci->opened) {
+		pci->lost = true;
+		if (pci->mig.state != VFIO_DEVICE_STATE_ERROR)
+			vfio_mig_error(&pci->mig, -EIO);
+	}
+	mutex_unlock(&pci->mig.lock);
+	up_read(&pci->core.memory_lock);
 }
 
 static pci_ers_result_t error_detected(struct pci_dev *pdev,
 				       pci_channel_state_t channel)
 {
-	/* A frozen link is reset, and the function with it. */
-	if (channel == pci_channel_io_frozen) {
-		reset_prepare(pdev);
-		reset_done(pdev);
-	}
+	if (channel != pci_channel_io_normal)
+		function_lost(pdev_to_vfio_pci_mig(pdev));
 	return vfio_pci_core_aer_err_detected(pdev, channel);
+}
+
+/* The recovery has succeeded: it has reset the link, and the function with it. */
+static void resume(struct pci_dev *pdev)
+{
+	struct vfio_pci_migration *pci = pdev_to_vfio_pci_mig(pdev);
+
+	reset_prepare(pdev);
+	if (pci->lost)
+		reset_done(pdev);
+	else
+		mutex_unlock(&pci->mig.lock);
 }
 
 /* For pci_driver.err_handler */
@@ -229,6 +264,7 @@ const struct pci_error_handlers vfio_pci_mig_err_handlers = {
 	.reset_prepare = reset_prepare,
 	.reset_done = reset_done,
 	.error_detected = error_detected,
+	.resume = resume,
 };
 EXPORT_SYMBOL_GPL(vfio_pci_mig_err_handlers);
 
