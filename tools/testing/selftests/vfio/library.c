@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The migration library on devices that are software: vfio_example.ko, whose
- * state is records, and vfio_bulk.ko, whose state is large and is not.  The
- * latter does not load if the library accepts a driver with a gap.
+ * state is records, vfio_bulk.ko, whose state is large and is not, and
+ * vfio_faulty.ko, whose functions fail or take their time.  vfio_bulk does not
+ * load if the library accepts a driver with a gap.
  */
 #include <endian.h>
 #include <libgen.h>
 #include <linux/vfio_migration_stream.h>
 #include <poll.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test.h"
 #include "device.h"
@@ -341,6 +347,352 @@ TEST_F(bulk, rates_are_reported)
 		TH_LOG("MiB/s: write() memfd %u, data fd %u; read() memfd %u, data fd %u",
 		       memfd_write, load, memfd_read, save);
 	}
+}
+
+/* ---- Functions that fail, or take their time ---- */
+
+FIXTURE(faulty) {
+	struct vdev v;
+};
+
+FIXTURE_SETUP(faulty)
+{
+	if (!soft_open(&self->v, "vfio_faulty", ""))
+		SKIP(return, "no modules of ours");
+}
+
+FIXTURE_TEARDOWN(faulty)
+{
+	if (self->v.bdf)
+		soft_close(&self->v);
+}
+
+#define PARAMETERS	"/sys/module/vfio_faulty/parameters/"
+
+static void set(const char *name, unsigned int value)
+{
+	char path[96], text[16];
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	snprintf(text, sizeof(text), "%u", value);
+	must(file_write(path, text));
+}
+
+static int get(const char *name)
+{
+	char path[96], text[16];
+
+	snprintf(path, sizeof(path), PARAMETERS "%s", name);
+	must(file_read(path, text, sizeof(text)));
+	return atoi(text);
+}
+
+/* There is something to be streamed. */
+static void make_dirty(const struct vdev *v)
+{
+	must(sys_pwrite(v->fd, "x", 1, 0));
+}
+
+static short readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	must(poll(&p, 1, 0));
+	return p.revents;
+}
+
+/* Nothing of what the save wrote before it failed comes out, ever. */
+TEST_F(faulty, stream_has_failed_for_good_in_stop_copy)
+{
+	char buf[4096];
+	int fd;
+
+	set("more_saves", 1);
+	set("fail_save", STOP_COPY);
+	fd = must(mig_session(self->v.fd, STOP_COPY));
+	EXPECT_LT(0, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(-ENOSPC, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(-ENOSPC, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(-ENOSPC, sys_read(fd, buf, 1));
+	EXPECT_EQ(POLLIN, readable(fd));
+	EXPECT_EQ(STOP_COPY, mig_get(self->v.fd));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
+	EXPECT_EQ(-ENODEV, sys_read(fd, buf, sizeof(buf)));
+	sys_close(fd);
+}
+
+TEST_F(faulty, stream_has_failed_for_good_in_pre_copy)
+{
+	struct vfio_precopy_info info = { .argsz = sizeof(info) };
+	struct stream good;
+	char buf[4096];
+	int fd;
+
+	fd = must(mig_session(self->v.fd, PRE_COPY));
+	EXPECT_LT(0, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(-ENOMSG, sys_read(fd, buf, sizeof(buf)));
+	set("fail_save", PRE_COPY);
+	make_dirty(&self->v);
+	EXPECT_EQ(-ENOSPC, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(-ENOSPC, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(-ENOSPC, sys_ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
+	EXPECT_EQ(POLLIN, readable(fd));
+	/* And it can't be completed. */
+	EXPECT_EQ(-ENOSPC, mig_set(self->v.fd, STOP_COPY, NULL));
+	EXPECT_EQ(STOP, mig_get(self->v.fd));
+	sys_close(fd);
+	EXPECT_EQ(0, get("begun"));
+
+	good = device_save(self->v.fd);
+	EXPECT_EQ(0, device_load(self->v.fd, &good));
+	stream_free(&good);
+}
+
+/* What the function of the arc before the save has begun is undone. */
+TEST_F(faulty, failed_save_undoes_its_arc)
+{
+	static const struct {
+		uint32_t from, to, end;
+	} ways[] = {
+		{ RUNNING, PRE_COPY, RUNNING },
+		{ RUNNING_P2P, PRE_COPY_P2P, RUNNING_P2P },
+		{ RUNNING, STOP_COPY, STOP },
+		{ PRE_COPY, STOP_COPY, STOP },
+		{ PRE_COPY_P2P, STOP_COPY, STOP },
+	};
+	unsigned int i;
+	int old, fd;
+
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		must(device_reset(&self->v));
+		must(mig_set(self->v.fd, ways[i].from, &old));
+		set("fail_save", ways[i].to);
+		EXPECT_EQ(-ENOSPC, mig_set(self->v.fd, ways[i].to, &fd));
+		EXPECT_EQ(-1, fd);
+		EXPECT_EQ(ways[i].end, mig_get(self->v.fd));
+		EXPECT_EQ(0, get("begun")) {
+			TH_LOG("%s -> %s", mig_state_name(ways[i].from),
+			       mig_state_name(ways[i].to));
+		}
+		if (old >= 0)
+			sys_close(old);
+		fd = must(mig_session(self->v.fd, STOP_COPY));
+		EXPECT_EQ(1, get("begun"));
+		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+		EXPECT_EQ(0, get("begun"));
+		sys_close(fd);
+	}
+}
+
+/* The arc PRE_COPY -> PRE_COPY_P2P is in the middle of the second way. */
+TEST_F(faulty, exclusive_arcs_have_the_lock)
+{
+	int fd = must(mig_session(self->v.fd, PRE_COPY));
+
+	EXPECT_EQ(0, mig_set(self->v.fd, PRE_COPY_P2P, NULL));
+	EXPECT_EQ(0, mig_set(self->v.fd, PRE_COPY, NULL));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
+	EXPECT_EQ(0, get("shared"));
+	sys_close(fd);
+}
+
+#define WORK	700
+
+struct load {
+	int fd;
+	struct stream stream;
+	ssize_t result;
+};
+
+/* All in one write() */
+static void *load_write(void *arg)
+{
+	struct load *load = arg;
+
+	load->result = sys_write(load->fd, load->stream.data,
+				 load->stream.size);
+	return NULL;
+}
+
+/* A session in RESUMING, and a stream for it with much work */
+static struct load load_begin(const struct vdev *v)
+{
+	struct load load;
+
+	set("more_saves", WORK);
+	load.stream = device_save(v->fd);
+	load.fd = must(mig_session(v->fd, RESUMING));
+	return load;
+}
+
+TEST_F(faulty, reset_comes_between_two_records)
+{
+	struct load load = load_begin(&self->v);
+	pthread_t thread;
+
+	set("load_ms", 2);
+	pthread_create(&thread, NULL, load_write, &load);
+	EXPECT_TRUE(poll_until(get("loads")));
+	EXPECT_EQ(0, device_reset(&self->v));
+	EXPECT_GT(WORK / 2, get("loads"));
+	EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(load.result == -ENODEV ||
+		    (load.result > 0 && load.result < load.stream.size));
+	sys_close(load.fd);
+	stream_free(&load.stream);
+}
+
+static void on_signal(int signal)
+{
+}
+
+TEST_F(faulty, signal_comes_between_two_records)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	struct load load = load_begin(&self->v);
+	pthread_t thread;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	set("hold", 1);
+	pthread_create(&thread, NULL, load_write, &load);
+	EXPECT_TRUE(poll_until(get("held")));
+	pthread_kill(thread, SIGUSR1);
+	set("hold", 0);
+	pthread_join(thread, NULL);
+	EXPECT_LT(0, load.result);
+	EXPECT_GT(load.stream.size, load.result);
+	EXPECT_EQ(1, get("loads"));
+
+	/* And it goes on from there. */
+	EXPECT_EQ(0, stream_write(load.fd, load.stream.data + load.result,
+				  load.stream.size - load.result, MiB));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
+	EXPECT_LT(WORK, get("loads"));
+	sys_close(load.fd);
+	stream_free(&load.stream);
+}
+
+TEST_F(faulty, poll_sees_what_is_due)
+{
+	int fd = must(mig_session(self->v.fd, PRE_COPY));
+	char buf[4096];
+
+	EXPECT_EQ(POLLIN, readable(fd));
+	EXPECT_LT(0, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(0, readable(fd));
+	make_dirty(&self->v);
+	EXPECT_EQ(POLLIN, readable(fd));
+	EXPECT_LT(0, sys_read(fd, buf, sizeof(buf)));
+	EXPECT_EQ(0, readable(fd));
+	make_dirty(&self->v);
+	EXPECT_EQ(0, mig_set(self->v.fd, PRE_COPY_P2P, NULL));
+	EXPECT_EQ(POLLIN, readable(fd));
+	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
+	EXPECT_EQ(POLLIN, readable(fd));
+	EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+	EXPECT_TRUE(readable(fd) & POLLERR);
+	sys_close(fd);
+}
+
+/* ---- While somebody has the state lock, for as long as it takes ---- */
+
+struct waiter {
+	int device;
+	int fd;
+};
+
+static void *to_pre_copy_p2p(void *arg)
+{
+	const struct waiter *w = arg;
+
+	return (void *)(long)mig_set(w->device, PRE_COPY_P2P, NULL);
+}
+
+static int get_state(const struct waiter *w)
+{
+	return mig_get(w->device);
+}
+
+static int get_data_size(const struct waiter *w)
+{
+	return mig_data_size(w->device);
+}
+
+static int set_state(const struct waiter *w)
+{
+	return mig_set(w->device, STOP, NULL);
+}
+
+static int poll_now(const struct waiter *w)
+{
+	return readable(w->fd) ? -EPROTO : -EAGAIN;
+}
+
+static int read_now(const struct waiter *w)
+{
+	char byte;
+
+	must(fcntl(w->fd, F_SETFL, O_NONBLOCK));
+	return sys_read(w->fd, &byte, 1);
+}
+
+/* The state of a process, as in /proc: 'D' if it sleeps and can't be woken */
+static char process_state(pid_t pid)
+{
+	char path[32], text[256], *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	must(file_read(path, text, sizeof(text)));
+	end = strrchr(text, ')');
+	return end ? end[2] : 0;
+}
+
+/*
+ * Calls in another process what is to wait, or not to wait, for the lock: does
+ * it return -EAGAIN, or die when it is killed?
+ */
+static bool gets_away(const struct waiter *w,
+		      int (*call)(const struct waiter *w), bool waits)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(call(w) == -EAGAIN ? 0 : TEST_FAILED);
+	if (waits) {
+		if (!poll_until(process_state(pid) == 'D'))
+			return false;
+		kill(pid, SIGKILL);
+	}
+	if (!poll_until(waitpid(pid, &status, WNOHANG) == pid))
+		return false;
+	return waits ? WIFSIGNALED(status) : !status;
+}
+
+TEST_F(faulty, nobody_is_stuck_behind_a_slow_arc)
+{
+	struct waiter w = { .device = self->v.fd };
+	pthread_t thread;
+	char buf[4096];
+	void *result;
+
+	w.fd = must(mig_session(w.device, PRE_COPY));
+	EXPECT_LT(0, sys_read(w.fd, buf, sizeof(buf)));
+	set("hold", 1);
+	pthread_create(&thread, NULL, to_pre_copy_p2p, &w);
+	EXPECT_TRUE(poll_until(get("held")));
+	EXPECT_TRUE(gets_away(&w, get_state, true));
+	EXPECT_TRUE(gets_away(&w, get_data_size, true));
+	EXPECT_TRUE(gets_away(&w, set_state, true));
+	EXPECT_TRUE(gets_away(&w, poll_now, false));
+	EXPECT_TRUE(gets_away(&w, read_now, false));
+	EXPECT_EQ(1, get("held"));
+	set("hold", 0);
+	pthread_join(thread, &result);
+	EXPECT_EQ(NULL, result);
+	EXPECT_EQ(PRE_COPY_P2P, mig_get(w.device));
+	sys_close(w.fd);
 }
 
 TEST_HARNESS_MAIN
