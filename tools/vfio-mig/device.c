@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Opening a device: finds its group in sysfs, puts that into a container of
- * its own and asks for the device.  Each step that an operator can do
+ * its own and asks for the device; or binds the device's node to an iommufd of
+ * its own, if it was named by that, or groups are not to be had.  Nothing is
+ * mapped for its DMA either way.  Each step that an operator can do
  * something about has a message that says what.
  */
 #include <dirent.h>
@@ -19,6 +21,7 @@
 #define VFIO_CLASS	"/sys/class/vfio-dev"
 #define PCI_DEVICES	"/sys/bus/pci/devices"
 #define IOMMU_GROUPS	"/sys/kernel/iommu_groups"
+#define NODES		"/dev/vfio/devices/"
 
 /* PCI vendor and device of what has its attributes in @dir */
 static bool read_pci_ids(const char *dir, unsigned long *vendor,
@@ -98,23 +101,52 @@ static bool find_vfio_device(struct device_name *id, const char *name)
 	return found;
 }
 
-bool device_find(struct device_name *id, const char *name)
+/* Of the device whose node has this name */
+static bool find_node(struct device_name *id, const char *node)
 {
-	char path[PATH_MAX], full[64], group[16];
-	unsigned long vendor, device;
+	char path[PATH_MAX];
 
-	memset(id, 0, sizeof(*id));
+	if (strlen(node) >= sizeof(id->vfio) || strchr(node, '/'))
+		return false;
+	snprintf(path, sizeof(path), VFIO_CLASS "/%s/device", node);
+	if (!link_name(path, id->name, sizeof(id->name)))
+		return false;
+	strcpy(id->vfio, node);
+	id->by_node = true;
+	return true;
+}
+
+static bool find_by_name(struct device_name *id, const char *name)
+{
+	char path[PATH_MAX], full[64];
+
+	if (!strncmp(name, NODES, strlen(NODES))) {
+		if (find_node(id, name + strlen(NODES)))
+			return true;
+		complain("%s: no such device", name);
+		return false;
+	}
 	if (!*name || strlen(name) > 48 || strchr(name, '/') ||
 	    strchr(name, ' ')) {
 		complain("%s: not the name of a device", name);
 		return false;
 	}
 	snprintf(full, sizeof(full), "0000:%s", name);
-	if (!find_vfio_device(id, name) && !find_vfio_device(id, full)) {
-		snprintf(path, sizeof(path), PCI_DEVICES "/%s", full);
-		explain_not_found(access(path, F_OK) ? name : full);
+	if (find_vfio_device(id, name) || find_vfio_device(id, full))
+		return true;
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s", full);
+	explain_not_found(access(path, F_OK) ? name : full);
+	return false;
+}
+
+bool device_find(struct device_name *id, const char *name)
+{
+	char path[PATH_MAX], group[16];
+	unsigned long vendor, device;
+
+	memset(id, 0, sizeof(*id));
+	if (!find_by_name(id, name))
 		return false;
-	}
 
 	snprintf(path, sizeof(path), VFIO_CLASS "/%s/device/driver", id->vfio);
 	if (!link_name(path, id->driver, sizeof(id->driver)))
@@ -136,8 +168,12 @@ bool device_find(struct device_name *id, const char *name)
 
 void device_explain_in_use(const struct device_name *id)
 {
-	complain("%s: group %u is in use by another process, such as a VM: /dev/vfio/%u has one user at a time",
-		 id->name, id->group, id->group);
+	if (id->by_node)
+		complain("%s: in use by another process, such as a VM: it has one user at a time, by its node or by group %u",
+			 id->name, id->group);
+	else
+		complain("%s: group %u is in use by another process, such as a VM: /dev/vfio/%u has one user at a time",
+			 id->name, id->group, id->group);
 }
 
 void device_explain_variant(const struct device_name *id)
@@ -247,6 +283,56 @@ static bool open_device(struct device *dev, const char *token)
 	return false;
 }
 
+/* The node of the device, or its group? */
+static bool opens_by_node(const struct device_name *id)
+{
+	char node[64], group[32];
+
+	snprintf(node, sizeof(node), NODES "%s", id->vfio);
+	snprintf(group, sizeof(group), "/dev/vfio/%u", id->group);
+	return id->by_node || (access(group, F_OK) && !access(node, F_OK));
+}
+
+/* A device that is bound, and not attached to anything, has no DMA. */
+static enum open_result open_node(struct device *dev)
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	char path[64];
+
+	snprintf(path, sizeof(path), NODES "%s", dev->id.vfio);
+	dev->container = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (dev->container < 0) {
+		complain("/dev/iommu: %s", strerror(errno));
+		return NOT_OPENED;
+	}
+	dev->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (dev->fd < 0) {
+		complain("%s: %s%s", path, strerror(errno),
+			 errno == EACCES ? ": are you root?" : "");
+		return NOT_OPENED;
+	}
+	bind.iommufd = dev->container;
+	if (!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return OPENED;
+	/* By way of the group, or by another file of this node */
+	if (errno == EBUSY || errno == EINVAL)
+		return IN_USE;
+	complain("%s: can't be opened: %s%s", path, strerror(errno),
+		 errno == EACCES ? ": its PF is with a VFIO driver, too: open the VF by its group, with --vf-token" :
+				   "; see dmesg");
+	return NOT_OPENED;
+}
+
+static enum open_result open_by_group(struct device *dev, const char *token)
+{
+	enum open_result result = open_group(dev);
+
+	if (result == OPENED &&
+	    !(open_container(dev) && open_device(dev, token)))
+		result = NOT_OPENED;
+	return result;
+}
+
 enum open_result device_open(struct device *dev, const struct device_name *id,
 			     const char *token)
 {
@@ -259,10 +345,8 @@ enum open_result device_open(struct device *dev, const struct device_name *id,
 	if (dev->kmsg >= 0)
 		lseek(dev->kmsg, 0, SEEK_END);
 
-	result = open_group(dev);
-	if (result == OPENED &&
-	    !(open_container(dev) && open_device(dev, token)))
-		result = NOT_OPENED;
+	dev->id.by_node = opens_by_node(id);
+	result = dev->id.by_node ? open_node(dev) : open_by_group(dev, token);
 	if (result != OPENED)
 		device_close(dev);
 	return result;

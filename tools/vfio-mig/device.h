@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A VFIO device: what sysfs says of it, opening it the group way, and its
- * migration features.  What fails has been explained on standard error when
+ * A VFIO device: what sysfs says of it, opening it by way of its group or by its
+ * node, and its migration features.  What fails has been explained on standard error when
  * a function here returns false, unless it says otherwise.
  */
 #ifndef VFIO_MIG_DEVICE_H
@@ -18,12 +18,13 @@ struct device_name {
 	char vfio[32];		/* vfioN */
 	char ids[16];		/* PCI vendor:device, or "" */
 	unsigned int group;
+	bool by_node;		/* to be opened by its node */
 };
 
 struct device {
 	struct device_name id;
-	int container;
-	int group;
+	int container;		/* or an iommufd */
+	int group;		/* or -1 */
 	int fd;
 	int kmsg;		/* the kernel's log from the opening on, or -1 */
 };
@@ -34,7 +35,10 @@ struct device {
  */
 bool device_variant_driver(const char *sysfs, char driver[static 64]);
 
-/* @name may leave out the PCI domain. */
+/*
+ * @name: as in sysfs, where the PCI domain may be left out; or of the node,
+ * /dev/vfio/devices/vfioN, by which the device is to be opened then.
+ */
 bool device_find(struct device_name *id, const char *name);
 
 enum open_result {

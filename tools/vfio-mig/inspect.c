@@ -314,6 +314,8 @@ struct judgement {
 	const struct format *format;
 	const struct device_limits *limits;
 	struct findings *findings;
+	uint64_t last_problem;	/* where it is ... */
+	char last[128];		/* ... and what */
 };
 
 static void judge_header(const struct stream_header *header, void *context)
@@ -323,14 +325,23 @@ static void judge_header(const struct stream_header *header, void *context)
 	judgement->format = header->known;
 }
 
-static void judge_identity(const struct stream_record *record, void *context)
+static void judge_record(const struct stream_record *record, void *context)
 {
 	struct judgement *judgement = context;
 
+	if (record->type == VFIO_MIG_RECORD_END)
+		judgement->findings->end = record->offset;
 	if (record->type == VFIO_MIG_RECORD_IDENTITY && record->words)
 		judgement->findings->mismatch =
 			judgement->format->mismatch(record->words,
 						    judgement->limits);
+}
+
+static void say_problem(struct findings *findings, uint64_t offset,
+			const char *what)
+{
+	snprintf(findings->problem, sizeof(findings->problem),
+		 "at byte %llu: %s", (unsigned long long)offset, what);
 }
 
 static void judge_problem(uint64_t offset, const char *what, void *context)
@@ -339,8 +350,10 @@ static void judge_problem(uint64_t offset, const char *what, void *context)
 	struct findings *findings = judgement->findings;
 
 	if (!*findings->problem)
-		snprintf(findings->problem, sizeof(findings->problem),
-			 "at byte %llu: %s", (unsigned long long)offset, what);
+		say_problem(findings, offset, what);
+	/* Those at the end come last. */
+	judgement->last_problem = offset;
+	snprintf(judgement->last, sizeof(judgement->last), "%s", what);
 }
 
 void stream_judge(FILE *file, const struct device_limits *limits,
@@ -350,10 +363,14 @@ void stream_judge(FILE *file, const struct device_limits *limits,
 		.limits = limits, .findings = findings,
 	};
 	const struct stream_listener listener = {
-		.header = judge_header, .record = judge_identity,
+		.header = judge_header, .record = judge_record,
 		.problem = judge_problem, .context = &judgement,
 	};
 
 	memset(findings, 0, sizeof(*findings));
 	findings->good = stream_read(file, &listener);
+	if (!findings->end || judgement.last_problem < findings->end)
+		return;
+	findings->end_wrong = true;
+	say_problem(findings, judgement.last_problem, judgement.last);
 }

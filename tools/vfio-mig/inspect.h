@@ -6,13 +6,16 @@
 #define VFIO_MIG_INSPECT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "format.h"
 
 struct findings {
 	bool good;		/* no problem at all */
-	char problem[160];	/* the first one */
+	char problem[160];	/* the first one; if end_wrong, one of those */
+	uint64_t end;		/* offset of the record that ends it, or 0 */
+	bool end_wrong;		/* a problem that shows there, or after it */
 	const char *mismatch;	/* why it does not fit the device, or NULL */
 };
 

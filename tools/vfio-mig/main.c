@@ -54,7 +54,8 @@ static void usage(FILE *to)
 			command->operands, command->help);
 	fputs("\n"
 	      "DEVICE is an address like 0000:01:10.0 of a device that is bound to a VFIO\n"
-	      "driver, FLAG one of stop-copy, p2p, pre-copy.  FILE may be -.  Options:\n\n"
+	      "driver, or its node, /dev/vfio/devices/vfioN.  FLAG is one of stop-copy, p2p,\n"
+	      "pre-copy.  FILE may be -.  Options:\n\n"
 	      "  --json           info, check, inspect: print JSON\n"
 	      "  --quiet          save, load: show no progress\n"
 	      "  --precopy        save: begin while the device runs\n"

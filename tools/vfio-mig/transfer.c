@@ -5,6 +5,10 @@
  * The device is opened for this alone, which resets it, and reset once more
  * when it is closed.  So a save is of a device that has just been reset, and
  * what was loaded lasts as long as the command.
+ *
+ * A check stops short of loading: what a driver does to others for a device that
+ * is loaded, as taking a guest's MAC address, would be felt by the guest, which
+ * may be running elsewhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,7 +115,7 @@ static bool open_for_migration(struct device *dev, const char *name,
 	case OPENED:
 		break;
 	case IN_USE:
-		device_explain_in_use(&id);
+		device_explain_in_use(&dev->id);
 		return false;
 	default:
 		return false;
@@ -319,15 +323,17 @@ static bool refuse(struct refusal *refusal, const char *step, int error)
 	return false;
 }
 
-/* Writes all that is in the file. */
-static bool copy_in(int in, int data_fd, struct progress *progress,
-		    struct refusal *refusal)
+/* Writes what is in the file, up to @end. */
+static bool copy_in(int in, int data_fd, uint64_t end,
+		    struct progress *progress, struct refusal *refusal)
 {
 	static char buf[CHUNK];
 	ssize_t len, done, written;
+	uint64_t left;
 
 	for (;;) {
-		len = read(in, buf, sizeof(buf));
+		left = end - refusal->bytes;
+		len = read(in, buf, left < sizeof(buf) ? left : sizeof(buf));
 		if (!len)
 			return true;
 		if (len < 0 && (errno != EINTR || interrupted()))
@@ -347,19 +353,28 @@ static bool copy_in(int in, int data_fd, struct progress *progress,
 	}
 }
 
-/* From RUNNING, by RESUMING, to STOP */
-static bool load(struct device *dev, int in, struct progress *progress,
-		 struct refusal *refusal)
+/* From RUNNING to RESUMING, where the driver takes in what is before @end. */
+static bool take_in(struct device *dev, int in, uint64_t end,
+		    struct progress *progress, struct refusal *refusal)
 {
 	int data_fd = -1, error;
-	bool loaded;
+	bool taken;
 
 	error = device_set_state(dev, VFIO_DEVICE_STATE_RESUMING, &data_fd);
 	if (error)
 		return refuse(refusal, "going to RESUMING", error);
-	loaded = copy_in(in, data_fd, progress, refusal);
+	taken = copy_in(in, data_fd, end, progress, refusal);
 	close(data_fd);
-	if (!loaded)
+	return taken;
+}
+
+/* And to STOP, which loads it */
+static bool load(struct device *dev, int in, struct progress *progress,
+		 struct refusal *refusal)
+{
+	int error;
+
+	if (!take_in(dev, in, UINT64_MAX, progress, refusal))
 		return false;
 	error = device_set_state(dev, VFIO_DEVICE_STATE_STOP, NULL);
 	return !error || refuse(refusal, "loading it (RESUMING to STOP)",
@@ -436,13 +451,29 @@ out_close:
 /* The answer of check */
 struct answer {
 	bool yes;
-	struct refusal refusal;
+	struct refusal refusal;	/* without a step: the kernel refused nothing */
 	struct findings findings;
 	char log[8][256];	/* the kernel's words */
 	unsigned int lines;
 };
 
 static struct answer answer;
+
+/*
+ * Has the driver look at all records but the last, which would tell it that the
+ * stream is complete: that one is looked at here.  A stream without it is
+ * written as a whole, and refused for that.  So is one of a driver with a format
+ * of its own, of which nothing else can be known: it is really loaded.
+ */
+static bool try_to_load(struct device *dev, int in)
+{
+	struct progress progress = {};
+
+	if (!answer.findings.end)
+		return load(dev, in, &progress, &answer.refusal);
+	return take_in(dev, in, answer.findings.end, &progress,
+		       &answer.refusal) && !answer.findings.end_wrong;
+}
 
 static void keep_kernel_line(const char *text)
 {
@@ -459,9 +490,10 @@ static void answer_text(const char *device)
 	       answer.yes ? "loads" : "does not load");
 	if (answer.yes)
 		return;
-	printf("  kernel: %s: %s, after %llu bytes\n", answer.refusal.step,
-	       strerror(answer.refusal.error),
-	       (unsigned long long)answer.refusal.bytes);
+	if (answer.refusal.step)
+		printf("  kernel: %s: %s, after %llu bytes\n",
+		       answer.refusal.step, strerror(answer.refusal.error),
+		       (unsigned long long)answer.refusal.bytes);
 	for (i = 0; i < answer.lines; i++)
 		printf("  log:    %s\n", answer.log[i]);
 	if (*answer.findings.problem)
@@ -478,9 +510,11 @@ static void answer_json(const char *device)
 	json_string("device", device);
 	json_bool("loads", answer.yes);
 	if (!answer.yes) {
-		json_string("refused_at", answer.refusal.step);
-		json_string("error", strerror(answer.refusal.error));
-		json_number("errno", answer.refusal.error);
+		if (answer.refusal.step) {
+			json_string("refused_at", answer.refusal.step);
+			json_string("error", strerror(answer.refusal.error));
+			json_number("errno", answer.refusal.error);
+		}
 		json_number("bytes_taken", answer.refusal.bytes);
 		json_open("log", '[');
 		for (i = 0; i < answer.lines; i++)
@@ -554,7 +588,6 @@ static struct device_limits device_limits(const struct device *dev)
 
 int command_check(char **operands, const struct options *options)
 {
-	struct progress progress = {};
 	struct device_limits limits;
 	int status = EXIT_REFUSED;
 	struct device dev;
@@ -574,7 +607,7 @@ int command_check(char **operands, const struct options *options)
 		complain("%s: %s", operands[1], strerror(errno));
 		goto out_device;
 	}
-	answer.yes = load(&dev, fileno(file), &progress, &answer.refusal);
+	answer.yes = try_to_load(&dev, fileno(file));
 	device_kernel_log(&dev, keep_kernel_line);
 	if (!reset_to_running(&dev) || interrupted())
 		goto out_device;

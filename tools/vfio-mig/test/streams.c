@@ -15,6 +15,7 @@
 
 #include "../../../drivers/vfio/pci/igbvf/stream.h"
 #include "../commands.h"
+#include "../inspect.h"
 #include "../stream.h"
 #include "../util.h"
 
@@ -324,6 +325,71 @@ static void test_bits(void)
 }
 
 /* Through the printing of it, too, as text and as JSON */
+/*
+ * What check is told: where the record is that it does not write, and whether
+ * it is as the kernel would want it.
+ */
+static struct findings judge(size_t size)
+{
+	const struct device_limits limits = {};
+	FILE *file = fmemopen(buf, size, "r");
+	struct findings findings;
+
+	if (!file)
+		abort();
+	stream_judge(file, &limits, &findings);
+	fclose(file);
+	return findings;
+}
+
+static void test_end(void)
+{
+	struct findings f;
+	size_t size, at;
+	bool ok = true;
+
+	igbvf_stream();
+	at = len - sizeof(struct vfio_mig_record_header);
+	f = judge(len);
+	result(f.good && f.end == at && !f.end_wrong,
+	       "the end of a good stream is found");
+	for (size = 1; size < len; size++)
+		ok = ok && !judge(size).end;
+	result(ok, "a truncated one has no end");
+	buf[len] = 0;
+	f = judge(len + 1);
+	result(!f.good && f.end == at && f.end_wrong &&
+	       strstr(f.problem, "follows"), "something after the end is told");
+
+	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
+	identity();
+	at = len;
+	end();
+	f = judge(len);
+	result(f.end == at && f.end_wrong && strstr(f.problem, "missing"),
+	       "a missing record is told at the end");
+
+	begin("some-other", 1);
+	record(VFIO_MIG_RECORD_IDENTITY, 1, M, 8);
+	record(77, 1, M, 8);
+	at = len;
+	end();
+	f = judge(len);
+	result(f.good && f.end == at && !f.end_wrong,
+	       "the end of a format that is not known");
+	begin("some-other", 1);
+	record(VFIO_MIG_RECORD_IDENTITY, 1, 0, 8);
+	end();
+	f = judge(len);
+	result(!f.good && f.end && !f.end_wrong,
+	       "a problem before the end is left to the kernel");
+	begin("some-other", 1);
+	record(VFIO_MIG_RECORD_IDENTITY, 1, M, 8);
+	record(VFIO_MIG_RECORD_END, 1, M, 4);
+	f = judge(len);
+	result(f.end && f.end_wrong, "an end with a payload");
+}
+
 static void inspect(const char *path, size_t size)
 {
 	char *operands[] = { (char *)path, NULL };
@@ -402,6 +468,7 @@ int main(int argc, char **argv)
 	test_grammar();
 	test_truncated();
 	test_bits();
+	test_end();
 	test_noise(argc > 1 ? strtoul(argv[1], NULL, 10) : 200);
 	fprintf(tap, "1..%u\n", tests);
 	return failures ? 1 : 0;
