@@ -4,9 +4,10 @@
 # The benchmark: builds what it compares, measures in VMs, prints tables.  It
 # judges nothing: how fast a machine is, is no matter of right and wrong.
 #
-# Walks are counted in instructions, in a VM whose time stamp counter counts
-# them: that is the same on every machine, however busy.  Rates are those of
-# software emulation, so the ratio is what tells.
+# What can be counted in instructions is, in one VM that has our modules and the
+# distribution's one after the other: the numbers are the same on every machine,
+# however busy.  Rates are those of software emulation, so the ratio is what
+# tells.
 
 set -eu
 
@@ -15,11 +16,11 @@ usage()
 	cat <<-END
 	usage: bench.sh [--size MIB] [--rounds N] [walk|stream]...
 
-	  walk     walks of the state machine with nothing to do, on our vfio.ko
+	  walk     walks of the state machine with nothing to do, on our modules
 	           and on the distribution's
 	  stream   read() and write() on the data fd, and on a memfd
-	  --size MIB   size of the state (1024)
-	  --rounds N   of which the median is taken (7)
+	  --size MIB   size of the state that is read and written (1024)
+	  --rounds N   of which the median is taken, of reads and writes (7)
 	Logs are kept in build/bench/.  Needs root.
 	END
 }
@@ -62,54 +63,49 @@ in_root()
 	"$vm/inroot.sh" --bind "$src" --chdir "$src" -- "$@"
 }
 
-# build CORE [ARG]...: our modules, or those of ours that the distribution's
-# core needs, and the benchmark's module for them.
+# build SET [ARG]...: our modules, or those of ours that the distribution's
+# core lacks, and the benchmark's module for them.
 build()
 {
-	local core=$1
+	local set=$1
 	shift
-	quietly "make-$core" make modules BUILD="build/bench/$core" "$@"
-	quietly "make-module-$core" in_root make -C tools/testing/bench modules \
-		OUT="$out/module-$core" VFIO_BUILD="$out/$core" \
+	quietly "make-$set" make modules BUILD="build/bench/$set" "$@"
+	quietly "make-module-$set" in_root make -C tools/testing/bench modules \
+		OUT="$out/module-$set" VFIO_BUILD="$out/$set" \
 		KDIR="/lib/modules/$kver/build" \
-		STOCK="$([ "$core" != stock ] || echo 1)"
-	quietly "layer-$core" "$vm/layer.sh" "$out/layer-$core" "$out/$core"
+		STOCK="$([ "$set" != stock ] || echo 1)"
 }
 
-# boot CORE LOG [VM-OPTION]... -- COMMAND: the benchmark's files are in /bench.
+# boot LOG [VM-OPTION]... -- COMMAND: the benchmark's files are in /bench.
 boot()
 {
-	local core=$1 log=$out/vm-$2
-	shift 2
-	"$vm/vm.sh" --log "$log" --timeout 1800 --layer "$out/layer-$core" \
-		--share "$out:/bench" --cpus 1 --accel tcg,thread=single \
-		"$@" || { echo "bench.sh: status $?; see $log" >&2; exit 1; }
+	local log=$out/vm-$1
+	shift
+	"$vm/vm.sh" --log "$log" --timeout 1800 --share "$out:/bench" --cpus 1 \
+		--accel tcg,thread=single "$@" ||
+		{ echo "bench.sh: status $?; see $log" >&2; exit 1; }
 }
 
-# Where the time stamp counter counts instructions, but for those of one
-# nanosecond that nobody has: idle time passes as always.
-walks_on()
+# A VM whose time is the number of its instructions, one a nanosecond, and which
+# skips the time in which it has nothing to do.
+count()
 {
-	boot "$1" "walk-$1" --qemu -icount --qemu shift=0 -- sh -euc '
-		modprobe -a vfio vfio_iommu_type1 vfio-migration
-		insmod /bench/module-$0/vfio_bench.ko
-		/bench/walk vfio_bench.0 vfio_bench.1
-		rmmod vfio_bench' "$1" >"$out/walk-$1.txt"
+	boot count --qemu -icount --qemu shift=0,sleep=off \
+		-- bash /bench/guest.sh /bench "$@"
 }
 
-print_walks()
+print_walk()
 {
-	awk '
-		FNR == 1 { core = FILENAME; gsub(/.*walk-|.txt$/, "", core) }
-		$1 == "unit" { sub("unit ", ""); unit = $0; next }
+	awk -F '\t' '
+		FNR == 1 { set = FILENAME; gsub(/.*\/|\.walk$/, "", set) }
 		{
-			if (!($2 in seen)) { seen[$2] = 1; name[++n] = $2 }
-			min[core, $1, $2] = $3
+			if (!($1 in seen)) { seen[$1] = 1; name[++n] = $1 }
+			cost[set, $2, $1] = $3
 		}
 		function row(device, i,    a, b, c) {
-			a = min["ours", device, name[i]]
-			b = min["plain", device, name[i]]
-			c = min["stock", device, name[i]]
+			a = cost["ours", device, name[i]]
+			b = cost["plain", device, name[i]]
+			c = cost["stock", device, name[i]]
 			printf "%-22s %8d %8d %8d %6.2f %6.2f\n", name[i],
 				a, b, c, a / c, b / c
 		}
@@ -121,30 +117,20 @@ print_walks()
 				row(device, i)
 		}
 		END {
-			printf "A walk of the state machine, in %s; " \
-				"plain: ours without debugfs\n\n", unit
+			printf "A walk of the state machine, in instructions; " \
+				"plain: ours without debugfs\n\n"
 			table("By a driver that does the least",
 				"vfio_bench.0")
 			print ""
 			table("By the migration library", "vfio_bench.1")
-		}' "$out"/walk-{ours,plain,stock}.txt
-}
-
-bench_walk()
-{
-	build plain CONFIG_VFIO_DEBUGFS=n
-	build stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n
-	walks_on ours
-	walks_on plain
-	walks_on stock
-	print_walks
+		}' "$out"/result/{ours,plain,stock}.walk
 }
 
 # stream_of NAME STEP: how much the device produces at a time
 stream_of()
 {
 	# shellcheck disable=SC2016 # expanded in the VM
-	boot ours "stream-$1" --memory 4096 -- sh -euc '
+	boot "stream-$1" --memory 4096 --layer "$out/layer-ours" -- sh -euc '
 		modprobe -a vfio vfio_iommu_type1 vfio-migration
 		insmod /bench/bulk/vfio_bulk.ko size=$0 step=$1
 		/bench/stream vfio_bulk $2
@@ -179,6 +165,7 @@ bench_stream()
 	quietly make-bulk in_root make -C tools/testing/selftests/vfio modules \
 		OUT="$out/selftests" VFIO_BUILD="$out/ours" \
 		KDIR="/lib/modules/$kver/build"
+	quietly layer-ours "$vm/layer.sh" "$out/layer-ours" "$out/ours"
 	mkdir -p "$out/bulk"
 	cp "$out/selftests/modules/vfio_bulk.ko" "$out/bulk/"
 	stream_of ready "$((size << 20))"
@@ -187,7 +174,25 @@ bench_stream()
 }
 
 quietly make-programs in_root make -C tools/testing/bench OUT="$out"
+cp tools/testing/bench/guest.sh "$out/"
 build ours
+counted=()
 for part in "${what[@]}"; do
-	"bench_$part"
+	[ "$part" = stream ] || counted+=("$part")
+done
+rm -rf "$out/result" "$out"/module-plain
+if [ ${#counted[@]} -gt 0 ]; then
+	build stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n
+	[[ " ${what[*]} " != *" walk "* ]] || build plain CONFIG_VFIO_DEBUGFS=n
+	count "${counted[@]}"
+fi
+first=1
+for part in "${what[@]}"; do
+	[ -n "$first" ] || echo
+	first=
+	if [ "$part" = stream ]; then
+		bench_stream
+	else
+		"print_$part"
+	fi
 done

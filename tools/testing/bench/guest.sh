@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs in the VM that bench.sh boots: loads one set of modules after the other,
+# and with each runs the programs that count.
+
+set -eu
+
+usage()
+{
+	cat <<-END
+	usage: guest.sh DIR PART...
+
+	DIR has the programs and a folder of modules for each set, ours, plain
+	(ours without debugfs) and stock (what the distribution's core lacks).
+	PARTs are those of bench.sh.  Results go to DIR/result/SET.PART.
+	END
+}
+
+[ "${1-}" != --help ] || { usage; exit 0; }
+[ $# -ge 2 ] || { usage >&2; exit 2; }
+dir=$1
+shift
+
+# In the order in which they can be loaded
+modules="vfio vfio_iommu_type1 vfio-pci-core vfio-pci vfio-migration"
+
+# Of ours, all; of the distribution's, what we have not built in their place.
+load()
+{
+	local name file
+	for name in $modules; do
+		file=$(find "$dir/$1" -name "$name.ko")
+		if [ -n "$file" ]; then
+			insmod "$file"
+		else
+			modprobe "$name"
+		fi
+	done
+	insmod "$dir/module-$1/vfio_bench.ko"
+}
+
+unload()
+{
+	rmmod vfio_bench
+	# shellcheck disable=SC2046,SC2086 # words
+	rmmod $(printf '%s\n' $modules | tac)
+}
+
+part_walk()
+{
+	"$dir/walk" vfio_bench.0 vfio_bench.1
+}
+
+modprobe irqbypass
+mkdir -p "$dir/result"
+for set in ours stock plain; do
+	[ -e "$dir/module-$set" ] || continue
+	load "$set"
+	for part; do
+		[ "$set.$part" = plain.walk ] || [ "$set" != plain ] || continue
+		"part_$part" >"$dir/result/$set.$part"
+	done
+	unload
+done
