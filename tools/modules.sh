@@ -3,7 +3,8 @@
 #
 # Puts the modules of a build into /lib/modules/<kernel>/updates, where
 # modprobe prefers them to the distribution's, or takes them away again.
-# What is loaded stays loaded: see README.md for the order of rmmod.
+# What is loaded stays loaded, and what an initramfs has stays in it: says so,
+# since modules of ours and of the distribution do not go together.
 
 set -eu
 
@@ -13,9 +14,14 @@ usage()
 	exit 2
 }
 
-die()
+say()
 {
 	echo "modules.sh: $*" >&2
+}
+
+die()
+{
+	say "$@"
 	exit 1
 }
 
@@ -56,6 +62,39 @@ install_all()
 	done
 }
 
+# Modules that run on this machine now
+tell_loaded()
+{
+	[ -z "$prefix" ] && [ "$kver" = "$(uname -r)" ] || return 0
+	loaded=
+	for name in $names; do
+		[ ! -e "/sys/module/$(echo "$name" | tr - _)" ] ||
+			loaded="$name${loaded:+ }$loaded"
+	done
+	[ -z "$loaded" ] ||
+		say "modules from before are still loaded. End what uses the" \
+			"devices, then: modprobe -r $loaded"
+}
+
+# Modules that are loaded at boot, before /lib/modules is there
+tell_initramfs()
+{
+	image=$prefix/boot/initrd.img-$kver
+	[ -e "$image" ] || return 0
+	if command -v lsinitramfs >/dev/null; then
+		list="lsinitramfs $image"
+		make="update-initramfs -u -k $kver"
+	elif command -v lsinitrd >/dev/null; then
+		list="lsinitrd $image"
+		make="dracut --force $image $kver"
+	else
+		return 0
+	fi
+	$list 2>/dev/null | grep -q '/[^/]*vfio[^/]*\.ko' || return 0
+	say "$image has vfio modules from before, which boot may load." \
+		"Run: $make"
+}
+
 case $action in
 install) install_all ;;
 uninstall) remove ;;
@@ -68,3 +107,5 @@ for name in $names; do
 		"$name" 2>/dev/null) || continue
 	echo "$name: $file"
 done
+tell_loaded
+tell_initramfs
