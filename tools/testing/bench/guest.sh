@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Runs in the VM that bench.sh boots: loads one set of modules after the other,
-# and with each runs the programs that count.
+# and with each runs the programs that count.  The devices are an 82576, of
+# which all VFs are used, and ivshmem, for its large BAR.
 
 set -eu
 
@@ -25,7 +26,20 @@ shift
 # In the order in which they can be loaded
 modules="vfio vfio_iommu_type1 vfio-pci-core vfio-pci vfio-migration"
 
-# Of ours, all; of the distribution's, what we have not built in their place.
+find_function()
+{
+	local f
+	for f in /sys/bus/pci/devices/*; do
+		if [ "$(cat "$f/vendor" "$f/device" | tr '\n' :)" = "$1" ]; then
+			echo "${f##*/}"
+			return
+		fi
+	done
+	echo "guest.sh: no device $1" >&2
+	return 1
+}
+
+# A module that was not built for this set is the distribution's.
 load()
 {
 	local name file
@@ -47,11 +61,31 @@ unload()
 	rmmod $(printf '%s\n' $modules | tac)
 }
 
+part_calls()
+{
+	"$dir/map" "$memory" 2
+	"$dir/dirty" "$vf"
+	"$dir/fault" "$memory" 2
+	"$dir/region" "$vf"
+	"$dir/irq" "$vf"
+	"$dir/feature" "$vf" vfio_bench.0
+}
+
+part_open()
+{
+	# shellcheck disable=SC2086 # words
+	"$dir/open" $vfs
+}
+
 part_walk()
 {
 	"$dir/walk" vfio_bench.0 vfio_bench.1
 }
 
+memory=$(find_function 0x1af4:0x1110:)
+pf=$(find_function 0x8086:0x10c9:)
+vfs=$(make-vfs "$pf" 7)
+vf=${vfs%%[[:space:]]*}
 modprobe irqbypass
 mkdir -p "$dir/result"
 for set in ours stock plain; do
