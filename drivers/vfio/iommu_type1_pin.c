@@ -205,25 +205,28 @@ static unsigned int gup_flags(struct type1_mapping *m)
 
 /*
  * Pins up to @nr pages, fewer if something else than pageable memory follows.
- * The caller keeps the users of a foreign mm from going to 0.
+ * Pages are faulted in without letting go of the mmap_lock: a fault that
+ * userfaultfd would have to answer then is an error at once.  It may be answered
+ * very late, or never, and the container is locked.  The caller keeps the users
+ * of a foreign mm from going to 0.
  */
 static long pin_pages_at(struct type1_mapping *m, unsigned long vaddr,
 			 unsigned long nr, struct page **pages)
 {
-	int locked = 1;
+	struct mm_struct *mm = m->owner.mm;
 	long ret;
 
-	if (m->owner.mm == current->mm) {
-		ret = pin_user_pages_fast(vaddr, nr, gup_flags(m), pages);
-	} else {
-		mmap_read_lock(m->owner.mm);
-		ret = pin_user_pages_remote(m->owner.mm, vaddr, nr,
-					    gup_flags(m), pages, &locked);
-		if (locked)
-			mmap_read_unlock(m->owner.mm);
+	if (mm == current->mm) {
+		ret = pin_user_pages_fast(vaddr, nr, gup_flags(m) |
+					  FOLL_NOFAULT, pages);
+		if (ret > 0)
+			return ret;
 	}
-	/* -EOVERFLOW is its word for the last page of all addresses */
-	return ret && ret != -EOVERFLOW ? ret : -EFAULT;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = pin_user_pages_remote(mm, vaddr, nr, gup_flags(m), pages, NULL);
+	mmap_read_unlock(mm);
+	return ret ?: -EFAULT;
 }
 
 /* Pin, charge for and remember the next pages of a mapping */
@@ -322,7 +325,7 @@ static int append_present_pfns(struct type1_mapping *m,
 /* Remember the next pages of a mapping if a driver has mapped them (BARs) */
 static int add_pfnmap(struct type1_mapping *m)
 {
-	bool write = m->prot & IOMMU_WRITE, unlocked = false;
+	bool write = m->prot & IOMMU_WRITE;
 	struct mm_struct *mm = m->owner.mm;
 	struct vm_area_struct *vma;
 	unsigned long vaddr;
@@ -341,11 +344,9 @@ static int add_pfnmap(struct type1_mapping *m)
 	if (ret != -ENOENT)
 		goto out_unlock;
 
-	ret = fixup_user_fault(mm, vaddr,
-			       FAULT_FLAG_REMOTE |
-			       (write ? FAULT_FLAG_WRITE : 0), &unlocked);
-	/* if it was unlocked, the vma may be gone: the caller comes again */
-	if (!ret && !unlocked)
+	ret = fixup_user_fault(mm, vaddr, FAULT_FLAG_REMOTE |
+			       (write ? FAULT_FLAG_WRITE : 0), NULL);
+	if (!ret)
 		ret = append_present_pfns(m, vma, vaddr);
 	if (ret == -ENOENT)
 		ret = -EFAULT;
@@ -401,8 +402,8 @@ void type1_unpin_mapping(struct type1_mapping *m)
  * driver may take it away again, and then answers for what a device finds
  * there.  A fatal signal ends this early; on any error nothing stays pinned.
  *
- * Return: 0; -EFAULT no memory there, or it does not permit what @m permits;
- * -ENOMEM over the limit, or out of memory; -EBUSY the user has taken the
+ * Return: 0; -EFAULT no memory there, or it does not permit what @m permits, or
+ * a fault is for userfaultfd to answer; -ENOMEM over the limit, or out of memory; -EBUSY the user has taken the
  * virtual address away; -ESRCH the process is gone; -EINTR.
  */
 int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)

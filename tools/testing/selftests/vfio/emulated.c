@@ -4,9 +4,13 @@
  * vfio_pin_pages() and vfio_dma_rw(): what they see, and that they let go when
  * the user unmaps.  The devices are those of vfio_mock.ko.
  */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "test.h"
 #include "device.h"
@@ -53,6 +57,74 @@ TEST_F(emulated, pins_the_pages_that_are_mapped)
 	for (i = 0; i < 8; i++)
 		EXPECT_EQ(0x1003 + i, first[i]);
 	mock_unpin(&self->v, IOVA + 3 * page_size(), 8);
+}
+
+/* Memory whose missing pages userfaultfd has, and nobody provides */
+static char *missing_memory(size_t size)
+{
+	char *mem = mem_alloc(size);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)mem, .len = size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return NULL;
+	must(sys_ioctl(fd, UFFDIO_API, &api));
+	must(sys_ioctl(fd, UFFDIO_REGISTER, &reg));
+	return mem;
+}
+
+TEST_F_TIMEOUT(emulated, userfault_is_an_error, 60)
+{
+	uint64_t iova = IOVA + self->size;
+	size_t page = page_size();
+	char *mem = missing_memory(4 * page);
+
+	if (!mem)
+		SKIP(return, "no userfaultfd");
+	must(dma_map(self->v.container, iova, mem, 4 * page));
+	EXPECT_EQ(-EFAULT, mock_pin(&self->v, iova, 1, NULL));
+	EXPECT_EQ(-EFAULT, mock_pin(&self->v, iova - page, 2, NULL));
+	EXPECT_EQ(1, mock_pin(&self->v, iova - page, 1, NULL));
+	mock_unpin(&self->v, iova - page, 1);
+}
+
+/* A physical group that comes in has all pinned, for whichever process. */
+TEST_F_TIMEOUT(emulated, userfault_of_another_process_is_an_error, 60)
+{
+	const char *bdf = NEED_ANY_FUNC();
+	size_t page = page_size();
+	char *mem = missing_memory(4 * page);
+	int status, group;
+	pid_t child;
+
+	if (!mem)
+		SKIP(return, "no userfaultfd");
+	must(pci_bind(bdf, DRV_VFIO_PCI));
+	must(dma_map(self->v.container, IOVA + self->size, mem, 4 * page));
+	child = fork();
+	if (!child) {
+		group = must(group_open(pci_group(bdf)));
+		_exit(-group_set_container(group, self->v.container));
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EFAULT, WEXITSTATUS(status));
+	/* The container goes on without the group, then with it. */
+	EXPECT_EQ(1, mock_pin(&self->v, IOVA, 1, NULL));
+	mock_unpin(&self->v, IOVA, 1);
+	EXPECT_EQ(4 * page, dma_unmap(self->v.container, IOVA + self->size,
+				      4 * page));
+	child = fork();
+	if (!child) {
+		group = must(group_open(pci_group(bdf)));
+		_exit(-group_set_container(group, self->v.container));
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 TEST_F(emulated, pins_nothing_that_is_not_mapped)

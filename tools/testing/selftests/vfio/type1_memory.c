@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/pci_regs.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -500,6 +501,65 @@ TEST_F(memory, limit_of_other_kinds)
 	EXPECT_CHARGE(0, 0);
 	EXPECT_EQ(0, dma_map(self->container, IOVA, mem, 100 * PG));
 	EXPECT_CHARGE(100, 100);
+}
+
+/* Userfaultfd */
+
+/* Registers memory whose missing pages nobody will ever provide. */
+static int nobody_answers(char *mem, size_t size)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)mem, .len = size },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	must(sys_ioctl(fd, UFFDIO_API, &api));
+	must(sys_ioctl(fd, UFFDIO_REGISTER, &reg));
+	return fd;
+}
+
+TEST_F_TIMEOUT(memory, userfault_is_an_error, 60)
+{
+	char *mem = mem_alloc(600 * PG);
+	int c = self->container, fd;
+
+	memset(mem, 1, 200 * PG);
+	fd = nobody_answers(mem, 600 * PG);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	EXPECT_EQ(-EFAULT, dma_map(c, IOVA, mem + 200 * PG, 400 * PG));
+	EXPECT_EQ(-EFAULT, dma_map(c, IOVA, mem, 600 * PG));
+	EXPECT_EQ(-EFAULT, dma_map(c, IOVA, mem + 199 * PG, 2 * PG));
+	EXPECT_EQ(-EFAULT, dma_map_flags(c, IOVA, mem + 200 * PG, PG,
+					 VFIO_DMA_MAP_FLAG_READ));
+	EXPECT_CHARGE(0, 0);
+	/* What is there can be mapped. */
+	EXPECT_EQ(0, dma_map(c, IOVA, mem, 200 * PG));
+	EXPECT_CHARGE(200, 200);
+	sys_close(fd);
+	EXPECT_EQ(0, dma_map(c, IOVA + GiB, mem, 600 * PG));
+	EXPECT_CHARGE(800, 800);
+}
+
+TEST_F_TIMEOUT(memory, userfault_of_huge_pages_is_an_error, 60)
+{
+	size_t huge = hugetlb_size();
+	char *mem;
+
+	if (!huge || !hugetlb_reserve(2))
+		SKIP(return, "no memory for huge pages");
+	mem = hugetlb_alloc(2 * huge);
+	mem[0] = 1;
+	if (nobody_answers(mem, 2 * huge) < 0)
+		SKIP(return, "no userfaultfd");
+	EXPECT_EQ(-EFAULT, dma_map(self->container, IOVA, mem, 2 * huge));
+	EXPECT_CHARGE(0, 0);
+	EXPECT_EQ(0, dma_map(self->container, IOVA, mem, huge));
+	EXPECT_CHARGE(huge / PG, huge / PG);
 }
 
 /* Who ends first? */
