@@ -47,19 +47,24 @@
 #define TYPE1_RUN_SHIFT		18
 #define TYPE1_RUN_MAX		BIT(TYPE1_RUN_SHIFT)
 #define TYPE1_RUN_BITS		(TYPE1_RUN_SHIFT + 1)
-#define TYPE1_PFN_BITS		44
+#define TYPE1_ORDER_BITS	5
+#define TYPE1_PFN_BITS		40
+
+/* type1_run.order of device memory: it has no pins and is not accounted */
+#define TYPE1_NO_PIN		(BIT(TYPE1_ORDER_BITS) - 1)
 
 /**
  * struct type1_run - contiguous physical memory behind contiguous IOVAs
  * @pfn: first page frame
  * @npages: how many, 1 to TYPE1_RUN_MAX
- * @pinned: each page carries a pin of ours; otherwise it is device memory,
- *	which has none and is not accounted
+ * @order: the run has one pin for each block of 2^@order aligned page frames
+ *	that it touches, on the first of its pages in there: 0 for small pages,
+ *	otherwise the order of huge pages; or TYPE1_NO_PIN
  */
 struct type1_run {
 	u64 pfn:TYPE1_PFN_BITS;
 	u64 npages:TYPE1_RUN_BITS;
-	u64 pinned:1;
+	u64 order:TYPE1_ORDER_BITS;
 };
 
 /**
@@ -81,7 +86,7 @@ struct type1_run_block {
  * @first: blocks, in the order of IOVAs
  * @last: the block that is being filled
  * @nr_pages: pages in all runs
- * @nr_pinned: of these, pinned ones
+ * @nr_pinned: of these, pages that pins hold: memory, not devices'
  */
 struct type1_runs {
 	struct type1_run_block *first;
@@ -283,7 +288,7 @@ int type1_owner_change(struct type1_owner *owner);
 #if IS_ENABLED(CONFIG_KUNIT)
 unsigned long type1_run_room(struct type1_mapping *m);
 int type1_append_run(struct type1_mapping *m, unsigned long pfn,
-		     unsigned long npages, bool pinned);
+		     unsigned long npages, unsigned int order);
 #endif
 
 /* domain: all with iommu->lock held */

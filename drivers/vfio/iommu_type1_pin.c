@@ -10,6 +10,7 @@
  * Not here: IOMMU domains, and which mappings have to be pinned when.
  */
 #include <kunit/visibility.h>
+#include <linux/hugetlb.h>
 #include <linux/overflow.h>
 #include <linux/pgtable.h>
 #include <linux/sched/mm.h>
@@ -20,12 +21,16 @@
 #include "iommu_type1.h"
 
 /* Leaves of a page table that are looked at in one hold of the mmap_lock */
-#define PFNMAP_LEAVES_MAX	1024
+#define LEAVES_MAX		1024
+
+/* Pages that are charged in one go, and that are unpinned without a pause */
+#define CHARGE_STEP		16384UL
+#define UNPIN_STEP		4096UL
 
 #define RUN_BLOCK_MIN_BYTES	64
 
 /* Charge @owner for @want pages in all; fails only if that is more than now */
-static int set_charge(struct type1_owner *owner, unsigned long want)
+static int try_charge(struct type1_owner *owner, unsigned long want)
 {
 	struct mm_struct *mm = owner->mm;
 	int ret;
@@ -46,15 +51,22 @@ static int set_charge(struct type1_owner *owner, unsigned long want)
 	ret = __account_locked_vm(mm, want - owner->charged, true,
 				  owner->task, owner->lock_cap);
 	mmap_write_unlock(mm);
-	if (ret) {
+	if (!ret)
+		owner->charged = want;
+	return ret;
+}
+
+/* The same; tells the operator if the limit is in the way */
+static int set_charge(struct type1_owner *owner, unsigned long want)
+{
+	int ret = try_charge(owner, want);
+
+	if (ret == -ENOMEM)
 		pr_warn_ratelimited("%s[%d]: DMA mapping refused: more memory would be locked than RLIMIT_MEMLOCK (%lu bytes) allows; raise it (ulimit -l) or grant CAP_IPC_LOCK\n",
 				    owner->task->comm,
 				    task_tgid_nr(owner->task),
 				    task_rlimit(owner->task, RLIMIT_MEMLOCK));
-		return ret;
-	}
-	owner->charged = want;
-	return 0;
+	return ret;
 }
 
 /**
@@ -120,6 +132,28 @@ int type1_recharge(struct type1_mapping *m)
 	return set_charge(&m->owner, max(m->runs.nr_pinned, m->nr_pins));
 }
 
+/* Pages of the mapping that may be pinned and are charged for already */
+static unsigned long charged_ahead(const struct type1_mapping *m)
+{
+	return m->owner.charged - min(m->owner.charged, m->runs.nr_pinned);
+}
+
+/*
+ * Charge for at least one more page, and for as many of those that may follow
+ * as the limit allows: each time takes the mmap_lock for write.  What turns out
+ * to be device memory is given back by the type1_recharge() at the end.
+ */
+static int charge_more(struct type1_mapping *m)
+{
+	unsigned long now = m->runs.nr_pinned, step;
+	int ret = -ENOMEM;
+
+	step = min(CHARGE_STEP, type1_npages(m) - m->runs.nr_pages);
+	for (; step > 1 && ret == -ENOMEM; step /= 2)
+		ret = try_charge(&m->owner, max(now + step, m->nr_pins));
+	return ret == -ENOMEM ? set_charge(&m->owner, now + 1) : ret;
+}
+
 /* Pages that a run may grow by at the current end of the mapping */
 VISIBLE_IF_KUNIT unsigned long type1_run_room(struct type1_mapping *m)
 {
@@ -153,10 +187,18 @@ static struct type1_run *new_run(struct type1_runs *runs)
 	return &block->run[0];
 }
 
+/* Does a run that goes on at @pfn still have one pin for each of its blocks? */
+static bool run_continues(const struct type1_run *r, unsigned long pfn,
+			  unsigned int order)
+{
+	return r->pfn + r->npages == pfn && r->order == order &&
+	       (order == TYPE1_NO_PIN || !(pfn & (BIT(order) - 1)));
+}
+
 /* Appends up to type1_run_room() pages, all or none */
 VISIBLE_IF_KUNIT int type1_append_run(struct type1_mapping *m,
 				      unsigned long pfn, unsigned long npages,
-				      bool pinned)
+				      unsigned int order)
 {
 	struct type1_runs *runs = &m->runs;
 	struct type1_run *r = NULL;
@@ -165,7 +207,7 @@ VISIBLE_IF_KUNIT int type1_append_run(struct type1_mapping *m,
 		return -EFAULT;
 	if (runs->last && type1_run_room(m) != TYPE1_RUN_MAX)
 		r = &runs->last->run[runs->last->nr - 1];
-	if (r && r->pfn + r->npages == pfn && r->pinned == pinned) {
+	if (r && run_continues(r, pfn, order)) {
 		r->npages += npages;
 	} else {
 		r = new_run(runs);
@@ -174,24 +216,21 @@ VISIBLE_IF_KUNIT int type1_append_run(struct type1_mapping *m,
 		*r = (struct type1_run) {
 			.pfn = pfn,
 			.npages = npages,
-			.pinned = pinned,
+			.order = order,
 		};
 	}
 	runs->nr_pages += npages;
-	if (pinned)
+	if (order != TYPE1_NO_PIN)
 		runs->nr_pinned += npages;
 	return 0;
 }
 
-/* How many of @nr pages are consecutive pages of one folio */
-static unsigned long folio_extent(struct page **pages, unsigned long nr)
+/* How many of @nr pages are contiguous memory */
+static unsigned long contiguous_pages(struct page **pages, unsigned long nr)
 {
 	struct page *page = pages[0];
-	struct folio *folio = page_folio(page);
-	unsigned long left, i;
+	unsigned long i;
 
-	left = folio_nr_pages(folio) - folio_page_idx(folio, page);
-	nr = min(nr, left);
 	for (i = 1; i < nr; i++)
 		if (pages[i] != nth_page(page, i))
 			break;
@@ -204,62 +243,131 @@ static unsigned int gup_flags(struct type1_mapping *m)
 }
 
 /*
- * Pins up to @nr pages, fewer if something else than pageable memory follows.
- * Pages are faulted in without letting go of the mmap_lock: a fault that
- * userfaultfd would have to answer then is an error at once.  It may be answered
- * very late, or never, and the container is locked.  The caller keeps the users
- * of a foreign mm from going to 0.
+ * Pins up to @nr pages of the calling process's own memory, as far as they are
+ * present: takes nothing in that would have to be faulted in.
  */
-static long pin_pages_at(struct type1_mapping *m, unsigned long vaddr,
-			 unsigned long nr, struct page **pages)
+static long pin_present(struct type1_mapping *m, unsigned long vaddr,
+			unsigned long nr, struct page **pages)
 {
-	struct mm_struct *mm = m->owner.mm;
-	long ret;
-
-	if (mm == current->mm) {
-		ret = pin_user_pages_fast(vaddr, nr, gup_flags(m) |
-					  FOLL_NOFAULT, pages);
-		if (ret > 0)
-			return ret;
-	}
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	ret = pin_user_pages_remote(mm, vaddr, nr, gup_flags(m), pages, NULL);
-	mmap_read_unlock(mm);
-	return ret ?: -EFAULT;
+	if (m->owner.mm != current->mm)
+		return 0;
+	return pin_user_pages_fast(vaddr, nr, gup_flags(m) | FOLL_NOFAULT,
+				   pages);
 }
 
-/* Pin, charge for and remember the next pages of a mapping */
-static int pin_batch(struct type1_iommu *iommu, struct type1_mapping *m)
+/*
+ * Pins up to @nr pages, and faults them in.  Never lets go of the mmap_lock,
+ * which the caller holds: a fault that userfaultfd would have to answer then is
+ * an error at once.  It may be answered very late, or never, and the container
+ * is locked.  The caller keeps the users of a foreign mm from going to 0.
+ */
+static long pin_faulting(struct type1_mapping *m, unsigned long vaddr,
+			 unsigned long nr, struct page **pages)
 {
-	unsigned long done = m->runs.nr_pages;
-	struct page **pages = iommu->batch;
-	unsigned long i, len;
-	long nr;
+	return pin_user_pages_remote(m->owner.mm, vaddr, nr, gup_flags(m),
+				     pages, NULL) ?: -EFAULT;
+}
+
+/*
+ * log2 of the pages of the huge page that @addr is in, 0 if it is in none.
+ * The caller holds the mmap_lock and a pin on @page, which was there a moment
+ * ago: so the page tables stay, and what they say now is checked against @page.
+ */
+static unsigned int huge_order(struct vm_area_struct *vma, unsigned long addr,
+			       struct page *page, bool write)
+{
+	struct folio *folio = page_folio(page);
+	pud_t *pudp;
+	pmd_t pmd;
+
+	if (is_vm_hugetlb_page(vma))
+		return huge_page_order(hstate_vma(vma));
+	if (folio_order(folio) < PMD_ORDER || folio_is_zone_device(folio))
+		return 0;
+	pudp = pud_offset(p4d_offset(pgd_offset(vma->vm_mm, addr), addr), addr);
+	if (!pud_present(pudp_get(pudp)) || pud_leaf(pudp_get(pudp)))
+		return 0;
+	pmd = pmdp_get_lockless(pmd_offset(pudp, addr));
+	if (!pmd_present(pmd) || !pmd_leaf(pmd) || (write && !pmd_write(pmd)) ||
+	    pmd_pfn(pmd) + ((addr & ~PMD_MASK) >> PAGE_SHIFT) !=
+	    page_to_pfn(page))
+		return 0;
+	return PMD_ORDER;
+}
+
+/*
+ * Pin the next pages of a mapping that are in @vma, faulting them in: huge
+ * pages, with one pin for each, up to the first small page.  -EAGAIN asks to
+ * charge for them first.  Called with the mmap_lock held.
+ */
+static int pin_leaves(struct type1_mapping *m, struct vm_area_struct *vma,
+		      unsigned long vaddr)
+{
+	unsigned int leaves = 0, order;
+	unsigned long room, n, first;
+	struct page *page;
 	int ret;
 
-	nr = pin_pages_at(m, m->vaddr + (done << PAGE_SHIFT),
-			  min(type1_npages(m) - done, TYPE1_BATCH), pages);
-	if (nr < 0)
-		return nr;
+	do {
+		room = min3(type1_run_room(m),
+			    type1_npages(m) - m->runs.nr_pages,
+			    (vma->vm_end - vaddr) >> PAGE_SHIFT);
+		room = min(room, charged_ahead(m));
+		if (!room)
+			return leaves ? 0 : -EAGAIN;
+		ret = pin_faulting(m, vaddr, 1, &page);
+		if (ret < 0)
+			return leaves ? 0 : ret;
+		first = page_to_pfn(page);
+		order = huge_order(vma, vaddr, page, m->prot & IOMMU_WRITE);
+		n = BIT(order) - (first & (BIT(order) - 1));
+		n = min(n, room);
+		ret = type1_append_run(m, first, n, order);
+		if (ret) {
+			unpin_user_page(page);
+			return ret;
+		}
+		vaddr += n << PAGE_SHIFT;
+	} while (order && ++leaves < LEAVES_MAX);
+	return 0;
+}
 
-	i = 0;
-	ret = set_charge(&m->owner,
-			 max(m->runs.nr_pinned + nr, m->nr_pins));
-	if (ret)
-		goto err_unpin;
-	for (; i < nr; i += len) {
-		len = folio_extent(pages + i, min(nr - i, type1_run_room(m)));
-		ret = type1_append_run(m, page_to_pfn(pages[i]), len, true);
-		if (ret)
-			goto err_unpin;
+/*
+ * Pin the next pages of a mapping, each with a pin of its own, as far as they
+ * are charged for and no huge page may begin.  It is no error if there are
+ * none: the next step finds out why.
+ */
+static int pin_small(struct type1_iommu *iommu, struct type1_mapping *m)
+{
+	unsigned long vaddr = m->vaddr + (m->runs.nr_pages << PAGE_SHIFT);
+	struct page **pages = iommu->batch;
+	unsigned long i, len, nr;
+	long got;
+	int ret;
+
+	nr = -(vaddr >> PAGE_SHIFT) & (BIT(PMD_ORDER) - 1);
+	nr = min3(nr, TYPE1_BATCH, type1_npages(m) - m->runs.nr_pages);
+	nr = min(nr, charged_ahead(m));
+	if (!nr)
+		return 0;
+	got = pin_present(m, vaddr, nr, pages);
+	if (got <= 0) {
+		if (mmap_read_lock_killable(m->owner.mm))
+			return -EINTR;
+		got = pin_faulting(m, vaddr, nr, pages);
+		mmap_read_unlock(m->owner.mm);
+	}
+	for (i = 0; (long)i < got; i += len) {
+		len = min(got - i, type1_run_room(m));
+		len = contiguous_pages(pages + i, len);
+		ret = type1_append_run(m, page_to_pfn(pages[i]), len, 0);
+		if (ret) {
+			/* the caller undoes what is in runs already */
+			unpin_user_pages(pages + i, got - i);
+			return ret;
+		}
 	}
 	return 0;
-
-err_unpin:
-	/* what is in runs already, the caller undoes */
-	unpin_user_pages(pages + i, nr - i);
-	return ret;
 }
 
 /* Pages that the leaf covers which maps @addr; its lock is held */
@@ -299,7 +407,7 @@ static int append_present_pfns(struct type1_mapping *m,
 
 	max = min3(type1_run_room(m), type1_npages(m) - m->runs.nr_pages,
 		   (vma->vm_end - vaddr) >> PAGE_SHIFT);
-	for (leaves = 0; leaves < PFNMAP_LEAVES_MAX && total < max; leaves++) {
+	for (leaves = 0; leaves < LEAVES_MAX && total < max; leaves++) {
 		args.address = vaddr + (total << PAGE_SHIFT);
 		if (follow_pfnmap_start(&args))
 			break;
@@ -319,48 +427,75 @@ static int append_present_pfns(struct type1_mapping *m,
 		}
 		total += n;
 	}
-	return total ? type1_append_run(m, pfn, total, false) : -ENOENT;
+	return total ? type1_append_run(m, pfn, total, TYPE1_NO_PIN) : -ENOENT;
 }
 
-/* Remember the next pages of a mapping if a driver has mapped them (BARs) */
-static int add_pfnmap(struct type1_mapping *m)
+/*
+ * Remember the next pages of a mapping, which a driver has mapped (BARs).
+ * Called with the mmap_lock held, which stays so.
+ */
+static int add_pfnmap(struct type1_mapping *m, struct vm_area_struct *vma,
+		      unsigned long vaddr)
 {
 	bool write = m->prot & IOMMU_WRITE;
+	int ret;
+
+	if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+		return -EFAULT;
+	ret = append_present_pfns(m, vma, vaddr);
+	if (ret != -ENOENT)
+		return ret;
+	ret = fixup_user_fault(vma->vm_mm, vaddr, FAULT_FLAG_REMOTE |
+			       (write ? FAULT_FLAG_WRITE : 0), NULL);
+	if (!ret)
+		ret = append_present_pfns(m, vma, vaddr);
+	return ret == -ENOENT ? -EFAULT : ret;
+}
+
+/* Take in the next memory of a mapping, whatever it is; -EAGAIN: charge first */
+static int add_next(struct type1_mapping *m)
+{
 	struct mm_struct *mm = m->owner.mm;
 	struct vm_area_struct *vma;
 	unsigned long vaddr;
 	int ret;
 
-	mmap_read_lock(mm);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
 	vaddr = untagged_addr_remote(mm, m->vaddr +
 				     (m->runs.nr_pages << PAGE_SHIFT));
 	vma = vma_lookup(mm, vaddr);
-	if (!vma || !(vma->vm_flags & VM_PFNMAP) ||
-	    !(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
+	if (!vma)
 		ret = -EFAULT;
-		goto out_unlock;
-	}
-	ret = append_present_pfns(m, vma, vaddr);
-	if (ret != -ENOENT)
-		goto out_unlock;
-
-	ret = fixup_user_fault(mm, vaddr, FAULT_FLAG_REMOTE |
-			       (write ? FAULT_FLAG_WRITE : 0), NULL);
-	if (!ret)
-		ret = append_present_pfns(m, vma, vaddr);
-	if (ret == -ENOENT)
-		ret = -EFAULT;
-out_unlock:
+	else if (vma->vm_flags & VM_PFNMAP)
+		ret = add_pfnmap(m, vma, vaddr);
+	else
+		ret = pin_leaves(m, vma, vaddr);
 	mmap_read_unlock(mm);
 	return ret;
 }
 
+/* Give back the pins of a run: one for each block of its order */
 static void unpin_run(const struct type1_run *r, bool dirty)
 {
-	if (r->pinned)
-		unpin_user_page_range_dirty_lock(pfn_to_page(r->pfn),
-						 r->npages, dirty);
-	cond_resched();
+	unsigned long pfn = r->pfn, left = r->npages, n, pins;
+	unsigned int blocks = 0;
+
+	if (r->order == TYPE1_NO_PIN)
+		return;
+	for (; left; pfn += n, left -= n) {
+		if (r->order) {
+			n = BIT(r->order) - (pfn & (BIT(r->order) - 1));
+			n = min(n, left);
+			pins = 1;
+		} else {
+			n = min(left, UNPIN_STEP);
+			pins = n;
+		}
+		unpin_user_page_range_dirty_lock(pfn_to_page(pfn), pins, dirty);
+		if (pins > 1 || !(++blocks % UNPIN_STEP))
+			cond_resched();
+	}
 }
 
 static void free_runs(struct type1_runs *runs)
@@ -386,9 +521,11 @@ void type1_unpin_mapping(struct type1_mapping *m)
 	struct type1_run_block *block;
 	unsigned int i;
 
-	for (block = m->runs.first; block; block = block->next)
+	for (block = m->runs.first; block; block = block->next) {
 		for (i = 0; i < block->nr && !m->stuck; i++)
 			unpin_run(&block->run[i], dirty);
+		cond_resched();
+	}
 	free_runs(&m->runs);
 	type1_recharge(m);
 }
@@ -402,8 +539,9 @@ void type1_unpin_mapping(struct type1_mapping *m)
  * driver may take it away again, and then answers for what a device finds
  * there.  A fatal signal ends this early; on any error nothing stays pinned.
  *
- * Return: 0; -EFAULT no memory there, or it does not permit what @m permits, or
- * a fault is for userfaultfd to answer; -ENOMEM over the limit, or out of memory; -EBUSY the user has taken the
+ * Return: 0; -EFAULT no memory there, or it does not permit what @m permits,
+ * or the fault is for userfaultfd to answer;
+ * -ENOMEM over the limit, or out of memory; -EBUSY the user has taken the
  * virtual address away; -ESRCH the process is gone; -EINTR.
  */
 int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
@@ -417,17 +555,21 @@ int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
 		return -ESRCH;
 
 	while (m->runs.nr_pages < type1_npages(m)) {
-		ret = pin_batch(iommu, m);
-		if (ret == -EFAULT)
-			ret = add_pfnmap(m);
+		ret = add_next(m);
+		if (!ret)
+			ret = pin_small(iommu, m);
+		else if (ret == -EAGAIN)
+			ret = charge_more(m);
 		if (!ret && fatal_signal_pending(current))
 			ret = -EINTR;
-		if (ret) {
-			type1_unpin_mapping(m);
+		if (ret)
 			break;
-		}
 		cond_resched();
 	}
+	if (ret)
+		type1_unpin_mapping(m);
+	else
+		type1_recharge(m);	/* for less, if that */
 
 	if (foreign)
 		mmput(m->owner.mm);
@@ -440,13 +582,15 @@ int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
  * @index: page of the mapping
  * @page: out: the page
  *
- * The caller charges for it.
+ * The caller charges for it.  What happens is as in type1_pin_mapping(), but
+ * for huge pages, which nobody needs here.
  *
  * Return: 0; -EFAULT, -ESRCH, -EBUSY as type1_pin_mapping().
  */
 int type1_pin_page(struct type1_mapping *m, unsigned long index,
 		   struct page **page)
 {
+	unsigned long vaddr = m->vaddr + (index << PAGE_SHIFT);
 	bool foreign = m->owner.mm != current->mm;
 	long ret;
 
@@ -454,7 +598,12 @@ int type1_pin_page(struct type1_mapping *m, unsigned long index,
 		return -EBUSY;
 	if (foreign && !mmget_not_zero(m->owner.mm))
 		return -ESRCH;
-	ret = pin_pages_at(m, m->vaddr + (index << PAGE_SHIFT), 1, page);
+	ret = pin_present(m, vaddr, 1, page);
+	if (ret <= 0) {
+		mmap_read_lock(m->owner.mm);
+		ret = pin_faulting(m, vaddr, 1, page);
+		mmap_read_unlock(m->owner.mm);
+	}
 	if (foreign)
 		mmput(m->owner.mm);
 	return ret < 0 ? ret : 0;

@@ -909,13 +909,13 @@ static struct type1_mapping *new_mapping(struct kunit *test,
 
 /* Append @npages contiguous frames, as fast as runs have room */
 static void append(struct kunit *test, struct type1_mapping *m,
-		   unsigned long pfn, unsigned long npages, bool pinned)
+		   unsigned long pfn, unsigned long npages, unsigned int order)
 {
 	unsigned long n;
 
 	for (; npages; pfn += n, npages -= n) {
 		n = min(npages, type1_run_room(m));
-		KUNIT_ASSERT_EQ(test, 0, type1_append_run(m, pfn, n, pinned));
+		KUNIT_ASSERT_EQ(test, 0, type1_append_run(m, pfn, n, order));
 	}
 }
 
@@ -937,7 +937,7 @@ static unsigned int check_runs(struct kunit *test, struct type1_mapping *m)
 					TYPE1_RUN_SHIFT);
 			pos += r->npages;
 			pages += r->npages;
-			pinned += r->pinned ? r->npages : 0;
+			pinned += r->order != TYPE1_NO_PIN ? r->npages : 0;
 		}
 		if (!block->next)
 			KUNIT_ASSERT_PTR_EQ(test, block, m->runs.last);
@@ -951,14 +951,14 @@ static void runs_end_at_their_borders(struct kunit *test)
 {
 	struct type1_mapping *m = new_mapping(test, 0, 4 * TYPE1_RUN_MAX);
 
-	append(test, m, 1000, 3 * TYPE1_RUN_MAX, true);
+	append(test, m, 1000, 3 * TYPE1_RUN_MAX, 0);
 	KUNIT_EXPECT_EQ(test, check_runs(test, m), 3);
 	KUNIT_EXPECT_EQ(test, m->runs.nr_pages, 3 * TYPE1_RUN_MAX);
 	KUNIT_EXPECT_EQ(test, (u64)m->runs.first->run[0].npages, TYPE1_RUN_MAX);
 
 	m = new_mapping(test, (TYPE1_RUN_MAX - 1) * PAGE_SIZE,
 			TYPE1_RUN_MAX + 2);
-	append(test, m, 1000, TYPE1_RUN_MAX + 2, true);
+	append(test, m, 1000, TYPE1_RUN_MAX + 2, 0);
 	KUNIT_EXPECT_EQ(test, check_runs(test, m), 3);
 	KUNIT_EXPECT_EQ(test, (u64)m->runs.first->run[0].npages, 1);
 }
@@ -967,7 +967,7 @@ static void runs_at_the_end_of_the_space(struct kunit *test)
 {
 	struct type1_mapping *m = new_mapping(test, TOP(5 * PAGE_SIZE), 5);
 
-	append(test, m, 1000, 5, true);
+	append(test, m, 1000, 5, 0);
 	KUNIT_EXPECT_EQ(test, check_runs(test, m), 1);
 	/* The next IOVA would be 0 */
 	KUNIT_EXPECT_EQ(test, type1_run_room(m), TYPE1_RUN_MAX);
@@ -977,17 +977,41 @@ static void contiguous_frames_are_one_run(struct kunit *test)
 {
 	struct type1_mapping *m = new_mapping(test, 0, 100);
 
-	append(test, m, 10, 5, true);
-	append(test, m, 15, 5, true);		/* goes on */
-	append(test, m, 20, 5, false);		/* not pinned */
-	append(test, m, 25, 5, false);
-	append(test, m, 31, 1, false);		/* a gap */
-	append(test, m, 30, 1, false);		/* backwards */
-	append(test, m, 30, 1, false);		/* the same again */
-	append(test, m, 31, 1, true);
+	append(test, m, 10, 5, 0);
+	append(test, m, 15, 5, 0);		/* goes on */
+	append(test, m, 20, 5, TYPE1_NO_PIN);		/* not pinned */
+	append(test, m, 25, 5, TYPE1_NO_PIN);
+	append(test, m, 31, 1, TYPE1_NO_PIN);		/* a gap */
+	append(test, m, 30, 1, TYPE1_NO_PIN);		/* backwards */
+	append(test, m, 30, 1, TYPE1_NO_PIN);		/* the same again */
+	append(test, m, 31, 1, 0);
 	KUNIT_EXPECT_EQ(test, check_runs(test, m), 6);
 	KUNIT_EXPECT_EQ(test, m->runs.nr_pages, 24);
 	KUNIT_EXPECT_EQ(test, m->runs.nr_pinned, 11);
+}
+
+/* One pin for each block of huge pages: runs join where blocks end. */
+static void huge_pages_are_pinned_as_blocks(struct kunit *test)
+{
+	struct type1_mapping *m = new_mapping(test, 0, 5000);
+	struct type1_run *r;
+
+	append(test, m, 512 + 10, 502, 9);	/* the rest of a huge page */
+	append(test, m, 1024, 512, 9);		/* goes on */
+	append(test, m, 1536, 100, 9);		/* a part of the next one */
+	KUNIT_EXPECT_EQ(test, check_runs(test, m), 1);
+	append(test, m, 1636, 412, 9);		/* its rest: another pin */
+	KUNIT_EXPECT_EQ(test, check_runs(test, m), 2);
+	append(test, m, 2048, 512, 9);
+	KUNIT_EXPECT_EQ(test, check_runs(test, m), 2);
+	append(test, m, 2560, 512, 0);		/* small pages */
+	append(test, m, 3072, 512, 10);		/* another size */
+	KUNIT_EXPECT_EQ(test, check_runs(test, m), 4);
+	r = m->runs.last->run;
+	KUNIT_EXPECT_EQ(test, (u64)r[0].pfn, 522);
+	KUNIT_EXPECT_EQ(test, (u64)r[0].npages, 1114);
+	KUNIT_EXPECT_EQ(test, (u64)r[1].pfn, 1636);
+	KUNIT_EXPECT_EQ(test, (u64)r[1].npages, 924);
 }
 
 static void many_runs(struct kunit *test)
@@ -997,7 +1021,7 @@ static void many_runs(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < NR; i++)
-		append(test, m, 2 * i, 1, i & 1);
+		append(test, m, 2 * i, 1, i & 1 ? 0 : TYPE1_NO_PIN);
 	KUNIT_EXPECT_EQ(test, check_runs(test, m), NR);
 	KUNIT_EXPECT_EQ(test, m->runs.nr_pinned, NR / 2);
 }
@@ -1007,9 +1031,9 @@ static void frames_beyond_the_field_are_refused(struct kunit *test)
 	struct type1_mapping *m = new_mapping(test, 0, 10);
 	unsigned long max = BIT(TYPE1_PFN_BITS) - 1;
 
-	KUNIT_EXPECT_EQ(test, -EFAULT, type1_append_run(m, max + 1, 1, false));
+	KUNIT_EXPECT_EQ(test, -EFAULT, type1_append_run(m, max + 1, 1, 0));
 	KUNIT_EXPECT_EQ(test, m->runs.nr_pages, 0);
-	KUNIT_EXPECT_EQ(test, 0, type1_append_run(m, max, 1, false));
+	KUNIT_EXPECT_EQ(test, 0, type1_append_run(m, max, 1, 0));
 	KUNIT_EXPECT_EQ(test, (u64)m->runs.first->run[0].pfn, max);
 }
 
@@ -1061,6 +1085,7 @@ static struct kunit_case type1_run_cases[] = {
 	KUNIT_CASE(runs_end_at_their_borders),
 	KUNIT_CASE(runs_at_the_end_of_the_space),
 	KUNIT_CASE(contiguous_frames_are_one_run),
+	KUNIT_CASE(huge_pages_are_pinned_as_blocks),
 	KUNIT_CASE(many_runs),
 	KUNIT_CASE(frames_beyond_the_field_are_refused),
 	{}

@@ -282,16 +282,22 @@ TEST_F(dma, private_page_of_a_file)
 	EXPECT_TRUE(untouched(file, PG));
 }
 
-/* A parent keeps the pages that its device knows when it forks. */
-TEST_F(dma, after_fork)
+/*
+ * A parent keeps the pages that its device knows when it forks, and gets pages
+ * of its own that its device knows if it forked before.
+ */
+static void check_fork(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(dma) *self, uint8_t *mem, size_t size,
+		       bool before)
 {
-	uint8_t *mem = mem_alloc(8 * PG);
-	int pipe_fds[2], status;
+	int c = self->v.container, pipe_fds[2], status;
+	uint64_t at = size / PG - 1;
 	pid_t child;
 	char go;
 
-	memset(mem, FILL, 8 * PG);
-	ASSERT_EQ(0, dma_map(self->v.container, IOVA, mem, 8 * PG));
+	memset(mem, FILL, size);
+	if (!before)
+		ASSERT_EQ(0, dma_map(c, IOVA, mem, size));
 	ASSERT_EQ(0, pipe(pipe_fds));
 	child = fork();
 	if (!child) {
@@ -299,15 +305,50 @@ TEST_F(dma, after_fork)
 		memset(mem, 0x11, 4 * PG);
 		sys_read(pipe_fds[0], &go, 1);
 		/* The child has its own pages. */
-		_exit(mem[0] == 0x11 && untouched(mem + 4 * PG, 4 * PG) ? 0 : 1);
+		_exit(mem[0] == 0x11 &&
+		      untouched(mem + 4 * PG, size - 4 * PG) ? 0 : 1);
 	}
+	mem[5 * PG] = FILL;
+	if (before)
+		ASSERT_EQ(0, dma_map(c, IOVA, mem, size));
 	EXPECT_TRUE(write_arrives(self, IOVA, mem));
-	EXPECT_TRUE(write_arrives(self, IOVA + 7 * PG, mem + 7 * PG));
+	EXPECT_TRUE(write_arrives(self, IOVA + 6 * PG, mem + 6 * PG));
+	EXPECT_TRUE(write_arrives(self, IOVA + at * PG, mem + at * PG));
 	EXPECT_TRUE(read_arrives(self, IOVA + PG, (uint64_t *)(mem + PG)));
 	sys_close(pipe_fds[1]);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(write_arrives(self, IOVA, mem));
+	EXPECT_TRUE(write_arrives(self, IOVA + at * PG, mem + at * PG));
+	EXPECT_EQ(size, dma_unmap(c, IOVA, size));
+}
+
+TEST_F(dma, after_fork)
+{
+	check_fork(_metadata, self, mem_alloc(8 * PG), 8 * PG, false);
+	check_fork(_metadata, self, mem_alloc(8 * PG), 8 * PG, true);
+}
+
+TEST_F(dma, after_fork_with_transparent_huge_pages)
+{
+	unsigned int before;
+	uint8_t *mem;
+
+	for (before = 0; before < 2; before++) {
+		mem = mem_alloc(6 * MiB);
+		mem = (void *)(((uintptr_t)mem + 2 * MiB - 1) & -(2 * MiB));
+		if (madvise(mem, 4 * MiB, MADV_HUGEPAGE))
+			SKIP(return, "no transparent huge pages");
+		check_fork(_metadata, self, mem, 4 * MiB, before);
+	}
+}
+
+TEST_F(dma, after_fork_with_hugetlb)
+{
+	if (hugetlb_size() != 2 * MiB || !hugetlb_reserve(8))
+		SKIP(return, "no memory for huge pages of 2 MiB");
+	check_fork(_metadata, self, hugetlb_alloc(4 * MiB), 4 * MiB, false);
+	check_fork(_metadata, self, hugetlb_alloc(4 * MiB), 4 * MiB, true);
 }
 
 /* The memory of a mapping outlives its place in the process. */

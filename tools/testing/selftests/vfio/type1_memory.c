@@ -5,7 +5,8 @@
  * long, and that everything is given back, however the mapping ends.
  *
  * Two measures: VmLck is what the process is charged for, the machine's count
- * of pins tells what is pinned.
+ * of pins tells what is pinned: each small page by a pin of its own, a huge page
+ * as a whole by one.  Tests have small pages unless they ask for others.
  */
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -14,6 +15,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -51,6 +53,7 @@ FIXTURE_SETUP(memory)
 	const char *bdf = NEED_ANY_FUNC();
 
 	ASSERT_EQ(PG, page_size());
+	ASSERT_EQ(0, prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
 	self->start = charge_now();
 	self->container = container_open();
 	self->group = container_add(self->container, bdf);
@@ -80,49 +83,97 @@ static int64_t unmap_all(int container)
 
 /* Kinds of memory */
 
+/* Memory of a kind */
+struct kind {
+	char *mem;
+	uint64_t pages;
+	uint32_t flags;
+	uint64_t huge;		/* size of its huge pages; 0: they are small */
+	bool perhaps;		/* ... or some of them are */
+};
+
+/* Pins of @n pages from page @at on: the fewest that can be */
+static uint64_t fewest_pins(const struct kind *k, uint64_t at, uint64_t n)
+{
+	uint64_t first = (uintptr_t)k->mem + at * PG, last = first + n * PG - 1;
+
+	return k->huge ? last / k->huge - first / k->huge + 1 : n;
+}
+
+#define EXPECT_KIND(k, pages, fewest) do {				\
+	struct charge __now = charge_now();				\
+	long __pins = __now.pinned - self->start.pinned;		\
+									\
+	EXPECT_EQ((long)(pages), __now.locked - self->start.locked);	\
+	EXPECT_LE((long)(fewest), __pins);				\
+	EXPECT_GE((long)((k)->perhaps ? (pages) : (fewest)), __pins);	\
+} while (0)
+
 /* Maps all of it, then in pieces; all the time just that is charged. */
-static void check_memory(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(memory) *self, char *mem, uint64_t pages,
-			 uint32_t flags)
+static void check_kind(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(memory) *self, const struct kind *k)
 {
 	static const uint64_t pieces[] = { 1, 3, 64, 511, 512, 513 };
+	uint64_t pages = k->pages, at, n, i, pins = 0, size;
 	int c = self->container;
-	uint64_t at, n, i;
 
-	ASSERT_EQ(0, dma_map_flags(c, IOVA, mem, pages * PG, flags));
-	EXPECT_CHARGE(pages, pages);
+	ASSERT_EQ(0, dma_map_flags(c, IOVA, k->mem, pages * PG, k->flags));
+	EXPECT_KIND(k, pages, fewest_pins(k, 0, pages));
 	EXPECT_EQ(pages * PG, dma_unmap(c, IOVA, pages * PG));
 	EXPECT_CHARGE(0, 0);
 
 	/* Another alignment than the memory's */
-	ASSERT_EQ(0, dma_map_flags(c, IOVA + PG, mem, pages * PG, flags));
-	EXPECT_CHARGE(pages, pages);
+	ASSERT_EQ(0, dma_map_flags(c, IOVA + PG, k->mem, pages * PG,
+				   k->flags));
+	EXPECT_KIND(k, pages, fewest_pins(k, 0, pages));
 	EXPECT_EQ(pages * PG, dma_unmap(c, IOVA + PG, pages * PG));
 	EXPECT_CHARGE(0, 0);
 
 	for (at = 0, i = 0; at < pages; at += n, i++) {
 		n = pieces[i % ARRAY_SIZE(pieces)];
 		n = n > pages - at ? pages - at : n;
-		ASSERT_EQ(0, dma_map_flags(c, IOVA + at * PG, mem + at * PG,
-					   n * PG, flags));
-		EXPECT_CHARGE(at + n, at + n);
+		ASSERT_EQ(0, dma_map_flags(c, IOVA + at * PG, k->mem + at * PG,
+					   n * PG, k->flags));
+		pins += fewest_pins(k, at, n);
+		EXPECT_KIND(k, at + n, pins);
 	}
 	/* Every second piece, then the rest */
 	n = 0;
 	for (at = 0, i = 0; at < pages; i++) {
-		uint64_t size = pieces[i % ARRAY_SIZE(pieces)];
-
+		size = pieces[i % ARRAY_SIZE(pieces)];
 		size = size > pages - at ? pages - at : size;
 		if (i % 2) {
 			EXPECT_EQ(size * PG, dma_unmap(c, IOVA + at * PG,
 						       size * PG));
 			n += size;
-			EXPECT_CHARGE(pages - n, pages - n);
+			pins -= fewest_pins(k, at, size);
+			EXPECT_KIND(k, pages - n, pins);
 		}
 		at += size;
 	}
 	EXPECT_EQ((pages - n) * PG, unmap_all(c));
 	EXPECT_CHARGE(0, 0);
+}
+
+static void check_memory(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(memory) *self, char *mem, uint64_t pages,
+			 uint32_t flags)
+{
+	struct kind k = { .mem = mem, .pages = pages, .flags = flags };
+
+	check_kind(_metadata, self, &k);
+}
+
+static void check_huge(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(memory) *self, char *mem, uint64_t pages,
+		       uint64_t huge, bool perhaps)
+{
+	struct kind k = {
+		.mem = mem, .pages = pages, .flags = MAP_RW,
+		.huge = huge, .perhaps = perhaps,
+	};
+
+	check_kind(_metadata, self, &k);
 }
 
 TEST_F(memory, small_pages)
@@ -148,17 +199,24 @@ TEST_F(memory, transparent_huge_pages)
 	char *area = mem_alloc(10 * MiB);
 	char *mem = (void *)(((uintptr_t)area + 2 * MiB - 1) & -(2 * MiB));
 
+	ASSERT_EQ(0, prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0));
 	if (madvise(mem, 8 * MiB, MADV_HUGEPAGE))
 		SKIP(return, "no transparent huge pages");
 	memset(mem, 1, 8 * MiB);
-	check_memory(_metadata, self, mem, 8 * MiB / PG, MAP_RW);
-	check_memory(_metadata, self, mem + PG, 8 * MiB / PG - 1, MAP_RW);
-	check_memory(_metadata, self, mem + 511 * PG, 514, MAP_RW);
+	check_huge(_metadata, self, mem, 8 * MiB / PG, 2 * MiB, true);
+	check_huge(_metadata, self, mem + PG, 8 * MiB / PG - 1, 2 * MiB, true);
+	check_huge(_metadata, self, mem + 511 * PG, 514, 2 * MiB, true);
+	/* Small pages between huge ones */
+	ASSERT_EQ(0, mprotect(mem + 2 * MiB, PG, PROT_READ));
+	ASSERT_EQ(0, mprotect(mem + 2 * MiB, PG, PROT_READ | PROT_WRITE));
+	check_huge(_metadata, self, mem, 8 * MiB / PG, 2 * MiB, true);
 	/* A huge page that is broken up while it is mapped in part */
+	mem += 4 * MiB;
 	ASSERT_EQ(0, dma_map(self->container, IOVA, mem + 10 * PG, 20 * PG));
 	EXPECT_EQ(0, munmap(mem + 40 * PG, PG));
 	EXPECT_EQ(0, mprotect(mem + 15 * PG, PG, PROT_READ));
-	EXPECT_CHARGE(20, 20);
+	EXPECT_EQ(20, charge_now().locked - self->start.locked);
+	EXPECT_LT(0, charge_now().pinned - self->start.pinned);
 	EXPECT_EQ(20 * PG, unmap_all(self->container));
 	EXPECT_CHARGE(0, 0);
 }
@@ -171,9 +229,9 @@ TEST_F(memory, hugetlb)
 	if (!huge || !hugetlb_reserve(4))
 		SKIP(return, "no memory for huge pages");
 	mem = hugetlb_alloc(4 * huge);
-	check_memory(_metadata, self, mem, 4 * huge / PG, MAP_RW);
-	check_memory(_metadata, self, mem + PG, 4 * huge / PG - 1, MAP_RW);
-	check_memory(_metadata, self, mem + huge - PG, 2, MAP_RW);
+	check_huge(_metadata, self, mem, 4 * huge / PG, huge, false);
+	check_huge(_metadata, self, mem + PG, 4 * huge / PG - 1, huge, false);
+	check_huge(_metadata, self, mem + huge - PG, 2, huge, false);
 }
 
 /* Pages of the pool are back in it when the last user is gone. */
@@ -500,7 +558,34 @@ TEST_F(memory, limit_of_other_kinds)
 	EXPECT_EQ(-ENOMEM, dma_map(self->container, IOVA, mem, huge));
 	EXPECT_CHARGE(0, 0);
 	EXPECT_EQ(0, dma_map(self->container, IOVA, mem, 100 * PG));
-	EXPECT_CHARGE(100, 100);
+	EXPECT_CHARGE(100, 1);
+}
+
+/* What is no memory is not charged, wherever it is and however little is left. */
+TEST_F(memory, limit_does_not_count_bars)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	struct vfio_region_info info;
+	int c = self->container;
+	char *mem, *bar;
+	struct vdev v;
+
+	vdev_open_in(&v, bdf, DRV_VFIO_PCI, c);
+	cfg_command(&v, PCI_COMMAND_MEMORY, 0);
+	info = vdev_region(&v, 0);
+	mem = mem_alloc(info.size + 8 * PG);
+	bar = mmap(mem + 4 * PG, info.size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_FIXED, v.fd, info.offset);
+	ASSERT_EQ(mem + 4 * PG, bar);
+	be_limited(8 * PG);
+	EXPECT_EQ(0, dma_map(c, IOVA, mem, info.size + 8 * PG));
+	EXPECT_CHARGE(8, 8);
+	EXPECT_EQ(0, dma_map(c, 2 * IOVA, bar, info.size));
+	EXPECT_EQ(-ENOMEM, dma_map(c, 3 * IOVA, bar, info.size + PG));
+	EXPECT_CHARGE(8, 8);
+	EXPECT_EQ(2 * info.size + 8 * PG, unmap_all(c));
+	EXPECT_CHARGE(0, 0);
+	vdev_close(&v);
 }
 
 /* Userfaultfd */
@@ -559,7 +644,7 @@ TEST_F_TIMEOUT(memory, userfault_of_huge_pages_is_an_error, 60)
 	EXPECT_EQ(-EFAULT, dma_map(self->container, IOVA, mem, 2 * huge));
 	EXPECT_CHARGE(0, 0);
 	EXPECT_EQ(0, dma_map(self->container, IOVA, mem, huge));
-	EXPECT_CHARGE(huge / PG, huge / PG);
+	EXPECT_CHARGE(huge / PG, 1);
 }
 
 /* Who ends first? */
@@ -679,7 +764,8 @@ static void kill_with_mappings(struct __test_metadata *_metadata,
 		map_and_wait(bdf, say[1], pages, huge);
 	sys_close(say[1]);
 	ASSERT_EQ(1, sys_read(say[0], &word, 1));
-	EXPECT_EQ(pages, pages_pinned_now() - self->start.pinned);
+	EXPECT_EQ(huge ? pages * PG / hugetlb_size() : pages,
+		  pages_pinned_now() - self->start.pinned);
 	EXPECT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
