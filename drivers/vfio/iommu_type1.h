@@ -132,7 +132,8 @@ struct type1_owner {
  * @vaddr_valid: the user has not taken @vaddr away
  * @in_iommu: pinned as a whole, and mapped in every domain of the container
  * @all_dirty: report every page as dirty next time
- * @stuck: an IOMMU driver failed to unmap it: its pages stay pinned for good
+ * @stuck: an IOMMU driver failed to unmap it, and it is about to go: its pages
+ *	stay pinned, and charged, for good
  * @owner: whose memory it is
  * @runs: pages of the mapping; empty unless @in_iommu
  * @pins: pages that emulated devices have pinned, struct type1_pin
@@ -303,6 +304,9 @@ struct type1_domain *type1_find_domain(struct type1_iommu *iommu,
 int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m);
 void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m);
 bool type1_all_coherent(struct type1_iommu *iommu);
+#if IS_ENABLED(CONFIG_KUNIT)
+int type1_replay(struct type1_iommu *iommu, struct type1_domain *d);
+#endif
 
 /* iova: needs no lock */
 int type1_check_range(u64 start, u64 size, unsigned long *first,

@@ -10,19 +10,25 @@
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
+#include <kunit/visibility.h>
 #include <linux/device.h>
+#include <linux/pgtable.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "iommu_type1.h"
 
+/* Pages that are mapped one by one, without large IOMMU pages, without a pause */
+#define SMALL_STEP	16384UL
+
 /*
  * Takes away what an IOMMU driver got done of a request that failed.  That of
  * Intel IOMMUs (Linux 6.12) leaves it and reports nothing done, so that
  * iommu_map() leaves it, too; but the pages are about to be given back.
+ * False: something is left.
  */
-static void unmap_remains(struct iommu_domain *domain, struct type1_mapping *m,
-			  unsigned long iova, size_t size)
+static bool unmap_remains(struct iommu_domain *domain, unsigned long iova,
+			  size_t size)
 {
 	size_t at, done;
 
@@ -32,33 +38,50 @@ static void unmap_remains(struct iommu_domain *domain, struct type1_mapping *m,
 			continue;
 		/* More than was asked for, if a large page is there. */
 		done = iommu_unmap(domain, iova + at, PAGE_SIZE);
-		if (!done) {
-			m->stuck = true;
-			return;
-		}
+		if (!done)
+			return false;
 	}
+	return true;
 }
 
-/* Map @r as the pages of @m from number @index on */
-static int map_run(struct iommu_domain *domain, struct type1_mapping *m,
-		   unsigned long index, const struct type1_run *r)
+/* Unmap a range; false: something is left */
+static bool unmap_range(struct iommu_domain *domain, unsigned long iova,
+			size_t size)
 {
-	unsigned long iova = m->node.start + (index << PAGE_SHIFT);
-	size_t size = (size_t)r->npages << PAGE_SHIFT;
-	size_t step = type1_disable_hugepages ? PAGE_SIZE : size;
+	/* More than was asked for, if a large page reaches beyond the end. */
+	return !size || iommu_unmap(domain, iova, size) >= size;
+}
+
+/* How much of a run is given to an IOMMU driver at once */
+static size_t map_step(const struct type1_run *r, unsigned long iova)
+{
+	if (type1_disable_hugepages)
+		return PAGE_SIZE;
+	/* Page by page, as no large page can fit? */
+	if ((PFN_PHYS(r->pfn) ^ iova) & ~PMD_MASK)
+		return SMALL_STEP << PAGE_SHIFT;
+	return TYPE1_RUN_MAX << PAGE_SHIFT;
+}
+
+/* Map @r from @iova on; @clean: not changed if nothing is left of a failure */
+static int map_run(struct iommu_domain *domain, unsigned long iova, int prot,
+		   const struct type1_run *r, bool *clean)
+{
+	size_t size = (size_t)r->npages << PAGE_SHIFT, done, n;
+	size_t step = map_step(r, iova);
 	phys_addr_t phys = PFN_PHYS(r->pfn);
-	size_t done;
 	int ret;
 
-	for (done = 0; done < size; done += step) {
-		ret = iommu_map(domain, iova + done, phys + done, step,
-				m->prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
+	for (done = 0; done < size; done += n) {
+		n = min(step, size - done);
+		ret = iommu_map(domain, iova + done, phys + done, n,
+				prot | IOMMU_CACHE, GFP_KERNEL_ACCOUNT);
 		if (ret) {
-			unmap_remains(domain, m, iova + done, step);
+			*clean &= unmap_remains(domain, iova + done, n);
 			goto err_unmap;
 		}
 		if (fatal_signal_pending(current)) {
-			done += step;
+			done += n;
 			ret = -EINTR;
 			goto err_unmap;
 		}
@@ -67,31 +90,33 @@ static int map_run(struct iommu_domain *domain, struct type1_mapping *m,
 	return 0;
 
 err_unmap:
-	if (done && iommu_unmap(domain, iova, done) != done)
-		m->stuck = true;
+	*clean &= unmap_range(domain, iova, done);
 	return ret;
 }
 
-/* Unmap @npages from the start of @m on, in pieces that fit the runs */
-static void unmap_domain(struct iommu_domain *domain, struct type1_mapping *m,
+/*
+ * Unmap @npages from the start of @m on, in pieces that fit the runs; false:
+ * something is left.
+ */
+static bool unmap_domain(struct iommu_domain *domain, struct type1_mapping *m,
 			 unsigned long npages)
 {
 	unsigned long pos = m->node.start >> PAGE_SHIFT;
+	bool clean = true;
 	unsigned long n;
 
 	for (; npages; pos += n, npages -= n) {
 		n = min(npages, TYPE1_RUN_MAX - (pos & (TYPE1_RUN_MAX - 1)));
-		if (iommu_unmap(domain, pos << PAGE_SHIFT, n << PAGE_SHIFT) !=
-		    n << PAGE_SHIFT)
-			m->stuck = true;
+		clean &= unmap_range(domain, pos << PAGE_SHIFT,
+				     n << PAGE_SHIFT);
 		cond_resched();
 	}
-	if (m->stuck)
-		pr_err_ratelimited("the IOMMU driver failed to unmap IOVAs %#lx-%#lx: their memory stays pinned until the machine is rebooted\n",
-				   m->node.start, m->node.last);
+	return clean;
 }
 
-static int map_domain(struct iommu_domain *domain, struct type1_mapping *m)
+/* As map_run(), for all of @m */
+static int map_domain(struct iommu_domain *domain, struct type1_mapping *m,
+		      bool *clean)
 {
 	const struct type1_run_block *block;
 	const struct type1_run *r;
@@ -102,7 +127,9 @@ static int map_domain(struct iommu_domain *domain, struct type1_mapping *m)
 	for (block = m->runs.first; block; block = block->next) {
 		for (i = 0; i < block->nr; i++) {
 			r = &block->run[i];
-			ret = map_run(domain, m, done, r);
+			ret = map_run(domain,
+				      m->node.start + (done << PAGE_SHIFT),
+				      m->prot, r, clean);
 			if (ret)
 				goto err_unmap;
 			done += r->npages;
@@ -111,8 +138,16 @@ static int map_domain(struct iommu_domain *domain, struct type1_mapping *m)
 	return 0;
 
 err_unmap:
-	unmap_domain(domain, m, done);
+	*clean &= unmap_domain(domain, m, done);
 	return ret;
+}
+
+/* Devices of a domain that stays may still reach the memory of @m. */
+static void set_stuck(struct type1_mapping *m)
+{
+	m->stuck = true;
+	pr_err_ratelimited("the IOMMU driver failed to unmap IOVAs %#lx-%#lx: their memory stays pinned and charged until the machine is rebooted\n",
+			   m->node.start, m->node.last);
 }
 
 /**
@@ -121,15 +156,16 @@ err_unmap:
  * @m: the mapping, pinned, in no domain yet
  *
  * Return: 0, or the error of the IOMMU driver, or -EINTR: then no domain has
- * the mapping.
+ * the mapping, or it is stuck.
  */
 int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 {
 	struct type1_domain *d;
+	bool clean = true;
 	int ret;
 
 	list_for_each_entry(d, &iommu->domains, next) {
-		ret = map_domain(d->domain, m);
+		ret = map_domain(d->domain, m, &clean);
 		if (ret)
 			goto err_unmap;
 	}
@@ -137,7 +173,9 @@ int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 
 err_unmap:
 	list_for_each_entry_continue_reverse(d, &iommu->domains, next)
-		unmap_domain(d->domain, m, type1_npages(m));
+		clean &= unmap_domain(d->domain, m, type1_npages(m));
+	if (!clean)
+		set_stuck(m);
 	return ret;
 }
 
@@ -152,9 +190,12 @@ err_unmap:
 void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 {
 	struct type1_domain *d;
+	bool clean = true;
 
 	list_for_each_entry(d, &iommu->domains, next)
-		unmap_domain(d->domain, m, type1_npages(m));
+		clean &= unmap_domain(d->domain, m, type1_npages(m));
+	if (!clean)
+		set_stuck(m);
 }
 
 /**
@@ -236,9 +277,8 @@ static void free_resv_regions(struct list_head *regions)
 	}
 }
 
-/* Add to @regions what the groups of @d, and @extra, must not have mapped */
-static int get_resv_regions(struct type1_domain *d, struct iommu_group *extra,
-			    struct list_head *regions)
+/* Add to @regions what the groups of @d must not have mapped */
+static int get_resv_regions(struct type1_domain *d, struct list_head *regions)
 {
 	struct type1_group *group;
 	int ret;
@@ -248,15 +288,15 @@ static int get_resv_regions(struct type1_domain *d, struct iommu_group *extra,
 		if (ret)
 			return ret;
 	}
-	return extra ? iommu_get_group_resv_regions(extra, regions) : 0;
+	return 0;
 }
 
 /*
  * IOVAs that all groups of all domains can use; if given, also @extra, a group
- * that joins @joined, which may be a domain that is in no list yet.
+ * that is about to come in, and @fresh, a domain that is in no list yet.
  */
 static struct type1_ranges *usable_ranges(struct type1_iommu *iommu,
-					  struct type1_domain *joined,
+					  struct type1_domain *fresh,
 					  struct iommu_group *extra)
 {
 	struct type1_ranges *ranges = NULL;
@@ -265,17 +305,18 @@ static struct type1_ranges *usable_ranges(struct type1_iommu *iommu,
 	LIST_HEAD(regions);
 	int ret = 0;
 
-	if (joined) {
-		start = joined->domain->geometry.aperture_start;
-		end = min(end, joined->domain->geometry.aperture_end);
-		ret = get_resv_regions(joined, extra, &regions);
+	if (fresh) {
+		start = fresh->domain->geometry.aperture_start;
+		end = min(end, fresh->domain->geometry.aperture_end);
 	}
+	if (extra)
+		ret = iommu_get_group_resv_regions(extra, &regions);
 	list_for_each_entry(d, &iommu->domains, next) {
 		if (ret)
 			break;
 		start = max(start, d->domain->geometry.aperture_start);
 		end = min(end, d->domain->geometry.aperture_end);
-		ret = get_resv_regions(d, NULL, &regions);
+		ret = get_resv_regions(d, &regions);
 	}
 	if (ret)
 		goto out_free;
@@ -411,10 +452,13 @@ static bool mappings_fit(struct type1_iommu *iommu,
 /*
  * Put all mappings into a new domain; if it is the first one, pin them.  After
  * an error some may be pinned, and be in this domain, without being in_iommu.
+ * The domain then goes as a whole, so nothing that is left in there matters.
  */
-static int replay(struct type1_iommu *iommu, struct type1_domain *d)
+VISIBLE_IF_KUNIT int type1_replay(struct type1_iommu *iommu,
+				  struct type1_domain *d)
 {
 	struct type1_mapping *m;
+	bool clean = true;
 	int ret;
 
 	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {
@@ -423,7 +467,7 @@ static int replay(struct type1_iommu *iommu, struct type1_domain *d)
 			if (ret)
 				return ret;
 		}
-		ret = map_domain(d->domain, m);
+		ret = map_domain(d->domain, m, &clean);
 		if (ret)
 			return ret;
 	}
@@ -442,38 +486,67 @@ static void unpin_idle(struct type1_iommu *iommu)
 			type1_unpin_mapping(m);
 }
 
-/* Make the container as a whole fit the domain and group that joined */
-static int fit_in(struct type1_iommu *iommu, struct type1_domain *d,
-		  bool is_new, struct iommu_group *iommu_group)
+/* What may be mapped once the group is in, too; an error if it can't be */
+static struct type1_ranges *ranges_with(struct type1_iommu *iommu,
+					struct type1_domain *fresh,
+					struct iommu_group *iommu_group)
 {
-	unsigned long pgsizes = common_pgsizes(iommu, d);
-	struct type1_ranges *ranges;
-	int ret;
+	struct type1_ranges *ranges = usable_ranges(iommu, fresh, iommu_group);
 
-	if (!pgsizes)
-		return -EINVAL;
-	ranges = usable_ranges(iommu, d, iommu_group);
 	if (IS_ERR(ranges))
-		return PTR_ERR(ranges);
+		return ranges;
 	if (!ranges->nr || !mappings_fit(iommu, ranges)) {
 		pr_warn_ratelimited("group %d: can't reach the IOVAs that are in use in the container\n",
 				    iommu_group_id(iommu_group));
-		ret = -EINVAL;
-		goto err_free;
+		kfree(ranges);
+		return ERR_PTR(-EINVAL);
 	}
-	if (is_new) {
-		ret = replay(iommu, d);
-		if (ret)
-			goto err_free;
-	}
+	return ranges;
+}
+
+static void set_ranges(struct type1_iommu *iommu, struct type1_ranges *ranges)
+{
 	kfree(iommu->ranges);
 	iommu->ranges = ranges;
+}
+
+/* A new domain with the group and all mappings, in no list yet */
+static struct type1_domain *add_domain(struct type1_iommu *iommu,
+				       struct iommu_group *iommu_group)
+{
+	struct type1_ranges *ranges;
+	unsigned long pgsizes;
+	struct type1_domain *d;
+	int ret;
+
+	d = new_domain(iommu, iommu_group);
+	if (IS_ERR(d))
+		return d;
+	pgsizes = common_pgsizes(iommu, d);
+	if (!pgsizes) {
+		ret = -EINVAL;
+		goto err_detach;
+	}
+	/* Some IOMMU drivers know the aperture only now. */
+	ranges = ranges_with(iommu, d, iommu_group);
+	if (IS_ERR(ranges)) {
+		ret = PTR_ERR(ranges);
+		goto err_detach;
+	}
+	ret = type1_replay(iommu, d);
+	if (ret)
+		goto err_free;
+	set_ranges(iommu, ranges);
 	iommu->pgsize_bitmap = pgsizes;
-	return 0;
+	return d;
 
 err_free:
 	kfree(ranges);
-	return ret;
+err_detach:
+	iommu_detach_group(d->domain, iommu_group);
+	free_domain(d);
+	unpin_idle(iommu);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -488,9 +561,9 @@ err_free:
 int type1_attach_physical(struct type1_iommu *iommu,
 			  struct iommu_group *iommu_group)
 {
+	struct type1_ranges *ranges;
 	struct type1_group *group;
 	struct type1_domain *d;
-	bool is_new = false;
 	int ret;
 
 	if (!type1_allow_unsafe_interrupts &&
@@ -505,30 +578,27 @@ int type1_attach_physical(struct type1_iommu *iommu,
 		return -ENOMEM;
 	group->iommu_group = iommu_group;
 
+	/* Before it is attached to a domain that has mappings already */
+	ranges = ranges_with(iommu, NULL, iommu_group);
+	if (IS_ERR(ranges)) {
+		ret = PTR_ERR(ranges);
+		goto err_free;
+	}
 	d = join_domain(iommu, iommu_group);
-	if (!d) {
-		d = new_domain(iommu, iommu_group);
+	if (d) {
+		set_ranges(iommu, ranges);
+	} else {
+		kfree(ranges);
+		d = add_domain(iommu, iommu_group);
 		if (IS_ERR(d)) {
 			ret = PTR_ERR(d);
 			goto err_free;
 		}
-		is_new = true;
-	}
-	ret = fit_in(iommu, d, is_new, iommu_group);
-	if (ret)
-		goto err_detach;
-
-	list_add_tail(&group->next, &d->groups);
-	if (is_new)
 		list_add_tail(&d->next, &iommu->domains);
+	}
+	list_add_tail(&group->next, &d->groups);
 	return 0;
 
-err_detach:
-	iommu_detach_group(d->domain, iommu_group);
-	if (is_new) {
-		free_domain(d);
-		unpin_idle(iommu);
-	}
 err_free:
 	kfree(group);
 	return ret;
@@ -577,9 +647,7 @@ bool type1_detach_physical(struct type1_iommu *iommu,
 	iommu->pgsize_bitmap = common_pgsizes(iommu, NULL);
 	if (!list_empty(&iommu->domains))
 		ranges = usable_ranges(iommu, NULL, NULL);
-	if (!IS_ERR(ranges)) { /* else the narrower ones stay */
-		kfree(iommu->ranges);
-		iommu->ranges = ranges;
-	}
+	if (!IS_ERR(ranges)) /* else the narrower ones stay */
+		set_ranges(iommu, ranges);
 	return true;
 }

@@ -92,10 +92,12 @@ new_mapping(const struct vfio_iommu_type1_dma_map *map)
 	return m;
 }
 
-/* The mapping is in no domain, no tree, and nothing of it is pinned */
+/* The mapping is in no tree; in no domain and not pinned, unless it is stuck */
 static void free_mapping(struct type1_mapping *m)
 {
 	type1_dirty_forget(m);
+	if (m->stuck)
+		m->owner.charged = 0;	/* never to be given back */
 	type1_owner_put(&m->owner);
 	kfree(m);
 }

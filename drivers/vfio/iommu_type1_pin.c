@@ -514,6 +514,7 @@ static void free_runs(struct type1_runs *runs)
  * @m: the mapping, which no domain maps any more, or which is stuck
  *
  * Pages that emulated devices have pinned stay pinned by them, and charged.
+ * A mapping that is stuck keeps its pins and its charge for good.
  */
 void type1_unpin_mapping(struct type1_mapping *m)
 {
@@ -521,8 +522,12 @@ void type1_unpin_mapping(struct type1_mapping *m)
 	struct type1_run_block *block;
 	unsigned int i;
 
+	if (m->stuck) {
+		free_runs(&m->runs);
+		return;
+	}
 	for (block = m->runs.first; block; block = block->next) {
-		for (i = 0; i < block->nr && !m->stuck; i++)
+		for (i = 0; i < block->nr; i++)
 			unpin_run(&block->run[i], dirty);
 		cond_resched();
 	}

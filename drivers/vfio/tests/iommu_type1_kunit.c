@@ -4,8 +4,8 @@
  * address space begins and ends: against tables of borders, and against
  * models that know each page.
  *
- * The containers here have no group: memory is mapped, but never pinned, and
- * no IOMMU is asked.
+ * The containers here have no group: memory is mapped, but never pinned.  An
+ * IOMMU is asked only where it is one made of a bitmap, to see it fail.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -1037,6 +1037,189 @@ static void frames_beyond_the_field_are_refused(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u64)m->runs.first->run[0].pfn, max);
 }
 
+/* ---- IOMMU drivers that fail ---- */
+
+#define FAKE_PAGES	16UL
+#define NO_PAGE		ULONG_MAX
+
+/* An IOMMU domain for IOVAs from 0 on, that is a bitmap of mapped pages */
+struct fake_domain {
+	struct iommu_domain domain;
+	struct type1_domain d;
+	DECLARE_BITMAP(mapped, FAKE_PAGES);
+	unsigned long map_fails_at;	/* page; after those before it */
+	bool unmap_fails;
+	bool unmap_takes_more;
+};
+
+static int fake_map(struct iommu_domain *domain, unsigned long iova,
+		    phys_addr_t paddr, size_t pgsize, size_t pgcount, int prot,
+		    gfp_t gfp, size_t *mapped)
+{
+	struct fake_domain *fake = container_of(domain, typeof(*fake), domain);
+	unsigned long page = iova / PAGE_SIZE;
+
+	for (; pgcount; pgcount--, page++) {
+		if (page == fake->map_fails_at)
+			return -ENOMEM;
+		__set_bit(page, fake->mapped);
+		*mapped += PAGE_SIZE;
+	}
+	return 0;
+}
+
+static size_t fake_unmap(struct iommu_domain *domain, unsigned long iova,
+			 size_t pgsize, size_t pgcount,
+			 struct iommu_iotlb_gather *gather)
+{
+	struct fake_domain *fake = container_of(domain, typeof(*fake), domain);
+
+	if (fake->unmap_fails)
+		return 0;
+	bitmap_clear(fake->mapped, iova / PAGE_SIZE, pgcount);
+	return pgcount * pgsize * (fake->unmap_takes_more ? 2 : 1);
+}
+
+static phys_addr_t fake_iova_to_phys(struct iommu_domain *domain,
+				     dma_addr_t iova)
+{
+	struct fake_domain *fake = container_of(domain, typeof(*fake), domain);
+
+	return test_bit(iova / PAGE_SIZE, fake->mapped) ? iova + SZ_1M : 0;
+}
+
+static const struct iommu_domain_ops fake_ops = {
+	.map_pages = fake_map,
+	.unmap_pages = fake_unmap,
+	.iova_to_phys = fake_iova_to_phys,
+};
+
+static struct fake_domain *new_fake(struct kunit *test)
+{
+	struct fake_domain *fake;
+
+	fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	fake->domain.type = IOMMU_DOMAIN_UNMANAGED;
+	fake->domain.ops = &fake_ops;
+	fake->domain.pgsize_bitmap = PAGE_SIZE;
+	fake->d.domain = &fake->domain;
+	INIT_LIST_HEAD(&fake->d.groups);
+	fake->map_fails_at = NO_PAGE;
+	return fake;
+}
+
+/* A mapping of FAKE_PAGES at 0, in no domain; its memory is not there. */
+static struct type1_mapping *fake_mapping(struct kunit *test,
+					  struct type1_iommu *iommu,
+					  unsigned int order)
+{
+	struct type1_mapping *m;
+
+	KUNIT_ASSERT_EQ(test, 0, map(iommu, 0, FAKE_PAGES * PG, 0));
+	m = type1_first_mapping(iommu, 0, 0);
+	KUNIT_ASSERT_EQ(test, 0,
+			type1_append_run(m, 256, FAKE_PAGES / 2, order));
+	KUNIT_ASSERT_EQ(test, 0,
+			type1_append_run(m, 1000, FAKE_PAGES / 2, order));
+	return m;
+}
+
+/* A new domain that fails is given up: other domains have no harm of it. */
+static void failing_replay_leaves_mappings_alone(struct kunit *test)
+{
+	struct type1_iommu *iommu = new_iommu(test, true);
+	struct fake_domain *old = new_fake(test), *new = new_fake(test);
+	struct type1_mapping *m = fake_mapping(test, iommu, TYPE1_NO_PIN);
+	unsigned long at;
+
+	list_add_tail(&old->d.next, &iommu->domains);
+	KUNIT_EXPECT_EQ(test, 0, type1_map_domains(iommu, m));
+	KUNIT_EXPECT_TRUE(test, bitmap_full(old->mapped, FAKE_PAGES));
+	m->in_iommu = true;
+
+	for (at = 0; at < FAKE_PAGES; at++) {
+		new->map_fails_at = at;
+		new->unmap_fails = false;
+		KUNIT_EXPECT_EQ(test, -ENOMEM, type1_replay(iommu, &new->d));
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(new->mapped, FAKE_PAGES));
+		new->unmap_fails = true;
+		KUNIT_EXPECT_EQ(test, -ENOMEM, type1_replay(iommu, &new->d));
+		KUNIT_EXPECT_FALSE(test, m->stuck);
+		KUNIT_EXPECT_TRUE(test, m->in_iommu);
+		bitmap_zero(new->mapped, FAKE_PAGES);
+	}
+	type1_unmap_domains(iommu, m);
+	KUNIT_EXPECT_FALSE(test, m->stuck);
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(old->mapped, FAKE_PAGES));
+	m->in_iommu = false;
+	INIT_LIST_HEAD(&iommu->domains);
+}
+
+/* A map that fails in the second domain is undone in both. */
+static void failing_map_is_undone(struct kunit *test)
+{
+	struct type1_iommu *iommu = new_iommu(test, true);
+	struct fake_domain *one = new_fake(test), *two = new_fake(test);
+	struct type1_mapping *m = fake_mapping(test, iommu, TYPE1_NO_PIN);
+	unsigned long at;
+
+	list_add_tail(&one->d.next, &iommu->domains);
+	list_add_tail(&two->d.next, &iommu->domains);
+	for (at = 0; at < FAKE_PAGES; at++) {
+		two->map_fails_at = at;
+		KUNIT_EXPECT_EQ(test, -ENOMEM, type1_map_domains(iommu, m));
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(one->mapped, FAKE_PAGES));
+		KUNIT_EXPECT_TRUE(test, bitmap_empty(two->mapped, FAKE_PAGES));
+		KUNIT_EXPECT_FALSE(test, m->stuck);
+	}
+	one->unmap_fails = true;
+	KUNIT_EXPECT_EQ(test, -ENOMEM, type1_map_domains(iommu, m));
+	KUNIT_EXPECT_TRUE(test, m->stuck);
+	INIT_LIST_HEAD(&iommu->domains);
+}
+
+/* Some IOMMUs unmap all of a large page. */
+static void unmapping_more_is_no_failure(struct kunit *test)
+{
+	struct type1_iommu *iommu = new_iommu(test, true);
+	struct type1_mapping *m = fake_mapping(test, iommu, TYPE1_NO_PIN);
+	struct fake_domain *fake = new_fake(test);
+
+	list_add_tail(&fake->d.next, &iommu->domains);
+	KUNIT_EXPECT_EQ(test, 0, type1_map_domains(iommu, m));
+	fake->unmap_takes_more = true;
+	type1_unmap_domains(iommu, m);
+	KUNIT_EXPECT_FALSE(test, m->stuck);
+	INIT_LIST_HEAD(&iommu->domains);
+}
+
+/* What stays pinned stays charged, though the mapping is gone. */
+static void stuck_memory_stays_charged(struct kunit *test)
+{
+	struct type1_iommu *iommu = new_iommu(test, true);
+	/* Pinned, as far as the runs say: nothing is unpinned here */
+	struct type1_mapping *m = fake_mapping(test, iommu, 0);
+	struct fake_domain *fake = new_fake(test);
+	struct mm_struct *mm = current->mm;
+	unsigned long charged, before;
+	u64 unmapped;
+
+	before = mm->locked_vm;
+	KUNIT_ASSERT_EQ(test, 0, type1_recharge(m));
+	charged = mm->locked_vm;
+	KUNIT_EXPECT_EQ(test, charged, before + FAKE_PAGES);
+	list_add_tail(&fake->d.next, &iommu->domains);
+	KUNIT_EXPECT_EQ(test, 0, type1_map_domains(iommu, m));
+	m->in_iommu = true;
+	fake->unmap_fails = true;
+	KUNIT_EXPECT_EQ(test, 0, unmap(iommu, 0, FAKE_PAGES * PG, &unmapped));
+	KUNIT_EXPECT_EQ(test, mm->locked_vm, charged);
+	KUNIT_EXPECT_NULL(test, type1_first_mapping(iommu, 0, ULONG_MAX));
+	KUNIT_EXPECT_EQ(test, 0, account_locked_vm(mm, FAKE_PAGES, false));
+	INIT_LIST_HEAD(&iommu->domains);
+}
+
 static struct kunit_case type1_range_cases[] = {
 	KUNIT_CASE_PARAM(ranges_from_user_space, range_gen_params),
 	KUNIT_CASE_PARAM(reserved_regions_are_left_out, usable_gen_params),
@@ -1096,5 +1279,18 @@ static struct kunit_suite type1_run_suite = {
 	.test_cases = type1_run_cases,
 };
 
+static struct kunit_case type1_domain_cases[] = {
+	KUNIT_CASE(failing_replay_leaves_mappings_alone),
+	KUNIT_CASE(failing_map_is_undone),
+	KUNIT_CASE(unmapping_more_is_no_failure),
+	KUNIT_CASE(stuck_memory_stays_charged),
+	{}
+};
+
+static struct kunit_suite type1_domain_suite = {
+	.name = "vfio_type1_domains",
+	.test_cases = type1_domain_cases,
+};
+
 kunit_test_suites(&type1_range_suite, &type1_mapping_suite,
-		  &type1_dirty_suite, &type1_run_suite);
+		  &type1_dirty_suite, &type1_run_suite, &type1_domain_suite);
