@@ -10,6 +10,10 @@
  * written.  Marks take memory only where there are some; if there is none to
  * be had, the whole mapping counts.
  *
+ * In Linux a physical group stops counting once its driver has called
+ * vfio_pin_pages().  Not here: no driver of a physical device does that, and a
+ * pinned page does not prove that the device writes no other.
+ *
  * Nothing is cleared before the user has got it.  Everything here runs with the
  * container's lock held.
  */
@@ -20,22 +24,27 @@
 
 #include "iommu_type1.h"
 
-/* A page of bits: the unit of marks, and of what is reported in one go */
+/* A page of bits: the unit of marks */
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
-#define CHUNK_WORDS	(PAGE_SIZE / sizeof(u64))
+
+/* What is put together in one go: half a KiB of bits, on the stack */
+#define WINDOW_BITS	4096UL
+
+/* What is written in one go if it is all ones */
+#define ONES_BITS	BIT(20)
 
 /**
- * struct dirty_window - a piece of the bitmap that is being reported
+ * struct dirty_window - a piece of a mapping's bits that is being put together
  * @first: IOVA of the first bit
  * @last: last IOVA of the last bit
  * @shift: log2 of the bytes that a bit stands for
- * @bits: the bits
+ * @bits: the bits, and a word that stays 0
  */
 struct dirty_window {
 	unsigned long first;
 	unsigned long last;
 	unsigned int shift;
-	unsigned long *bits;
+	DECLARE_BITMAP(bits, WINDOW_BITS + 64);
 };
 
 /* Set the bits of [@first, @last], as far as the window has them */
@@ -58,10 +67,10 @@ static unsigned long page_to_iova(struct type1_mapping *m, unsigned long index)
 
 static void window_add_pins(struct dirty_window *w, struct type1_mapping *m)
 {
-	unsigned long iova = max(w->first, m->node.start);
 	struct type1_pin *pin;
+	unsigned long iova;
 
-	for (pin = type1_pin_from(m, (iova - m->node.start) >> PAGE_SHIFT);
+	for (pin = type1_pin_from(m, (w->first - m->node.start) >> PAGE_SHIFT);
 	     pin; pin = type1_next_pin(pin)) {
 		iova = page_to_iova(m, pin->index);
 		if (iova > w->last)
@@ -72,48 +81,87 @@ static void window_add_pins(struct dirty_window *w, struct type1_mapping *m)
 
 static void window_add_marks(struct dirty_window *w, struct type1_mapping *m)
 {
-	unsigned long first, last, chunk, start, end, iova, *bits;
+	unsigned long first, last, chunk, start, end, base, iova, *bits;
 
-	first = max(w->first, m->node.start) - m->node.start;
-	last = min(w->last, m->node.last) - m->node.start;
-	xa_for_each_range(&m->dirty, chunk, bits,
-			  (first >> PAGE_SHIFT) / CHUNK_BITS,
-			  (last >> PAGE_SHIFT) / CHUNK_BITS) {
-		for_each_set_bitrange(start, end, bits, CHUNK_BITS) {
-			iova = page_to_iova(m, chunk * CHUNK_BITS + start);
+	first = (w->first - m->node.start) >> PAGE_SHIFT;
+	last = (min(w->last, m->node.last) - m->node.start) >> PAGE_SHIFT;
+	xa_for_each_range(&m->dirty, chunk, bits, first / CHUNK_BITS,
+			  last / CHUNK_BITS) {
+		base = chunk * CHUNK_BITS;
+		start = max(first, base) - base;
+		for_each_set_bitrange_from(start, end, bits,
+					   min(last - base + 1, CHUNK_BITS)) {
+			iova = page_to_iova(m, base + start);
 			window_set(w, iova,
 				   iova + ((end - start) << PAGE_SHIFT) - 1);
 		}
 	}
 }
 
-static void fill_window(struct type1_iommu *iommu, struct dirty_window *w)
+/* Overwrite those bits of a word of the user's that are set in @mask */
+static int put_masked(u64 __user *to, u64 word, u64 mask)
 {
-	struct type1_mapping *m;
+	u64 old;
 
-	type1_for_each_mapping(m, iommu, w->first, w->last) {
-		if (m->in_iommu || m->all_dirty) {
-			window_set(w, m->node.start, m->node.last);
-			continue;
-		}
-		window_add_pins(w, m);
-		window_add_marks(w, m);
+	if (mask != ~0ULL) {
+		if (get_user(old, to))
+			return -EFAULT;
+		word = (old & ~mask) | (word & mask);
 	}
+	return put_user(word, to) ? -EFAULT : 0;
 }
 
-/* Or @nr words into the user's; @old is scratch of the same size */
-static int or_to_user(u64 __user *to, const u64 *words, u64 *old,
-		      unsigned long nr)
+/* Word @i of @bits shifted up by @shift, or all ones if there are no bits */
+static __always_inline u64 shifted_word(const u64 *bits, unsigned long i,
+					unsigned int shift)
 {
-	unsigned long i;
+	u64 word;
 
-	if (!memchr_inv(words, 0, nr * sizeof(*words)))
-		return 0;
-	if (copy_from_user(old, to, nr * sizeof(*words)))
+	if (!bits)
+		return ~0ULL;
+	word = bits[i] << shift;
+	if (i && shift)
+		word |= bits[i - 1] >> (64 - shift);
+	return word;
+}
+
+/*
+ * Overwrite @nbits bits of the user's bitmap, from bit @at on: with @bits,
+ * which has a word more than it needs, or with ones if that is NULL.
+ */
+static int put_bits(u64 __user *to, unsigned long at, unsigned long nbits,
+		    const u64 *bits)
+{
+	unsigned int shift = at % 64;
+	unsigned long i, end = shift + nbits, last = (end - 1) / 64;
+	u64 head = ~0ULL << shift, tail = ~0ULL >> (-end % 64);
+
+	to += at / 64;
+	if (!last)
+		return put_masked(to, shifted_word(bits, 0, shift),
+				  head & tail);
+	if (put_masked(to, shifted_word(bits, 0, shift), head) ||
+	    put_masked(to + last, shifted_word(bits, last, shift), tail))
 		return -EFAULT;
-	for (i = 0; i < nr; i++)
-		old[i] |= words[i];
-	return copy_to_user(to, old, nr * sizeof(*words)) ? -EFAULT : 0;
+	if (last == 1)
+		return 0;
+
+	if (!user_write_access_begin(to + 1, (last - 1) * sizeof(*to)))
+		return -EFAULT;
+	if (bits) {
+		for (i = 1; i < last; i++)
+			unsafe_put_user(shifted_word(bits, i, shift), to + i,
+					efault);
+	} else {
+		for (i = 1; i < last; i++)
+			unsafe_put_user(~0ULL, to + i, efault);
+	}
+	user_write_access_end();
+	return 0;
+
+efault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
 /**
@@ -210,6 +258,34 @@ int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,
 	return 0;
 }
 
+/* Write the bits of @m into a bitmap that begins with IOVA @first */
+static int report_mapping(struct type1_mapping *m, unsigned long first,
+			  unsigned int shift, u64 __user *to)
+{
+	bool all = m->in_iommu || m->all_dirty;
+	struct dirty_window w = { .shift = shift };
+	unsigned long nbits;
+	int ret;
+
+	for (w.first = m->node.start; ; w.first = w.last + 1) {
+		nbits = min((m->node.last - w.first) >> shift,
+			    (all ? ONES_BITS : WINDOW_BITS) - 1) + 1;
+		w.last = w.first + (nbits << shift) - 1;
+		if (!all) {
+			bitmap_zero(w.bits, WINDOW_BITS);
+			window_add_pins(&w, m);
+			window_add_marks(&w, m);
+		}
+		ret = put_bits(to, (w.first - first) >> shift, nbits,
+			       all ? NULL : (u64 *)w.bits);
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (ret || w.last >= m->node.last)
+			return ret;
+		cond_resched();
+	}
+}
+
 /**
  * type1_dirty_report - tell the user what is dirty, and forget it
  * @iommu: the container
@@ -217,49 +293,23 @@ int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,
  * @last: last IOVA; the range cuts no mapping
  * @bitmap: where the answer goes; passed type1_check_bitmap()
  *
- * Sets bits and clears none.  Memory of the user where there is no bit to set
- * is not touched.
+ * Overwrites the bits of each mapping, as Linux does, and no other.
  *
- * Return: 0; -EFAULT, -ENOMEM, -EINTR: then nothing is forgotten.
+ * Return: 0; -EFAULT, -EINTR: then nothing is forgotten.
  */
 int type1_dirty_report(struct type1_iommu *iommu, unsigned long first,
 		       unsigned long last, const struct vfio_bitmap *bitmap)
 {
-	unsigned int shift = type1_pgshift(iommu);
-	u64 __user *to = bitmap->data;
-	struct dirty_window w = { .shift = shift };
 	struct type1_mapping *m;
-	unsigned long nbits;
-	int ret = 0;
-	u64 *old;
+	int ret;
 
-	w.bits = kmalloc(PAGE_SIZE, GFP_KERNEL);
-	old = kmalloc(PAGE_SIZE, GFP_KERNEL);
-	if (!w.bits || !old) {
-		ret = -ENOMEM;
-		goto out_free;
-	}
-
-	for (w.first = first; ; w.first = w.last + 1, to += CHUNK_WORDS) {
-		nbits = min((last - w.first) >> shift, CHUNK_BITS - 1) + 1;
-		w.last = w.first + (nbits << shift) - 1;
-		memset(w.bits, 0, PAGE_SIZE);
-		fill_window(iommu, &w);
-		ret = or_to_user(to, (u64 *)w.bits, old,
-				 DIV_ROUND_UP(nbits, 64));
-		if (!ret && fatal_signal_pending(current))
-			ret = -EINTR;
+	type1_for_each_mapping(m, iommu, first, last) {
+		ret = report_mapping(m, first, type1_pgshift(iommu),
+				     bitmap->data);
 		if (ret)
-			goto out_free;
-		if (w.last == last)
-			break;
-		cond_resched();
+			return ret;
 	}
-
 	type1_for_each_mapping(m, iommu, first, last)
 		type1_dirty_forget(m);
-out_free:
-	kfree(old);
-	kfree(w.bits);
-	return ret;
+	return 0;
 }

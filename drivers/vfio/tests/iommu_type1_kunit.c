@@ -802,12 +802,15 @@ static void marks_are_reported_once(struct kunit *test)
 	m[0] = type1_first_mapping(iommu, first, first);
 	m[1] = type1_first_mapping(iommu, ULONG_MAX, ULONG_MAX);
 
-	/* Bits of the user's are not cleared, be they inside or beyond. */
-	__set_bit(5, expected);
-	__set_bit(FIRST_PAGES + 3, expected);
-	__set_bit(ALL_PAGES + 1, expected);
+	/*
+	 * Only bits of mappings are overwritten: those of the gap between them,
+	 * and beyond, are the user's.
+	 */
+	memset(expected, 0xff, BITMAP_BYTES);
 	KUNIT_ASSERT_EQ(test, 0,
 			copy_to_user(bitmap.data, expected, BITMAP_BYTES));
+	bitmap_clear(expected, 0, FIRST_PAGES);
+	bitmap_clear(expected, FIRST_PAGES + GAP_PAGES, LAST_PAGES);
 
 	for (k = 0; k < 2; k++) {
 		unsigned long start = k ? FIRST_PAGES + GAP_PAGES : 0;
@@ -830,6 +833,48 @@ static void marks_are_reported_once(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, report(test, iommu, first, ULONG_MAX, &bitmap,
 					bits));
 	KUNIT_EXPECT_PTR_EQ(test, NULL, memchr_inv(bits, 0, BITMAP_BYTES));
+}
+
+/* Mappings of few pages side by side: one's bits next to the other's */
+static void neighbours_share_words(struct kunit *test)
+{
+	static const unsigned int sizes[] = { 1, 62, 3, 64, 65, 5, 128, 2, 1 };
+	struct type1_iommu *iommu = new_iommu(test, true);
+	struct vfio_bitmap bitmap = {
+		.pgsize = PG,
+		.size = BITMAP_BYTES,
+		.data = user_bitmap(test),
+	};
+	unsigned long *bits, at = 7, base = 100;
+	DECLARE_BITMAP(expected, 512);
+	struct type1_mapping *m;
+	unsigned int i;
+
+	bits = kunit_kzalloc(test, BITMAP_BYTES, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bits);
+	bitmap_fill(expected, 512);
+	KUNIT_ASSERT_EQ(test, 0, copy_to_user(bitmap.data, expected, 64));
+	iommu->dirty_tracking = true;
+	for (i = 0; i < ARRAY_SIZE(sizes); at += sizes[i++]) {
+		KUNIT_ASSERT_EQ(test, 0, map(iommu, (base + at) * PG,
+					     sizes[i] * PG, 0));
+		m = type1_first_mapping(iommu, (base + at) * PG,
+					(base + at) * PG);
+		bitmap_clear(expected, at, sizes[i]);
+		if (i % 3 == 0) {
+			m->all_dirty = true;
+			bitmap_set(expected, at, sizes[i]);
+		} else if (i % 3 == 1) {
+			type1_dirty_mark(m, sizes[i] - 1, 1);
+			__set_bit(at + sizes[i] - 1, expected);
+		}
+	}
+	KUNIT_ASSERT_LT(test, at, 512);
+	KUNIT_ASSERT_EQ(test, 0, report(test, iommu, base * PG,
+					(base + 512) * PG - 1, &bitmap, bits));
+	for (i = 0; i < 512; i++)
+		KUNIT_EXPECT_EQ_MSG(test, test_bit(i, bits),
+				    test_bit(i, expected), "page %u", i);
 }
 
 /* A whole mapping, and a part of the space that begins in a gap */
@@ -1254,6 +1299,7 @@ static struct kunit_case type1_dirty_cases[] = {
 	KUNIT_CASE_PARAM(size_of_dirty_bitmaps, bitmap_gen_params),
 	KUNIT_CASE(bitmap_of_larger_pages),
 	KUNIT_CASE(marks_are_reported_once),
+	KUNIT_CASE(neighbours_share_words),
 	KUNIT_CASE(whole_mappings_are_reported),
 	KUNIT_CASE(nothing_is_forgotten_after_a_fault),
 	{}

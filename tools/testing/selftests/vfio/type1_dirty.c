@@ -381,8 +381,8 @@ TEST_F(dirty, many_mappings)
 		}
 }
 
-/* Bits that are set stay set: the user's own, and those of other rounds. */
-TEST_F(dirty, sets_and_never_clears)
+/* Bits of IOVAs where nothing is mapped are the user's. */
+TEST_F(dirty, bits_of_no_mapping_are_left_alone)
 {
 	uint8_t bitmap[64];
 
