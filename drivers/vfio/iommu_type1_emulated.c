@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
+#include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/overflow.h>
 #include <linux/sched/mm.h>
@@ -68,7 +69,7 @@ static struct type1_pin *find_pin(struct type1_mapping *m, unsigned long index)
 	return pin && pin->index == index ? pin : NULL;
 }
 
-/* Pin a page of a mapping, or count one more user of it */
+/* Pin a page of a mapping, or count one more user of it; charges for nothing */
 static int get_page_pin(struct type1_mapping *m, unsigned long index,
 			struct page **page)
 {
@@ -91,21 +92,15 @@ static int get_page_pin(struct type1_mapping *m, unsigned long index,
 		goto err_free;
 	rb_add(&pin->node, &m->pins, pin_before);
 	m->nr_pins++;
-	ret = type1_recharge(m);
-	if (ret)
-		goto err_unpin;
 	*page = pin->page;
 	return 0;
 
-err_unpin:
-	rb_erase(&pin->node, &m->pins);
-	m->nr_pins--;
-	type1_unpin_page(m, pin->page);
 err_free:
 	kfree(pin);
 	return ret;
 }
 
+/* Its charge stays */
 static void drop_pin(struct type1_iommu *iommu, struct type1_mapping *m,
 		     struct type1_pin *pin)
 {
@@ -114,13 +109,12 @@ static void drop_pin(struct type1_iommu *iommu, struct type1_mapping *m,
 	rb_erase(&pin->node, &m->pins);
 	m->nr_pins--;
 	type1_unpin_page(m, pin->page);
-	type1_recharge(m);
 	kfree(pin);
 }
 
-static void put_page_pin(struct type1_iommu *iommu, unsigned long iova)
+static void put_page_pin(struct type1_iommu *iommu, struct type1_mapping *m,
+			 unsigned long iova)
 {
-	struct type1_mapping *m = type1_first_mapping(iommu, iova, iova);
 	struct type1_pin *pin = NULL;
 
 	if (m)
@@ -132,11 +126,55 @@ static void put_page_pin(struct type1_iommu *iommu, unsigned long iova)
 		drop_pin(iommu, m, pin);
 }
 
+/* Undo get_page_pin() for @npage pages, and take the charge back */
+static void put_page_pins(struct type1_iommu *iommu, unsigned long iova,
+			  int npage)
+{
+	struct type1_mapping *m = NULL;
+
+	for (; npage > 0; npage--, iova += PAGE_SIZE) {
+		if (!m || iova < m->node.start || iova > m->node.last) {
+			if (m)
+				type1_recharge(m);
+			m = type1_first_mapping(iommu, iova, iova);
+		}
+		put_page_pin(iommu, m, iova);
+	}
+	if (m)
+		type1_recharge(m);
+}
+
+/* Charge for what is pinned in all mappings of a range, which has no gaps */
+static int charge_pins(struct type1_iommu *iommu, unsigned long first,
+		       unsigned long last)
+{
+	struct type1_mapping *m;
+	int ret = 0;
+
+	type1_for_each_mapping(m, iommu, first, last) {
+		ret = type1_recharge(m);
+		if (ret)
+			break;
+	}
+	return ret;
+}
+
+/* The mapping of a page that a device wants to use like @prot */
+static struct type1_mapping *mapping_for(struct type1_iommu *iommu,
+					 unsigned long iova, int prot)
+{
+	struct type1_mapping *m = type1_first_mapping(iommu, iova, iova);
+
+	if (!m)
+		return ERR_PTR(-EINVAL);
+	return (m->prot & prot) == prot ? m : ERR_PTR(-EPERM);
+}
+
 /**
  * type1_pin_pages - vfio_iommu_driver_ops.pin_pages
  * @iommu_data: the container
  * @iommu_group: group of the device
- * @user_iova: first IOVA
+ * @user_iova: first IOVA; its offset in the page does not matter
  * @npage: how many pages
  * @prot: IOMMU_READ, IOMMU_WRITE: what the device wants to do
  * @pages: out: the pages
@@ -152,13 +190,12 @@ int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
 		    struct page **pages)
 {
 	struct type1_iommu *iommu = iommu_data;
-	unsigned long iova = user_iova, last;
-	struct type1_mapping *m;
+	unsigned long first = user_iova & PAGE_MASK, last, iova = first;
+	struct type1_mapping *m = NULL;
 	int i, ret = 0;
 
-	if (!iommu || !pages || npage <= 0 || !prot ||
-	    !PAGE_ALIGNED(user_iova) || iova != user_iova ||
-	    check_add_overflow(iova, npage * PAGE_SIZE - 1, &last))
+	if (!iommu || !pages || npage <= 0 || !prot || user_iova > ULONG_MAX ||
+	    check_add_overflow(first, npage * PAGE_SIZE - 1, &last))
 		return -EINVAL;
 	if (!iommu->v2)
 		return -EACCES;
@@ -167,29 +204,27 @@ int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
 		return -EINVAL;
 
 	mutex_lock(&iommu->lock);
-	for (i = 0; i < npage; i++) {
-		m = type1_first_mapping(iommu, iova, iova);
-		if (!m)
-			ret = -EINVAL;
-		else if ((m->prot & prot) != prot)
-			ret = -EPERM;
+	for (i = 0; i < npage; i++, iova += PAGE_SIZE) {
+		if (!m || iova > m->node.last)
+			m = mapping_for(iommu, iova, prot);
+		if (IS_ERR(m))
+			ret = PTR_ERR(m);
 		else
 			ret = get_page_pin(m, (iova - m->node.start) >>
 					      PAGE_SHIFT, &pages[i]);
 		if (ret)
 			goto err_unpin;
-		iova += PAGE_SIZE;
 	}
+	ret = charge_pins(iommu, first, last);
+	if (ret)
+		goto err_unpin;
 	mutex_unlock(&iommu->lock);
 	return npage;
 
 err_unpin:
-	while (i--) {
-		iova -= PAGE_SIZE;
-		put_page_pin(iommu, iova);
-		pages[i] = NULL;
-	}
+	put_page_pins(iommu, first, i);
 	mutex_unlock(&iommu->lock);
+	memset(pages, 0, npage * sizeof(*pages));
 	return ret;
 }
 
@@ -202,11 +237,9 @@ err_unpin:
 void type1_unpin_pages(void *iommu_data, dma_addr_t user_iova, int npage)
 {
 	struct type1_iommu *iommu = iommu_data;
-	unsigned long iova = user_iova;
 
 	mutex_lock(&iommu->lock);
-	for (; npage > 0; npage--, iova += PAGE_SIZE)
-		put_page_pin(iommu, iova);
+	put_page_pins(iommu, user_iova & PAGE_MASK, npage);
 	mutex_unlock(&iommu->lock);
 }
 
@@ -460,5 +493,6 @@ void type1_drop_pins(struct type1_iommu *iommu)
 					   m->nr_pins, m->node.start);
 		while ((pin = type1_pin_from(m, 0)))
 			drop_pin(iommu, m, pin);
+		type1_recharge(m);
 	}
 }

@@ -59,6 +59,26 @@ TEST_F(emulated, pins_the_pages_that_are_mapped)
 	mock_unpin(&self->v, IOVA + 3 * page_size(), 8);
 }
 
+/* Where in its first page an IOVA lies, does not matter. */
+TEST_F(emulated, pins_by_any_byte_of_a_page)
+{
+	long pins = pages_pinned_now();
+	uint64_t first[MOCK_PIN_MAX];
+	size_t page = page_size();
+
+	ASSERT_EQ(2, mock_pin(&self->v, IOVA + 3 * page + 8, 2, first));
+	EXPECT_EQ(0x1003, first[0]);
+	EXPECT_EQ(0x1004, first[1]);
+	EXPECT_EQ(pins + 2, pages_pinned_now());
+	mock_unpin(&self->v, IOVA + 3 * page + 8, 2);
+	EXPECT_EQ(pins, pages_pinned_now());
+	ASSERT_EQ(1, mock_pin(&self->v, IOVA + self->size - 1, 1, first));
+	EXPECT_EQ(0x1000 + PAGES - 1, first[0]);
+	mock_unpin(&self->v, IOVA + self->size - 1, 1);
+	EXPECT_GT(0, mock_pin(&self->v, IOVA + self->size - 1, 2, NULL));
+	EXPECT_EQ(pins, pages_pinned_now());
+}
+
 /* Memory whose missing pages userfaultfd has, and nobody provides */
 static char *missing_memory(size_t size)
 {
