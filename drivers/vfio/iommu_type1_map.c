@@ -7,6 +7,8 @@
  * How memory is pinned and how an IOMMU learns of it are for iommu_type1_pin.c
  * and iommu_type1_domain.c.
  */
+#define pr_fmt(fmt) "vfio_iommu_type1: " fmt
+
 #include <linux/slab.h>
 
 #include "iommu_type1.h"
@@ -136,6 +138,21 @@ static int check_map(struct type1_iommu *iommu,
 	return 0;
 }
 
+/* Why can't [@first, @last] be mapped?  Names what may be next to @first. */
+static void warn_not_allowed(struct type1_iommu *iommu, unsigned long first,
+			     unsigned long last)
+{
+	const struct vfio_iova_range *r = iommu->ranges->range;
+	const struct vfio_iova_range *end = r + iommu->ranges->nr;
+
+	/* The range that @first is in, or the next one, or the last one */
+	while (r + 1 < end && r->end < first)
+		r++;
+	pr_warn_ratelimited("%s[%d]: DMA mapping of IOVAs %#lx-%#lx refused: they are reserved (as for interrupts) or beyond the IOMMU's width; the nearest usable range is %#llx-%#llx (VFIO_IOMMU_GET_INFO has all of them)\n",
+			    current->comm, task_tgid_nr(current), first, last,
+			    r->start, r->end);
+}
+
 /**
  * type1_map - make a mapping
  * @iommu: the container, locked
@@ -158,10 +175,15 @@ int type1_map(struct type1_iommu *iommu,
 	last = map->iova + map->size - 1;
 	if (type1_first_mapping(iommu, map->iova, last))
 		return -EEXIST;
-	if (!iommu->dma_avail)
+	if (!iommu->dma_avail) {
+		pr_warn_ratelimited("%s[%d]: DMA mapping refused: the container has as many mappings as it may have; map larger pieces, or raise the module parameter dma_entry_limit, which new containers take over\n",
+				    current->comm, task_tgid_nr(current));
 		return -ENOSPC;
-	if (!type1_iova_allowed(iommu->ranges, map->iova, last))
+	}
+	if (!type1_iova_allowed(iommu->ranges, map->iova, last)) {
+		warn_not_allowed(iommu, map->iova, last);
 		return -EINVAL;
+	}
 
 	m = new_mapping(map);
 	if (!m)

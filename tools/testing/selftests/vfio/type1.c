@@ -5,9 +5,11 @@
  * only: what becomes of the memory is the business of type1_memory.c, what
  * devices see of it that of type1_dma.c.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "iommu.h"
+#include "kmsg.h"
 #include "test.h"
 
 /* The pages of the machines this runs on, and the smallest of their IOMMUs */
@@ -323,6 +325,29 @@ TEST_F(type1, borders_of_the_ranges)
 	free(info);
 }
 
+/* The operator is told which IOVAs, and which could be used instead. */
+TEST_F(type1, refused_iovas_are_named)
+{
+	struct vfio_iommu_type1_info *info = iommu_info(self->container);
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	char range[64];
+	int log = kmsg_open();
+
+	cap = iommu_iova_ranges(info);
+	ASSERT_NE(NULL, cap);
+	/* Messages are rate-limited, and other tests have had some. */
+	EXPECT_TRUE(poll_until(map(self, MSI_FIRST, 1) == -EINVAL &&
+			       kmsg_said(log, "0xfee00000-0xfee00fff refused",
+					 "VFIO_IOMMU_GET_INFO")));
+	snprintf(range, sizeof(range), "usable range is %#llx-%#llx",
+		 (unsigned long long)cap->iova_ranges[cap->nr_iovas - 1].start,
+		 (unsigned long long)cap->iova_ranges[cap->nr_iovas - 1].end);
+	EXPECT_TRUE(poll_until(map(self, -PG, 1) == -EINVAL &&
+			       kmsg_said(log, "0xfffffffffffff000-", range)));
+	free(info);
+	sys_close(log);
+}
+
 /* Unmapping */
 
 static const struct request bad_unmaps[] = {
@@ -565,8 +590,8 @@ TEST_F(type1, entries_are_counted)
 
 TEST_F(type1, entries_are_limited)
 {
+	int container, group, ret, log = kmsg_open();
 	char before[16];
-	int container, group, ret;
 	uint64_t i;
 
 	ret = file_read(LIMIT, before, sizeof(before));
@@ -585,7 +610,11 @@ TEST_F(type1, entries_are_limited)
 	for (i = 0; i < 5; i++)
 		EXPECT_EQ(0, dma_map(container, IOVA + i * PG, self->mem, PG));
 	EXPECT_EQ(0, dma_avail(container));
-	EXPECT_EQ(-ENOSPC, dma_map(container, IOVA + 5 * PG, self->mem, PG));
+	EXPECT_TRUE(poll_until(dma_map(container, IOVA + 5 * PG, self->mem,
+				       PG) == -ENOSPC &&
+			       kmsg_said(log, "mapping refused",
+					 "dma_entry_limit")));
+	sys_close(log);
 	EXPECT_EQ(PG, dma_unmap(container, IOVA, PG));
 	EXPECT_EQ(0, dma_map(container, IOVA + 5 * PG, self->mem, PG));
 	EXPECT_EQ(-ENOSPC, dma_map(container, IOVA, self->mem, PG));
