@@ -66,52 +66,59 @@ static long check_extension(struct type1_iommu *iommu, unsigned long ext)
 	}
 }
 
+/*
+ * Capabilities are filled in where they are: structures on the stack would
+ * leave their padding to chance.
+ */
 static int add_migration_cap(struct type1_iommu *iommu,
 			     struct vfio_info_cap *caps)
 {
-	struct vfio_iommu_type1_info_cap_migration cap = {
-		.header.id = VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION,
-		.header.version = 1,
-		.pgsize_bitmap = BIT(type1_pgshift(iommu)),
-		.max_dirty_bitmap_size = TYPE1_DIRTY_BITMAP_MAX,
-	};
+	struct vfio_iommu_type1_info_cap_migration *cap;
+	struct vfio_info_cap_header *header;
 
-	return vfio_info_add_capability(caps, &cap.header, sizeof(cap));
+	header = vfio_info_cap_add(caps, sizeof(*cap),
+				   VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1);
+	if (IS_ERR(header))
+		return PTR_ERR(header);
+	cap = container_of(header, typeof(*cap), header);
+	cap->pgsize_bitmap = BIT(type1_pgshift(iommu));
+	cap->max_dirty_bitmap_size = TYPE1_DIRTY_BITMAP_MAX;
+	return 0;
 }
 
 static int add_dma_avail_cap(struct type1_iommu *iommu,
 			     struct vfio_info_cap *caps)
 {
-	struct vfio_iommu_type1_info_dma_avail cap = {
-		.header.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
-		.header.version = 1,
-		.avail = iommu->dma_avail,
-	};
+	struct vfio_iommu_type1_info_dma_avail *cap;
+	struct vfio_info_cap_header *header;
 
-	return vfio_info_add_capability(caps, &cap.header, sizeof(cap));
+	header = vfio_info_cap_add(caps, sizeof(*cap),
+				   VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1);
+	if (IS_ERR(header))
+		return PTR_ERR(header);
+	cap = container_of(header, typeof(*cap), header);
+	cap->avail = iommu->dma_avail;
+	return 0;
 }
 
 static int add_iova_cap(struct type1_iommu *iommu, struct vfio_info_cap *caps)
 {
 	struct vfio_iommu_type1_info_cap_iova_range *cap;
 	const struct type1_ranges *ranges = iommu->ranges;
-	size_t size;
-	int ret;
+	struct vfio_info_cap_header *header;
 
 	if (!ranges)
 		return 0;
-	size = struct_size(cap, iova_ranges, ranges->nr);
-	cap = kzalloc(size, GFP_KERNEL);
-	if (!cap)
-		return -ENOMEM;
-	cap->header.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
-	cap->header.version = 1;
+	header = vfio_info_cap_add(caps, struct_size(cap, iova_ranges,
+						     ranges->nr),
+				   VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1);
+	if (IS_ERR(header))
+		return PTR_ERR(header);
+	cap = container_of(header, typeof(*cap), header);
 	cap->nr_iovas = ranges->nr;
 	memcpy(cap->iova_ranges, ranges->range,
 	       flex_array_size(ranges, range, ranges->nr));
-	ret = vfio_info_add_capability(caps, &cap->header, size);
-	kfree(cap);
-	return ret;
+	return 0;
 }
 
 static long ioctl_get_info(struct type1_iommu *iommu, void __user *arg)
