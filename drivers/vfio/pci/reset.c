@@ -145,10 +145,14 @@ int vfio_pci_reset_assign_set(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
-	/* Neither is there anything that resets a root bus ... */
-	if (pci_is_root_bus(pdev->bus))
+	/*
+	 * Nothing resets a root bus.  The bus of a VF is its PF's, or has no
+	 * bridge: no user of the VF can have it reset.  So VFs are opened and
+	 * closed side by side.
+	 */
+	if (pci_is_root_bus(pdev->bus) || pdev->is_virtfn)
 		return vfio_assign_device_set(&vdev->vdev, vdev);
-	/* ... nor do slots share their resets. */
+	/* Slots do not share their resets. */
 	if (can_reset_slot(pdev))
 		return vfio_assign_device_set(&vdev->vdev, pdev->slot);
 	return vfio_assign_device_set(&vdev->vdev, pdev->bus);

@@ -323,6 +323,38 @@ TEST(node_of_a_vf)
 	vdev_close(&v);
 }
 
+/*
+ * A VF knows nothing of the others: what is done to one of them never waits for
+ * another.  One that is in no common set is nobody's in what a VF is told.
+ */
+TEST(node_of_a_vf_next_to_another)
+{
+	const char *bdf[2] = { NEED_FUNC(FUNC_VF_A0), NEED_FUNC(FUNC_VF_A1) };
+	struct vfio_pci_hot_reset_info *info = info_alloc();
+	unsigned int i, found = 0;
+	int iommufd, fd[2];
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	iommufd = iommufd_open();
+	for (i = 0; i < 2; i++) {
+		must(pci_bind(bdf[i], DRV_VFIO_PCI));
+		fd[i] = must(node_open("pci", bdf[i]));
+		must(node_bind(fd[i], iommufd, NULL));
+	}
+	if (hot_reset_info(fd[1], info, MAX_DEVICES))
+		SKIP(return, "the bus of the VFs cannot be reset");
+	for (i = 0; i < info->count; i++) {
+		if (!names(&info->devices[i], bdf[0]))
+			continue;
+		found++;
+		EXPECT_EQ(VFIO_PCI_DEVID_NOT_OWNED,
+			  (int32_t)info->devices[i].devid);
+	}
+	EXPECT_EQ(1, found);
+	EXPECT_EQ(-EINVAL, hot_reset(fd[1], NULL, 0));
+}
+
 FIXTURE(vf) {
 	struct vdev v;
 };
