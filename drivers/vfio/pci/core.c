@@ -157,17 +157,23 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_register_device);
  */
 static void reset_late(struct vfio_pci_core_device *vdev)
 {
-	struct pci_dev *pdev = vdev->pdev;
+	struct pci_dev *pdev = vdev->pdev, *bridge;
 
 	if (!vdev->needs_reset || !vdev->reset_works)
 		return;
 
-	pci_cfg_access_lock(pdev);
-	pci_save_state(pdev);
-	if (!__pci_reset_function_locked(pdev))
-		vdev->needs_reset = false;
-	pci_restore_state(pdev);
-	pci_cfg_access_unlock(pdev);
+	if (vfio_pci_bridge_trylock(pdev, &bridge)) {
+		pci_cfg_access_lock(pdev);
+		pci_save_state(pdev);
+		if (!__pci_reset_function_locked(pdev))
+			vdev->needs_reset = false;
+		pci_restore_state(pdev);
+		pci_cfg_access_unlock(pdev);
+		vfio_pci_bridge_unlock(bridge);
+	}
+	if (vdev->needs_reset)
+		pci_notice(pdev,
+			   "given back without a reset: to have it in a known state, write 1 to its reset file in sysfs\n");
 }
 
 /**
@@ -290,7 +296,7 @@ int vfio_pci_core_enable(struct vfio_pci_core_device *vdev)
 	if (ret)
 		goto err_sleep;
 
-	ret = pci_try_reset_function(pdev);
+	ret = vfio_pci_try_reset(pdev);
 	if (ret == -EAGAIN)
 		goto err_disable;
 	vdev->reset_works = !ret;
@@ -342,7 +348,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_finish_enable);
  */
 static void restore_and_reset(struct vfio_pci_core_device *vdev)
 {
-	struct pci_dev *pdev = vdev->pdev;
+	struct pci_dev *pdev = vdev->pdev, *bridge;
 
 	vdev->needs_reset = true;
 
@@ -355,12 +361,15 @@ static void restore_and_reset(struct vfio_pci_core_device *vdev)
 
 	/*
 	 * The device may be on its way out of its driver, with the lock held
-	 * by who waits for this close: so don't wait for it.
+	 * by the task that waits for this close: so don't wait for it.
 	 */
-	if (vdev->reset_works && pci_dev_trylock(pdev)) {
-		if (!__pci_reset_function_locked(pdev))
-			vdev->needs_reset = false;
-		pci_dev_unlock(pdev);
+	if (vdev->reset_works && vfio_pci_bridge_trylock(pdev, &bridge)) {
+		if (pci_dev_trylock(pdev)) {
+			if (!__pci_reset_function_locked(pdev))
+				vdev->needs_reset = false;
+			pci_dev_unlock(pdev);
+		}
+		vfio_pci_bridge_unlock(bridge);
 	}
 	pci_restore_state(pdev);
 	/*

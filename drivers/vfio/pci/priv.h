@@ -184,6 +184,20 @@ u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on);
 /* reset.c: function, slot and bus resets */
 
 /*
+ * The lock of the bridge above @pdev, in *@bridge, if a reset of @pdev may be
+ * one of its bus; else NULL.  Does not wait: false if something else has the
+ * lock.  Comes before the lock of @pdev itself.
+ */
+bool vfio_pci_bridge_trylock(struct pci_dev *pdev, struct pci_dev **bridge);
+void vfio_pci_bridge_unlock(struct pci_dev *bridge);
+
+/*
+ * pci_try_reset_function() with the bridge locked, if need be.  -EAGAIN if
+ * something else has one of the locks.
+ */
+int vfio_pci_try_reset(struct pci_dev *pdev);
+
+/*
  * Reset the function (FLR or what else the device offers), with all mappings
  * zapped and memory_lock held meanwhile.  -EAGAIN if the device is busy,
  * another error if it cannot be reset.  Takes igate and memory_lock.

@@ -40,6 +40,41 @@ static void reset_end(struct vfio_pci_core_device *vdev)
 	vfio_pci_unlock_memory(vdev);
 }
 
+/*
+ * Can a reset of the function be one of the bus that it is on?  The PCI core
+ * does that if it is alone there.  Others do without the bridge, so that they
+ * can be opened and reset at the same time as their neighbours.
+ */
+static bool reset_needs_bridge(struct pci_dev *pdev)
+{
+	return !pdev->is_virtfn && pci_upstream_bridge(pdev) &&
+	       list_is_singular(&pdev->bus->devices);
+}
+
+bool vfio_pci_bridge_trylock(struct pci_dev *pdev, struct pci_dev **bridge)
+{
+	*bridge = reset_needs_bridge(pdev) ? pci_upstream_bridge(pdev) : NULL;
+	return !*bridge || pci_dev_trylock(*bridge);
+}
+
+void vfio_pci_bridge_unlock(struct pci_dev *bridge)
+{
+	if (bridge)
+		pci_dev_unlock(bridge);
+}
+
+int vfio_pci_try_reset(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge;
+	int ret;
+
+	if (!vfio_pci_bridge_trylock(pdev, &bridge))
+		return -EAGAIN;
+	ret = pci_try_reset_function(pdev);
+	vfio_pci_bridge_unlock(bridge);
+	return ret;
+}
+
 int vfio_pci_reset_function(struct vfio_pci_core_device *vdev)
 {
 	int ret;
@@ -49,7 +84,7 @@ int vfio_pci_reset_function(struct vfio_pci_core_device *vdev)
 	vfio_pci_zap_and_lock_memory(vdev);
 	reset_begin(vdev);
 
-	ret = pci_try_reset_function(vdev->pdev);
+	ret = vfio_pci_try_reset(vdev->pdev);
 
 	reset_end(vdev);
 	vfio_pci_intx_unmask(vdev);

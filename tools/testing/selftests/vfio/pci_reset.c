@@ -7,6 +7,7 @@
 #include <linux/pci_regs.h>
 #include <pthread.h>
 
+#include "kmsg.h"
 #include "migration.h"
 #include "nic.h"
 #include "pci_funcs.h"
@@ -143,6 +144,32 @@ TEST_F(pci, in_d3hot)
 		     PCI_PM_CTRL_STATE_MASK);
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	EXPECT_EQ(4, region_read(&self->v, 0, 8, &value, 4));
+}
+
+/*
+ * A function that is alone on its bus may be reset together with it.  The PCI
+ * core says so if that happens without the lock of the bridge.
+ */
+TEST(by_its_bus)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	int log = kmsg_open(), ret;
+	char methods[64];
+	struct vdev v;
+
+	must(pci_attr_read(bdf, "reset_method", methods, sizeof(methods)));
+	if (pci_attr_write(bdf, "reset_method", "bus"))
+		SKIP(return, "%s cannot be reset by its bus", bdf);
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	/* Whether the emulated port gets its link up again is its own affair. */
+	ret = device_reset(&v);
+	EXPECT_TRUE(ret == 0 || ret == -ENOTTY || ret == -EINVAL);
+	vdev_close(&v);
+	EXPECT_FALSE(kmsg_said(log, "", "unlocked secondary bus reset"));
+	EXPECT_EQ(0, pci_attr_write(bdf, "reset_method", "default"));
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	EXPECT_NE(0xffff, cfg_read16(&v, PCI_VENDOR_ID));
+	vdev_close(&v);
 }
 
 static void *reset_often(void *arg)
