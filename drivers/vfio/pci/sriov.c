@@ -110,13 +110,17 @@ void vfio_pci_sriov_free(struct vfio_pci_core_device *vdev)
 	vfio_pci_token_free(vdev);
 }
 
+/* The PF may be open: what D0 restores, its user may be changing. */
 static void set_sriov_active(struct vfio_pci_core_device *vdev, bool active)
 {
+	guard(mutex)(&vdev->igate);
+	vfio_pci_intx_mask(vdev);
 	down_write(&vdev->memory_lock);
 	if (active)
 		vfio_pci_set_power_state(vdev, PCI_D0);
 	vdev->sriov_active = active;
 	up_write(&vdev->memory_lock);
+	vfio_pci_intx_unmask(vdev);
 }
 
 static void sriov_unlist(struct vfio_pci_core_device *vdev)
