@@ -7,7 +7,8 @@
  * more than another pointer, and no eventfd means that the next interrupt is
  * remembered and signalled to the eventfd that comes: guests that mask and
  * unmask a vector at each interrupt do not make the host build it anew, and
- * nothing that the device raises is lost.
+ * nothing that the device raises is lost.  A reset forgets it, as it clears
+ * pending bits.
  *
  * The handler reads the pointer without a lock.  Whoever changes it, with
  * igate held, waits for a handler that may have the old one before going on.
@@ -391,6 +392,21 @@ void vfio_pci_msi_restore_end(struct vfio_pci_core_device *vdev)
 {
 	if (is_msix(vdev) && !vfio_pci_memory_enabled(vdev))
 		vfio_pci_set_decoding(vdev, false);
+}
+
+void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev)
+{
+	struct msi_vector *vector;
+	unsigned long index;
+
+	if (vdev->irq_type != VFIO_PCI_MSI_IRQ_INDEX && !is_msix(vdev))
+		return;
+
+	xa_for_each(&vdev->ctx, index, vector) {
+		/* A handler that came before the reset may be at it still. */
+		synchronize_irq(vector->irq);
+		vector->pending = false;
+	}
 }
 
 static int set_fds(struct vfio_pci_core_device *vdev, unsigned int index,

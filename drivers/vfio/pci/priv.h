@@ -101,6 +101,12 @@ void vfio_pci_msi_restore_begin(struct vfio_pci_core_device *vdev);
 void vfio_pci_msi_restore_end(struct vfio_pci_core_device *vdev);
 
 /*
+ * The function was reset: interrupts that wait for an eventfd are forgotten.
+ * Caller holds igate, and memory_lock for write.
+ */
+void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev);
+
+/*
  * Keep INTx masked while the device must not be touched for it: while it is
  * suspended, and during a reset, with igate held all the time.  An unmask of
  * the user's is remembered, and put into force by unmask.  Caller holds igate,

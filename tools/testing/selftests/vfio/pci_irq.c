@@ -721,6 +721,25 @@ TEST_F(msix, one_bad_eventfd_among_good_ones)
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
 }
 
+/* What the device raised before a reset is not news for who comes after. */
+TEST_F(msix, reset_forgets_what_is_pending)
+{
+	int32_t none = -1;
+
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 1, &none, 1));
+	vf_raise(&self->v, ALL_VECTORS);
+	EXPECT_EQ(1, eventfd_wait(self->fd[2]));
+	settle();
+	ASSERT_EQ(0, device_reset(&self->v));
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 1, &self->fd[1], 1));
+	settle();
+	EXPECT_EQ(0, eventfd_take(self->fd[1]));
+	vf_vectors_on(&self->v);
+	vf_raise(&self->v, BIT(1));
+	EXPECT_EQ(1, eventfd_wait(self->fd[1]));
+}
+
 static void *hammer_triggers(void *arg)
 {
 	struct irq_hammer *h = arg;
