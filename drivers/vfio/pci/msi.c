@@ -28,7 +28,6 @@
 #include <linux/msi.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 
 #include "irq.h"
 #include "priv.h"
@@ -298,48 +297,21 @@ static int set_eventfds(struct vfio_pci_core_device *vdev, unsigned int start,
 	return 0;
 }
 
-static long do_nothing(void *arg)
-{
-	return 0;
-}
-
-/*
- * Wait until the CPUs have taken the interrupts that were on their way when
- * their vectors were masked, as they have when a task runs there: the kernel
- * complains about interrupts that come while it dismantles them.
- */
-static void drain_cpus(const struct cpumask *cpus)
-{
-	unsigned int cpu;
-
-	for_each_cpu(cpu, cpus)
-		work_on_cpu_safe(cpu, do_nothing, NULL);
-}
-
 void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 {
 	pci_power_t state = vdev->pdev->current_state;
 	struct msi_vector *vector;
 	unsigned long index;
-	cpumask_var_t cpus;
-	bool have_cpus;
 	u16 cmd;
 
-	have_cpus = zalloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT);
 	cmd = vfio_pci_memory_force_on(vdev);
 	if (state != PCI_D0)
 		vfio_pci_set_power_state(vdev, PCI_D0);
-	xa_for_each(&vdev->ctx, index, vector) {
-		if (have_cpus)
-			cpumask_or(cpus, cpus,
-				   irq_get_effective_affinity_mask(vector->irq));
+	xa_for_each(&vdev->ctx, index, vector)
 		vector_free(vdev, index, vector);
-	}
 	/* From here on a fault may map a BAR, until the device is as it was. */
 	vfio_pci_unlock_memory(vdev);
 
-	drain_cpus(have_cpus ? cpus : cpu_online_mask);
-	free_cpumask_var(cpus);
 	pci_free_irq_vectors(vdev->pdev);
 
 	down_write(&vdev->memory_lock);

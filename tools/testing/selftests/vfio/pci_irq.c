@@ -7,6 +7,7 @@
 #include <linux/pci_regs.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include "nic.h"
@@ -893,6 +894,93 @@ TEST_F_TIMEOUT(msix, taken_back_while_proc_is_read_into_the_bar, 300)
 	__atomic_store_n(&r.stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
 	EXPECT_LT(0, r.reads);
+}
+
+/*
+ * A CPU that a real-time task keeps for itself, as isolated CPUs are used.  The
+ * kernel would let other tasks run there all the same, for a part of the time:
+ * switch that off.
+ */
+#define FAIR_SERVER	"/sys/kernel/debug/sched/fair_server/cpu1/runtime"
+
+static void run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("sched_setaffinity: %s", strerror(errno));
+}
+
+struct spinner {
+	bool running;
+	bool stop;
+};
+
+static void *keep_cpu_1(void *arg)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	struct spinner *s = arg;
+
+	run_on_cpu(1);
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		die("sched_setscheduler: %s", strerror(errno));
+	__atomic_store_n(&s->running, true, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST))
+		;
+	return NULL;
+}
+
+struct disabler {
+	const struct vdev *v;
+	int ret;
+	bool done;
+};
+
+static void *disable_msix(void *arg)
+{
+	struct disabler *d = arg;
+
+	run_on_cpu(0);
+	d->ret = irq_disable(d->v, MSIX);
+	__atomic_store_n(&d->done, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+TEST_F(msix, off_while_its_cpu_is_taken)
+{
+	char fair[32], path[64];
+	struct disabler d = { .v = &self->v };
+	struct spinner s = {};
+	pthread_t spinner, disabler;
+	bool done;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "one CPU only");
+	if (file_read(FAIR_SERVER, fair, sizeof(fair)) < 0)
+		SKIP(return, "no " FAIR_SERVER);
+	run_on_cpu(0);
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
+	snprintf(path, sizeof(path), "/proc/irq/%u/smp_affinity",
+		 first_irq(&self->v));
+	ASSERT_EQ(0, file_write(path, "2"));
+	vf_raise(&self->v, ALL_VECTORS);
+	ASSERT_TRUE(all_set(self->fd, NR_VECTORS));
+
+	must(file_write(FAIR_SERVER, "0"));
+	pthread_create(&spinner, NULL, keep_cpu_1, &s);
+	while (!__atomic_load_n(&s.running, __ATOMIC_SEQ_CST))
+		sched_yield();
+	pthread_create(&disabler, NULL, disable_msix, &d);
+	done = poll_until(__atomic_load_n(&d.done, __ATOMIC_SEQ_CST));
+
+	__atomic_store_n(&s.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(spinner, NULL);
+	pthread_join(disabler, NULL);
+	must(file_write(FAIR_SERVER, fair));
+	EXPECT_TRUE(done);
+	EXPECT_EQ(0, d.ret);
 }
 
 TEST_F(msix, closed_with_interrupts_on)
