@@ -251,35 +251,53 @@ static int request_vectors(struct vfio_pci_core_device *vdev,
 	return ret;
 }
 
-/* Give the messages back that the device has lost, if it has. */
-static void restore_messages(struct vfio_pci_core_device *vdev,
+/* As message_lost(), for the vectors that get an eventfd */
+static bool any_message_lost(struct vfio_pci_core_device *vdev,
 			     unsigned int start, unsigned int count,
 			     struct eventfd_ctx **triggers)
 {
 	struct msi_vector *vector;
 	unsigned int i;
 
-	/* Not for reading: restoring changes PCI_COMMAND. */
-	guard(rwsem_write)(&vdev->memory_lock);
-	if (!vfio_pci_memory_enabled(vdev))
-		return;
-
 	for (i = 0; i < count; i++) {
 		vector = triggers[i] ? xa_load(&vdev->ctx, start + i) : NULL;
-		if (vector && message_lost(vdev, start + i, vector)) {
-			/* Of all vectors */
-			pci_restore_msi_state(vdev->pdev);
-			return;
-		}
+		if (vector && message_lost(vdev, start + i, vector))
+			return true;
 	}
+	return false;
+}
+
+/*
+ * Give the messages back that the device has lost, if it has.  Guests swap
+ * eventfds at each interrupt, and nothing is lost then: looking must not keep
+ * others from the device's memory.
+ */
+static void restore_messages(struct vfio_pci_core_device *vdev,
+			     unsigned int start, unsigned int count,
+			     struct eventfd_ctx **triggers)
+{
+	bool lost;
+
+	down_read(&vdev->memory_lock);
+	lost = vfio_pci_memory_enabled(vdev) &&
+	       any_message_lost(vdev, start, count, triggers);
+	up_read(&vdev->memory_lock);
+	if (!lost)
+		return;
+
+	/* For writing: it changes PCI_COMMAND.  Restores all vectors. */
+	guard(rwsem_write)(&vdev->memory_lock);
+	if (vfio_pci_memory_enabled(vdev))
+		pci_restore_msi_state(vdev->pdev);
 }
 
 /*
  * Consumes what is in @triggers if it succeeds; else no eventfd has changed,
  * and vectors that were requested by then stay so.
  */
-static int set_eventfds(struct vfio_pci_core_device *vdev, unsigned int start,
-			unsigned int count, struct eventfd_ctx **triggers)
+static int set_eventfds(struct vfio_pci_core_device *vdev, bool was_enabled,
+			unsigned int start, unsigned int count,
+			struct eventfd_ctx **triggers)
 {
 	struct msi_vector *vector;
 	unsigned int i;
@@ -288,7 +306,8 @@ static int set_eventfds(struct vfio_pci_core_device *vdev, unsigned int start,
 	ret = request_vectors(vdev, start, count, triggers);
 	if (ret)
 		return ret;
-	restore_messages(vdev, start, count, triggers);
+	if (was_enabled)
+		restore_messages(vdev, start, count, triggers);
 	for (i = 0; i < count; i++) {
 		vector = xa_load(&vdev->ctx, start + i);
 		if (vector)
@@ -410,7 +429,7 @@ static int set_fds(struct vfio_pci_core_device *vdev, unsigned int index,
 		if (ret)
 			goto out_put;
 	}
-	ret = set_eventfds(vdev, start, count, triggers);
+	ret = set_eventfds(vdev, enabled, start, count, triggers);
 	if (!ret)
 		goto out_free;
 	if (!enabled)
