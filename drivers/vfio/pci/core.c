@@ -242,6 +242,7 @@ static void msix_probe(struct vfio_pci_core_device *vdev)
 	u32 table;
 
 	vdev->msix_bar = 0xff;
+	vdev->msix_size = 0;
 	vdev->has_dyn_msix = false;
 	if (!pdev->msix_cap)
 		return;

@@ -25,19 +25,18 @@ static bool has_intx(struct vfio_pci_core_device *vdev)
 	       pdev->irq != IRQ_NOTCONNECTED;
 }
 
+/* Asked at each VFIO_DEVICE_SET_IRQS: from what was read at the first open */
 int vfio_pci_irq_count(struct vfio_pci_core_device *vdev, u32 index)
 {
-	struct pci_dev *pdev = vdev->pdev;
-
 	switch (index) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
 		return has_intx(vdev);
 	case VFIO_PCI_MSI_IRQ_INDEX:
-		return max(pci_msi_vec_count(pdev), 0);
+		return vdev->pdev->msi_cap ? 1 << vdev->msi_qmax : 0;
 	case VFIO_PCI_MSIX_IRQ_INDEX:
-		return max(pci_msix_vec_count(pdev), 0);
+		return vdev->msix_size / PCI_MSIX_ENTRY_SIZE;
 	case VFIO_PCI_ERR_IRQ_INDEX:
-		return pci_is_pcie(pdev);
+		return pci_is_pcie(vdev->pdev);
 	case VFIO_PCI_REQ_IRQ_INDEX:
 		return 1;
 	default:
