@@ -200,8 +200,9 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_unregister_device);
 
 /* Life: first open, last close */
 
-/* Devices whose INTx status bit or disable bit does not work (i40e) */
+/* Devices whose INTx status bit or disable bit does not work (i40e, X550) */
 static const struct pci_device_id broken_intx_ids[] = {
+	{ PCI_VDEVICE(INTEL, 0x1563) },
 	{ PCI_VDEVICE(INTEL, 0x1572) },
 	{ PCI_VDEVICE(INTEL, 0x1574) },
 	{ PCI_VDEVICE(INTEL, 0x1580) },
@@ -213,6 +214,8 @@ static const struct pci_device_id broken_intx_ids[] = {
 	{ PCI_VDEVICE(INTEL, 0x1587) },
 	{ PCI_VDEVICE(INTEL, 0x1588) },
 	{ PCI_VDEVICE(INTEL, 0x1589) },
+	{ PCI_VDEVICE(INTEL, 0x158a) },
+	{ PCI_VDEVICE(INTEL, 0x158b) },
 	{ PCI_VDEVICE(INTEL, 0x37d0) },
 	{ PCI_VDEVICE(INTEL, 0x37d1) },
 	{ PCI_VDEVICE(INTEL, 0x37d2) },
