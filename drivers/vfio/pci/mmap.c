@@ -3,10 +3,11 @@
  * mmap() of BARs, and the gate in front of device memory.
  *
  * A mapping is empty until it is touched.  Each fault looks, with memory_lock
- * held for read, whether the device's memory answers: it inserts pages, or
- * ends in SIGBUS.  Whoever turns memory off takes the lock for write and zaps
- * all mappings, which share the address space of the device's inode.  So no
- * access of user space reaches a device that is off or being reset.
+ * held for read, whether the device's memory answers: it inserts page-table
+ * entries, of the largest size that fits, or ends in SIGBUS.  Whoever turns
+ * memory off takes the lock for write and zaps all mappings, which share the
+ * address space of the device's inode.  So no access of user space reaches a
+ * device that is off or being reset.
  *
  * A BAR can be mapped if it fills its pages, or if the rest of its only page
  * could be reserved, so that nobody else's registers are there.
@@ -14,6 +15,7 @@
 #include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/pfn_t.h>
 #include <linux/slab.h>
 
 #include "priv.h"
@@ -160,30 +162,78 @@ static void insert_neighbours(struct vm_area_struct *vma, unsigned long addr)
 			break;
 }
 
-static vm_fault_t vfio_pci_mmap_fault(struct vm_fault *vmf)
+bool vfio_pci_huge_entry_fits(struct vm_area_struct *vma, unsigned long addr,
+			      unsigned int order)
+{
+	unsigned long size = PAGE_SIZE << order;
+
+	addr = ALIGN_DOWN(addr, size);
+	return addr >= vma->vm_start && vma->vm_end - addr >= size &&
+	       IS_ALIGNED(vma_to_pfn(vma, addr), 1UL << order);
+}
+
+static bool order_supported(unsigned int order)
+{
+	return (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP) &&
+		order == PMD_ORDER) ||
+	       (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PUD_PFNMAP) &&
+		order == PUD_ORDER);
+}
+
+/* Insert one entry, of a supported order.  With memory_lock held. */
+static vm_fault_t insert_huge_entry(struct vm_fault *vmf, unsigned int order)
+{
+	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
+	pfn_t pfn = __pfn_to_pfn_t(vma_to_pfn(vmf->vma, addr), PFN_DEV);
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+	if (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PUD_PFNMAP) && order == PUD_ORDER)
+		return vmf_insert_pfn_pud(vmf, pfn, write);
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+}
+
+static vm_fault_t insert_pages(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	struct vfio_pci_core_device *vdev = vma->vm_private_data;
 	vm_fault_t ret;
 
-	/* Whoever dies needs no page; others may be waiting for him. */
-	if (down_read_killable(&vdev->memory_lock))
-		return VM_FAULT_SIGBUS;
-	ret = VM_FAULT_SIGBUS;
-	if (vdev->pm_runtime_engaged || !vfio_pci_memory_enabled(vdev))
-		goto out_unlock;
-
-	ret = vmf_insert_pfn(vma, vmf->address,
-			     vma_to_pfn(vma, vmf->address));
+	ret = vmf_insert_pfn(vma, vmf->address, vma_to_pfn(vma, vmf->address));
 	if (!(ret & VM_FAULT_ERROR))
 		insert_neighbours(vma, vmf->address);
-out_unlock:
+	return ret;
+}
+
+/*
+ * The kernel asks for the largest order first.  VM_FAULT_FALLBACK makes it ask
+ * for the next one, and in the end for pages (order 0).
+ */
+static vm_fault_t vfio_pci_mmap_huge_fault(struct vm_fault *vmf,
+					   unsigned int order)
+{
+	struct vfio_pci_core_device *vdev = vmf->vma->vm_private_data;
+	vm_fault_t ret = VM_FAULT_SIGBUS;
+
+	if (order && (!order_supported(order) ||
+		      !vfio_pci_huge_entry_fits(vmf->vma, vmf->address, order)))
+		return VM_FAULT_FALLBACK;
+
+	/* A task that is being killed needs no page: do not wait in its way. */
+	if (down_read_killable(&vdev->memory_lock))
+		return VM_FAULT_SIGBUS;
+	if (!vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev))
+		ret = order ? insert_huge_entry(vmf, order) : insert_pages(vmf);
 	up_read(&vdev->memory_lock);
 	return ret;
 }
 
+static vm_fault_t vfio_pci_mmap_fault(struct vm_fault *vmf)
+{
+	return vfio_pci_mmap_huge_fault(vmf, 0);
+}
+
 static const struct vm_operations_struct vfio_pci_mmap_ops = {
 	.fault = vfio_pci_mmap_fault,
+	.huge_fault = vfio_pci_mmap_huge_fault,
 };
 
 /**

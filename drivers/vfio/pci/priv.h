@@ -161,6 +161,13 @@ void vfio_pci_ioeventfds_free(struct vfio_pci_core_device *vdev);
 void vfio_pci_mmap_probe(struct vfio_pci_core_device *vdev);
 void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
 
+/*
+ * Does one entry of 2^@order pages around @addr map nothing but what @vma maps,
+ * at addresses of the device that are aligned as the entry has to be?
+ */
+bool vfio_pci_huge_entry_fits(struct vm_area_struct *vma, unsigned long addr,
+			      unsigned int order);
+
 /* Remove every user mapping of a BAR.  memory_lock is held for write. */
 void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
 

@@ -475,4 +475,245 @@ TEST_F(pci, not_in_low_power)
 	EXPECT_EQ(4, region_read(&self->v, 0, window(variant), &value, 4));
 }
 
+/*
+ * BARs that are large enough for page-table entries of 2 MiB and 1 GiB.  How
+ * they are mapped shows in the memory that the tables take.
+ */
+
+#define LARGE		(2 * MiB)
+#define PART		(64 * MiB)	/* at most that much is touched */
+
+FIXTURE(big) {
+	struct vdev v;
+	unsigned int bar;
+	uint64_t size;
+};
+
+FIXTURE_SETUP(big)
+{
+	const char *bdf = NEED_FUNC(FUNC_BIG_BAR);
+	struct vfio_region_info info;
+	unsigned int i;
+
+	vdev_open(&self->v, bdf, DRV_VFIO_PCI);
+	for (i = 0; i < 6; i++) {
+		info = vdev_region(&self->v, i);
+		if (!(info.flags & VFIO_REGION_INFO_FLAG_MMAP) ||
+		    info.size <= self->size)
+			continue;
+		self->bar = i;
+		self->size = info.size;
+	}
+	if (self->size < 2 * LARGE)
+		die("%s has no BAR of 4 MiB or more", bdf);
+	catch_sigbus();
+	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+}
+
+FIXTURE_TEARDOWN(big)
+{
+	vdev_close(&self->v);
+}
+
+/*
+ * Maps a part of the BAR at an address that is aligned to @align, but for
+ * @skew.  The page that follows is no part of it, and was touched: so the tables
+ * that lead there exist.
+ */
+static char *map_aligned(FIXTURE_DATA(big) *self, uint64_t offset, size_t size,
+			 size_t align, size_t skew)
+{
+	char *room, *at;
+
+	room = mmap(NULL, size + 2 * align, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (room == MAP_FAILED)
+		die("mmap: %s", strerror(errno));
+	at = (char *)(((uintptr_t)room + align - 1) / align * align) + skew;
+	at = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		  self->v.fd,
+		  vdev_region(&self->v, self->bar).offset + offset);
+	if (at == MAP_FAILED)
+		die("mmap of %zu MiB: %s", size >> 20, strerror(errno));
+	*(volatile char *)(at + size) = 1;
+	return at;
+}
+
+static size_t part(const FIXTURE_DATA(big) *self)
+{
+	return self->size < PART ? self->size : PART;
+}
+
+/* What the page tables grow by, in KiB, when each page is read */
+static long tables_for(const char *mem, size_t size, size_t step)
+{
+	size_t at;
+	long before;
+
+	/* The first call itself needs memory. */
+	proc_status_kb("VmPTE");
+	before = proc_status_kb("VmPTE");
+	for (at = 0; at < size; at += step)
+		(void)*(volatile uint32_t *)(mem + at);
+	return proc_status_kb("VmPTE") - before;
+}
+
+/* Memory that holds what is written?  Else nothing is there to compare. */
+static bool bar_is_memory(const FIXTURE_DATA(big) *self)
+{
+	reg_write(&self->v, self->bar, 0, 0x5a5aa5a5);
+	return reg_read(&self->v, self->bar, 0) == 0x5a5aa5a5;
+}
+
+/* A word of each quarter MiB has its offset written to it, by pwrite(). */
+static void mark(const FIXTURE_DATA(big) *self)
+{
+	uint32_t at;
+
+	for (at = 0; at < part(self); at += MiB / 4)
+		reg_write(&self->v, self->bar, at, ~at);
+}
+
+/* Does @mem, which maps the BAR from @offset on, show the marks? */
+static bool shows_marks(const char *mem, uint64_t offset, size_t size)
+{
+	uint64_t at = (offset + MiB / 4 - 1) / (MiB / 4) * (MiB / 4);
+	uint32_t value;
+
+	for (; at < offset + size; at += MiB / 4)
+		if (try_read((uint32_t *)(mem + at - offset), &value) ||
+		    value != ~(uint32_t)at)
+			return false;
+	return true;
+}
+
+TEST_F(big, mapped_by_large_entries)
+{
+	size_t size = part(self);
+	char *mem = map_aligned(self, 0, size, LARGE, 0);
+
+	/* Pages take 4 KiB of tables for each 2 MiB. */
+	EXPECT_GT((long)(size / LARGE * 4 / 2),
+		  tables_for(mem, size, PAGE));
+}
+
+TEST_F(big, kernel_s_choice_of_an_address)
+{
+	char *mem = map_rw(&self->v, self->bar, 0, self->size);
+
+	ASSERT_NE(MAP_FAILED, mem);
+	EXPECT_EQ(0, (uintptr_t)mem % LARGE);
+}
+
+TEST_F(big, mapped_by_entries_of_a_gigabyte)
+{
+	char *mem;
+
+	if (self->size < GiB)
+		SKIP(return, "a BAR of %u MiB only",
+		     (unsigned int)(self->size >> 20));
+	mem = map_aligned(self, 0, GiB, GiB, 0);
+	/* One entry, in a table that is there */
+	EXPECT_EQ(0, tables_for(mem, GiB, LARGE));
+}
+
+TEST_F(big, shows_what_pwrite_wrote)
+{
+	size_t size = part(self), end = size - sizeof(uint32_t);
+	char *mem = map_aligned(self, 0, size, LARGE, 0);
+
+	if (!bar_is_memory(self))
+		SKIP(return, "nothing is behind the BAR");
+	mark(self);
+	EXPECT_TRUE(shows_marks(mem, 0, size));
+	*(volatile uint32_t *)(mem + end) = 0x12345678;
+	EXPECT_EQ(0x12345678, reg_read(&self->v, self->bar, end));
+	*(volatile uint32_t *)(mem + LARGE - 4) = 0x9abcdef0;
+	EXPECT_EQ(0x9abcdef0, reg_read(&self->v, self->bar, LARGE - 4));
+}
+
+/* Neither address nor part fits large entries, or not all of it does. */
+TEST_F(big, where_large_entries_do_not_fit)
+{
+	size_t size = 2 * LARGE;
+	char *mem;
+
+	if (!bar_is_memory(self))
+		SKIP(return, "nothing is behind the BAR");
+	mark(self);
+	mem = map_aligned(self, 0, size, LARGE, PAGE);
+	EXPECT_TRUE(shows_marks(mem, 0, size));
+	mem = map_aligned(self, PAGE, size - 2 * PAGE, LARGE, 0);
+	EXPECT_TRUE(shows_marks(mem, PAGE, size - 2 * PAGE));
+	mem = map_aligned(self, PAGE, size - 2 * PAGE, LARGE, PAGE);
+	EXPECT_TRUE(shows_marks(mem, PAGE, size - 2 * PAGE));
+	mem = map_aligned(self, LARGE - PAGE, LARGE + PAGE, LARGE,
+			  LARGE - PAGE);
+	EXPECT_TRUE(shows_marks(mem, LARGE - PAGE, LARGE + PAGE));
+	/* The end of the mapping is where it says, not where an entry ends. */
+	mem = map_aligned(self, 0, LARGE + PAGE, LARGE, 0);
+	EXPECT_TRUE(shows_marks(mem, 0, LARGE + PAGE));
+	EXPECT_EQ(1, *(volatile char *)(mem + LARGE + PAGE));
+}
+
+TEST_F(big, comes_and_goes_with_memory_decoding)
+{
+	size_t size = part(self);
+	char *mem = map_aligned(self, 0, size, LARGE, 0);
+	uint32_t value, i;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, try_read((uint32_t *)mem, &value));
+		ASSERT_EQ(0, try_read((uint32_t *)(mem + size - 4), &value));
+		cfg_command(&self->v, 0, PCI_COMMAND_MEMORY);
+		EXPECT_EQ(-EFAULT, try_read((uint32_t *)mem, &value));
+		EXPECT_EQ(-EFAULT, try_read((uint32_t *)(mem + size - 4),
+					    &value));
+		cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
+	}
+}
+
+/* What cuts a large entry leaves the rest of it as it was. */
+TEST_F(big, cut)
+{
+	char *mem = map_aligned(self, 0, 2 * LARGE, LARGE, 0);
+	uint32_t value;
+	int status;
+	pid_t pid;
+
+	if (!bar_is_memory(self))
+		SKIP(return, "nothing is behind the BAR");
+	mark(self);
+	ASSERT_TRUE(shows_marks(mem, 0, 2 * LARGE));
+	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ));
+	EXPECT_TRUE(shows_marks(mem, 0, 2 * LARGE));
+	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ | PROT_WRITE));
+	*(volatile uint32_t *)(mem + 8) = 77;
+	EXPECT_EQ(77, reg_read(&self->v, self->bar, 8));
+	pid = fork();
+	if (!pid)
+		_exit(!shows_marks(mem, 0, 2 * LARGE));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, munmap(mem + PAGE, LARGE - 2 * PAGE));
+	EXPECT_EQ(0, try_read((uint32_t *)mem, &value));
+	EXPECT_EQ(~0U, value);
+	EXPECT_TRUE(shows_marks(mem + LARGE, LARGE, LARGE));
+}
+
+/* Peer to peer: the backend takes such mappings for DMA as well. */
+TEST_F(big, mapped_for_dma)
+{
+	size_t size = part(self);
+	char *mem = map_aligned(self, 0, size, LARGE, 0);
+
+	ASSERT_EQ(0, dma_map(self->v.container, 4 * GiB, mem, size));
+	EXPECT_EQ(size, dma_unmap(self->v.container, 4 * GiB, size));
+	/* Cut by its ends */
+	ASSERT_EQ(0, dma_map(self->v.container, 4 * GiB, mem + PAGE,
+			     2 * LARGE - 2 * PAGE));
+	EXPECT_EQ(2 * LARGE - 2 * PAGE,
+		  dma_unmap(self->v.container, 4 * GiB, 2 * LARGE - 2 * PAGE));
+}
+
 TEST_HARNESS_MAIN
