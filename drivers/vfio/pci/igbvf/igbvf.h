@@ -37,7 +37,8 @@ struct igbvf_image {
  * @tail_left: what the tail registers read after they were last set up or
  *	parked; another value is a doorbell that the guest rang since
  * @stats_ahead: guest's view of a counter minus the counter
- * @pf_asked: since it was opened, the PF was asked for something
+ * @pf_asked: the PF was asked for something, and has not been told since that
+ *	the user who asked is gone
  * @pf_agreed: in RESUMING: the PF does for the VF what @incoming.pf says
  */
 struct igbvf_device {
@@ -86,7 +87,7 @@ bool igbvf_mbx_has_news(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
 int igbvf_pf_replay(struct igbvf_device *vf, bool try);
-void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf);
+int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 
 /* queues.c */
 int igbvf_queues_stop(struct igbvf_device *vf);

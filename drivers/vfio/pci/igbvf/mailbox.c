@@ -8,6 +8,7 @@
  * kept for it in image.mbx.events; while a load asks, there is no guest.
  */
 #include <linux/bitfield.h>
+#include <linux/delay.h>
 #include <linux/if_ether.h>
 #include <linux/ktime.h>
 #include <linux/unaligned.h>
@@ -335,12 +336,18 @@ static int pf_request(struct igbvf_device *vf, const char *what,
 	return -EPERM;
 }
 
-static int clear_filters(struct igbvf_device *vf, const struct igbvf_pf *pf)
+/* 0 or an error; -EPERM: the VF may not have filters, nor clear them. */
+static int clear_filters(struct igbvf_device *vf)
 {
+	/* igb clears all, whatever the address, but wants a valid one. */
+	static const u32 address[2] = { 0x02 };
 	u32 answer[3];
+	int ret;
 
-	return mbx_exchange(vf, MBX_FILTER_CLEAR,
-			    pf->filters ? pf->filter[0] : pf->mac, 2, answer);
+	ret = mbx_exchange(vf, MBX_FILTER_CLEAR, address, 2, answer);
+	if (ret)
+		return ret;
+	return answer[0] & MBX_ACK ? 0 : -EPERM;
 }
 
 /*
@@ -358,13 +365,14 @@ static int replay_mac(struct igbvf_device *vf, const u32 has[2], bool try)
 			  MBX_SET_MAC, try ? has : mac, 2);
 }
 
-/* Of the unicast filters those of the VF's last user go. */
+/* Replaces the unicast filters of the VF's last user by the guest's. */
 static int replay_filters(struct igbvf_device *vf)
 {
 	const struct igbvf_pf *pf = &vf->incoming.pf;
-	/* A VF without trust has none, and is not even allowed to clear them. */
-	int ret = clear_filters(vf, pf);
+	int ret = clear_filters(vf);
 
+	if (ret == -EPERM)	/* then there are none either */
+		ret = 0;
 	for (u32 i = 0; i < pf->filters && !ret; i++)
 		ret = pf_request(vf, "a unicast filter", "trust on, if it has room",
 				 MBX_FILTER_ADD, pf->filter[i], 2);
@@ -415,22 +423,46 @@ int igbvf_pf_replay(struct igbvf_device *vf, bool try)
 	if (!ret && try && pf->filters)	/* whoever may clear them may add them */
 		ret = pf_request(vf, "a unicast filter", "trust on",
 				 MBX_FILTER_CLEAR, pf->filter[0], 2);
-	else if (!ret && !try && pf->flags & IGBVF_PF_MAC)
+	else if (!ret && !try)
 		ret = replay_filters(vf);
 	return ret ?: replay_rest(vf);
 }
 
 /*
- * The guest for which the PF did @pf is gone, and the VF reset by FLR.  Until it
- * is told, the PF keeps the MAC, and its switch delivers frames for it to this
- * VF.  Failure does no more harm than not trying.
+ * The VF's user is gone.  Until the PF is told, it keeps the user's MAC address
+ * and unicast filters, and its switch delivers frames for them to this VF, and
+ * so to the next user.  The filters are cleared even if none is known of: the
+ * PF may have added some whose acknowledgement nobody read.
+ *
+ * @reset: the VF was reset by FLR.  Otherwise it is reset here, as a guest does
+ * it, which has igb forget the MAC address, too.
+ *
+ * Return: 0; -EIO if the PF is mute; -EPERM if it does not clear the filters,
+ * which a VF must not ask for that has a fixed MAC address and no trust.
  */
-void igbvf_pf_forget(struct igbvf_device *vf, const struct igbvf_pf *pf)
+int igbvf_pf_forget(struct igbvf_device *vf, bool reset)
 {
+	unsigned int tries;
+	int ret = -EIO;
 	u32 mac[2];
 
-	if (!igbvf_pf_reset(vf, mac) && pf->filters)
-		clear_filters(vf, pf);
+	if (!reset) {
+		igbvf_write(vf, VTCTRL, VTCTRL_RST);
+		igbvf_read(vf, VTSTATUS);
+		fsleep(USEC_PER_MSEC);
+	}
+	/*
+	 * igb may see RESET before it sees the reset that came first, which then
+	 * undoes the handshake: so there is a second try.
+	 */
+	for (tries = 0; tries < 2; tries++) {
+		if (igbvf_pf_reset(vf, mac))
+			return -EIO;
+		ret = clear_filters(vf);
+		if (!ret)
+			break;
+	}
+	return ret;
 }
 
 /* Sets the mailbox up from the image, of a VF that is loaded otherwise. */

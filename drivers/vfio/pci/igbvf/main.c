@@ -188,18 +188,41 @@ static int init(struct vfio_pci_migration *pci)
 }
 
 /*
- * Whoever was here is gone: moved, powered off, killed, or was never loaded
- * completely.  A PF that is down knows of nobody, and does not answer.
+ * Has the PF forget the user, who has moved away, powered off, was killed or was
+ * never loaded completely.  -EIO if the PF could not be told: one whose
+ * interface is down has no frames for anybody, but does not answer.
  */
+static int forget_user(struct igbvf_device *vf)
+{
+	struct pci_dev *pdev = vf->pci.core.pdev;
+	u32 filters = vf->image.pf.filters;
+	int ret;
+
+	if (igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_RSTI)
+		return -EIO;
+	ret = igbvf_pf_forget(vf, !vfio_pci_mig_flr(&vf->pci));
+	if (ret == -EPERM && filters)
+		vfio_mig_err(&vf->pci.mig, "the PF %s keeps unicast addresses of the last user of VF %d, which has no trust any more: set its interface down and up\n",
+			     pci_name(pci_physfn(pdev)), pci_iov_vf_id(pdev));
+	return ret;
+}
+
 static void closing(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 
-	if (vf->pf_asked && !(igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_RSTI) &&
-	    !vfio_pci_mig_flr(&vf->pci))
-		igbvf_pf_forget(vf, vf->image.pf.filters ? &vf->image.pf :
-							   &vf->incoming.pf);
-	vf->pf_asked = false;
+	if (vf->pf_asked)
+		vf->pf_asked = forget_user(vf) == -EIO;
+}
+
+/* The PF may have been down when the last user went. */
+static void opening(struct vfio_pci_migration *pci)
+{
+	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
+
+	vfio_pci_mig_prepare(&pci->mig);
+	if (vf->pf_asked && !(igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_RSTI))
+		vf->pf_asked = igbvf_pf_forget(vf, true) == -EIO;
 }
 
 /* ---- Page 0 as the guest sees it ---- */
@@ -280,6 +303,7 @@ static const struct vfio_pci_mig_driver igbvf_driver = {
 	.nr_traps = 1,
 	.counters = &statistics,
 	.init = init,
+	.open = opening,
 };
 
 static const struct pci_device_id igbvf_table[] = {

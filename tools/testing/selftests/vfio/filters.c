@@ -174,4 +174,93 @@ TEST_F(filters, go_with_a_load_that_is_given_up)
 	stream_free(&s);
 }
 
+/* ---- The next user of a VF does not get what was for the last one ---- */
+
+/* Adds an address, and does not look at the answer. */
+static void add_unseen(struct nic *nic, const uint8_t *address)
+{
+	uint32_t words[2] = {};
+
+	memcpy(words, address, 6);
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_VFU);
+	nic_write(nic, VMBMEM, FILTER_ADD);
+	nic_write(nic, VMBMEM + 4, words[0]);
+	nic_write(nic, VMBMEM + 8, words[1]);
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_REQ);
+	if (!poll_until(nic_read(nic, VMBMEM) & MBX_ACK))
+		die("the PF does not add an address");
+}
+
+/* A new user, who asks the PF for nothing but the usual */
+static void expect_nothing_left(struct __test_metadata *_metadata,
+				FIXTURE_DATA(filters) *self)
+{
+	struct nic *nic = &self->nic;
+	char buf[16] = "";
+
+	nic_detach(nic);
+	reopen(&self->a);
+	nic_attach(nic, &self->a);
+	nic_up(nic);
+	peer_send(&self->peer_b, self->address, "stale", 5);
+	peer_send(&self->peer_b, nic->mac, "mine", 4);
+	/* The wire is in order. */
+	EXPECT_LT(0, nic_receive(nic, buf, sizeof(buf)));
+	EXPECT_EQ(0, memcmp(buf, "mine", 4)) {
+		TH_LOG("received \"%.5s\"", buf);
+	}
+}
+
+TEST_F(filters, go_when_their_answer_was_not_read)
+{
+	struct nic *nic = &self->nic;
+
+	ASSERT_TRUE(filter(nic, FILTER_CLEAR, nic->mac));
+	add_unseen(nic, self->address);
+	expect_nothing_left(_metadata, self);
+}
+
+/* The guest hurries on: its next message is where the answer was. */
+TEST_F(filters, go_when_their_answer_was_overwritten)
+{
+	struct nic *nic = &self->nic;
+
+	ASSERT_TRUE(filter(nic, FILTER_CLEAR, nic->mac));
+	add_unseen(nic, self->address);
+	nic_write(nic, VMBMEM, MBX_SET_LPE);
+	nic_write(nic, VMBMEM + 4, FRAME_SIZE);
+	nic_write(nic, V2PMAILBOX, V2PMAILBOX_REQ);
+	ASSERT_TRUE(poll_until(nic_read(nic, VMBMEM) & MBX_ACK));
+	expect_nothing_left(_metadata, self);
+}
+
+/* A load begins in a VF that has a guest, and is given up at once. */
+TEST_F(filters, go_when_a_load_has_begun)
+{
+	must(mig_set(self->a.fd, RESUMING, NULL));
+	expect_nothing_left(_metadata, self);
+}
+
+TEST_F(filters, go_when_the_vf_was_reset)
+{
+	add_unseen(&self->nic, self->address);
+	must(device_reset(&self->a));
+	expect_nothing_left(_metadata, self);
+}
+
+/* A PF that was down meanwhile can't be told before the VF is opened again. */
+TEST_F(filters, go_when_the_pf_was_down_at_the_close)
+{
+	struct nic *nic = &self->nic;
+
+	add_unseen(nic, self->address);
+	nic_detach(nic);
+	pf_set(func_bdf(FUNC_PF_A), false);
+	vdev_close(&self->a);
+	pf_set(func_bdf(FUNC_PF_A), true);
+	vdev_open(&self->a, func_bdf(FUNC_VF_A0), DRV_IGBVF_VFIO);
+	nic_attach(nic, &self->a);
+	expect_nothing_left(_metadata, self);
+}
+
 TEST_HARNESS_MAIN
