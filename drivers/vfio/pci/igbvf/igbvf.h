@@ -39,6 +39,8 @@ struct igbvf_image {
  * @stats_ahead: guest's view of a counter minus the counter
  * @pf_asked: the PF was asked for something, and has not been told since that
  *	the user who asked is gone
+ * @pf_was_reset: since the driver's last handshake with it, as far as reads of
+ *	V2PMAILBOX have told, which clear it
  * @pf_agreed: in RESUMING: the PF does for the VF what @incoming.pf says
  */
 struct igbvf_device {
@@ -50,6 +52,7 @@ struct igbvf_device {
 	u32 tail_left[IGBVF_RINGS];
 	u32 stats_ahead[IGBVF_STATISTICS];
 	bool pf_asked;
+	bool pf_was_reset;
 	bool pf_agreed;
 };
 
@@ -86,6 +89,7 @@ void igbvf_mbx_settle(struct igbvf_device *vf);
 bool igbvf_mbx_has_news(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
+bool igbvf_pf_was_reset(struct igbvf_device *vf);
 int igbvf_pf_replay(struct igbvf_device *vf, bool try);
 int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 

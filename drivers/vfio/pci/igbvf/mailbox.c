@@ -258,6 +258,16 @@ bool igbvf_mbx_has_news(struct igbvf_device *vf)
 
 /* ---- A load's exchanges: 0, -EIO if the PF is mute, -EPERM if it refuses ---- */
 
+/* Reads V2PMAILBOX.  That clears that the PF was reset: it is kept here. */
+static u32 mbx_status(struct igbvf_device *vf)
+{
+	u32 value = igbvf_read(vf, V2PMAILBOX);
+
+	if (value & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
+		vf->pf_was_reset = true;
+	return value;
+}
+
 /* Takes the buffer, unless the PF has it all the time. */
 static bool mbx_take(struct igbvf_device *vf)
 {
@@ -266,7 +276,7 @@ static bool mbx_take(struct igbvf_device *vf)
 
 	do {
 		igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_VFU);
-		if (igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_VFU)
+		if (mbx_status(vf) & V2PMAILBOX_VFU)
 			return true;
 	} while (vfio_pci_mig_wait_more(&wait));
 	return false;
@@ -282,7 +292,7 @@ static int mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
 	struct vfio_pci_mig_wait wait;
 
 	vf->pf_asked = true;
-	igbvf_read(vf, V2PMAILBOX);	/* drops what is left of an earlier one */
+	mbx_status(vf);		/* drops what is left of an earlier one */
 	if (!mbx_take(vf))
 		goto err_mute;
 	mem_put(vf, 0, &head, 1);
@@ -290,7 +300,7 @@ static int mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
 	igbvf_write(vf, V2PMAILBOX, V2PMAILBOX_REQ);
 	wait = vfio_pci_mig_wait_begin(ANSWER_MS, ANSWER_POLLS);
 	do {
-		if (!(igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_PFSTS))
+		if (!(mbx_status(vf) & V2PMAILBOX_PFSTS))
 			continue;
 		mem_get(vf, answer, 3);
 		if ((answer[0] ^ head) & MBX_TYPE)
@@ -308,12 +318,23 @@ err_mute:
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2])
 {
 	u32 answer[3] = {};
-	int ret = mbx_exchange(vf, MBX_RESET, NULL, 0, answer);
+	int ret;
 
+	/* What the PF forgot before, it is asked for anew. */
+	mbx_status(vf);
+	vf->pf_was_reset = false;
+	ret = mbx_exchange(vf, MBX_RESET, NULL, 0, answer);
 	memset(mac, 0, 2 * sizeof(*mac));
 	if (answer[0] & MBX_ACK)
 		mac_copy(mac, &answer[1]);
 	return ret;
+}
+
+/* Was the PF reset since the last handshake, and has forgotten all since? */
+bool igbvf_pf_was_reset(struct igbvf_device *vf)
+{
+	mbx_status(vf);
+	return vf->pf_was_reset;
 }
 
 /* @what the guest needs and how to @cure a refusal are for the operator. */
@@ -468,10 +489,12 @@ int igbvf_pf_forget(struct igbvf_device *vf, bool reset)
 /* Sets the mailbox up from the image, of a VF that is loaded otherwise. */
 void igbvf_mbx_load(struct igbvf_device *vf)
 {
-	const struct igbvf_mailbox *mbx = &vf->image.mbx;
+	struct igbvf_mailbox *mbx = &vf->image.mbx;
 
-	igbvf_read(vf, V2PMAILBOX);	/* the guest's events are in the image */
+	mbx_status(vf);		/* the guest's events are in the image ... */
 	mbx_take(vf);
+	if (vf->pf_was_reset)	/* ... but for what happened here since */
+		mbx->events |= V2PMAILBOX_RSTD;
 	mem_put(vf, 0, mbx->mem, IGBVF_VMBMEM_WORDS);
 	if (mbx->flags & IGBVF_MBX_REQUEST) {
 		request_sent(vf);

@@ -94,8 +94,7 @@ static int agree_with_pf(struct vfio_migration *mig)
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 	int ret = 0;
 
-	/* Reading that the PF was reset clears it. */
-	if (igbvf_read(vf, V2PMAILBOX) & (V2PMAILBOX_RSTI | V2PMAILBOX_RSTD))
+	if (igbvf_pf_was_reset(vf))
 		vf->pf_agreed = false;
 	if (!vf->pf_agreed)
 		ret = igbvf_pf_replay(vf, false);
