@@ -41,6 +41,8 @@ struct igbvf_image {
  *	the user who asked is gone
  * @pf_was_reset: since the driver's last handshake with it, as far as reads of
  *	V2PMAILBOX have told, which clear it
+ * @tried: in RESUMING: what the PF was last asked whether it would do
+ * @trials: in RESUMING: how often it was asked that
  * @pf_agreed: in RESUMING: the PF does for the VF what @incoming.pf says
  */
 struct igbvf_device {
@@ -51,6 +53,8 @@ struct igbvf_device {
 	ktime_t request_expires;
 	u32 tail_left[IGBVF_RINGS];
 	u32 stats_ahead[IGBVF_STATISTICS];
+	struct igbvf_pf tried;
+	unsigned int trials;
 	bool pf_asked;
 	bool pf_was_reset;
 	bool pf_agreed;
@@ -90,7 +94,8 @@ bool igbvf_mbx_has_news(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
 bool igbvf_pf_was_reset(struct igbvf_device *vf);
-int igbvf_pf_replay(struct igbvf_device *vf, bool try);
+int igbvf_pf_try(struct igbvf_device *vf);
+int igbvf_pf_replay(struct igbvf_device *vf);
 int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 
 /* queues.c */

@@ -24,6 +24,8 @@
  */
 #define ANSWER_MS	2000
 #define ANSWER_POLLS	200
+/* How often a load tries what the PF would do for it */
+#define TRIALS		8
 
 #define MBX_MESSAGE(type, info)	((type) | (info) << 16)
 #define MBX_FILTER_CLEAR	MBX_MESSAGE(MBX_SET_MAC, MBX_MAC_FILTER_CLEAR)
@@ -430,7 +432,7 @@ static int replay_rest(struct igbvf_device *vf)
  * that its addresses are here, as it would keep frames for them from the wire.
  * The rest is harmless as long as the VF's queues are disabled.
  */
-int igbvf_pf_replay(struct igbvf_device *vf, bool try)
+static int pf_replay(struct igbvf_device *vf, bool try)
 {
 	const struct igbvf_pf *pf = &vf->incoming.pf;
 	u32 mac[2];
@@ -447,6 +449,27 @@ int igbvf_pf_replay(struct igbvf_device *vf, bool try)
 	else if (!ret && !try)
 		ret = replay_filters(vf);
 	return ret ?: replay_rest(vf);
+}
+
+int igbvf_pf_replay(struct igbvf_device *vf)
+{
+	return pf_replay(vf, false);
+}
+
+/*
+ * Finds out early what the PF would refuse.  A stream may repeat the settings as
+ * often as it likes, and a trial takes dozens of messages: so only changes are
+ * tried, and only some of them.  The replay at the end has the last word.
+ */
+int igbvf_pf_try(struct igbvf_device *vf)
+{
+	if (vf->trials == TRIALS ||
+	    (vf->trials && !memcmp(&vf->tried, &vf->incoming.pf,
+				   sizeof(vf->tried))))
+		return 0;
+	vf->trials++;
+	vf->tried = vf->incoming.pf;
+	return pf_replay(vf, true);
 }
 
 /*

@@ -80,6 +80,7 @@ static int begin_load(struct vfio_migration *mig)
 	if (ret)
 		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
 	vf->image = (struct igbvf_image) { .mbx.events = V2PMAILBOX_RSTD };
+	vf->trials = 0;
 	vf->pf_agreed = false;
 	igbvf_queues_park(vf);
 	return igbvf_pf_reset(vf, mac);
@@ -97,7 +98,7 @@ static int agree_with_pf(struct vfio_migration *mig)
 	if (igbvf_pf_was_reset(vf))
 		vf->pf_agreed = false;
 	if (!vf->pf_agreed)
-		ret = igbvf_pf_replay(vf, false);
+		ret = igbvf_pf_replay(vf);
 	vf->pf_agreed = !ret;
 	return ret;
 }
@@ -158,7 +159,7 @@ static int load(struct vfio_migration *mig,
 
 	if (ret || payload->type->type != IGBVF_RECORD_PF)
 		return ret;
-	return igbvf_pf_replay(mig_to_igbvf(mig), true);
+	return igbvf_pf_try(mig_to_igbvf(mig));
 }
 
 /* ---- Begin and end ---- */
