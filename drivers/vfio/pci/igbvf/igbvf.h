@@ -87,6 +87,7 @@ extern const struct vfio_pci_mig_reg *const igbvf_ring_regs[IGBVF_RINGS];
 
 /* mailbox.c */
 u32 igbvf_mbx_guest_read(struct igbvf_device *vf);
+void igbvf_mbx_guest_mem(struct igbvf_device *vf);
 void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value);
 void igbvf_mbx_reset(struct vfio_migration *mig);
 void igbvf_mbx_settle(struct igbvf_device *vf);

@@ -15,8 +15,11 @@
 
 #include "igbvf.h"
 
-/* What a guest waits for an answer, and what a stop waits for one */
-#define REQUEST_MS	500
+/*
+ * How long a guest may wait for an answer (igbvf: a second until the PF has read
+ * the message, and another one until it has answered), and what a stop waits
+ */
+#define REQUEST_MS	2500
 #define SETTLE_MS	20
 /*
  * What a load waits for an answer.  A PF whose interface is down is mute; one
@@ -90,17 +93,39 @@ static void pf_has_multicast(struct igbvf_pf *pf, u32 info, const u32 *hashes)
 	pf->multicasts = info;
 }
 
-static void pf_has_vlan(struct igbvf_pf *pf, bool add, u32 vid)
+/* Returns whether it was there. */
+static bool vlan_drop(struct igbvf_pf *pf, u32 vid)
 {
 	u32 i = 0;
 
 	while (i < pf->vlans && pf->vlan[i] != vid)
 		i++;
-	if (add && i == pf->vlans && i < IGBVF_PF_VLANS) {
+	if (i == pf->vlans)
+		return false;
+	pf->vlans--;
+	memmove(&pf->vlan[i], &pf->vlan[i + 1],
+		(pf->vlans - i) * sizeof(pf->vlan[0]));
+	pf->vlan[pf->vlans] = 0;
+	return true;
+}
+
+/*
+ * igb turns the stripping of VLAN tags off when VLAN 0 is added, and on when
+ * another one is added or removed.  The last VLAN that a replay adds decides:
+ * so VLAN 0 is last while it is off, and not last while it is on.
+ */
+static void pf_has_vlan(struct igbvf_pf *pf, bool add, u32 vid)
+{
+	if (!add && !vid)
+		return;		/* igb says yes, and does nothing */
+	vlan_drop(pf, vid);
+	if (add && pf->vlans < IGBVF_PF_VLANS) {
 		pf->vlan[pf->vlans++] = vid;
-	} else if (!add && i < pf->vlans) {
-		pf->vlan[i] = pf->vlan[--pf->vlans];
-		pf->vlan[pf->vlans] = 0;
+	} else if (!add && vlan_drop(pf, 0)) {
+		memmove(&pf->vlan[1], &pf->vlan[0],
+			pf->vlans * sizeof(pf->vlan[0]));
+		pf->vlan[0] = 0;
+		pf->vlans++;
 	}
 }
 
@@ -147,7 +172,7 @@ static void snoop_answer(struct igbvf_device *vf)
 	if ((answer[0] ^ mbx->mem[0]) & MBX_TYPE)
 		return;		/* a message of its own */
 	mbx->flags &= ~IGBVF_MBX_REQUEST;
-	if (FIELD_GET(MBX_TYPE, answer[0]) == MBX_RESET) {
+	if (mbx->mem[0] == MBX_RESET) {		/* all of the word, for igb, too */
 		/* A refusal says only that the PF knows no MAC yet. */
 		pf_forget_most(pf);
 		pf->flags = IGBVF_PF_CTS;
@@ -192,11 +217,20 @@ u32 igbvf_mbx_guest_read(struct igbvf_device *vf)
 	return value;
 }
 
+/* The guest is about to write VMBMEM: is there an answer that would be lost? */
+void igbvf_mbx_guest_mem(struct igbvf_device *vf)
+{
+	if (vf->image.mbx.flags & IGBVF_MBX_REQUEST)
+		snoop(vf);
+}
+
 /* The guest writes V2PMAILBOX of a VF that serves it. */
 void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value)
 {
+	/* What came before is no answer to what comes now. */
+	if (value & (V2PMAILBOX_REQ | V2PMAILBOX_VFU))
+		snoop(vf);
 	if (value & V2PMAILBOX_REQ) {
-		snoop(vf);	/* what came before is no answer to this */
 		mem_get(vf, vf->image.mbx.mem, IGBVF_VMBMEM_WORDS);
 		request_sent(vf);
 		vf->pf_asked = true;

@@ -227,6 +227,12 @@ static void opening(struct vfio_pci_migration *pci)
 
 /* ---- Page 0 as the guest sees it ---- */
 
+static bool is_vmbmem(u64 offset)
+{
+	return offset >= VMBMEM &&
+	       offset < VMBMEM + IGBVF_VMBMEM_WORDS * sizeof(u32);
+}
+
 /* The guest reads a register.  Of a VF that does not serve it the image answers. */
 static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
 {
@@ -234,8 +240,7 @@ static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
 
 	if (offset == V2PMAILBOX)
 		return igbvf_mbx_guest_read(vf);
-	if (!vfio_mig_serves(&pci->mig) && offset >= VMBMEM &&
-	    offset < VMBMEM + sizeof(vf->image.mbx.mem))
+	if (!vfio_mig_serves(&pci->mig) && is_vmbmem(offset))
 		return vf->image.mbx.mem[(offset - VMBMEM) / sizeof(u32)];
 	return igbvf_read(vf, offset);
 }
@@ -250,6 +255,8 @@ static void page0_write(struct vfio_pci_migration *pci, u64 offset, u32 value)
 		igbvf_mbx_reset(&pci->mig);
 		igbvf_queues_reset(vf);
 	}
+	if (is_vmbmem(offset))
+		igbvf_mbx_guest_mem(vf);
 	if (offset == V2PMAILBOX)
 		igbvf_mbx_guest_write(vf, value);
 	else
