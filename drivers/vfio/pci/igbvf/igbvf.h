@@ -10,7 +10,6 @@
 #ifndef IGBVF_H
 #define IGBVF_H
 
-#include <linux/io.h>
 #include <linux/vfio_pci_migration.h>
 
 #include "regs.h"
@@ -70,15 +69,9 @@ static inline void __iomem *igbvf_reg(struct igbvf_device *vf, u32 offset)
 	return vf->pci.core.barmap[VFIO_PCI_BAR0_REGION_INDEX] + offset;
 }
 
-static inline u32 igbvf_read(struct igbvf_device *vf, u32 offset)
-{
-	return ioread32(igbvf_reg(vf, offset));
-}
-
-static inline void igbvf_write(struct igbvf_device *vf, u32 offset, u32 value)
-{
-	iowrite32(value, igbvf_reg(vf, offset));
-}
+/* regs.c */
+u32 igbvf_read(struct igbvf_device *vf, u32 offset);
+void igbvf_write(struct igbvf_device *vf, u32 offset, u32 value);
 
 /* state.c */
 extern const struct vfio_mig_record_type igbvf_records[IGBVF_RECORD_STATISTICS];
