@@ -93,7 +93,7 @@ int igbvf_pf_replay(struct igbvf_device *vf);
 int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 
 /* queues.c */
-int igbvf_queues_stop(struct igbvf_device *vf);
+int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master);
 void igbvf_queues_park(struct igbvf_device *vf);
 void igbvf_queues_reset(struct igbvf_device *vf);
 void igbvf_queues_doorbells(struct igbvf_device *vf);

@@ -21,6 +21,15 @@ static bool vf_is_gone(struct igbvf_device *vf)
 
 /* ---- Arcs ---- */
 
+/* Does the guest let the VF do DMA?  For a VF that runs */
+static bool is_bus_master(struct igbvf_device *vf)
+{
+	u16 command;
+
+	pci_read_config_word(vf->pci.core.pdev, PCI_COMMAND, &command);
+	return command & PCI_COMMAND_MASTER;
+}
+
 static int stop_dma(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
@@ -28,7 +37,7 @@ static int stop_dma(struct vfio_migration *mig)
 
 	if (vf_is_gone(vf))
 		return -EIO;
-	ret = igbvf_queues_stop(vf);
+	ret = igbvf_queues_stop(vf, is_bus_master(vf));
 	igbvf_queues_park(vf);
 	ret = vfio_pci_mig_dma_off(&vf->pci) ?: ret;
 	if (!ret)

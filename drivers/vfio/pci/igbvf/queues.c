@@ -6,14 +6,19 @@
  */
 #include <linux/bitfield.h>
 #include <linux/iopoll.h>
+#include <linux/ktime.h>
 
 #include "igbvf.h"
 
 /*
- * Limits, not expectations: what is on its way ends within microseconds.
- * Packets that can't be sent (no link) stay in the ring and are sent later.
+ * Limits, not expectations: what is on its way ends within microseconds, unless
+ * the link is slow, or shared with others that send much.  Packets that can't be
+ * sent (no link) stay in the ring and are sent later.
  */
-#define DRAIN_US	10000
+#define DRAIN_MS	1000	/* in all, while the head moves on */
+#define DRAIN_STILL_MS	100	/* without any progress, with a link */
+#define DRAIN_NO_LINK_MS 10
+#define FLUSH_US	500
 #define ENABLE_US	20000
 #define POLL_US		10
 
@@ -32,29 +37,57 @@ static void ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 	igbvf_write(vf, rings[ring] + offset, value);
 }
 
-/* Disables a ring; what is done is written back first. */
+/* Waits for a transmit ring to become empty, as long as that gets on. */
+static void ring_drain(struct igbvf_device *vf, unsigned int ring)
+{
+	unsigned int still_ms = igbvf_read(vf, VTSTATUS) & VTSTATUS_LU ?
+				DRAIN_STILL_MS : DRAIN_NO_LINK_MS;
+	struct vfio_pci_mig_wait still = vfio_pci_mig_wait_begin(still_ms, 0);
+	ktime_t end = ktime_add_ms(ktime_get(), DRAIN_MS);
+	u32 head = ring_read(vf, ring, VTQ_HEAD), last = head;
+
+	while (head != ring_read(vf, ring, VTQ_TAIL) &&
+	       vfio_pci_mig_wait_more(&still) &&
+	       ktime_before(ktime_get(), end)) {
+		head = ring_read(vf, ring, VTQ_HEAD);
+		if (head != last)
+			still = vfio_pci_mig_wait_begin(still_ms, 0);
+		last = head;
+	}
+}
+
+/*
+ * Disables a ring.  What is done is written back first: the device ends the
+ * flush by itself, and the disabling when it has written all that is on its way.
+ */
 static int ring_disable(struct igbvf_device *vf, unsigned int ring, u32 dctl)
 {
+	u32 now;
+
 	ring_write(vf, ring, VTQ_DCTL, dctl | VTQ_DCTL_SWFLUSH);
+	read_poll_timeout(ring_read, now, !(now & VTQ_DCTL_SWFLUSH), POLL_US,
+			  FLUSH_US, false, vf, ring, VTQ_DCTL);
 	ring_write(vf, ring, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
-	return read_poll_timeout(ring_read, dctl, !(dctl & VTQ_DCTL_ENABLE),
+	return read_poll_timeout(ring_read, now, !(now & VTQ_DCTL_ENABLE),
 				 POLL_US, ENABLE_US, false, vf, ring, VTQ_DCTL);
 }
 
-static int ring_stop(struct igbvf_device *vf, unsigned int ring)
+static int ring_stop(struct igbvf_device *vf, unsigned int ring,
+		     bool bus_master)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
 	u32 dctl = ring_read(vf, ring, VTQ_DCTL) & regs[RING_DCTL].mask;
 	u32 *image = vf->image.rings.reg[ring];
-	u32 head;
 
 	if (dctl & VTQ_DCTL_ENABLE) {
-		if (ring >= IGBVF_QUEUES)	/* transmit */
-			read_poll_timeout(ring_read, head,
-					  head == ring_read(vf, ring, VTQ_TAIL),
-					  POLL_US, DRAIN_US, false, vf, ring,
-					  VTQ_HEAD);
-		if (ring_disable(vf, ring, dctl))
+		if (ring >= IGBVF_QUEUES && bus_master)	/* transmit */
+			ring_drain(vf, ring);
+		/*
+		 * With bus mastering off, what is on its way does not leave the
+		 * device, and the ring stays enabled.  The guest wants it so,
+		 * and nothing moves.
+		 */
+		if (ring_disable(vf, ring, dctl) && bus_master)
 			return -EIO;
 	}
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_REGS,
@@ -64,14 +97,17 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring)
 	return 0;
 }
 
-/* Stops the queues and reads them and the interrupts.  -EIO if one does not. */
-int igbvf_queues_stop(struct igbvf_device *vf)
+/*
+ * Stops the queues and reads them and the interrupts.  -EIO if one does not stop.
+ * @bus_master: the guest has it on
+ */
+int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master)
 {
 	u32 *irq = vf->image.irq.reg;
 
 	/* Transmit queues are last in the image, but take the longest. */
 	for (unsigned int i = IGBVF_RINGS; i-- > 0; )
-		if (ring_stop(vf, i))
+		if (ring_stop(vf, i, bus_master))
 			return -EIO;
 	vfio_pci_mig_regs_read(igbvf_reg(vf, 0), igbvf_irq_regs, IRQ_REGS, irq);
 	/*
