@@ -84,6 +84,7 @@ void igbvf_mbx_guest_mem(struct igbvf_device *vf);
 void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value);
 void igbvf_mbx_reset(struct vfio_migration *mig);
 void igbvf_mbx_settle(struct igbvf_device *vf);
+bool igbvf_mbx_pf_is_down(struct igbvf_device *vf);
 bool igbvf_mbx_has_news(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);

@@ -279,6 +279,18 @@ void igbvf_mbx_settle(struct igbvf_device *vf)
 }
 
 /*
+ * The VF is about to run: is its PF down?  Then the guest is told that the VF
+ * was reset, which it will be.
+ */
+bool igbvf_mbx_pf_is_down(struct igbvf_device *vf)
+{
+	if (!(snoop(vf) & V2PMAILBOX_RSTI))
+		return false;
+	vf->image.mbx.events |= V2PMAILBOX_RSTD;
+	return true;
+}
+
+/*
  * The VF is about to run: is there something for the guest to look at?  A
  * guest whose mailbox interrupts takes the link for lost until it has looked
  * at it, and resets the VF if that goes wrong: not to be done without need.

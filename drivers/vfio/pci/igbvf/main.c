@@ -54,6 +54,9 @@ static int start_dma(struct vfio_migration *mig)
 
 	if (vf_is_gone(vf))
 		return -EIO;
+	/* Registers need not hold values then, and the guest begins anew. */
+	if (igbvf_mbx_pf_is_down(vf))
+		igbvf_queues_reset(vf);
 	ret = igbvf_queues_load(vf);
 	if (ret)
 		return vfio_mig_error(mig, ret);
