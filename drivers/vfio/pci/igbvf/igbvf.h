@@ -40,6 +40,7 @@ struct igbvf_image {
  *	the user who asked is gone
  * @pf_was_reset: since the driver's last handshake with it, as far as reads of
  *	V2PMAILBOX have told, which clear it
+ * @loadable: queues can be set up in mid-ring; as seen when it was opened
  * @tried: in RESUMING: what the PF was last asked whether it would do
  * @trials: in RESUMING: how often it was asked that
  * @pf_agreed: in RESUMING: the PF does for the VF what @incoming.pf says
@@ -54,6 +55,7 @@ struct igbvf_device {
 	u32 stats_ahead[IGBVF_STATISTICS];
 	struct igbvf_pf tried;
 	unsigned int trials;
+	bool loadable;
 	bool pf_asked;
 	bool pf_was_reset;
 	bool pf_agreed;
@@ -94,6 +96,7 @@ int igbvf_pf_replay(struct igbvf_device *vf);
 int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 
 /* queues.c */
+bool igbvf_queues_loadable(struct igbvf_device *vf);
 int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master);
 void igbvf_queues_park(struct igbvf_device *vf);
 void igbvf_queues_reset(struct igbvf_device *vf);

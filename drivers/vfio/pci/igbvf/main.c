@@ -86,9 +86,14 @@ static int stop_serving(struct vfio_migration *mig)
 static int begin_load(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
-	int ret = vfio_pci_mig_flr(&vf->pci);
 	u32 mac[2];
+	int ret;
 
+	if (!vf->loadable) {
+		vfio_mig_err(mig, "queues do not start in mid-ring: this device can't be migrated to\n");
+		return -EOPNOTSUPP;
+	}
+	ret = vfio_pci_mig_flr(&vf->pci);
 	if (ret)
 		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
 	vf->image = (struct igbvf_image) { .mbx.events = V2PMAILBOX_RSTD };
@@ -227,13 +232,16 @@ static void closing(struct vfio_migration *mig)
 		vf->pf_asked = forget_user(vf) == -EIO;
 }
 
-/* The PF may have been down when the last user went. */
 static void opening(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
+	bool pf_down;
 
 	vfio_pci_mig_prepare(&pci->mig);
-	if (vf->pf_asked && !(igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_RSTI))
+	pf_down = igbvf_mbx_pf_is_down(vf);
+	vf->loadable = pf_down || igbvf_queues_loadable(vf);
+	/* The last user may have gone while the PF was down. */
+	if (vf->pf_asked && !pf_down)
 		vf->pf_asked = igbvf_pf_forget(vf, true) == -EIO;
 }
 

@@ -162,6 +162,19 @@ void igbvf_queues_doorbells(struct igbvf_device *vf)
 		ring_doorbell(vf, i);
 }
 
+/*
+ * Does the ring start with the head and the tail that it had?  A device that does
+ * not take the tail of a disabled ring may still have the right one.
+ */
+static bool ring_is_loaded(struct igbvf_device *vf, unsigned int ring)
+{
+	const u32 *from = vf->image.rings.reg[ring];
+
+	return ring_read(vf, ring, VTQ_HEAD) == from[RING_HEAD] &&
+	       (vf->tail_left[ring] == from[RING_HEAD] ||
+		vf->tail_left[ring] == from[RING_TAIL]);
+}
+
 static int ring_load(struct igbvf_device *vf, unsigned int ring)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
@@ -179,8 +192,7 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	vf->tail_left[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 
 	if (from[RING_DCTL] & VTQ_DCTL_ENABLE && from[RING_LEN] &&
-	    (ring_read(vf, ring, VTQ_HEAD) != from[RING_HEAD] ||
-	     vf->tail_left[ring] != from[RING_HEAD])) {
+	    !ring_is_loaded(vf, ring)) {
 		vfio_mig_err(&vf->pci.mig, "queue register block %#x does not take head and tail %u: this device can't be migrated to\n",
 			     rings[ring], from[RING_HEAD]);
 		return -EIO;
@@ -261,4 +273,46 @@ int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 	igbvf_write(vf, VTEICS,
 		    mailbox ? VTEI_ALL : VTEI_ALL & ~mailbox_vector(vf));
 	return 0;
+}
+
+/* An empty ring that begins in its middle: disabled, then enabled */
+static bool ring_takes_indices(struct igbvf_device *vf, unsigned int ring)
+{
+	enum { DESCS = 8, MIDDLE = 3 };
+	u32 was[RING_REGS], dctl, on;
+	bool takes;
+
+	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]),
+			       igbvf_ring_regs[ring], RING_REGS, was);
+	if (was[RING_DCTL] & VTQ_DCTL_ENABLE)
+		return true;	/* it is not idle: nothing is tried */
+	ring_write(vf, ring, VTQ_LEN, DESCS * VTQ_DESC_SIZE);
+	ring_write(vf, ring, VTQ_HEAD, MIDDLE);
+	ring_write(vf, ring, VTQ_TAIL, MIDDLE);
+	takes = ring_read(vf, ring, VTQ_HEAD) == MIDDLE &&
+		ring_read(vf, ring, VTQ_TAIL) == MIDDLE;
+	if (takes) {
+		on = was[RING_DCTL] | VTQ_DCTL_ENABLE;
+		ring_write(vf, ring, VTQ_DCTL, on);
+		takes = !read_poll_timeout(ring_read, dctl,
+					   dctl & VTQ_DCTL_ENABLE, POLL_US,
+					   ENABLE_US, false, vf, ring, VTQ_DCTL) &&
+			ring_read(vf, ring, VTQ_HEAD) == MIDDLE;
+		takes = !ring_disable(vf, ring, on) && takes;
+	}
+	vfio_pci_mig_regs_write(igbvf_reg(vf, rings[ring]),
+				igbvf_ring_regs[ring], RING_REGS, was);
+	return takes;
+}
+
+/*
+ * Can queues be set up in mid-ring?  Looks at a VF that was just reset, with bus
+ * mastering off: the rings that it tries are empty, and fetch nothing.
+ */
+bool igbvf_queues_loadable(struct igbvf_device *vf)
+{
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
+		if (!ring_takes_indices(vf, i))
+			return false;
+	return true;
 }
