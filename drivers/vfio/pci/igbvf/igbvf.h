@@ -40,6 +40,7 @@ struct igbvf_image {
  *	the user who asked is gone
  * @pf_was_reset: since the driver's last handshake with it, as far as reads of
  *	V2PMAILBOX have told, which clear it
+ * @untracked: nobody tells what it writes to memory; set when it is opened
  * @loadable: queues can be set up in mid-ring; as seen when it was opened
  * @tried: in RESUMING: what the PF was last asked whether it would do
  * @trials: in RESUMING: how often it was asked that
@@ -55,6 +56,7 @@ struct igbvf_device {
 	u32 stats_ahead[IGBVF_STATISTICS];
 	struct igbvf_pf tried;
 	unsigned int trials;
+	bool untracked;
 	bool loadable;
 	bool pf_asked;
 	bool pf_was_reset;

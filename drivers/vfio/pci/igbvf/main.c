@@ -79,6 +79,19 @@ static int stop_serving(struct vfio_migration *mig)
 }
 
 /*
+ * A save is of use only if what the VF has written to memory is sent, too.  A
+ * container counts all memory as written; with iommufd the IOMMU has to tell,
+ * and QEMU goes on without a word if it can't.
+ */
+static int begin_save(struct vfio_migration *mig)
+{
+	if (!mig_to_igbvf(mig)->untracked)
+		return 0;
+	vfio_mig_err(mig, "can't be saved: it is bound to an iommufd, and neither VF nor IOMMU tell what the VF writes to memory.  Use its group (in QEMU, no iommufd=)\n");
+	return -EOPNOTSUPP;
+}
+
+/*
  * The state of the VF is given up here, which who goes on without a load is
  * told.  FLR is by far what takes longest, so it is done now, as long as the VM
  * still runs elsewhere; and a PF that does not answer is found now.
@@ -143,14 +156,14 @@ static const struct vfio_mig_arc arcs[] = {
 	VFIO_MIG_ARC(RUNNING_P2P,	RUNNING,	start_dma),
 	VFIO_MIG_ARC(RUNNING_P2P,	STOP,		stop_serving),
 	VFIO_MIG_ARC(STOP,		RUNNING_P2P,	vfio_pci_mig_counters_run),
-	VFIO_MIG_ARC(STOP,		STOP_COPY),
+	VFIO_MIG_ARC(STOP,		STOP_COPY,	begin_save),
 	VFIO_MIG_ARC(STOP_COPY,		STOP),
 	VFIO_MIG_ARC(STOP,		RESUMING,	begin_load, VFIO_MIG_ARC_EXCLUSIVE),
 	VFIO_MIG_ARC(RESUMING,		STOP,		end_load),
 
-	VFIO_MIG_ARC(RUNNING,		PRE_COPY),
+	VFIO_MIG_ARC(RUNNING,		PRE_COPY,	begin_save),
 	VFIO_MIG_ARC(PRE_COPY,		RUNNING),
-	VFIO_MIG_ARC(RUNNING_P2P,	PRE_COPY_P2P),
+	VFIO_MIG_ARC(RUNNING_P2P,	PRE_COPY_P2P,	begin_save),
 	VFIO_MIG_ARC(PRE_COPY_P2P,	RUNNING_P2P),
 	VFIO_MIG_ARC(PRE_COPY,		PRE_COPY_P2P,	stop_dma),
 	VFIO_MIG_ARC(PRE_COPY_P2P,	PRE_COPY,	start_dma),
@@ -235,8 +248,12 @@ static void closing(struct vfio_migration *mig)
 static void opening(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
+	struct vfio_device *vdev = &pci->core.vdev;
 	bool pf_down;
 
+	vf->untracked = vfio_iommufd_device_ictx(vdev) &&
+			!device_iommu_capable(vdev->dev,
+					      IOMMU_CAP_DIRTY_TRACKING);
 	vfio_pci_mig_prepare(&pci->mig);
 	pf_down = igbvf_mbx_pf_is_down(vf);
 	vf->loadable = pf_down || igbvf_queues_loadable(vf);

@@ -12,6 +12,7 @@
 #include "test.h"
 #include "device.h"
 #include "iommu.h"
+#include "kmsg.h"
 #include "migration.h"
 #include "mock.h"
 #include "move.h"
@@ -268,15 +269,49 @@ TEST_F(vf_node, sends_and_receives)
 	nic_ping_pong(&self->nic, &self->peer_b);
 }
 
-TEST_F(vf_node, migrates)
+/*
+ * The IOMMU here does not track what a VF writes to memory, and QEMU would lose
+ * it: so the VF is not saved, but can be stopped, and loaded.
+ */
+TEST_F(vf_node, is_not_saved_without_a_tracker)
 {
+	static const struct {
+		uint32_t from, to, stays;
+	} saves[] = {
+		{ RUNNING, PRE_COPY, RUNNING },
+		{ RUNNING_P2P, PRE_COPY_P2P, RUNNING_P2P },
+		{ RUNNING, PRE_COPY_P2P, RUNNING_P2P },
+		{ STOP, STOP_COPY, STOP },
+		{ RUNNING, STOP_COPY, STOP },
+	};
+	int log = kmsg_open(), fd;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(saves); i++) {
+		must(mig_set(self->a.fd, saves[i].from, NULL));
+		EXPECT_EQ(-EOPNOTSUPP, mig_set(self->a.fd, saves[i].to, &fd));
+		EXPECT_EQ(-1, fd);
+		EXPECT_EQ(saves[i].stays, mig_get(self->a.fd));
+		must(mig_set(self->a.fd, RUNNING, NULL));
+	}
+	EXPECT_TRUE(kmsg_said(log, self->a.bdf, "bound to an iommufd"));
+	sys_close(log);
 	nic_ping_pong(&self->nic, &self->peer_b);
-	move(&self->nic, &self->a, &self->b);
-	reopen_node(&self->a);
-	nic_ping_pong(&self->nic, &self->peer_a);
-	move(&self->nic, &self->b, &self->a);
-	reopen_node(&self->b);
-	nic_ping_pong(&self->nic, &self->peer_b);
+}
+
+TEST_F(vf_node, is_loaded)
+{
+	struct nic *nic = &self->nic;
+
+	/* Where it comes from, a container counts all memory as written. */
+	nic_detach(nic);
+	reopen(&self->a);
+	nic_attach(nic, &self->a);
+	nic_up(nic);
+	nic_ping_pong(nic, &self->peer_b);
+	move(nic, &self->a, &self->b);
+	vdev_close(&self->a);
+	nic_ping_pong(nic, &self->peer_a);
 }
 
 /* The address space is replaced below a VF that runs. */
@@ -325,6 +360,25 @@ TEST(group_in_an_iommufd)
 	nic_attach(&nic, &v);
 	nic_up(&nic);
 	nic_ping_pong(&nic, &peer);
+	vdev_close(&v);
+	sys_close(iommufd);
+}
+
+TEST(vf_in_an_iommufd_is_not_saved)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0);
+	struct vdev v;
+	int iommufd;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	iommufd = iommufd_open();
+	vdev_open_in(&v, bdf, DRV_IGBVF_VFIO, iommufd);
+	EXPECT_EQ(-EOPNOTSUPP, mig_set(v.fd, PRE_COPY, NULL));
+	EXPECT_EQ(-EOPNOTSUPP, mig_set(v.fd, STOP_COPY, NULL));
+	EXPECT_EQ(STOP, mig_get(v.fd));
 	vdev_close(&v);
 	sys_close(iommufd);
 }

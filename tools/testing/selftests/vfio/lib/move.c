@@ -5,7 +5,6 @@
 #include <linux/pci_regs.h>
 
 #include "move.h"
-#include "node.h"
 #include "sysfs.h"
 #include "util.h"
 
@@ -46,14 +45,6 @@ void move(struct nic *nic, struct vdev *from, struct vdev *to)
 
 	stream_free(&stream);
 	must(mig_set(to->fd, RUNNING, NULL));
-}
-
-void reopen_node(struct vdev *v)
-{
-	const char *bdf = v->bdf;
-
-	vdev_close(v);
-	vdev_open_node(v, bdf, DRV_IGBVF_VFIO);
 }
 
 void reopen(struct vdev *v)

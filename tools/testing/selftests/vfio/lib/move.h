@@ -28,7 +28,5 @@ void move(struct nic *nic, struct vdev *from, struct vdev *to);
 
 /* Frees the source as a VMM does, and opens it again for the way back. */
 void reopen(struct vdev *v);
-/* The same for one that was opened by its node. */
-void reopen_node(struct vdev *v);
 
 #endif
