@@ -26,6 +26,18 @@ struct igbvf_image {
 };
 
 /**
+ * struct igbvf_left - registers as the driver has left them
+ * @ring: of the queues, but for the tails; while the guest is served with DMA off
+ * @irq: of the interrupts, but for EIMS; likewise
+ * @tail: since they were last set up or parked
+ */
+struct igbvf_left {
+	u32 ring[IGBVF_RINGS][RING_TAIL];
+	u32 irq[IRQ_EIMS];
+	u32 tail[IGBVF_RINGS];
+};
+
+/**
  * struct igbvf_device - a VF
  * @pci: what it is to the libraries
  * @self: what this VF is
@@ -33,8 +45,8 @@ struct igbvf_image {
  *	kept up all the time, the rest is true while the VF does not run
  * @incoming: in RESUMING: the state that has come so far
  * @request_expires: when the guest's unanswered request is none any more
- * @tail_left: what the tail registers read after they were last set up or
- *	parked; another value is a doorbell that the guest rang since
+ * @left: what registers hold as the driver has left them; another value is the
+ *	guest's
  * @stats_ahead: guest's view of a counter minus the counter
  * @pf_asked: the PF was asked for something, and has not been told since that
  *	the user who asked is gone
@@ -52,7 +64,7 @@ struct igbvf_device {
 	struct igbvf_image image;
 	struct igbvf_image incoming;
 	ktime_t request_expires;
-	u32 tail_left[IGBVF_RINGS];
+	struct igbvf_left left;
 	u32 stats_ahead[IGBVF_STATISTICS];
 	struct igbvf_pf tried;
 	unsigned int trials;
@@ -101,6 +113,8 @@ int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 bool igbvf_queues_loadable(struct igbvf_device *vf);
 int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master);
 void igbvf_queues_park(struct igbvf_device *vf);
+void igbvf_queues_serve(struct igbvf_device *vf);
+void igbvf_queues_served(struct igbvf_device *vf);
 void igbvf_queues_reset(struct igbvf_device *vf);
 void igbvf_queues_doorbells(struct igbvf_device *vf);
 int igbvf_queues_load(struct igbvf_device *vf);

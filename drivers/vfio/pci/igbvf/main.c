@@ -6,8 +6,8 @@
  * (queues.c, mailbox.c); here is the order of it.
  *
  * The VF can't tell peer-to-peer DMA apart, so RUNNING_P2P stops all of it.
- * Page 0 is served there, and doorbells are kept; other registers are set
- * from the image when DMA begins again.
+ * Page 0 is served there, and what the guest sets otherwise is taken into the
+ * image, from which registers are set up when DMA begins again.
  */
 #include <linux/module.h>
 #include <linux/sizes.h>
@@ -39,6 +39,7 @@ static int stop_dma(struct vfio_migration *mig)
 		return -EIO;
 	ret = igbvf_queues_stop(vf, is_bus_master(vf));
 	igbvf_queues_park(vf);
+	igbvf_queues_serve(vf);
 	ret = vfio_pci_mig_dma_off(&vf->pci) ?: ret;
 	if (!ret)
 		return 0;
@@ -57,6 +58,7 @@ static int start_dma(struct vfio_migration *mig)
 	/* Registers need not hold values then, and the guest begins anew. */
 	if (igbvf_mbx_pf_is_down(vf))
 		igbvf_queues_reset(vf);
+	igbvf_queues_served(vf);
 	ret = igbvf_queues_load(vf);
 	if (ret)
 		return vfio_mig_error(mig, ret);
@@ -75,7 +77,14 @@ static int stop_serving(struct vfio_migration *mig)
 	if (vf_is_gone(vf))
 		return -EIO;
 	igbvf_mbx_settle(vf);
+	igbvf_queues_served(vf);
 	return vfio_pci_mig_counters_stop(mig);
+}
+
+static int start_serving(struct vfio_migration *mig)
+{
+	igbvf_queues_serve(mig_to_igbvf(mig));
+	return vfio_pci_mig_counters_run(mig);
 }
 
 /*
@@ -155,7 +164,7 @@ static const struct vfio_mig_arc arcs[] = {
 	VFIO_MIG_ARC(RUNNING,		RUNNING_P2P,	stop_dma),
 	VFIO_MIG_ARC(RUNNING_P2P,	RUNNING,	start_dma),
 	VFIO_MIG_ARC(RUNNING_P2P,	STOP,		stop_serving),
-	VFIO_MIG_ARC(STOP,		RUNNING_P2P,	vfio_pci_mig_counters_run),
+	VFIO_MIG_ARC(STOP,		RUNNING_P2P,	start_serving),
 	VFIO_MIG_ARC(STOP,		STOP_COPY,	begin_save),
 	VFIO_MIG_ARC(STOP_COPY,		STOP),
 	VFIO_MIG_ARC(STOP,		RESUMING,	begin_load, VFIO_MIG_ARC_EXCLUSIVE),

@@ -93,7 +93,7 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring,
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_REGS,
 			       image);
 	image[RING_DCTL] = dctl;
-	vf->tail_left[ring] = image[RING_TAIL];
+	vf->left.tail[ring] = image[RING_TAIL];
 	return 0;
 }
 
@@ -131,6 +131,47 @@ void igbvf_queues_park(struct igbvf_device *vf)
 		ring_write(vf, i, VTQ_LEN, 0);
 }
 
+/*
+ * Registers of a VF that is served while its DMA is off, where the guest may set
+ * them: what they hold before, and what is different then.  Not here: the tails,
+ * which are doorbells, and EIMS, since parked vectors can't be told from those
+ * that the guest masks.
+ */
+static void regs_take(struct igbvf_device *vf, u32 base,
+		      const struct vfio_pci_mig_reg *regs, unsigned int count,
+		      u32 *left, u32 *image)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		u32 now = regs[i].mask ?
+			  igbvf_read(vf, base + regs[i].offset) & regs[i].mask : 0;
+
+		if (now != left[i] && image)
+			image[i] = now;
+		left[i] = now;
+	}
+}
+
+static void queues_take(struct igbvf_device *vf, struct igbvf_image *image)
+{
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
+		regs_take(vf, rings[i], igbvf_ring_regs[i], RING_TAIL,
+			  vf->left.ring[i], image ? image->rings.reg[i] : NULL);
+	regs_take(vf, 0, igbvf_irq_regs, IRQ_EIMS, vf->left.irq,
+		  image ? image->irq.reg : NULL);
+}
+
+void igbvf_queues_serve(struct igbvf_device *vf)
+{
+	queues_take(vf, NULL);
+}
+
+/* To the image.  Of no use after a reset of the PF: it has cleared all. */
+void igbvf_queues_served(struct igbvf_device *vf)
+{
+	if (!(vf->image.mbx.events & V2PMAILBOX_RSTD))
+		queues_take(vf, &vf->image);
+}
+
 /* The guest resets the VF, which disables all queues. */
 void igbvf_queues_reset(struct igbvf_device *vf)
 {
@@ -147,12 +188,12 @@ static void ring_doorbell(struct igbvf_device *vf, unsigned int ring)
 	u32 tail = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 	u32 *image = vf->image.rings.reg[ring];
 
-	if (tail == vf->tail_left[ring])
+	if (tail == vf->left.tail[ring])
 		return;
 	if (tail < image[RING_LEN] / VTQ_DESC_SIZE &&
 	    ring_read(vf, ring, VTQ_BAL) == image[RING_BAL])
 		image[RING_TAIL] = tail;
-	vf->tail_left[ring] = tail;
+	vf->left.tail[ring] = tail;
 }
 
 /* Takes in doorbells that were rung while the VF did not run. */
@@ -171,8 +212,8 @@ static bool ring_is_loaded(struct igbvf_device *vf, unsigned int ring)
 	const u32 *from = vf->image.rings.reg[ring];
 
 	return ring_read(vf, ring, VTQ_HEAD) == from[RING_HEAD] &&
-	       (vf->tail_left[ring] == from[RING_HEAD] ||
-		vf->tail_left[ring] == from[RING_TAIL]);
+	       (vf->left.tail[ring] == from[RING_HEAD] ||
+		vf->left.tail[ring] == from[RING_TAIL]);
 }
 
 static int ring_load(struct igbvf_device *vf, unsigned int ring)
@@ -189,7 +230,7 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	 */
 	ring_doorbell(vf, ring);
 	ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
-	vf->tail_left[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+	vf->left.tail[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 
 	if (from[RING_DCTL] & VTQ_DCTL_ENABLE && from[RING_LEN] &&
 	    !ring_is_loaded(vf, ring)) {
