@@ -11,6 +11,7 @@
  */
 #include <linux/module.h>
 #include <linux/sizes.h>
+#include <linux/suspend.h>
 
 #include "igbvf.h"
 
@@ -366,7 +367,71 @@ static const struct pci_device_id igbvf_table[] = {
 };
 MODULE_DEVICE_TABLE(pci, igbvf_table);
 
-module_vfio_pci_mig_driver(igbvf_driver, "igbvf-vfio-pci", igbvf_table);
+static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	return vfio_pci_mig_probe(pdev, &igbvf_driver);
+}
+
+static struct pci_driver igbvf_pci_driver = {
+	.name = "igbvf-vfio-pci",
+	.id_table = igbvf_table,
+	.probe = probe,
+	.remove = vfio_pci_mig_remove,
+	.err_handler = &vfio_pci_mig_err_handlers,
+	.driver_managed_dma = true,
+};
+
+/* ---- The host is suspended ---- */
+
+static int warn_user(struct device *dev, void *unused)
+{
+	struct vfio_pci_core_device *core;
+
+	/* A VF whose driver comes or goes right now has no user, or loses it. */
+	if (!device_trylock(dev))
+		return 0;
+	core = dev_get_drvdata(dev);
+	if (core && READ_ONCE(core->vdev.open_count))
+		dev_warn(dev, "is in use, and suspending the host resets it: its guest has to set it up again.  Migrate the VM first if it must not notice\n");
+	device_unlock(dev);
+	return 0;
+}
+
+static int on_pm_event(struct notifier_block *notifier, unsigned long event,
+		       void *unused)
+{
+	int ret = 0;
+
+	if (event == PM_SUSPEND_PREPARE || event == PM_HIBERNATION_PREPARE)
+		ret = driver_for_each_device(&igbvf_pci_driver.driver, NULL,
+					     NULL, warn_user);
+	return notifier_from_errno(ret);
+}
+
+static struct notifier_block pm_notifier = {
+	.notifier_call = on_pm_event,
+};
+
+static int __init igbvf_init(void)
+{
+	int ret;
+
+	ret = pci_register_driver(&igbvf_pci_driver);
+	if (ret)
+		return ret;
+	ret = register_pm_notifier(&pm_notifier);
+	if (ret)
+		pci_unregister_driver(&igbvf_pci_driver);
+	return ret;
+}
+module_init(igbvf_init);
+
+static void __exit igbvf_exit(void)
+{
+	unregister_pm_notifier(&pm_notifier);
+	pci_unregister_driver(&igbvf_pci_driver);
+}
+module_exit(igbvf_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("VFIO with live migration for virtual functions of the Intel 82576");

@@ -637,4 +637,28 @@ TEST(nothing_is_loaded_into_a_vf_that_goes)
 	pf_set(pf, true);
 }
 
+/*
+ * A suspended host takes the VF's registers along, and its log says so before.
+ * Here it only freezes processes, for some seconds.
+ */
+TEST(suspending_the_host_is_announced)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0), *text = "suspending the host";
+	int log = kmsg_open();
+	struct vdev v;
+
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	if (file_write("/sys/power/pm_test", "freezer"))
+		SKIP(return, "this kernel does not test its suspend");
+	must(pci_bind(bdf, DRV_IGBVF_VFIO));
+	file_write("/sys/power/state", "freeze");
+	EXPECT_FALSE(kmsg_said(log, bdf, text));
+	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
+	file_write("/sys/power/state", "freeze");
+	EXPECT_TRUE(kmsg_said(log, bdf, text));
+	must(file_write("/sys/power/pm_test", "none"));
+	vdev_close(&v);
+}
+
 TEST_HARNESS_MAIN
