@@ -1,0 +1,618 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the driver asks of queues and of the PF, tried on registers in memory
+ * that behave as the 82576's manual says they may, which QEMU's model does not
+ * in every respect, and on a PF that answers as igb does.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/bitfield.h>
+#include <linux/bitmap.h>
+#include <linux/if_vlan.h>
+#include <linux/ktime.h>
+#include <linux/ratelimit.h>
+
+#include "../igbvf.h"
+
+#define MBX_CTS		BIT(29)
+#define MBX_NACK	BIT(30)
+
+#define RX		0	/* of the rings */
+#define TX		IGBVF_QUEUES
+#define DESCS		64
+#define STEP_MS		3	/* for each descriptor that is sent */
+#define MAX_REQUESTS	1024
+
+/**
+ * struct fake - a VF and its PF
+ * @vf: the VF as the driver sees it
+ * @pdev: a function for messages
+ * @reg: registers as they are read
+ * @tail_needs_enable: the tail of a disabled ring can't be written
+ * @enable_clears_head: a ring that is enabled begins at its beginning
+ * @holds_nothing: what is written to rings is lost, as in a reset
+ * @bus_master: rings that are disabled get rid of what they have
+ * @sends: transmit heads move on
+ * @moved: when one did
+ * @flushing: so many more reads show SWFLUSH
+ * @cut: a ring was disabled while it was flushed
+ * @asked: first words of what the PF was asked for
+ * @address: the address in the last of them
+ * @requests: how many
+ * @refuse: the PF refuses so many clearings of filters
+ * @reset_at: before this request is answered the PF is reset
+ * @resets: how often the VF was reset by the driver
+ * @strips: the PF strips VLAN tags
+ * @vlans: of the VF, in the PF
+ */
+struct fake {
+	struct igbvf_device vf;
+	struct pci_dev pdev;
+	u32 reg[IGBVF_BAR_SIZE / sizeof(u32)];
+	bool tail_needs_enable;
+	bool enable_clears_head;
+	bool holds_nothing;
+	bool bus_master;
+	bool sends;
+	ktime_t moved;
+	unsigned int flushing;
+	bool cut;
+	u32 asked[MAX_REQUESTS];
+	u32 address[2];
+	unsigned int requests;
+	unsigned int refuse;
+	unsigned int reset_at;
+	unsigned int resets;
+	bool strips;
+	DECLARE_BITMAP(vlans, VLAN_N_VID);
+};
+
+static struct fake *vf_to_fake(struct igbvf_device *vf)
+{
+	return container_of(vf, struct fake, vf);
+}
+
+static u32 *fake_reg(struct fake *fake, u32 offset)
+{
+	return &fake->reg[offset / sizeof(u32)];
+}
+
+static u32 ring_base(unsigned int ring)
+{
+	return ring < IGBVF_QUEUES ? VTRXQ(ring) : VTTXQ(ring - IGBVF_QUEUES);
+}
+
+static u32 *ring_reg(struct fake *fake, unsigned int ring, u32 offset)
+{
+	return fake_reg(fake, ring_base(ring) + offset);
+}
+
+/* ---- The PF ---- */
+
+static bool pf_agrees(struct fake *fake, const u32 *message)
+{
+	u32 info = FIELD_GET(MBX_INFO, message[0]), vid = message[1];
+
+	switch (FIELD_GET(MBX_TYPE, message[0])) {
+	case MBX_RESET:
+		return false;	/* to what is not quite RESET */
+	case MBX_SET_MAC:
+		memcpy(fake->address, &message[1], sizeof(fake->address));
+		if (info == MBX_MAC_FILTER_CLEAR && fake->refuse) {
+			fake->refuse--;
+			return false;
+		}
+		return true;
+	case MBX_SET_VLAN:
+		if (!vid && !info)
+			return true;
+		__assign_bit(vid, fake->vlans, info);
+		fake->strips = vid;
+		return true;
+	default:
+		return true;
+	}
+}
+
+static void pf_answers(struct fake *fake)
+{
+	u32 *message = fake_reg(fake, VMBMEM);
+
+	if (fake->requests < MAX_REQUESTS)
+		fake->asked[fake->requests] = message[0];
+	if (++fake->requests == fake->reset_at)
+		*fake_reg(fake, V2PMAILBOX) |= V2PMAILBOX_RSTD;
+	if (message[0] == MBX_RESET) {
+		fake->strips = false;
+		bitmap_zero(fake->vlans, VLAN_N_VID);
+		message[0] |= MBX_NACK;		/* it has no address yet */
+	} else {
+		message[0] |= MBX_CTS | (pf_agrees(fake, message) ? MBX_ACK :
+								    MBX_NACK);
+	}
+	*fake_reg(fake, V2PMAILBOX) |= V2PMAILBOX_PFSTS | V2PMAILBOX_PFACK;
+}
+
+static void mailbox_write(struct fake *fake, u32 value)
+{
+	*fake_reg(fake, V2PMAILBOX) &= ~V2PMAILBOX_VFU;
+	*fake_reg(fake, V2PMAILBOX) |= value & V2PMAILBOX_VFU;
+	if (value & V2PMAILBOX_REQ)
+		pf_answers(fake);
+}
+
+static u32 mailbox_read(struct fake *fake)
+{
+	u32 value = *fake_reg(fake, V2PMAILBOX);
+
+	*fake_reg(fake, V2PMAILBOX) &= ~V2PMAILBOX_EVENTS;
+	return value;
+}
+
+/* ---- The VF ---- */
+
+static void dctl_write(struct fake *fake, unsigned int ring, u32 value)
+{
+	u32 *dctl = ring_reg(fake, ring, VTQ_DCTL);
+
+	if (value & VTQ_DCTL_SWFLUSH)
+		fake->flushing = 3;
+	if (*dctl & VTQ_DCTL_ENABLE && !(value & VTQ_DCTL_ENABLE)) {
+		if (fake->flushing)
+			fake->cut = true;
+		if (!fake->bus_master)
+			value |= VTQ_DCTL_ENABLE;
+	}
+	if (!(*dctl & VTQ_DCTL_ENABLE) && value & VTQ_DCTL_ENABLE &&
+	    fake->enable_clears_head)
+		*ring_reg(fake, ring, VTQ_HEAD) = 0;
+	*dctl = value;
+}
+
+static u32 dctl_read(struct fake *fake, unsigned int ring)
+{
+	u32 *dctl = ring_reg(fake, ring, VTQ_DCTL);
+	u32 value = *dctl;
+
+	if (fake->flushing && !--fake->flushing)
+		*dctl &= ~VTQ_DCTL_SWFLUSH;
+	return value;
+}
+
+static u32 head_read(struct fake *fake, unsigned int ring)
+{
+	u32 *head = ring_reg(fake, ring, VTQ_HEAD);
+
+	if (ring >= TX && fake->sends &&
+	    *head != *ring_reg(fake, ring, VTQ_TAIL) &&
+	    ktime_ms_delta(ktime_get(), fake->moved) >= STEP_MS) {
+		fake->moved = ktime_get();
+		*head = (*head + 1) % DESCS;
+	}
+	return *head;
+}
+
+/* The ring that a register is of, or IGBVF_RINGS */
+static unsigned int find_ring(u32 offset)
+{
+	unsigned int ring;
+
+	for (ring = 0; ring < IGBVF_RINGS; ring++)
+		if (offset >= ring_base(ring) &&
+		    offset < ring_base(ring) + 0x100)
+			break;
+	return ring;
+}
+
+static u32 fake_read(struct igbvf_device *vf, u32 offset)
+{
+	struct fake *fake = vf_to_fake(vf);
+	unsigned int ring = find_ring(offset);
+
+	if (offset == V2PMAILBOX)
+		return mailbox_read(fake);
+	if (ring < IGBVF_RINGS && offset - ring_base(ring) == VTQ_DCTL)
+		return dctl_read(fake, ring);
+	if (ring < IGBVF_RINGS && offset - ring_base(ring) == VTQ_HEAD)
+		return head_read(fake, ring);
+	return *fake_reg(fake, offset);
+}
+
+static void fake_write(struct igbvf_device *vf, u32 offset, u32 value)
+{
+	struct fake *fake = vf_to_fake(vf);
+	unsigned int ring = find_ring(offset);
+	u32 reg = offset - (ring < IGBVF_RINGS ? ring_base(ring) : 0);
+
+	if (offset == V2PMAILBOX)
+		mailbox_write(fake, value);
+	else if (offset == VTCTRL)
+		fake->resets += !!(value & VTCTRL_RST);
+	else if (ring == IGBVF_RINGS)
+		*fake_reg(fake, offset) = value;
+	else if (fake->holds_nothing)
+		return;
+	else if (reg == VTQ_DCTL)
+		dctl_write(fake, ring, value);
+	else if (reg != VTQ_TAIL || !fake->tail_needs_enable ||
+		 *ring_reg(fake, ring, VTQ_DCTL) & VTQ_DCTL_ENABLE)
+		*fake_reg(fake, offset) = value;
+}
+
+static struct fake *fake_new(struct kunit *test)
+{
+	struct fake *fake = kunit_kzalloc(test, sizeof(*fake), GFP_KERNEL);
+	struct vfio_pci_core_device *core;
+
+	KUNIT_ASSERT_NOT_NULL(test, fake);
+	core = &fake->vf.pci.core;
+	fake->pdev.dev.init_name = "igbvf_kunit";
+	core->pdev = &fake->pdev;
+	core->vdev.dev = &fake->pdev.dev;
+	/* Tables of registers are read and written as they are. */
+	core->barmap[VFIO_PCI_BAR0_REGION_INDEX] = (void __iomem *)fake->reg;
+	fake->vf.pci.mig.vdev = &core->vdev;
+	ratelimit_default_init(&fake->vf.pci.mig.messages);
+	fake->bus_master = true;
+	*fake_reg(fake, VTSTATUS) = VTSTATUS_LU;
+	kunit_activate_static_stub(test, igbvf_read, fake_read);
+	kunit_activate_static_stub(test, igbvf_write, fake_write);
+	return fake;
+}
+
+static void ring_set(struct fake *fake, unsigned int ring, u32 head, u32 tail)
+{
+	*ring_reg(fake, ring, VTQ_BAL) = 0x1000 * (ring + 1);
+	*ring_reg(fake, ring, VTQ_LEN) = DESCS * VTQ_DESC_SIZE;
+	*ring_reg(fake, ring, VTQ_HEAD) = head;
+	*ring_reg(fake, ring, VTQ_TAIL) = tail;
+	*ring_reg(fake, ring, VTQ_DCTL) = VTQ_DCTL_ENABLE;
+}
+
+static void expect_ring(struct kunit *test, struct fake *fake,
+			unsigned int ring, u32 head, u32 tail)
+{
+	KUNIT_EXPECT_EQ(test, DESCS * VTQ_DESC_SIZE,
+			*ring_reg(fake, ring, VTQ_LEN));
+	KUNIT_EXPECT_EQ(test, head, *ring_reg(fake, ring, VTQ_HEAD));
+	KUNIT_EXPECT_EQ(test, tail, *ring_reg(fake, ring, VTQ_TAIL));
+	KUNIT_EXPECT_TRUE(test, *ring_reg(fake, ring, VTQ_DCTL) &
+				VTQ_DCTL_ENABLE);
+}
+
+/* ---- Queues ---- */
+
+static void stop_lets_all_be_sent(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *image = fake->vf.image.rings.reg[TX];
+
+	ring_set(fake, TX, 50, 10);
+	fake->sends = true;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	KUNIT_EXPECT_EQ(test, 10, image[RING_HEAD]);
+	KUNIT_EXPECT_EQ(test, 10, image[RING_TAIL]);
+}
+
+static void stop_leaves_what_cannot_be_sent(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *image = fake->vf.image.rings.reg[TX];
+
+	ring_set(fake, TX, 50, 10);
+	*fake_reg(fake, VTSTATUS) = 0;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	KUNIT_EXPECT_EQ(test, 50, image[RING_HEAD]);
+	KUNIT_EXPECT_EQ(test, 10, image[RING_TAIL]);
+}
+
+static void stop_flushes_first(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	ring_set(fake, RX, 1, 2);
+	ring_set(fake, TX, 3, 3);
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	KUNIT_EXPECT_FALSE(test, fake->cut);
+}
+
+/* It does not let go of what it has; that is the guest's wish, or a fault. */
+static void stop_without_bus_mastering(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *image = fake->vf.image.rings.reg[RX];
+
+	ring_set(fake, RX, 1, 2);
+	fake->bus_master = false;
+	KUNIT_EXPECT_EQ(test, -EIO, igbvf_queues_stop(&fake->vf, true));
+	ring_set(fake, RX, 1, 2);
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, false));
+	KUNIT_EXPECT_EQ(test, 1, image[RING_HEAD]);
+	KUNIT_EXPECT_TRUE(test, image[RING_DCTL] & VTQ_DCTL_ENABLE);
+	igbvf_queues_park(&fake->vf);
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_load(&fake->vf));
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_run(&fake->vf, false));
+	expect_ring(test, fake, RX, 1, 2);
+}
+
+/* Stopped, parked, and back */
+static void cancel(struct kunit *test, struct fake *fake)
+{
+	ring_set(fake, RX, 7, 5);
+	ring_set(fake, TX, 9, 9);
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	igbvf_queues_park(&fake->vf);
+	KUNIT_EXPECT_EQ(test, 0, *ring_reg(fake, RX, VTQ_LEN));
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_load(&fake->vf));
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_run(&fake->vf, false));
+	expect_ring(test, fake, RX, 7, 5);
+	expect_ring(test, fake, TX, 9, 9);
+}
+
+static void cancel_goes_on(struct kunit *test)
+{
+	cancel(test, fake_new(test));
+}
+
+static void cancel_goes_on_with_tails_as_they_are(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	fake->tail_needs_enable = true;
+	cancel(test, fake);
+}
+
+/* Between ENABLE and the tail there would be descriptors that nobody posted. */
+static void load_refuses_a_tail_of_others(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *image = fake->vf.image.rings.reg[RX];
+
+	ring_set(fake, RX, 7, 5);
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	*ring_reg(fake, RX, VTQ_TAIL) = 0;
+	fake->vf.left.tail[RX] = 0;
+	fake->tail_needs_enable = true;
+	KUNIT_EXPECT_EQ(test, -EIO, igbvf_queues_load(&fake->vf));
+	KUNIT_EXPECT_EQ(test, 5, image[RING_TAIL]);
+	/* And where the tail is the guest's by chance, it is as good. */
+	*ring_reg(fake, RX, VTQ_TAIL) = 5;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_load(&fake->vf));
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_run(&fake->vf, false));
+	expect_ring(test, fake, RX, 7, 5);
+}
+
+static void what_a_device_takes_is_known_early(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *before = kunit_kmalloc(test, sizeof(fake->reg), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, before);
+	memcpy(before, fake->reg, sizeof(fake->reg));
+	KUNIT_EXPECT_TRUE(test, igbvf_queues_loadable(&fake->vf));
+	KUNIT_EXPECT_FALSE(test, fake->cut);
+	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
+	fake->enable_clears_head = true;
+	KUNIT_EXPECT_FALSE(test, igbvf_queues_loadable(&fake->vf));
+	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
+	fake->enable_clears_head = false;
+	fake->tail_needs_enable = true;
+	KUNIT_EXPECT_FALSE(test, igbvf_queues_loadable(&fake->vf));
+	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
+}
+
+/* The guest is told, and begins anew. */
+static void cancel_with_the_pf_down(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	struct igbvf_device *vf = &fake->vf;
+
+	ring_set(fake, RX, 7, 5);
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_stop(vf, true));
+	memset(fake->reg, 0, sizeof(fake->reg));
+	KUNIT_EXPECT_FALSE(test, igbvf_mbx_pf_is_down(vf));
+	*fake_reg(fake, V2PMAILBOX) = V2PMAILBOX_RSTI;
+	fake->holds_nothing = true;
+	KUNIT_ASSERT_TRUE(test, igbvf_mbx_pf_is_down(vf));
+	KUNIT_EXPECT_TRUE(test, vf->image.mbx.events & V2PMAILBOX_RSTD);
+	igbvf_queues_reset(vf);
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_load(vf));
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_run(vf, true));
+	KUNIT_EXPECT_EQ(test, 0, *ring_reg(fake, RX, VTQ_DCTL));
+}
+
+/* ---- The guest's mailbox ---- */
+
+static void guest_writes(struct fake *fake, const u32 *message,
+			 unsigned int count)
+{
+	igbvf_mbx_guest_write(&fake->vf, V2PMAILBOX_VFU);
+	for (unsigned int i = 0; i < count; i++) {
+		igbvf_mbx_guest_mem(&fake->vf);
+		igbvf_write(&fake->vf, VMBMEM + i * sizeof(u32), message[i]);
+	}
+	igbvf_mbx_guest_write(&fake->vf, V2PMAILBOX_REQ);
+}
+
+static void guest_asks(struct fake *fake, u32 type, u32 info, u32 word)
+{
+	u32 message[3] = { type | FIELD_PREP(MBX_INFO, info), word };
+
+	guest_writes(fake, message, ARRAY_SIZE(message));
+	igbvf_mbx_guest_read(&fake->vf);
+}
+
+static struct fake *fake_with_guest(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	fake->vf.pci.mig.state = VFIO_DEVICE_STATE_RUNNING;
+	guest_asks(fake, MBX_RESET, 0, 0);
+	KUNIT_ASSERT_EQ(test, IGBVF_PF_CTS, fake->vf.image.pf.flags);
+	return fake;
+}
+
+static void reset_is_a_whole_word(struct kunit *test)
+{
+	struct fake *fake = fake_with_guest(test);
+	struct igbvf_pf *pf = &fake->vf.image.pf;
+
+	guest_asks(fake, MBX_SET_VLAN, 1, 5);
+	guest_asks(fake, MBX_RESET, 1, 0);
+	KUNIT_EXPECT_EQ(test, 1, pf->vlans);
+	guest_asks(fake, MBX_RESET, 0, 0);
+	KUNIT_EXPECT_EQ(test, 0, pf->vlans);
+}
+
+/* Also by a guest that does not wait for them */
+static void no_answer_is_missed(struct kunit *test)
+{
+	static const u32 add[3] = { MBX_SET_MAC | MBX_MAC_FILTER_ADD << 16,
+				    0x11223302, 0x6655 };
+	static const u32 lpe[2] = { MBX_SET_LPE, 9000 };
+	struct fake *fake = fake_with_guest(test);
+	struct igbvf_pf *pf = &fake->vf.image.pf;
+
+	guest_writes(fake, add, ARRAY_SIZE(add));
+	KUNIT_EXPECT_EQ(test, 0, pf->filters);
+	guest_writes(fake, lpe, ARRAY_SIZE(lpe));
+	KUNIT_EXPECT_EQ(test, 1, pf->filters);
+	/* The second one takes no buffer. */
+	igbvf_mbx_guest_mem(&fake->vf);
+	igbvf_write(&fake->vf, VMBMEM, MBX_SET_PROMISC);
+	igbvf_mbx_guest_write(&fake->vf, V2PMAILBOX_REQ);
+	KUNIT_EXPECT_EQ(test, 9000, pf->lpe);
+}
+
+/* A second PF does with VLANs what the first did. */
+static void vlans_keep_their_order(struct kunit *test)
+{
+	static const u16 vids[] = { 0, 5, 6, 4095 };
+	struct fake *fake = fake_with_guest(test), *other;
+	u32 seed = 1;
+
+	for (unsigned int i = 0; i < 300; i++) {
+		seed = seed * 1664525 + 1013904223;
+		guest_asks(fake, MBX_SET_VLAN, seed >> 30 & 1,
+			   vids[seed >> 28 & 3]);
+		/* Nothing says that tags are stripped when no VLAN is left. */
+		if (fake->strips &&
+		    find_next_bit(fake->vlans, VLAN_N_VID, 1) == VLAN_N_VID)
+			continue;
+		other = fake_new(test);
+		other->vf.incoming.pf = fake->vf.image.pf;
+		KUNIT_ASSERT_EQ(test, 0, igbvf_pf_replay(&other->vf));
+		KUNIT_ASSERT_EQ(test, fake->strips, other->strips);
+		KUNIT_ASSERT_TRUE(test, bitmap_equal(fake->vlans, other->vlans,
+						     VLAN_N_VID));
+		kunit_kfree(test, other);
+	}
+}
+
+/* ---- The driver's own ---- */
+
+static void repeats_are_not_tried_again(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	struct igbvf_device *vf = &fake->vf;
+	unsigned int each;
+
+	vf->incoming.pf.flags = IGBVF_PF_CTS;
+	vf->incoming.pf.multicasts = 1;
+	KUNIT_ASSERT_EQ(test, 0, igbvf_pf_try(vf));
+	each = fake->requests;
+	KUNIT_EXPECT_LT(test, 1, each);
+	for (unsigned int i = 0; i < 100; i++)
+		KUNIT_ASSERT_EQ(test, 0, igbvf_pf_try(vf));
+	KUNIT_EXPECT_EQ(test, each, fake->requests);
+
+	for (unsigned int i = 0; i < 100; i++) {
+		vf->incoming.pf.lpe = 1000 + i;
+		KUNIT_ASSERT_EQ(test, 0, igbvf_pf_try(vf));
+	}
+	KUNIT_EXPECT_LT(test, fake->requests, 10 * each);
+	/* The end asks for all of it in any case. */
+	fake->requests = 0;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_replay(vf));
+	KUNIT_EXPECT_LT(test, 1, fake->requests);
+}
+
+static void resets_of_the_pf_are_noticed(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	struct igbvf_device *vf = &fake->vf;
+
+	/* One from before the handshake is no matter. */
+	*fake_reg(fake, V2PMAILBOX) = V2PMAILBOX_RSTD;
+	vf->incoming.pf.flags = IGBVF_PF_CTS;
+	KUNIT_ASSERT_EQ(test, 0, igbvf_pf_replay(vf));
+	KUNIT_EXPECT_FALSE(test, igbvf_pf_was_reset(vf));
+	igbvf_mbx_load(vf);
+	KUNIT_EXPECT_EQ(test, 0, vf->image.mbx.events);
+
+	for (unsigned int at = 2; at <= 3; at++) {
+		fake->requests = 0;
+		fake->reset_at = at;
+		KUNIT_ASSERT_EQ(test, 0, igbvf_pf_replay(vf));
+		KUNIT_ASSERT_LE(test, at, fake->requests);
+		KUNIT_EXPECT_TRUE(test, igbvf_pf_was_reset(vf));
+		vf->image.mbx.events = 0;
+		igbvf_mbx_load(vf);
+		KUNIT_EXPECT_EQ(test, V2PMAILBOX_RSTD, vf->image.mbx.events);
+	}
+}
+
+static void all_is_forgotten(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	struct igbvf_device *vf = &fake->vf;
+	u32 clear = MBX_SET_MAC | MBX_MAC_FILTER_CLEAR << 16;
+
+	/* With no filter known of */
+	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_forget(vf, true));
+	KUNIT_EXPECT_EQ(test, 0, fake->resets);
+	KUNIT_ASSERT_EQ(test, 2, fake->requests);
+	KUNIT_EXPECT_EQ(test, MBX_RESET, fake->asked[0]);
+	KUNIT_EXPECT_EQ(test, clear, fake->asked[1]);
+	/* igb does not take any address: unicast, and not zero */
+	KUNIT_EXPECT_NE(test, 0, fake->address[0]);
+	KUNIT_EXPECT_EQ(test, 0, fake->address[0] & 1);
+
+	/* Without FLR, and with a handshake that was lost */
+	fake->requests = 0;
+	fake->refuse = 1;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_forget(vf, false));
+	KUNIT_EXPECT_EQ(test, 1, fake->resets);
+	KUNIT_EXPECT_EQ(test, 4, fake->requests);
+	KUNIT_EXPECT_EQ(test, MBX_RESET, fake->asked[2]);
+	KUNIT_EXPECT_EQ(test, clear, fake->asked[3]);
+
+	fake->refuse = 100;
+	KUNIT_EXPECT_EQ(test, -EPERM, igbvf_pf_forget(vf, true));
+}
+
+static struct kunit_case igbvf_cases[] = {
+	KUNIT_CASE(stop_lets_all_be_sent),
+	KUNIT_CASE(stop_leaves_what_cannot_be_sent),
+	KUNIT_CASE(stop_flushes_first),
+	KUNIT_CASE(stop_without_bus_mastering),
+	KUNIT_CASE(cancel_goes_on),
+	KUNIT_CASE(cancel_goes_on_with_tails_as_they_are),
+	KUNIT_CASE(load_refuses_a_tail_of_others),
+	KUNIT_CASE(what_a_device_takes_is_known_early),
+	KUNIT_CASE(cancel_with_the_pf_down),
+	KUNIT_CASE(reset_is_a_whole_word),
+	KUNIT_CASE(no_answer_is_missed),
+	KUNIT_CASE(vlans_keep_their_order),
+	KUNIT_CASE(repeats_are_not_tried_again),
+	KUNIT_CASE(resets_of_the_pf_are_noticed),
+	KUNIT_CASE(all_is_forgotten),
+	{}
+};
+
+static struct kunit_suite igbvf_suite = {
+	.name = "vfio_igbvf",
+	.test_cases = igbvf_cases,
+};
+
+kunit_test_suite(igbvf_suite);
