@@ -107,11 +107,12 @@ stage_kunit()
 		not_ok "the VM with the KUnit suites ended with status $status"
 	fi
 	tools/testing/kernel/ktap.sh vfio_mig_fsm vfio_irq_set vfio_info_cap \
-		vfio_iova_ranges vfio_iova_bitmap vfio_dma_logging \
-		vfio_type1_ranges vfio_type1_mappings \
-		vfio_type1_dirty vfio_type1_runs vfio_pci_config_perm \
-		vfio_pci_config_rw vfio_pci_region vfio_mig_record vfio_mig_image \
-		vfio_pci_mig_traps <"$logs/kunit/results"
+		vfio_container vfio_iova_ranges vfio_iova_bitmap \
+		vfio_dma_logging vfio_type1_ranges vfio_type1_mappings \
+		vfio_type1_dirty vfio_type1_runs vfio_type1_domains \
+		vfio_pci_config_perm vfio_pci_config_rw vfio_pci_region \
+		vfio_pci_mmap vfio_mig_record vfio_mig_image vfio_pci_mig_traps \
+		vfio_pci_mig_function vfio_igbvf <"$logs/kunit/results"
 }
 
 stage_selftests()

@@ -11,10 +11,14 @@
 #   an Intel 82574L (8086:10d3)
 #   an NVMe controller that carries nothing of value
 #   two Intel 82540EM (8086:100e) alone in one IOMMU group
+#   a function with a BAR of 64 MiB or more (QEMU's ivshmem, 1af4:1110)
+#   a display device that is not in use (QEMU's VGA, 1234:1111)
 # For tools/testing/vm/vm.sh that is:
 #   --igb hubport,hubid=1 --igb hubport,hubid=1 --nic e1000e hubport,hubid=1
 #   --nvme --device pcie-pci-bridge,id=pair --device e1000,bus=pair,addr=1
 #   --device e1000,bus=pair,addr=2
+#   --qemu -object --qemu memory-backend-ram,id=big,size=64M,share=on
+#   --device ivshmem-plain,memdev=big --device VGA
 # Everything on these devices is lost.
 
 set -u
@@ -176,6 +180,13 @@ devices()
 	found=($(find_ids 0x8086:0x100e:))
 	pair_0=${found[0]-}
 	pair_1=${found[1]-}
+	# shellcheck disable=SC2207
+	found=($(find_ids 0x1af4:0x1110:))
+	big_bar=${found[0]-}
+	# shellcheck disable=SC2207
+	found=($(find_ids 0x1234:0x1111:))
+	vga=${found[0]-}
+	export VFIO_TEST_BIG_BAR=$big_bar VFIO_TEST_VGA=$vga
 	export VFIO_TEST_PF_A=$pf_a VFIO_TEST_PF_B=$pf_b
 	export VFIO_TEST_E1000E=$e1000e VFIO_TEST_NVME=$nvme
 	export VFIO_TEST_PAIR_0=$pair_0 VFIO_TEST_PAIR_1=$pair_1
@@ -214,7 +225,7 @@ restore()
 	for f in $pf_a $pf_b; do
 		pf_down "$f"
 	done
-	for f in $e1000e $nvme $pair_0 $pair_1; do
+	for f in $e1000e $nvme $pair_0 $pair_1 $big_bar $vga; do
 		bind "$f" ""
 	done
 	[ ! -e /sys/module/vfio_mock ] || rmmod vfio_mock

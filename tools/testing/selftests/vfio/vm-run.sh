@@ -109,6 +109,10 @@ boot()
 		--nic e1000e hubport,hubid=1 --nvme \
 		--device pcie-pci-bridge,id=pair \
 		--device e1000,bus=pair,addr=1 --device e1000,bus=pair,addr=2 \
+		--qemu -object --qemu \
+		memory-backend-ram,id=big,size=64M,share=on \
+		--device ivshmem-plain,memdev=big \
+		--device VGA --append modprobe.blacklist=bochs \
 		-- env VFIO_TEST_SCALE="${VFIO_TEST_SCALE:-1}" \
 		${VFIO_TEST_SEED:+"VFIO_TEST_SEED=$VFIO_TEST_SEED"} \
 		/tests/run.sh ${stock:+-s} "$@"
