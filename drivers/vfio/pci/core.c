@@ -13,10 +13,12 @@
  * What the entry points do is in the file for each concern; priv.h names them,
  * and the locks.
  */
+#include <linux/aperture.h>
 #include <linux/module.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/vgaarb.h>
 
 #include "priv.h"
 
@@ -89,6 +91,47 @@ void vfio_pci_core_release_dev(struct vfio_device *core_vdev)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_release_dev);
 
+#define VGA_NORMAL	(VGA_RSRC_NORMAL_IO | VGA_RSRC_NORMAL_MEM)
+
+/* For the VGA arbiter: no user of VFIO reaches the legacy ranges of VGA. */
+static unsigned int vga_decodes(struct pci_dev *pdev, bool all)
+{
+	return VGA_NORMAL;
+}
+
+/*
+ * Take a display device from the host: firmware framebuffers and consoles that
+ * draw on it would go on doing so while it is reset and used by somebody else.
+ * They do not come back when the device does.
+ */
+static int display_take(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	int ret;
+
+	if (pdev->class >> 16 != PCI_BASE_CLASS_DISPLAY && !pci_is_vga(pdev))
+		return 0;
+
+	ret = aperture_remove_conflicting_pci_devices(pdev,
+						      vdev->vdev.ops->name);
+	if (ret || !pci_is_vga(pdev))
+		return ret;
+
+	/* An arbiter that does not know the device has nothing to do with it */
+	if (!vga_client_register(pdev, vga_decodes))
+		vga_set_legacy_decoding(pdev, VGA_NORMAL);
+	return 0;
+}
+
+static void display_give_back(struct vfio_pci_core_device *vdev)
+{
+	if (!pci_is_vga(vdev->pdev))
+		return;
+	vga_client_unregister(vdev->pdev);
+	vga_set_legacy_decoding(vdev->pdev,
+				VGA_NORMAL | VGA_RSRC_LEGACY_MASK);
+}
+
 /**
  * vfio_pci_core_register_device - offer a PCI function to user space
  * @vdev: the device; its driver data is @vdev, and its migration and logging
@@ -96,6 +139,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_release_dev);
  *
  * The last step of a driver's probe: the device may be opened before this
  * returns.
+ *
+ * A display device is taken from the host's firmware framebuffer and console.
  *
  * Return: 0; -EINVAL for what is no endpoint; -EBUSY for a PF that has VFs
  * already; errors of vfio_register_group_dev().
@@ -128,6 +173,10 @@ int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
 	if (ret)
 		return ret;
 
+	ret = display_take(vdev);
+	if (ret)
+		goto err_sriov;
+
 	vfio_pci_power_probe(vdev);
 
 	/* Runtime PM starts from a device that is awake, as probe made it */
@@ -146,6 +195,8 @@ err_power:
 	if (!vdev->disable_idle_d3)
 		pm_runtime_get_noresume(dev);
 	pm_runtime_forbid(dev);
+	display_give_back(vdev);
+err_sriov:
 	vfio_pci_sriov_free(vdev);
 	return ret;
 }
@@ -189,6 +240,7 @@ void vfio_pci_core_unregister_device(struct vfio_pci_core_device *vdev)
 
 	vfio_pci_core_sriov_configure(vdev, 0);
 	vfio_unregister_group_dev(&vdev->vdev);
+	display_give_back(vdev);
 	vfio_pci_sriov_free(vdev);
 
 	if (!vdev->disable_idle_d3)

@@ -407,6 +407,67 @@ TEST(vfs_are_taken_away)
 	vdev_close(&v);
 }
 
+/* Displays: the host's console and the VGA arbiter */
+
+/* What the arbiter says that the adapter decodes, such as "io+mem", "none" */
+static void vga_state(const char *bdf, char *decodes, size_t size)
+{
+	char text[1024], *at, *end;
+	int fd = must(sys_open("/dev/vga_arbiter", O_RDWR));
+	ssize_t ret;
+
+	snprintf(text, sizeof(text), "target PCI:%s", bdf);
+	must(sys_write(fd, text, strlen(text)));
+	ret = must(sys_read(fd, text, sizeof(text) - 1));
+	text[ret] = '\0';
+	at = strstr(text, "decodes=");
+	if (!at || !strstr(text, bdf))
+		die("%s: the arbiter says: %s", bdf, text);
+	at += strlen("decodes=");
+	end = strchrnul(at, ',');
+	snprintf(decodes, size, "%.*s", (int)(end - at), at);
+	sys_close(fd);
+}
+
+/* Does a console draw in the VGA ranges? */
+static bool vga_console_is_bound(void)
+{
+	char path[64], text[64];
+	unsigned int i;
+
+	for (i = 0; i < 16; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/class/vtconsole/vtcon%u/name", i);
+		if (file_read(path, text, sizeof(text)) < 0 ||
+		    !strstr(text, "VGA"))
+			continue;
+		snprintf(path, sizeof(path),
+			 "/sys/class/vtconsole/vtcon%u/bind", i);
+		if (file_read(path, text, sizeof(text)) > 0 && text[0] == '1')
+			return true;
+	}
+	return false;
+}
+
+TEST(display_is_taken_from_the_host)
+{
+	const char *bdf = NEED_FUNC(FUNC_VGA);
+	char decodes[32];
+	struct vdev v;
+
+	vga_state(bdf, decodes, sizeof(decodes));
+	EXPECT_STREQ("io+mem", decodes);
+	vdev_open(&v, bdf, DRV_VFIO_PCI);
+	EXPECT_TRUE(device_works(&v));
+	EXPECT_FALSE(vga_console_is_bound());
+	vga_state(bdf, decodes, sizeof(decodes));
+	EXPECT_STREQ("none", decodes);
+	vdev_close(&v);
+	ASSERT_EQ(0, pci_bind(bdf, NULL));
+	vga_state(bdf, decodes, sizeof(decodes));
+	EXPECT_STREQ("io+mem", decodes);
+}
+
 /* Everything goes, and comes back as it was. */
 TEST(unloads_and_loads)
 {

@@ -32,6 +32,10 @@
 /* Two functions on one bus, which share a group */
 #define FUNC_PAIR_0	"VFIO_TEST_PAIR_0"
 #define FUNC_PAIR_1	"VFIO_TEST_PAIR_1"
+/* Memory in a BAR of many MiB, such as QEMU's ivshmem-plain */
+#define FUNC_BIG_BAR	"VFIO_TEST_BIG_BAR"
+/* A VGA adapter that the machine can do without */
+#define FUNC_VGA	"VFIO_TEST_VGA"
 
 #define DRV_VFIO_PCI	"vfio-pci"
 #define DRV_IGBVF_VFIO	"igbvf-vfio-pci"
