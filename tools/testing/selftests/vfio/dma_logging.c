@@ -637,7 +637,7 @@ static void check_shape(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F_TIMEOUT(log, bitmaps_of_all_shapes, 600)
+TEST_F(log, bitmaps_of_all_shapes)
 {
 	size_t size = SHAPE_BITS / 8 + 3 * page_size();
 	uint8_t *mem = mem_alloc(size), *wanted = mem_alloc(size);

@@ -97,7 +97,7 @@ static char *missing_memory(size_t size)
 	return mem;
 }
 
-TEST_F_TIMEOUT(emulated, userfault_is_an_error, 60)
+TEST_F(emulated, userfault_is_an_error)
 {
 	uint64_t iova = IOVA + self->size;
 	size_t page = page_size();
@@ -113,7 +113,7 @@ TEST_F_TIMEOUT(emulated, userfault_is_an_error, 60)
 }
 
 /* A physical group that comes in has all pinned, for whichever process. */
-TEST_F_TIMEOUT(emulated, userfault_of_another_process_is_an_error, 60)
+TEST_F(emulated, userfault_of_another_process_is_an_error)
 {
 	const char *bdf = NEED_ANY_FUNC();
 	size_t page = page_size();

@@ -77,7 +77,7 @@ static void open_device(FIXTURE_DATA(faults) *self,
 	EXPECT_LE(0, (ret));						\
 } while (0)
 
-TEST_F_TIMEOUT(faults, bind, 900)
+TEST_F(faults, bind)
 {
 	struct faults f = {};
 	int ret = -1;
@@ -93,7 +93,7 @@ TEST_F_TIMEOUT(faults, bind, 900)
 	open_device(self, variant);
 }
 
-TEST_F_TIMEOUT(faults, open_again, 900)
+TEST_F(faults, open_again)
 {
 	struct faults f = {};
 	int ret = -1;
@@ -108,7 +108,7 @@ TEST_F_TIMEOUT(faults, open_again, 900)
 	EXPECT_FAULTS(f, ret);
 }
 
-TEST_F_TIMEOUT(faults, map_and_unmap, 900)
+TEST_F(faults, map_and_unmap)
 {
 	const size_t size = 2 * MiB;
 	struct faults f = {};
@@ -150,7 +150,7 @@ TEST_F_TIMEOUT(faults, map_and_unmap, 900)
 	EXPECT_FAULTS(f, ret);
 }
 
-TEST_F_TIMEOUT(faults, dirty_pages, 900)
+TEST_F(faults, dirty_pages)
 {
 	const size_t size = 2 * MiB;
 	struct faults f = {};
@@ -175,7 +175,7 @@ TEST_F_TIMEOUT(faults, dirty_pages, 900)
 	EXPECT_EQ(size, dma_unmap(self->v.container, IOVA, size));
 }
 
-TEST_F_TIMEOUT(faults, information, 900)
+TEST_F(faults, information)
 {
 	uint64_t buf[64];
 	struct vfio_region_info *region = (void *)buf;
@@ -200,7 +200,7 @@ TEST_F_TIMEOUT(faults, information, 900)
 	}
 }
 
-TEST_F_TIMEOUT(faults, reset, 900)
+TEST_F(faults, reset)
 {
 	struct faults f = {};
 	int ret = -1;
@@ -217,7 +217,7 @@ TEST_F_TIMEOUT(faults, reset, 900)
 	EXPECT_EQ(0, ret);
 }
 
-TEST_F_TIMEOUT(faults, map_registers, 900)
+TEST_F(faults, map_registers)
 {
 	struct vfio_region_info region;
 	struct faults f = {};
@@ -259,7 +259,7 @@ static void recover(struct __test_metadata *_metadata, const struct vdev *v,
 	EXPECT_EQ(0, mig_set(v->fd, RUNNING, NULL));
 }
 
-TEST_F_TIMEOUT(faults, save, 900)
+TEST_F(faults, save)
 {
 	struct faults f = {};
 	char buf[4096];
@@ -289,7 +289,7 @@ TEST_F_TIMEOUT(faults, save, 900)
 	EXPECT_FAULTS(f, ret);
 }
 
-TEST_F_TIMEOUT(faults, load, 900)
+TEST_F(faults, load)
 {
 	struct faults f = {};
 	struct stream s;

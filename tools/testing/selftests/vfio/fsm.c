@@ -293,7 +293,7 @@ FIXTURE_TEARDOWN(vf)
  * The same on the VF, where RESUMING is left only with a stream that has been
  * written, or by reset.
  */
-TEST_F_TIMEOUT(vf, set_state_of_every_pair, 600)
+TEST_F(vf, set_state_of_every_pair)
 {
 	struct stream stream = device_save(self->v.fd);
 	unsigned int fds = count_open_fds();

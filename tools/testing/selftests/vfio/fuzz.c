@@ -284,7 +284,7 @@ static struct stream make_truncated(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F_TIMEOUT(fuzz, every_truncation, 1500)
+TEST_F(fuzz, every_truncation)
 {
 	run_lanes(_metadata, self, self->good.size, true, make_truncated);
 }
@@ -317,7 +317,7 @@ static struct stream make_damaged(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F_TIMEOUT(fuzz, thousand_corruptions, 1500)
+TEST_F(fuzz, thousand_corruptions)
 {
 	run_lanes(_metadata, self, 1000, true, make_damaged);
 }
@@ -447,7 +447,7 @@ static struct stream make_forged(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F_TIMEOUT(fuzz, forged_checksums, 1500)
+TEST_F(fuzz, forged_checksums)
 {
 	run_lanes(_metadata, self, 400, false, make_forged);
 }
@@ -470,7 +470,7 @@ static struct stream make_border(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F_TIMEOUT(fuzz, every_word_at_the_borders, 1500)
+TEST_F(fuzz, every_word_at_the_borders)
 {
 	run_lanes(_metadata, self, self->good.size, false,
 		  make_border);

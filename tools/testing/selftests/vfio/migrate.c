@@ -59,7 +59,7 @@ TEST_F(migrate, traffic_before_and_after)
 }
 
 /* At every position of the rings, which are larger than one round of it */
-TEST_F_TIMEOUT(migrate, to_and_fro_under_traffic, 900)
+TEST_F(migrate, to_and_fro_under_traffic)
 {
 	struct vdev *from = &self->a, *to = &self->b, *tmp;
 	struct peer *far = &self->peer_b, *near = &self->peer_a, *t;
@@ -484,7 +484,7 @@ static void look_at_link(struct __test_metadata *_metadata, struct nic *nic,
 	EXPECT_EQ(mbmem, nic_read(nic, VMBMEM));
 }
 
-TEST_F_TIMEOUT(migrate, the_link_stays_up, 900)
+TEST_F(migrate, the_link_stays_up)
 {
 	struct vdev *from = &self->a, *to = &self->b, *tmp;
 	struct nic *nic = &self->nic;
@@ -589,7 +589,7 @@ TEST_F(migrate, flood_while_stopping_and_running)
  * shared with the rest of the machine, so the bound leaves room for that, but
  * for less than one page per round.
  */
-TEST_F_TIMEOUT(migrate, hundred_rounds_without_growth, 900)
+TEST_F(migrate, hundred_rounds_without_growth)
 {
 	const unsigned int rounds = 100;
 	long slab = 0, available = 0, grown;

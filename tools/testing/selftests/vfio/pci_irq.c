@@ -439,7 +439,7 @@ static void *hammer_line(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(legacy, intx_under_the_hammer, 600)
+TEST_F(legacy, intx_under_the_hammer)
 {
 	static void *(*const fns[])(void *) = {
 		hammer_command, hammer_masks, hammer_line,
@@ -783,7 +783,7 @@ static void *hammer_enable(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(msix, under_the_hammer, 600)
+TEST_F(msix, under_the_hammer)
 {
 	static void *(*const fns[])(void *) = {
 		hammer_triggers, hammer_swaps, hammer_swaps, hammer_enable,
@@ -876,7 +876,7 @@ static unsigned int first_irq(const struct vdev *v)
  * The kernel waits for readers of an interrupt's files before it takes the
  * interrupt back.  One of them may be waiting for the device, in turn.
  */
-TEST_F_TIMEOUT(msix, taken_back_while_proc_is_read_into_the_bar, 300)
+TEST_F(msix, taken_back_while_proc_is_read_into_the_bar)
 {
 	struct proc_reader r = { .v = &self->v };
 	pthread_t thread;

@@ -422,7 +422,7 @@ static void vf_works(struct __test_metadata *_metadata,
 	nic_ping_pong(&self->nic, &self->peer);
 }
 
-TEST_F_TIMEOUT(stress, everything_at_once, 900)
+TEST_F(stress, everything_at_once)
 {
 	struct hammer h = { .v = &self->v, .stream = self->stream };
 	unsigned int i;
@@ -438,7 +438,7 @@ TEST_F_TIMEOUT(stress, everything_at_once, 900)
 }
 
 /* Without a reset at the end, the PF being down in between */
-TEST_F_TIMEOUT(stress, while_the_pf_goes_down_and_up, 900)
+TEST_F(stress, while_the_pf_goes_down_and_up)
 {
 	struct hammer h = { .v = &self->v, .stream = self->stream };
 	const char *pf = func_bdf(FUNC_PF_A);
@@ -456,7 +456,7 @@ TEST_F_TIMEOUT(stress, while_the_pf_goes_down_and_up, 900)
 	vf_works(_metadata, self);
 }
 
-TEST_F_TIMEOUT(stress, user_is_killed, 900)
+TEST_F(stress, user_is_killed)
 {
 	uint64_t seed = 1;
 	unsigned int i;
@@ -495,7 +495,7 @@ static int write_under_a_user(FIXTURE_DATA(stress) *self, const char *bdf,
 	return status;
 }
 
-TEST_F_TIMEOUT(stress, driver_is_unbound, 900)
+TEST_F(stress, driver_is_unbound)
 {
 	vf_close(self);
 	EXPECT_EQ(0, write_under_a_user(self, self->bdf, "driver/unbind",
@@ -504,7 +504,7 @@ TEST_F_TIMEOUT(stress, driver_is_unbound, 900)
 	vf_works(_metadata, self);
 }
 
-TEST_F_TIMEOUT(stress, vf_is_taken_away, 900)
+TEST_F(stress, vf_is_taken_away)
 {
 	const char *pf = func_bdf(FUNC_PF_A);
 

@@ -607,7 +607,7 @@ static int nobody_answers(char *mem, size_t size)
 	return fd;
 }
 
-TEST_F_TIMEOUT(memory, userfault_is_an_error, 60)
+TEST_F(memory, userfault_is_an_error)
 {
 	char *mem = mem_alloc(600 * PG);
 	int c = self->container, fd;
@@ -630,7 +630,7 @@ TEST_F_TIMEOUT(memory, userfault_is_an_error, 60)
 	EXPECT_CHARGE(800, 800);
 }
 
-TEST_F_TIMEOUT(memory, userfault_of_huge_pages_is_an_error, 60)
+TEST_F(memory, userfault_of_huge_pages_is_an_error)
 {
 	size_t huge = hugetlb_size();
 	char *mem;

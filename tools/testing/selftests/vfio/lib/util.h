@@ -106,7 +106,7 @@ void sleep_us(unsigned int us);
  * Polls until @cond is true; the value is @cond.  The limit is a watchdog, far
  * beyond what a working machine needs, and no measure of speed.
  */
-#define WATCHDOG_MS	20000
+#define WATCHDOG_MS	120000
 #define poll_until(cond) ({						\
 	uint64_t __end = now_ms() + WATCHDOG_MS;			\
 	bool __true;							\
