@@ -143,7 +143,7 @@ run_lanes()
 	for pid in "${lane_pids[@]}"; do
 		# A signal ends the wait, not the lane.
 		while kill -0 "$pid" 2>/dev/null; do
-			wait "$pid"
+			wait "$pid" 2>/dev/null
 		done
 	done
 	lane_pids=()
@@ -211,7 +211,12 @@ run_chosen()
 		: >"$logs/$stage.log"
 	done
 	if [ -n "${VFIO_CHECK_STOP-}" ]; then
-		sleep $((VFIO_CHECK_STOP - $(date +%s))) && kill -USR1 $$ &
+		# Nothing of it may hold this script's output open.
+		(
+			trap 'kill $!; exit' TERM
+			sleep $((VFIO_CHECK_STOP - $(date +%s))) &
+			wait $! && kill -USR1 $$
+		) </dev/null >/dev/null 2>&1 &
 		timer=$!
 	fi
 	if [ -z "$chosen" ]; then
