@@ -469,8 +469,9 @@ dead)
 	cat "$log/qemu" >&2
 	[ -s "$log/console" ] || exit 121
 	tail -n 20 "$log/console" >&2
-	# By a signal: a fault of QEMU's own, whatever it emulated
-	[ "$qemu_status" -le 128 ] || exit 75
+	# If the VM has powered off, that is 0.  All else is a fault of QEMU's own,
+	# whatever it emulated.
+	[ "$qemu_status" = 0 ] || exit 75
 	exit 125
 	;;
 esac
