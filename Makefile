@@ -32,7 +32,7 @@ help:
 #: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
 #:                      place of its drivers/vfio and vfio headers
 #: make overlay-undo KERNEL=DIR  take it away again
-#: make check           the tests (as root; 20 minutes on two cores)
+#: make check           the tests (as root; 20 to 30 minutes on two cores)
 #: make check-debug     the tests on a kernel that checks everything (as root; up
 #:                      to an hour, the first time)
 #: make check-all       both, and what make check repeats less often than it can
