@@ -146,9 +146,12 @@ TEST_F(pci, regions_say_what_can_be_mapped)
 		info = vdev_region(v, i);
 		if (!info.size)
 			continue;
-		mem = map_rw(v, i, variant->igbvf && !i ? PAGE : 0,
-			     info.size < PAGE ? PAGE :
-			     info.size - (variant->igbvf && !i ? PAGE : 0));
+		/* What of it is in the list of areas, is asked below. */
+		if (variant->igbvf && !i)
+			mem = map_rw(v, i, PAGE, PAGE);
+		else
+			mem = map_rw(v, i, 0,
+				     info.size < PAGE ? PAGE : info.size);
 		EXPECT_EQ(!!(info.flags & VFIO_REGION_INFO_FLAG_MMAP),
 			  mem != MAP_FAILED) {
 			TH_LOG("BAR%u", i);
@@ -308,6 +311,8 @@ TEST_F(pci, page_by_page)
 
 	if (bar.size - window(variant) < 2 * PAGE)
 		SKIP(return, "BAR0 has too few pages");
+	if (variant->igbvf)
+		SKIP(return, "no two pages of BAR0 can be mapped as one");
 	catch_sigbus();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	mem = map_rw(&self->v, 0, window(variant), 2 * PAGE);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "device.h"
@@ -151,6 +152,52 @@ struct vfio_irq_info vdev_irq(const struct vdev *v, unsigned int index)
 
 	must(sys_ioctl(v->fd, VFIO_DEVICE_GET_IRQ_INFO, &info));
 	return info;
+}
+
+static void map_area(const struct vdev *v, const struct vfio_region_info *info,
+		     char *mem, uint64_t offset, uint64_t size)
+{
+	if (mmap(mem + offset, size, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED, v->fd,
+		 info->offset + offset) == MAP_FAILED)
+		die("%s: mmap of region %u, %#llx bytes at %#llx: %s", v->bdf,
+		    info->index, (unsigned long long)size,
+		    (unsigned long long)offset, strerror(errno));
+}
+
+static const struct vfio_region_info_cap_sparse_mmap *
+sparse_areas(const struct vfio_region_info *info)
+{
+	if (!(info->flags & VFIO_REGION_INFO_FLAG_CAPS))
+		return NULL;
+	return info_cap(info, info->argsz, info->cap_offset,
+			VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+}
+
+void *vdev_map_region(const struct vdev *v, unsigned int index)
+{
+	struct vfio_region_info *info = vdev_region_caps(v, index);
+	const struct vfio_region_info_cap_sparse_mmap *sparse;
+	unsigned int i;
+	char *mem;
+
+	mem = mmap(NULL, info->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		   -1, 0);
+	if (mem == MAP_FAILED)
+		die("no room for region %u of %s", index, v->bdf);
+	sparse = sparse_areas(info);
+	if (!sparse)
+		map_area(v, info, mem, 0, info->size);
+	for (i = 0; sparse && i < sparse->nr_areas; i++)
+		map_area(v, info, mem, sparse->areas[i].offset,
+			 sparse->areas[i].size);
+	free(info);
+	return mem;
+}
+
+void vdev_unmap_region(const struct vdev *v, unsigned int index, void *mem)
+{
+	mem_free(mem, vdev_region(v, index).size);
 }
 
 ssize_t region_read(const struct vdev *v, unsigned int index, uint64_t offset,

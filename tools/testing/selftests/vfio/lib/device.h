@@ -39,6 +39,14 @@ struct vfio_region_info *vdev_region_caps(const struct vdev *v,
 int vdev_region_get(const struct vdev *v, struct vfio_region_info *info);
 struct vfio_irq_info vdev_irq(const struct vdev *v, unsigned int index);
 
+/*
+ * Maps a region as a VMM does: each area of its sparse-mmap list on its own, or
+ * all of it if it has no list.  Returns where the region begins: the areas lie
+ * at their offsets, and what is between them cannot be accessed.
+ */
+void *vdev_map_region(const struct vdev *v, unsigned int index);
+void vdev_unmap_region(const struct vdev *v, unsigned int index, void *mem);
+
 /* Access to a region: the number of bytes, or -errno. */
 ssize_t region_read(const struct vdev *v, unsigned int index, uint64_t offset,
 		    void *buf, size_t len);

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -102,22 +101,15 @@ void nic_free(struct nic *nic)
 
 void nic_attach(struct nic *nic, struct vdev *v)
 {
-	struct vfio_region_info bar = vdev_region(v, 0);
-	char *regs;
-
 	nic->v = v;
 	must(dma_map(v->container, NIC_IOVA, nic->mem, NIC_MEM));
 	/* Page 0 is left out: a migration driver keeps it for itself. */
-	regs = mmap(NULL, bar.size - 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-		    v->fd, bar.offset + 4096);
-	if (regs == MAP_FAILED)
-		die("%s: mmap of BAR0: %s", v->bdf, strerror(errno));
-	nic->regs = (uint32_t *)(regs - 4096);
+	nic->regs = vdev_map_region(v, 0);
 }
 
 void nic_detach(struct nic *nic)
 {
-	munmap((char *)nic->regs + 4096, vdev_region(nic->v, 0).size - 4096);
+	vdev_unmap_region(nic->v, 0, (void *)nic->regs);
 	must(dma_unmap(nic->v->container, NIC_IOVA, NIC_MEM));
 	nic->regs = NULL;
 	nic->v = NULL;

@@ -93,7 +93,7 @@ enum vf_reg {
 
 struct nic {
 	struct vdev *v;
-	volatile uint32_t *regs;	/* BAR0 mapped, but for its page 0 */
+	volatile uint32_t *regs;	/* BAR0 as far as it can be mapped */
 	uint8_t *mem;			/* NIC_MEM bytes at NIC_IOVA */
 	unsigned int rx_next;		/* next descriptor to be filled */
 	unsigned int tx_next;		/* next descriptor to be used */
