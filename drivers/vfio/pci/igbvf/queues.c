@@ -37,6 +37,18 @@ static void ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 	igbvf_write(vf, rings[ring] + offset, value);
 }
 
+/* A register of a ring as the guest sees it, which is the device's */
+static u32 guest_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
+{
+	return ring_read(vf, ring, offset);
+}
+
+/* The doorbell that the guest has rung last */
+static u32 guest_tail(struct igbvf_device *vf, unsigned int ring)
+{
+	return guest_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+}
+
 /* Waits for a transmit ring to become empty, as long as that gets on. */
 static void ring_drain(struct igbvf_device *vf, unsigned int ring)
 {
@@ -93,6 +105,7 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring,
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_REGS,
 			       image);
 	image[RING_DCTL] = dctl;
+	image[RING_TAIL] = guest_tail(vf, ring);
 	vf->left.tail[ring] = image[RING_TAIL];
 	return 0;
 }
@@ -137,27 +150,35 @@ void igbvf_queues_park(struct igbvf_device *vf)
  * which are doorbells, and EIMS, since parked vectors can't be told from those
  * that the guest masks.
  */
-static void regs_take(struct igbvf_device *vf, u32 base,
-		      const struct vfio_pci_mig_reg *regs, unsigned int count,
-		      u32 *left, u32 *image)
+static void reg_take(u32 now, u32 *left, u32 *image)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		u32 now = regs[i].mask ?
-			  igbvf_read(vf, base + regs[i].offset) & regs[i].mask : 0;
+	if (now != *left && image)
+		*image = now;
+	*left = now;
+}
 
-		if (now != left[i] && image)
-			image[i] = now;
-		left[i] = now;
+static void ring_take(struct igbvf_device *vf, unsigned int ring,
+		      struct igbvf_image *image)
+{
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
+	u32 now;
+
+	for (unsigned int i = 0; i < RING_TAIL; i++) {
+		now = regs[i].mask ? guest_read(vf, ring, regs[i].offset) : 0;
+		reg_take(now & regs[i].mask, &vf->left.ring[ring][i],
+			 image ? &image->rings.reg[ring][i] : NULL);
 	}
 }
 
 static void queues_take(struct igbvf_device *vf, struct igbvf_image *image)
 {
+	const struct vfio_pci_mig_reg *regs = igbvf_irq_regs;
+
 	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
-		regs_take(vf, rings[i], igbvf_ring_regs[i], RING_TAIL,
-			  vf->left.ring[i], image ? image->rings.reg[i] : NULL);
-	regs_take(vf, 0, igbvf_irq_regs, IRQ_EIMS, vf->left.irq,
-		  image ? image->irq.reg : NULL);
+		ring_take(vf, i, image);
+	for (unsigned int i = 0; i < IRQ_EIMS; i++)
+		reg_take(igbvf_read(vf, regs[i].offset) & regs[i].mask,
+			 &vf->left.irq[i], image ? &image->irq.reg[i] : NULL);
 }
 
 void igbvf_queues_serve(struct igbvf_device *vf)
@@ -185,8 +206,8 @@ void igbvf_queues_reset(struct igbvf_device *vf)
  */
 static void ring_doorbell(struct igbvf_device *vf, unsigned int ring)
 {
-	u32 tail = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 	u32 *image = vf->image.rings.reg[ring];
+	u32 tail = guest_tail(vf, ring);
 
 	if (tail == vf->left.tail[ring])
 		return;
@@ -209,11 +230,11 @@ void igbvf_queues_doorbells(struct igbvf_device *vf)
  */
 static bool ring_is_loaded(struct igbvf_device *vf, unsigned int ring)
 {
+	u32 tail = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 	const u32 *from = vf->image.rings.reg[ring];
 
 	return ring_read(vf, ring, VTQ_HEAD) == from[RING_HEAD] &&
-	       (vf->left.tail[ring] == from[RING_HEAD] ||
-		vf->left.tail[ring] == from[RING_TAIL]);
+	       (tail == from[RING_HEAD] || tail == from[RING_TAIL]);
 }
 
 static int ring_load(struct igbvf_device *vf, unsigned int ring)
@@ -230,7 +251,7 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	 */
 	ring_doorbell(vf, ring);
 	ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
-	vf->left.tail[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+	vf->left.tail[ring] = guest_tail(vf, ring);
 
 	if (from[RING_DCTL] & VTQ_DCTL_ENABLE && from[RING_LEN] &&
 	    !ring_is_loaded(vf, ring)) {
