@@ -166,6 +166,22 @@ static int arcs_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(arcs);
 
+static int dma_logging_show(struct seq_file *seq, void *unused)
+{
+	struct vfio_device *device = seq->private;
+	struct vfio_dma_logging *logging =
+		&vfio_device_private(device)->logging;
+
+	if (READ_ONCE(logging->session))
+		seq_printf(seq, "on for %lld s\n",
+			   ktime_get_boottime_seconds() -
+			   READ_ONCE(logging->since));
+	else
+		seq_puts(seq, "off\n");
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(dma_logging);
+
 /* Empty if nobody has the device open; it may be closed in the meantime. */
 static int opener_show(struct seq_file *seq, void *unused)
 {
@@ -203,6 +219,9 @@ void vfio_debugfs_add(struct vfio_device *device)
 		return;
 	debugfs_create_file("opener", 0400, device->debug_root, device,
 			    &opener_fops);
+	if (device->log_ops)
+		debugfs_create_file("dma_logging", 0400, device->debug_root,
+				    device, &dma_logging_fops);
 	if (device->mig_ops)
 		vfio_debugfs_add_migration(device);
 }

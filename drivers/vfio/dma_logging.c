@@ -20,6 +20,7 @@
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 #include "vfio.h"
@@ -99,7 +100,8 @@ static int vfio_log_begin(struct vfio_device *device,
 					 &start->control.page_size);
 	if (ret)
 		goto unlock;
-	logging->session = ++logging->last_session;
+	WRITE_ONCE(logging->since, ktime_get_boottime_seconds());
+	WRITE_ONCE(logging->session, ++logging->last_session);
 	start->session = logging->session;
 unlock:
 	mutex_unlock(&logging->lock);
@@ -161,7 +163,7 @@ static int vfio_log_end(struct vfio_device *device)
 				     "vfio: DMA logging does not stop (%d); reset the device, then close it\n",
 				     ret);
 	else
-		logging->session = 0;
+		WRITE_ONCE(logging->session, 0);
 	return ret;
 }
 
@@ -198,7 +200,7 @@ void vfio_dma_logging_close(struct vfio_device *device)
 	mutex_lock(&logging->lock);
 	if (logging->session)
 		vfio_log_end(device);
-	logging->session = 0;
+	WRITE_ONCE(logging->session, 0);
 	mutex_unlock(&logging->lock);
 }
 

@@ -124,14 +124,16 @@ const char *vfio_opener_name(struct vfio_opener *opener,
 
 /**
  * struct vfio_dma_logging - the DMA logging of a device
- * @lock: protects all of it
+ * @lock: protects all of it; debugfs reads @session and @since without
  * @session: number of the session that is on; 0: none
  * @last_session: number of the last one that was begun
+ * @since: when that was, in seconds since the machine was booted
  */
 struct vfio_dma_logging {
 	struct mutex lock;
 	u64 session;
 	u64 last_session;
+	time64_t since;
 };
 
 /**

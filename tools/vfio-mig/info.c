@@ -20,6 +20,7 @@ struct info {
 	uint32_t flags;
 	bool dma_logging;
 	char state[32];		/* "" if not known */
+	char logging[32];	/* likewise; of a device in use */
 	bool has_size;
 	uint64_t size;
 };
@@ -40,16 +41,23 @@ static void info_from_device(struct info *info, const struct device *dev)
 	info->has_size = !device_data_size(dev, &info->size);
 }
 
-/* The core's debugfs knows the state of a device that someone else uses. */
-static void info_from_debugfs(struct info *info, const struct device_name *id)
+static void debugfs_line(const struct device_name *id, const char *file,
+			 char *line, size_t size)
 {
 	char path[PATH_MAX];
 
+	snprintf(path, sizeof(path), "/sys/kernel/debug/vfio/%s/%s", id->name,
+		 file);
+	if (!read_line(path, line, size))
+		line[0] = 0;
+}
+
+/* The core's debugfs knows the state of a device that someone else uses. */
+static void info_from_debugfs(struct info *info, const struct device_name *id)
+{
 	info->in_use = true;
-	snprintf(path, sizeof(path),
-		 "/sys/kernel/debug/vfio/%s/migration/state", id->name);
-	if (!read_line(path, info->state, sizeof(info->state)))
-		info->state[0] = 0;
+	debugfs_line(id, "migration/state", info->state, sizeof(info->state));
+	debugfs_line(id, "dma_logging", info->logging, sizeof(info->logging));
 }
 
 static void print_text(const struct device_name *id, const struct info *info)
@@ -72,6 +80,8 @@ static void print_text(const struct device_name *id, const struct info *info)
 			device_explain_variant(id);
 		printf("DMA logging:  %s\n", info->dma_logging ? "yes" : "no");
 	}
+	if (*info->logging)
+		printf("DMA logging:  %s\n", info->logging);
 	if (*info->state)
 		printf("state:        %s\n", info->state);
 	if (info->has_size)
@@ -98,6 +108,8 @@ static void print_json(const struct device_name *id, const struct info *info)
 		json_close(']');
 		json_bool("dma_logging", info->dma_logging);
 	}
+	if (*info->logging)
+		json_string("dma_logging_state", info->logging);
 	if (*info->state)
 		json_string("state", info->state);
 	if (info->has_size)
