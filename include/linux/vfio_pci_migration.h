@@ -21,6 +21,8 @@
 #include <linux/vfio_migration.h>
 #include <linux/vfio_pci_core.h>
 
+struct vfio_pci_mig_log;
+
 /**
  * struct vfio_pci_migration - a PCI function with migration
  * @core: what it is to vfio-pci-core; first
@@ -36,6 +38,9 @@ struct vfio_pci_migration {
 	bool lost;		/* its link is frozen, or was and is to be reset */
 	bool closing;		/* the last user closes it; under dev_set->lock */
 	bool leaving;		/* its driver is being taken away; only ever set */
+	/* private: of DMA logging */
+	struct mutex log_lock;	/* START, STOP and REPORT, one at a time */
+	struct vfio_pci_mig_log *log;	/* NULL until the first START */
 };
 
 /**
@@ -46,6 +51,9 @@ struct vfio_pci_migration {
  * @read: the user reads the register at an offset into the BAR.  Where it
  *	wants a part of one it is called all the same
  * @write: the user writes that register
+ * @doorbells: it is one page of SZ_4K with the doorbells of the receive queues:
+ *	the user can map it, alone, and reads and writes the device or, while
+ *	DMA is logged, a page of memory in its place.  @read and @write are NULL
  *
  * Both are called with memory_lock (for reading) and the state lock held, and
  * with the device awake and its memory decoding on.  Where that is off, the
@@ -60,6 +68,82 @@ struct vfio_pci_mig_trap {
 	u64 end;
 	u32 (*read)(struct vfio_pci_migration *pci, u64 offset);
 	void (*write)(struct vfio_pci_migration *pci, u64 offset, u32 value);
+	bool doorbells;
+};
+
+/* A descriptor names this many buffers, at most. */
+#define VFIO_PCI_MIG_BUFFERS		2
+
+/* No buffer */
+#define VFIO_PCI_MIG_NO_BUFFER		U64_MAX
+
+/**
+ * struct vfio_pci_mig_ring - a ring of descriptors that name buffers
+ * @iova: where it is
+ * @count: descriptors in it
+ * @next: index of the first descriptor that the device does not have
+ * @len: bytes that the device may write to each buffer of a descriptor
+ * @format: of the descriptors; the driver's own
+ * @in_use: the device has descriptors of it that nobody has recorded
+ * @unknown: the device may have buffers that nobody knows of: all memory counts
+ *	as written to while the ring is in use
+ */
+struct vfio_pci_mig_ring {
+	u64 iova;
+	u32 count;
+	u32 next;
+	u32 len[VFIO_PCI_MIG_BUFFERS];
+	u32 format;
+	bool in_use;
+	bool unknown;
+};
+
+/**
+ * struct vfio_pci_mig_log_driver - DMA logging for a device that does not log
+ * @nr_rings: rings that name the buffers to which the device writes
+ * @nr_areas: ranges of IOVAs to which it may write at any time, such as the
+ *	rings themselves
+ * @desc_size: bytes of a descriptor
+ * @usable: can it be done with this device?  Asked when it is opened, after the
+ *	driver's open().  Optional: yes
+ * @begin: logging begins, or the device was reset: fill the page that
+ *	vfio_pci_mig_shadow() returns with the registers, and call
+ *	vfio_pci_mig_ring_begin() for each ring that is in use
+ * @sync: the user may have written registers in that page: take over what is
+ *	not a doorbell.  Called before each access to a trap, too, so that what
+ *	a guest writes there takes effect in order
+ * @end: logging ends: have the device hold what the page does, doorbells
+ *	included
+ * @areas: call vfio_pci_mig_area() for each area, as it is now
+ * @tail: index of the first descriptor of a ring that the guest has not posted;
+ *	beyond the ring: it has posted none
+ * @post: give the device the descriptors of a ring up to an index, exclusive
+ * @buffers: the buffers of a descriptor that is not used yet; those that it does
+ *	not have are VFIO_PCI_MIG_NO_BUFFER.  Returns false if the device has
+ *	used it, and written over the addresses
+ *
+ * All are called with memory_lock and the state lock held, and the device
+ * awake, but for @usable, @begin after a reset, where memory_lock need not be
+ * held, and @buffers, which looks at its arguments only.  @sync, @tail and @post are
+ * called in states in which the device runs.
+ *
+ * What the page, the descriptors and the rings say comes from the guest.
+ */
+struct vfio_pci_mig_log_driver {
+	unsigned int nr_rings;
+	unsigned int nr_areas;
+	size_t desc_size;
+
+	bool (*usable)(struct vfio_pci_migration *pci);
+	void (*begin)(struct vfio_pci_migration *pci);
+	void (*sync)(struct vfio_pci_migration *pci);
+	void (*end)(struct vfio_pci_migration *pci);
+	void (*areas)(struct vfio_pci_migration *pci);
+	u32 (*tail)(struct vfio_pci_migration *pci, unsigned int ring);
+	void (*post)(struct vfio_pci_migration *pci, unsigned int ring,
+		     u32 index);
+	bool (*buffers)(const struct vfio_pci_mig_ring *ring, const void *desc,
+			u64 iova[VFIO_PCI_MIG_BUFFERS]);
 };
 
 /**
@@ -93,6 +177,8 @@ struct vfio_pci_mig_counters {
  * @traps: registers that are served, by ascending BAR and offset
  * @nr_traps: how many ranges
  * @counters: which of them are counters that nobody can set; NULL: none
+ * @log: how to know what it writes to memory, if one of @traps is its doorbells;
+ *	NULL: nobody knows
  * @init: set up what is the driver's own, with core.pdev to look at; an error
  *	refuses the device.  There is no undoing: no memory is allocated here.
  *	Optional
@@ -107,6 +193,7 @@ struct vfio_pci_mig_driver {
 	const struct vfio_pci_mig_trap *traps;
 	unsigned int nr_traps;
 	const struct vfio_pci_mig_counters *counters;
+	const struct vfio_pci_mig_log_driver *log;
 
 	int (*init)(struct vfio_pci_migration *pci);
 	void (*open)(struct vfio_pci_migration *pci);
@@ -202,6 +289,18 @@ void vfio_pci_mig_dma_on(struct vfio_pci_migration *pci);
 int vfio_pci_mig_counters_stop(struct vfio_migration *mig);
 int vfio_pci_mig_counters_run(struct vfio_migration *mig);
 int vfio_pci_mig_flr(struct vfio_pci_migration *pci);
+
+/* For DMA logging; state lock held */
+u32 *vfio_pci_mig_shadow(struct vfio_pci_migration *pci);
+bool vfio_pci_mig_can_log(struct vfio_pci_migration *pci);
+void vfio_pci_mig_log_sync(struct vfio_pci_migration *pci);
+void vfio_pci_mig_log_reset(struct vfio_pci_migration *pci);
+void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci);
+void vfio_pci_mig_ring_begin(struct vfio_pci_migration *pci, unsigned int ring,
+			     const struct vfio_pci_mig_ring *setup);
+void vfio_pci_mig_ring_end(struct vfio_pci_migration *pci, unsigned int ring);
+void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
+		       u64 iova, u64 length);
 
 /**
  * struct vfio_pci_mig_reg - a register whose value is a word of the state

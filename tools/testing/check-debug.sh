@@ -112,7 +112,7 @@ stage_kunit()
 		vfio_type1_dirty vfio_type1_runs vfio_type1_domains \
 		vfio_pci_config_perm vfio_pci_config_rw vfio_pci_region \
 		vfio_pci_mmap vfio_mig_record vfio_mig_image vfio_pci_mig_traps \
-		vfio_pci_mig_function vfio_igbvf <"$logs/kunit/results"
+		vfio_pci_mig_function vfio_pci_mig_dirty vfio_igbvf <"$logs/kunit/results"
 }
 
 stage_selftests()

@@ -31,6 +31,24 @@ static bool memory_answers(const struct vfio_pci_migration *pci)
 			get_unaligned_le16(pci->core.vconfig + PCI_COMMAND));
 }
 
+bool vfio_pci_mig_answers(const struct vfio_pci_migration *pci)
+{
+	return !pci->core.pm_runtime_engaged && memory_answers(pci);
+}
+
+/* Locks held */
+static void trap_do(struct vfio_pci_migration *pci,
+		    const struct vfio_pci_mig_trap *trap, u64 offset,
+		    u32 *value, bool write)
+{
+	if (trap->doorbells)
+		vfio_pci_mig_doorbells_access(pci, trap, offset, value, write);
+	else if (write)
+		trap->write(pci, offset, *value);
+	else if (!vfio_pci_mig_counter_read(pci, trap->bar, offset, value))
+		*value = trap->read(pci, offset);
+}
+
 /* One register, with the device awake and not in the middle of a reset */
 static int trap_access(struct vfio_pci_migration *pci,
 		       const struct vfio_pci_mig_trap *trap, u64 offset,
@@ -44,12 +62,13 @@ static int trap_access(struct vfio_pci_migration *pci,
 	ret = mutex_lock_killable(&pci->mig.lock);
 	if (ret)
 		goto out_memory;
-	if (!memory_answers(pci))
+	if (memory_answers(pci)) {
+		/* What the guest has done to the doorbells' page came before. */
+		vfio_pci_mig_log_sync(pci);
+		trap_do(pci, trap, offset, value, write);
+	} else {
 		ret = -EIO;
-	else if (write)
-		trap->write(pci, offset, *value);
-	else if (!vfio_pci_mig_counter_read(pci, trap->bar, offset, value))
-		*value = trap->read(pci, offset);
+	}
 	vfio_mig_changed(&pci->mig);	/* perhaps */
 	mutex_unlock(&pci->mig.lock);
 out_memory:

@@ -45,6 +45,7 @@ int vfio_pci_mig_init_dev(struct vfio_device *vdev)
 	ret = vfio_pci_core_init_dev(vdev);
 	if (ret)
 		return ret;
+	vfio_pci_mig_log_init(pci);
 	if (driver->init)
 		ret = driver->init(pci);
 	if (!ret)
@@ -52,8 +53,10 @@ int vfio_pci_mig_init_dev(struct vfio_device *vdev)
 	if (!ret)
 		ret = vfio_mig_init(&pci->mig, vdev, &pci->core.memory_lock,
 				    &driver->mig);
-	if (ret)
+	if (ret) {
+		mutex_destroy(&pci->log_lock);
 		vfio_pci_core_release_dev(vdev);
+	}
 	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_init_dev);
@@ -66,7 +69,10 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_init_dev);
  */
 void vfio_pci_mig_release_dev(struct vfio_device *vdev)
 {
-	vfio_mig_release(&vdev_to_vfio_pci_mig(vdev)->mig);
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+
+	vfio_mig_release(&pci->mig);
+	mutex_destroy(&pci->log_lock);
 	vfio_pci_core_release_dev(vdev);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_release_dev);
@@ -114,6 +120,7 @@ int vfio_pci_mig_open_device(struct vfio_device *vdev)
 	vfio_pci_mig_counters_open(pci);
 	if (driver->open)
 		driver->open(pci);
+	vfio_pci_mig_log_open(pci);
 	pci->opened = true;
 	pci->lost = false;
 	mutex_unlock(&pci->mig.lock);
@@ -137,6 +144,7 @@ void vfio_pci_mig_close_device(struct vfio_device *vdev)
 {
 	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
 
+	vfio_pci_mig_log_close(pci);
 	/* An error of the link from now on is none of the next user's. */
 	mutex_lock(&pci->mig.lock);
 	pci->opened = false;
@@ -218,6 +226,7 @@ static void reset_done(struct pci_dev *pdev)
 
 	pci->lost = false;
 	vfio_pci_mig_dma_on(pci);
+	vfio_pci_mig_log_reset(pci);
 	vfio_mig_reset_done(&pci->mig);
 }
 

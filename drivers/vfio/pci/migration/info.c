@@ -19,7 +19,7 @@ static int add_areas(struct vfio_pci_migration *pci,
 	unsigned int count;
 	int ret = 0;
 
-	sparse = kzalloc(struct_size(sparse, areas, driver->nr_traps + 1),
+	sparse = kzalloc(struct_size(sparse, areas, 2 * driver->nr_traps + 1),
 			 GFP_KERNEL_ACCOUNT);
 	if (!sparse)
 		return -ENOMEM;
@@ -162,18 +162,25 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_ioctl);
  *
  * For vfio_device_ops.mmap.
  *
- * Return: 0, -EINVAL if there is a trap in it, or an error of vfio-pci-core.
+ * Return: 0, -EINVAL if there is a trap in it, but for the page of doorbells
+ * alone, or an error of vfio-pci-core.
  */
 int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
 	u64 pos = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 count = vma->vm_end - vma->vm_start, alike = count;
+	const struct vfio_pci_mig_trap *trap;
+	int ret;
 
-	if (vfio_pci_mig_trapped(vfio_pci_mig_driver(pci),
-				 VFIO_PCI_OFFSET_TO_INDEX(pos),
-				 pos & VFIO_PCI_OFFSET_MASK,
-				 vma->vm_end - vma->vm_start))
+	trap = vfio_pci_mig_trap_at(vfio_pci_mig_driver(pci),
+				    VFIO_PCI_OFFSET_TO_INDEX(pos),
+				    pos & VFIO_PCI_OFFSET_MASK, &alike);
+	if (alike < count || (trap && !vfio_pci_mig_trap_maps(trap)))
 		return -EINVAL;
-	return vfio_pci_core_mmap(vdev, vma);
+	ret = vfio_pci_core_mmap(vdev, vma);
+	if (!ret && trap)
+		vfio_pci_mig_doorbells_mmap(pci, vma);
+	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_mmap);

@@ -13,6 +13,22 @@
 	for ((trap) = (driver)->traps;					\
 	     (trap) < (driver)->traps + (driver)->nr_traps; (trap)++)
 
+static bool trap_valid(const struct vfio_pci_mig_driver *driver,
+		       const struct vfio_pci_mig_trap *trap)
+{
+	if (!trap->doorbells)
+		return !((trap->start | trap->end) % sizeof(u32)) &&
+		       trap->read && trap->write;
+	return driver->log && driver->bars & BIT(trap->bar) &&
+	       IS_ALIGNED(trap->start, SZ_4K) &&
+	       trap->end - trap->start == SZ_4K && !trap->read && !trap->write;
+}
+
+bool vfio_pci_mig_trap_maps(const struct vfio_pci_mig_trap *trap)
+{
+	return trap->doorbells && PAGE_SIZE == SZ_4K;
+}
+
 bool vfio_pci_mig_traps_valid(const struct vfio_pci_mig_driver *driver,
 			      const u64 bar_sizes[PCI_STD_NUM_BARS])
 {
@@ -28,9 +44,7 @@ bool vfio_pci_mig_traps_valid(const struct vfio_pci_mig_driver *driver,
 			end = 0;
 		}
 		if (trap->start < end || trap->end <= trap->start ||
-		    trap->end > bar_sizes[bar] ||
-		    (trap->start | trap->end) % sizeof(u32) ||
-		    !trap->read || !trap->write)
+		    trap->end > bar_sizes[bar] || !trap_valid(driver, trap))
 			return false;
 		end = trap->end;
 	}
@@ -83,6 +97,11 @@ vfio_pci_mig_areas(const struct vfio_pci_mig_driver *driver, unsigned int bar,
 				.size = end - at,
 			};
 		at = ALIGN(trap->end, PAGE_SIZE);
+		if (vfio_pci_mig_trap_maps(trap))
+			areas[count++] = (struct vfio_region_sparse_mmap_area) {
+				.offset = trap->start,
+				.size = trap->end - trap->start,
+			};
 	}
 	if (size > at)
 		areas[count++] = (struct vfio_region_sparse_mmap_area) {

@@ -29,6 +29,10 @@ static void no_write(struct vfio_pci_migration *pci, u64 offset, u32 value)
 	{ .bar = (_bar), .start = (_start), .end = (_end),		\
 	  .read = no_read, .write = no_write }
 
+#define DOORBELLS(_start)						\
+	{ .bar = BAR, .start = (_start), .end = (_start) + SZ_4K,	\
+	  .doorbells = true }
+
 static const struct layout {
 	const char *name;
 	struct vfio_pci_mig_trap traps[MAX_TRAPS];
@@ -46,6 +50,10 @@ static const struct layout {
 	{ "over a border", { TRAP(BAR, 2 * PAGE_SIZE - 4, 2 * PAGE_SIZE + 4),
 			     TRAP(BAR, 3 * PAGE_SIZE, 5 * PAGE_SIZE),
 			     TRAP(BAR, 5 * PAGE_SIZE + 8, 6 * PAGE_SIZE) }, 3 },
+	{ "doorbells", { TRAP(BAR, 0, PAGE_SIZE), DOORBELLS(2 * PAGE_SIZE) }, 2 },
+	{ "doorbells between traps", { TRAP(BAR, 0x100, PAGE_SIZE),
+				       DOORBELLS(PAGE_SIZE),
+				       TRAP(BAR, 2 * PAGE_SIZE, SIZE) }, 3 },
 	{ "neighbours", { TRAP(1, 0, SIZE), TRAP(BAR, PAGE_SIZE, PAGE_SIZE + 4),
 			  TRAP(BAR, 7 * PAGE_SIZE, SIZE), TRAP(4, 0, 4) }, 4 },
 };
@@ -57,9 +65,13 @@ static void layout_desc(const struct layout *layout, char *desc)
 
 KUNIT_ARRAY_PARAM(layout, layouts, layout_desc);
 
+static const struct vfio_pci_mig_log_driver log_driver;
+
 static struct vfio_pci_mig_driver driver_of(const struct layout *layout)
 {
 	return (struct vfio_pci_mig_driver) {
+		.bars = BIT(BAR),
+		.log = &log_driver,
 		.traps = layout->traps,
 		.nr_traps = layout->count,
 	};
@@ -79,9 +91,23 @@ static u8 *draw(struct kunit *test, const struct layout *layout)
 	return map;
 }
 
-static bool page_is_free(const u8 *map, u64 page)
+/* Can the page be mapped: is there no trap in it, or are they doorbells? */
+static bool page_is_free(const struct layout *layout, const u8 *map, u64 page)
 {
+	if (map[page] && layout->traps[map[page] - 1].doorbells)
+		return PAGE_SIZE == SZ_4K;
 	return !memchr_inv(map + page, 0, PAGE_SIZE);
+}
+
+static bool has_doorbells(const struct layout *layout, u64 start, u64 end)
+{
+	unsigned int i;
+
+	for (i = 0; i < layout->count; i++)
+		if (layout->traps[i].doorbells &&
+		    layout->traps[i].start < end && layout->traps[i].end > start)
+			return true;
+	return false;
 }
 
 static void accesses_are_cut(struct kunit *test)
@@ -127,21 +153,26 @@ static void the_rest_can_be_mapped(struct kunit *test)
 {
 	const struct layout *layout = test->param_value;
 	struct vfio_pci_mig_driver driver = driver_of(layout);
-	struct vfio_region_sparse_mmap_area areas[MAX_TRAPS + 1];
+	struct vfio_region_sparse_mmap_area areas[2 * MAX_TRAPS + 1];
 	const u8 *map = draw(test, layout);
 	unsigned int count, i;
 	bool mapped;
 	u64 page, end = 0;
 
 	count = vfio_pci_mig_areas(&driver, BAR, SIZE, areas);
-	KUNIT_ASSERT_LE(test, count, layout->count + 1);
+	KUNIT_ASSERT_LE(test, count, 2 * layout->count + 1);
 	for (i = 0; i < count; i++) {
-		/* In order, not empty, whole pages, no two that touch */
-		KUNIT_EXPECT_TRUE(test, !i || areas[i].offset > end);
+		/* In order, not empty, whole pages, none cut in two */
+		KUNIT_EXPECT_TRUE(test, !i || areas[i].offset > end ||
+				  (areas[i].offset == end &&
+				   has_doorbells(layout, end - 1, end + 1)));
 		KUNIT_EXPECT_TRUE(test, areas[i].size);
 		KUNIT_EXPECT_TRUE(test, PAGE_ALIGNED(areas[i].offset |
 						     areas[i].size));
 		end = areas[i].offset + areas[i].size;
+		/* Doorbells are an area of their own. */
+		KUNIT_EXPECT_TRUE(test, areas[i].size == SZ_4K ||
+				  !has_doorbells(layout, areas[i].offset, end));
 		KUNIT_EXPECT_LE(test, end, SIZE);
 	}
 	for (page = 0; page < SIZE; page += PAGE_SIZE) {
@@ -150,7 +181,7 @@ static void the_rest_can_be_mapped(struct kunit *test)
 			if (page >= areas[i].offset &&
 			    page < areas[i].offset + areas[i].size)
 				mapped = true;
-		KUNIT_EXPECT_EQ(test, page_is_free(map, page), mapped);
+		KUNIT_EXPECT_EQ(test, page_is_free(layout, map, page), mapped);
 	}
 }
 
@@ -176,6 +207,7 @@ static void bad_tables(struct kunit *test)
 		{ "overlapping", { TRAP(BAR, 0, 8), TRAP(BAR, 4, 12) }, 2 },
 		{ "out of order", { TRAP(BAR, 8, 12), TRAP(BAR, 0, 4) }, 2 },
 		{ "BARs out of order", { TRAP(BAR, 0, 4), TRAP(1, 0, 4) }, 2 },
+		{ "doorbells in the middle of a page", { DOORBELLS(8) }, 1 },
 		{ "no functions", { { .bar = BAR, .end = 4 } }, 1 },
 	};
 	u64 sizes[PCI_STD_NUM_BARS] = { 0, SIZE, SIZE, SIZE, SIZE, 0 };

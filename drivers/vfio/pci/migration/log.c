@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA logging for a device that does not log: START and STOP, what the driver
+ * says of its device, and what happens to that meanwhile.
+ *
+ * A network device writes to buffers that descriptors name.  While logging is on,
+ * the device gets no descriptor before its buffers are recorded, as the
+ * doorbells that the guest rings are kept from the device (doorbells.c) and
+ * passed on by the worker (log_worker.c).
+ *
+ * Documentation/driver-api/vfio-dma-tracking.rst says why that is sound.
+ */
+#include <linux/device.h>
+#include <linux/export.h>
+#include <linux/gfp.h>
+#include <linux/kthread.h>
+#include <linux/memcontrol.h>
+#include <linux/pm_runtime.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include <trace/events/vfio_dma_log.h>
+
+#include "private.h"
+
+static const struct vfio_pci_mig_log_driver *
+log_driver(const struct vfio_pci_migration *pci)
+{
+	return vfio_pci_mig_driver(pci)->log;
+}
+
+/* ---- What a driver says of its device ---- */
+
+/**
+ * vfio_pci_mig_ring_begin - the device is about to use a ring
+ * @pci: the function; logging, memory_lock and state lock held
+ * @ring: which
+ * @setup: where it is; at @setup->next begin the descriptors that the device is
+ *	not to have before the driver's post() gives them to it
+ *
+ * For the driver's begin() and sync(), and where it lets the device run.
+ */
+void vfio_pci_mig_ring_begin(struct vfio_pci_migration *pci, unsigned int ring,
+			     const struct vfio_pci_mig_ring *setup)
+{
+	struct vfio_pci_mig_log *log = pci->log;
+
+	lockdep_assert_held(&pci->mig.lock);
+	mutex_lock(&log->dirty_lock);
+	vfio_pci_mig_log_ring_end(&log->rings[ring], log->dirty);
+	if (!vfio_pci_mig_log_ring_begin(&log->rings[ring], setup)) {
+		trace_vfio_dma_log_overflow(&pci->core.vdev, ring, true);
+		vfio_mig_err(&pci->mig, "ring %u can't be tracked, for lack of memory or since the guest has set it up badly: all of the VM's memory counts as written to while it is in use\n",
+			     ring);
+	}
+	mutex_unlock(&log->dirty_lock);
+	vfio_pci_mig_log_wake(pci);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_ring_begin);
+
+/**
+ * vfio_pci_mig_ring_end - the device does not use a ring any more
+ * @pci: the function; logging, memory_lock and state lock held
+ * @ring: which
+ *
+ * To be called when the device can't write to its buffers any more.
+ */
+void vfio_pci_mig_ring_end(struct vfio_pci_migration *pci, unsigned int ring)
+{
+	struct vfio_pci_mig_log *log = pci->log;
+
+	lockdep_assert_held(&pci->mig.lock);
+	mutex_lock(&log->dirty_lock);
+	vfio_pci_mig_log_ring_end(&log->rings[ring], log->dirty);
+	mutex_unlock(&log->dirty_lock);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_ring_end);
+
+/**
+ * vfio_pci_mig_area - memory that the device may write to at any time
+ * @pci: the function; logging, state lock held
+ * @area: which of the driver's
+ * @iova: where it is by now
+ * @length: bytes; 0: there is none
+ *
+ * For the driver's areas(), or where it knows of a change.
+ */
+void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
+		       u64 iova, u64 length)
+{
+	struct vfio_pci_mig_log_area *old = &pci->log->areas[area];
+
+	lockdep_assert_held(&pci->mig.lock);
+	if (old->iova == iova && old->length == length)
+		return;
+	mutex_lock(&pci->log->dirty_lock);
+	/* The device may have written to the old one until now. */
+	vfio_pci_mig_dirty_mark(pci->log->dirty, old->iova, old->length);
+	old->iova = iova;
+	old->length = length;
+	mutex_unlock(&pci->log->dirty_lock);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_area);
+
+/* ---- What happens to the device meanwhile ---- */
+
+/**
+ * vfio_pci_mig_log_wake - there may be a doorbell
+ * @pci: the function; memory_lock or state lock held
+ */
+void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci)
+{
+	if (!vfio_pci_mig_logs(pci) || READ_ONCE(pci->log->kicked))
+		return;
+	WRITE_ONCE(pci->log->kicked, true);
+	wake_up(&pci->log->wait);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_log_wake);
+
+/**
+ * vfio_pci_mig_log_sync - take over what the guest has written so far
+ * @pci: the function; memory_lock and state lock held
+ *
+ * Doorbells are passed on later.
+ */
+void vfio_pci_mig_log_sync(struct vfio_pci_migration *pci)
+{
+	lockdep_assert_held(&pci->mig.lock);
+	if (!vfio_pci_mig_logs(pci))
+		return;
+	if (vfio_mig_is_running(&pci->mig))
+		log_driver(pci)->sync(pci);
+	log_driver(pci)->areas(pci);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_log_sync);
+
+static void end_rings(struct vfio_pci_mig_log *log)
+{
+	unsigned int i;
+
+	mutex_lock(&log->dirty_lock);
+	for (i = 0; i < log_driver(log->pci)->nr_rings; i++)
+		vfio_pci_mig_log_ring_end(&log->rings[i], log->dirty);
+	mutex_unlock(&log->dirty_lock);
+}
+
+/**
+ * vfio_pci_mig_log_reset - the device has been reset, and its rings with it
+ * @pci: the function; state lock held
+ *
+ * What it wrote before is still reported.  The library calls this for resets
+ * that it hears of; a driver that has reset the device, or has let the guest do
+ * so, calls it.
+ */
+void vfio_pci_mig_log_reset(struct vfio_pci_migration *pci)
+{
+	lockdep_assert_held(&pci->mig.lock);
+	if (!vfio_pci_mig_logs(pci))
+		return;
+	end_rings(pci->log);
+	log_driver(pci)->begin(pci);
+	log_driver(pci)->areas(pci);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_log_reset);
+
+/* ---- From the first START until close ---- */
+
+static void log_destroy(struct vfio_pci_mig_log *log)
+{
+	if (!IS_ERR_OR_NULL(log->worker)) {
+		/* It may wait for memory that its user does not come up with. */
+		send_sig(SIGKILL, log->worker, 1);
+		kthread_stop(log->worker);
+	}
+	if (log->page)
+		__free_page(log->page);
+	mem_cgroup_put(log->memcg);
+	mutex_destroy(&log->dirty_lock);
+	kfree(log->rings);
+	kfree(log->areas);
+	kfree(log->descs);
+	kvfree(log->taken);
+	kfree(log);
+}
+
+static struct vfio_pci_mig_log *log_alloc(struct vfio_pci_migration *pci)
+{
+	const struct vfio_pci_mig_log_driver *driver = log_driver(pci);
+	struct vfio_pci_mig_log *log;
+
+	log = kzalloc(sizeof(*log), GFP_KERNEL_ACCOUNT);
+	if (!log)
+		return NULL;
+	log->pci = pci;
+	mutex_init(&log->dirty_lock);
+	init_waitqueue_head(&log->wait);
+	log->memcg = get_mem_cgroup_from_mm(current->mm);
+	log->page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	log->rings = kcalloc(driver->nr_rings, sizeof(*log->rings),
+			     GFP_KERNEL_ACCOUNT);
+	log->areas = kcalloc(driver->nr_areas, sizeof(*log->areas),
+			     GFP_KERNEL_ACCOUNT);
+	log->descs = kmalloc(SZ_4K, GFP_KERNEL_ACCOUNT);
+	log->taken = kvmalloc(sizeof(*log->taken), GFP_KERNEL_ACCOUNT);
+	if (log->page && log->rings && log->areas && log->descs && log->taken)
+		return log;
+	log_destroy(log);
+	return NULL;
+}
+
+static int log_create(struct vfio_pci_migration *pci)
+{
+	struct vfio_pci_mig_log *log = log_alloc(pci);
+	int ret;
+
+	if (!log)
+		return -ENOMEM;
+	log->worker = kthread_run(vfio_pci_mig_log_worker, log, "vfio-log/%s",
+				  pci_name(pci->core.pdev));
+	if (IS_ERR(log->worker)) {
+		ret = PTR_ERR(log->worker);
+		log_destroy(log);
+		return ret;
+	}
+	down_write(&pci->core.memory_lock);
+	mutex_lock(&pci->mig.lock);
+	pci->log = log;
+	mutex_unlock(&pci->mig.lock);
+	up_write(&pci->core.memory_lock);
+	return 0;
+}
+
+/* ---- START, STOP ---- */
+
+/* Puts the page in place of the doorbells. */
+static int switch_on(struct vfio_pci_migration *pci,
+		     struct vfio_pci_mig_dirty *dirty)
+{
+	struct vfio_pci_mig_log *log = pci->log;
+	int ret;
+
+	ret = down_write_killable(&pci->core.memory_lock);
+	if (ret)
+		return ret;
+	mutex_lock(&pci->mig.lock);
+	if (!vfio_pci_mig_answers(pci)) {
+		ret = -EIO;
+		goto out_unlock;
+	}
+	vfio_pci_mig_prepare(&pci->mig);
+	vfio_pci_mig_doorbells_zap(pci);
+	log->dirty = dirty;
+	log->on = true;
+	log->scanning = true;
+	clear_page(page_address(log->page));
+	log_driver(pci)->begin(pci);
+	log_driver(pci)->areas(pci);
+	vfio_pci_mig_log_wake(pci);
+out_unlock:
+	mutex_unlock(&pci->mig.lock);
+	up_write(&pci->core.memory_lock);
+	return ret;
+}
+
+/* Afterwards, the worker has nothing to do with the set any more. */
+static void switch_off(struct vfio_pci_migration *pci)
+{
+	struct vfio_pci_mig_log *log = pci->log;
+	struct vfio_pci_mig_dirty *dirty = log->dirty;
+
+	down_write(&pci->core.memory_lock);
+	mutex_lock(&pci->mig.lock);
+	vfio_pci_mig_doorbells_zap(pci);
+	if (vfio_pci_mig_answers(pci)) {
+		vfio_pci_mig_prepare(&pci->mig);
+		log_driver(pci)->end(pci);
+	}
+	end_rings(log);
+	memset(log->areas, 0,
+	       log_driver(pci)->nr_areas * sizeof(*log->areas));
+	log->on = false;
+	log->dirty = NULL;
+	mutex_unlock(&pci->mig.lock);
+	up_write(&pci->core.memory_lock);
+	vfio_pci_mig_dirty_free(dirty);
+}
+
+static void log_end(struct vfio_pci_migration *pci)
+{
+	bool awake = pm_runtime_resume_and_get(pci->core.vdev.dev) >= 0;
+
+	switch_off(pci);
+	trace_vfio_dma_log_stop(&pci->core.vdev);
+	if (awake)
+		pm_runtime_put(pci->core.vdev.dev);
+}
+
+static int log_begin(struct vfio_pci_migration *pci,
+		     struct rb_root_cached *ranges, u32 count)
+{
+	struct vfio_pci_mig_dirty *dirty;
+	int ret = 0;
+
+	if (!pci->log)
+		ret = log_create(pci);
+	if (ret)
+		return ret;
+	dirty = vfio_pci_mig_dirty_alloc(ranges, count);
+	if (IS_ERR(dirty))
+		return PTR_ERR(dirty);
+	ret = pm_runtime_resume_and_get(pci->core.vdev.dev);
+	if (ret < 0)
+		goto err_free;
+	ret = switch_on(pci, dirty);
+	pm_runtime_put(pci->core.vdev.dev);
+	if (ret)
+		goto err_free;
+	/* What the device wrote until here is not asked for. */
+	ret = wait_event_state(pci->log->wait, !READ_ONCE(pci->log->scanning),
+			       (TASK_KILLABLE | TASK_FREEZABLE));
+	if (ret)
+		log_end(pci);
+	return ret;
+
+err_free:
+	vfio_pci_mig_dirty_free(dirty);
+	return ret;
+}
+
+static struct vfio_pci_migration *log_lock(struct vfio_device *vdev)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+	int ret = mutex_lock_killable(&pci->log_lock);
+
+	return ret ? ERR_PTR(ret) : pci;
+}
+
+static int start(struct vfio_device *vdev, struct rb_root_cached *ranges,
+		 u32 count, u64 *page_size)
+{
+	struct vfio_pci_migration *pci;
+	u64 begin = ktime_get_ns();
+	int ret = -EINVAL;
+
+	if (*page_size < SZ_4K)
+		return -EINVAL;
+	pci = log_lock(vdev);
+	if (IS_ERR(pci))
+		return PTR_ERR(pci);
+	if (!vfio_pci_mig_logs(pci))
+		ret = log_begin(pci, ranges, count);
+	mutex_unlock(&pci->log_lock);
+	trace_vfio_dma_log_start(vdev, count, ret, ktime_get_ns() - begin);
+	if (!ret)
+		*page_size = SZ_4K;
+	return ret;
+}
+
+static int stop(struct vfio_device *vdev)
+{
+	struct vfio_pci_migration *pci = log_lock(vdev);
+	int ret = -EINVAL;
+
+	if (IS_ERR(pci))
+		return PTR_ERR(pci);
+	if (vfio_pci_mig_logs(pci)) {
+		log_end(pci);
+		ret = 0;
+	}
+	mutex_unlock(&pci->log_lock);
+	return ret;
+}
+
+static int read_and_clear(struct vfio_device *vdev, unsigned long iova,
+			  unsigned long length, struct iova_bitmap *to)
+{
+	struct vfio_pci_migration *pci = log_lock(vdev);
+	int ret = -EINVAL;
+
+	if (IS_ERR(pci))
+		return PTR_ERR(pci);
+	if (vfio_pci_mig_logs(pci))
+		ret = vfio_pci_mig_log_report(pci, iova, length, to);
+	mutex_unlock(&pci->log_lock);
+	return ret;
+}
+
+static const struct vfio_log_ops vfio_pci_mig_log_ops = {
+	.log_start = start,
+	.log_stop = stop,
+	.log_read_and_clear = read_and_clear,
+};
+
+/* ---- The life of the device ---- */
+
+/**
+ * vfio_pci_mig_can_log - is it known what the device writes to memory?
+ * @pci: the function, which is open
+ *
+ * Return: true if its user can have its writes logged.  The user of an iommufd
+ * can't: there, nothing gives a driver the memory behind an IOVA.
+ */
+bool vfio_pci_mig_can_log(struct vfio_pci_migration *pci)
+{
+	return pci->core.vdev.log_ops;
+}
+
+/*
+ * Linux's vfio.ko reports by means of iommufd's IOVA bitmaps.  On arm64 a guest
+ * maps registers as device memory, and does not see what the kernel writes to a
+ * page in their place.
+ */
+#ifdef VFIO_CORE_OF_LINUX
+#define CORE_CAN_REPORT	IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
+#else
+#define CORE_CAN_REPORT	true
+#endif
+
+/* Each user has the feature or not, from open to close. */
+static void set_feature(struct vfio_pci_migration *pci, bool offered)
+{
+	if (!CORE_CAN_REPORT || !IS_ENABLED(CONFIG_X86) || !log_driver(pci))
+		return;
+	pci->core.vdev.log_ops = offered ? &vfio_pci_mig_log_ops : NULL;
+}
+
+void vfio_pci_mig_log_init(struct vfio_pci_migration *pci)
+{
+	mutex_init(&pci->log_lock);
+	set_feature(pci, true);
+}
+
+void vfio_pci_mig_log_open(struct vfio_pci_migration *pci)
+{
+	const struct vfio_pci_mig_log_driver *driver = log_driver(pci);
+	bool offered = !vfio_iommufd_device_ictx(&pci->core.vdev);
+
+	if (offered && driver && driver->usable)
+		offered = driver->usable(pci);
+	set_feature(pci, offered);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_can_log);
+
+void vfio_pci_mig_log_close(struct vfio_pci_migration *pci)
+{
+	struct vfio_pci_mig_log *log = pci->log;
+
+	set_feature(pci, true);
+	if (!log)
+		return;
+	if (log->on)
+		log_end(pci);
+	log_destroy(log);
+	pci->log = NULL;
+}

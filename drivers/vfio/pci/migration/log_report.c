@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA logging: REPORT.  What was recorded since the report before is taken out of
+ * the dirty set.  Then the buffers that the device still has are marked again, for
+ * the next report: it may write to them at any time.
+ */
+#include <linux/ktime.h>
+
+#include <trace/events/vfio_dma_log.h>
+
+#include "private.h"
+
+static const struct vfio_pci_mig_log_driver *
+driver_of(const struct vfio_pci_mig_log *log)
+{
+	return vfio_pci_mig_driver(log->pci)->log;
+}
+
+/* Where the device writes without being told now is known now. */
+static int look_at_areas(struct vfio_pci_migration *pci)
+{
+	int ret = down_read_killable(&pci->core.memory_lock);
+
+	if (ret)
+		return ret;
+	ret = mutex_lock_killable(&pci->mig.lock);
+	if (!ret) {
+		if (vfio_pci_mig_answers(pci))
+			vfio_pci_mig_log_sync(pci);
+		mutex_unlock(&pci->mig.lock);
+	}
+	up_read(&pci->core.memory_lock);
+	return ret;
+}
+
+/* What the device may have written to without anybody recording it */
+static void mark_unrecorded(struct vfio_pci_mig_log *log)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&log->dirty_lock);
+	for (i = 0; i < driver_of(log)->nr_areas; i++)
+		vfio_pci_mig_dirty_mark(log->dirty, log->areas[i].iova,
+					log->areas[i].length);
+	for (i = 0; i < driver_of(log)->nr_rings; i++)
+		if (log->rings[i].blind)
+			vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
+}
+
+static void mark_rings(struct vfio_pci_mig_log *log)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&log->dirty_lock);
+	for (i = 0; i < driver_of(log)->nr_rings; i++)
+		vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
+}
+
+static bool take(struct vfio_pci_mig_log *log)
+{
+	bool taken;
+
+	mutex_lock(&log->dirty_lock);
+	taken = vfio_pci_mig_dirty_take(log->dirty, log->taken);
+	mutex_unlock(&log->dirty_lock);
+	return taken;
+}
+
+/* Linux's iova_bitmap_set() may touch user memory: no lock of a reset is held. */
+static void tell(const struct vfio_pci_mig_dirty_part *part,
+		 struct iova_bitmap *to, u64 *pages, u64 *runs)
+{
+	unsigned long first, end;
+
+	for_each_set_bitrange(first, end, part->bits,
+			      VFIO_PCI_MIG_DIRTY_PAGES) {
+		iova_bitmap_set(to, (part->base + first)
+				    << VFIO_PCI_MIG_DIRTY_SHIFT,
+				(end - first) << VFIO_PCI_MIG_DIRTY_SHIFT);
+		*pages += end - first;
+		(*runs)++;
+	}
+}
+
+/* Called with log_lock held, while logging */
+int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
+			    unsigned long length, struct iova_bitmap *to)
+{
+	u64 pages = 0, runs = 0, begin = ktime_get_ns();
+	struct vfio_pci_mig_log *log = pci->log;
+	int ret;
+
+	ret = look_at_areas(pci);
+	if (ret)
+		return ret;
+	mutex_lock(&log->dirty_lock);
+	mark_unrecorded(log);
+	mutex_unlock(&log->dirty_lock);
+
+	log->taken->next = iova >> VFIO_PCI_MIG_DIRTY_SHIFT;
+	log->taken->last = (iova + length - 1) >> VFIO_PCI_MIG_DIRTY_SHIFT;
+	while (take(log))
+		tell(log->taken, to, &pages, &runs);
+
+	/* The device may still write to what it has. */
+	mutex_lock(&log->dirty_lock);
+	mark_rings(log);
+	mutex_unlock(&log->dirty_lock);
+	trace_vfio_dma_log_report(&pci->core.vdev, iova, length, pages, runs,
+				  ktime_get_ns() - begin);
+	return 0;
+}

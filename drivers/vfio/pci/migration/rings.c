@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The buffers that a device has.  A ring remembers, by index, which buffers were
+ * posted there last: the device may write to them until they are replaced, which
+ * a guest does when it has seen that the device is done with them.
+ *
+ * A buffer is in the dirty set as soon as it is recorded.  A report takes it
+ * out, and those that the device may still write to are marked again then.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "private.h"
+
+static bool mark(struct vfio_pci_mig_log_ring *ring,
+		 struct vfio_pci_mig_dirty *dirty,
+		 const u64 iova[VFIO_PCI_MIG_BUFFERS])
+{
+	bool exact = true;
+	unsigned int i;
+
+	for (i = 0; i < VFIO_PCI_MIG_BUFFERS; i++)
+		if (iova[i] != VFIO_PCI_MIG_NO_BUFFER)
+			exact &= vfio_pci_mig_dirty_mark(dirty, iova[i],
+							 ring->setup.len[i]);
+	return exact;
+}
+
+/*
+ * False if its buffers can't be remembered.  Nothing is forgotten here: a ring
+ * that is active ends before.
+ */
+bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
+				 const struct vfio_pci_mig_ring *setup)
+{
+	size_t size = array3_size(setup->count, VFIO_PCI_MIG_BUFFERS,
+				  sizeof(*ring->last));
+
+	ring->setup = *setup;
+	ring->active = true;
+	ring->generation++;
+	ring->scanned = setup->in_use ? 0 : setup->count;
+	ring->last = kvmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	ring->blind = !ring->last || setup->next >= setup->count ||
+		      setup->unknown;
+	if (ring->blind)
+		return false;
+	memset(ring->last, 0xff, size);		/* VFIO_PCI_MIG_NO_BUFFER */
+	return true;
+}
+
+void vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
+			       struct vfio_pci_mig_dirty *dirty)
+{
+	if (!ring->active)
+		return;
+	vfio_pci_mig_log_ring_mark(ring, dirty);
+	kvfree(ring->last);
+	ring->last = NULL;
+	ring->active = false;
+	ring->generation++;
+}
+
+bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,
+				  struct vfio_pci_mig_dirty *dirty, u32 index,
+				  const u64 iova[VFIO_PCI_MIG_BUFFERS])
+{
+	if (ring->blind)
+		return false;
+	memcpy(&ring->last[index * VFIO_PCI_MIG_BUFFERS], iova,
+	       VFIO_PCI_MIG_BUFFERS * sizeof(*iova));
+	return mark(ring, dirty, iova);
+}
+
+bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
+				struct vfio_pci_mig_dirty *dirty)
+{
+	bool exact = true;
+	u32 i;
+
+	if (!ring->active)
+		return true;
+	if (ring->blind) {
+		vfio_pci_mig_dirty_mark_all(dirty);
+		return false;
+	}
+	for (i = 0; i < ring->setup.count; i++)
+		exact &= mark(ring, dirty, &ring->last[i * VFIO_PCI_MIG_BUFFERS]);
+	return exact;
+}
