@@ -47,6 +47,9 @@ struct igbvf_left {
  * @request_expires: when the guest's unanswered request is none any more
  * @left: what registers hold as the driver has left them; another value is the
  *	guest's
+ * @taken: while DMA is logged: of the receive queues, what the guest has written
+ *	to their registers and the device has got; the head as it was shown last
+ * @ending: bits: receive queues that were to be disabled, and are not yet
  * @stats_ahead: guest's view of a counter minus the counter
  * @pf_asked: the PF was asked for something, and has not been told since that
  *	the user who asked is gone
@@ -65,6 +68,8 @@ struct igbvf_device {
 	struct igbvf_image incoming;
 	ktime_t request_expires;
 	struct igbvf_left left;
+	u32 taken[IGBVF_QUEUES][RING_TAIL];
+	u32 ending;
 	u32 stats_ahead[IGBVF_STATISTICS];
 	struct igbvf_pf tried;
 	unsigned int trials;
@@ -119,5 +124,15 @@ void igbvf_queues_reset(struct igbvf_device *vf);
 void igbvf_queues_doorbells(struct igbvf_device *vf);
 int igbvf_queues_load(struct igbvf_device *vf);
 int igbvf_queues_run(struct igbvf_device *vf, bool mailbox);
+void igbvf_queues_left(struct igbvf_device *vf, unsigned int ring);
+
+/* log.c */
+extern const struct vfio_pci_mig_log_driver igbvf_log;
+bool igbvf_log_read(struct igbvf_device *vf, unsigned int ring, u32 offset,
+		    u32 *value);
+void igbvf_log_stopped(struct igbvf_device *vf);
+void igbvf_log_disable(struct igbvf_device *vf);
+void igbvf_log_loaded(struct igbvf_device *vf, unsigned int ring);
+bool igbvf_log_started(struct igbvf_device *vf, unsigned int ring);
 
 #endif

@@ -38,10 +38,12 @@ static int stop_dma(struct vfio_migration *mig)
 
 	if (vf_is_gone(vf))
 		return -EIO;
+	vfio_pci_mig_log_sync(&vf->pci);
 	ret = igbvf_queues_stop(vf, is_bus_master(vf));
 	igbvf_queues_park(vf);
 	igbvf_queues_serve(vf);
 	ret = vfio_pci_mig_dma_off(&vf->pci) ?: ret;
+	igbvf_log_stopped(vf);
 	if (!ret)
 		return 0;
 	vfio_mig_err(&vf->pci.mig, "can't be stopped: reset the device\n");
@@ -89,9 +91,10 @@ static int start_serving(struct vfio_migration *mig)
 }
 
 /*
- * A save is of use only if what the VF has written to memory is sent, too.  A
- * container counts all memory as written; with iommufd the IOMMU has to tell,
- * and QEMU goes on without a word if it can't.
+ * A save is of use only if what the VF has written to memory is sent, too.  The
+ * user of a container has its writes logged, or counts all memory as written;
+ * with iommufd the IOMMU has to tell, and QEMU goes on without a word if it
+ * can't.
  */
 static int begin_save(struct vfio_migration *mig)
 {
@@ -122,6 +125,7 @@ static int begin_load(struct vfio_migration *mig)
 	vf->image = (struct igbvf_image) { .mbx.events = V2PMAILBOX_RSTD };
 	vf->trials = 0;
 	vf->pf_agreed = false;
+	vfio_pci_mig_log_reset(&vf->pci);
 	igbvf_queues_park(vf);
 	return igbvf_pf_reset(vf, mac);
 }
@@ -292,6 +296,17 @@ static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
 	return igbvf_read(vf, offset);
 }
 
+/* The device has disabled its queues; what the guest sees follows. */
+static void rings_reset(struct igbvf_device *vf)
+{
+	/* What the device was writing has arrived when it answers. */
+	igbvf_read(vf, VTSTATUS);
+	if (vfio_mig_is_running(&vf->pci.mig))
+		vfio_pci_mig_log_reset(&vf->pci);
+	else
+		igbvf_log_disable(vf);
+}
+
 static void page0_write(struct vfio_pci_migration *pci, u64 offset, u32 value)
 {
 	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
@@ -308,14 +323,24 @@ static void page0_write(struct vfio_pci_migration *pci, u64 offset, u32 value)
 		igbvf_mbx_guest_write(vf, value);
 	else
 		igbvf_write(vf, offset, value);
+	if (offset == VTCTRL && value & VTCTRL_RST)
+		rings_reset(vf);
 }
 
 /* Page 0 is never touched on the data path, and so not mapped. */
-static const struct vfio_pci_mig_trap page0 = {
-	.bar = VFIO_PCI_BAR0_REGION_INDEX,
-	.end = SZ_4K,
-	.read = page0_read,
-	.write = page0_write,
+static const struct vfio_pci_mig_trap traps[] = {
+	{
+		.bar = VFIO_PCI_BAR0_REGION_INDEX,
+		.end = SZ_4K,
+		.read = page0_read,
+		.write = page0_write,
+	},
+	{
+		.bar = VFIO_PCI_BAR0_REGION_INDEX,
+		.start = VTRX_PAGE,
+		.end = VTRX_PAGE + SZ_4K,
+		.doorbells = true,
+	},
 };
 
 static const struct vfio_pci_mig_counters statistics = {
@@ -353,8 +378,9 @@ static const struct vfio_pci_mig_driver igbvf_driver = {
 	},
 	.size = sizeof(struct igbvf_device),
 	.bars = BIT(VFIO_PCI_BAR0_REGION_INDEX),
-	.traps = &page0,
-	.nr_traps = 1,
+	.traps = traps,
+	.nr_traps = ARRAY_SIZE(traps),
+	.log = &igbvf_log,
 	.counters = &statistics,
 	.init = init,
 	.open = opening,

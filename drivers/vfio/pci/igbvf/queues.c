@@ -37,9 +37,13 @@ static void ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 	igbvf_write(vf, rings[ring] + offset, value);
 }
 
-/* A register of a ring as the guest sees it, which is the device's */
+/* A register of a ring as the guest sees it */
 static u32 guest_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
 {
+	u32 value;
+
+	if (igbvf_log_read(vf, ring, offset, &value))
+		return value;
 	return ring_read(vf, ring, offset);
 }
 
@@ -181,6 +185,16 @@ static void queues_take(struct igbvf_device *vf, struct igbvf_image *image)
 			 &vf->left.irq[i], image ? &image->irq.reg[i] : NULL);
 }
 
+/* The guest sees the device's registers of a ring again, as they are now. */
+void igbvf_queues_left(struct igbvf_device *vf, unsigned int ring)
+{
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
+
+	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_TAIL,
+			       vf->left.ring[ring]);
+	vf->left.tail[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+}
+
 void igbvf_queues_serve(struct igbvf_device *vf)
 {
 	queues_take(vf, NULL);
@@ -251,6 +265,7 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	 */
 	ring_doorbell(vf, ring);
 	ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
+	igbvf_log_loaded(vf, ring);
 	vf->left.tail[ring] = guest_tail(vf, ring);
 
 	if (from[RING_DCTL] & VTQ_DCTL_ENABLE && from[RING_LEN] &&
@@ -329,7 +344,9 @@ int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 			return -EIO;
 	for (unsigned int i = 0; i < IGBVF_RINGS; i++) {
 		ring_doorbell(vf, i);
-		ring_write(vf, i, VTQ_TAIL, vf->image.rings.reg[i][RING_TAIL]);
+		if (!igbvf_log_started(vf, i))
+			ring_write(vf, i, VTQ_TAIL,
+				   vf->image.rings.reg[i][RING_TAIL]);
 	}
 	/* Causes that came up in the meantime are lost: have the guest look. */
 	igbvf_write(vf, VTEICS,

@@ -62,6 +62,7 @@
 #define VTIVAR_VECTOR		GENMASK(1, 0)
 
 /* Pages 2 and 3: receive and transmit queues, alike as far as they go */
+#define VTRX_PAGE		0x2000
 #define VTRXQ(n)		(0x2800 + 0x100 * (n))
 #define VTTXQ(n)		(0x3800 + 0x100 * (n))
 #define VTQ_BAL			0x00
@@ -71,6 +72,11 @@
 #define VTQ_LEN_MASK		0x000fff80
 #define VTQ_SRRCTL		0x0c		/* receive */
 #define VTQ_SRRCTL_MASK		0xcff03fff
+#define VTQ_SRRCTL_BSIZEPACKET	GENMASK(6, 0)	/* in KiB; 0: as the PF says */
+#define VTQ_SRRCTL_BSIZEHEADER	GENMASK(13, 8)	/* in 64 bytes */
+#define VTQ_SRRCTL_DESCTYPE	GENMASK(27, 25)
+#define VTQ_SRRCTL_LEGACY	0
+#define VTQ_SRRCTL_ONE_BUFFER	1	/* above: the header has its own */
 #define VTQ_HEAD		0x10
 #define VTQ_CTL			0x14		/* RXCTL, TXCTL: DCA, ordering */
 #define VTQ_CTL_MASK		0xff00ffff
@@ -84,7 +90,11 @@
 #define VTQ_WBAL		0x38		/* transmit: head write-back */
 #define VTQ_WBAL_MASK		0xfffffffd
 #define VTQ_WBAH		0x3c
+#define VTQ_WBAL_ENABLE		BIT(0)
 #define VTQ_DESC_SIZE		16
+/* Of the second half of a receive descriptor that the device has used */
+#define VTQ_DESC_DD		BIT(0)
+#define VTQ_DESC_LEGACY_DD	BIT_ULL(32)
 
 /* The first word of a mailbox message */
 #define MBX_TYPE		GENMASK(15, 0)

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the VF writes to memory, for DMA logging: received frames, to the buffers
+ * that receive descriptors name; the descriptors that it is done with, to the
+ * rings of all queues; and transmit heads (datasheet, "Receive Descriptor Write
+ * Back Format", "Transmit Descriptor Write-Back Format").
+ *
+ * While logging is on, the page of the receive queues' registers is one of
+ * memory.  What the guest writes there is passed on to the device here, but for
+ * the tails, which the library's worker passes on.
+ */
+#include <linux/bitfield.h>
+#include <linux/iopoll.h>
+#include <linux/sizes.h>
+
+#include "igbvf.h"
+
+/* Areas: receive rings, transmit rings, heads that are written back */
+#define AREA_RX(queue)		(queue)
+#define AREA_TX(queue)		(IGBVF_QUEUES + (queue))
+#define AREA_HEAD(queue)	(2 * IGBVF_QUEUES + (queue))
+#define NR_AREAS		(3 * IGBVF_QUEUES)
+
+/* If the VF leaves the size of a buffer to the PF, it may be as large as this. */
+#define BUFFER_MAX		SZ_16K
+/* Likewise of a buffer for headers */
+#define HEADER_MAX		(FIELD_MAX(VTQ_SRRCTL_BSIZEHEADER) * 64)
+
+/* How often to read registers that the guest changes meanwhile */
+#define SNAPSHOTS		4
+
+#define ENABLE_US		20000
+#define POLL_US			10
+
+static struct igbvf_device *pci_to_igbvf(struct vfio_pci_migration *pci)
+{
+	return mig_to_igbvf(&pci->mig);
+}
+
+/* ---- The guest's registers ---- */
+
+static u32 *shadow(struct igbvf_device *vf, unsigned int queue, u32 offset)
+{
+	u32 *page = vfio_pci_mig_shadow(&vf->pci);
+
+	return page + (VTRXQ(queue) + offset) % SZ_4K / sizeof(*page);
+}
+
+static u32 shadow_read(struct igbvf_device *vf, unsigned int queue, u32 offset)
+{
+	/* What the guest wrote before it wrote this is seen by what follows. */
+	return smp_load_acquire(shadow(vf, queue, offset));
+}
+
+static void shadow_write(struct igbvf_device *vf, unsigned int queue,
+			 u32 offset, u32 value)
+{
+	WRITE_ONCE(*shadow(vf, queue, offset), value);
+}
+
+/* Unless the guest has written something else meanwhile */
+static bool shadow_replace(struct igbvf_device *vf, unsigned int queue,
+			   u32 offset, u32 old, u32 value)
+{
+	return cmpxchg(shadow(vf, queue, offset), old, value) == old;
+}
+
+/* Is this ring's doorbell one that the device does not see? */
+static bool is_shadowed(struct igbvf_device *vf, unsigned int ring)
+{
+	return ring < IGBVF_QUEUES && vfio_pci_mig_shadow(&vf->pci);
+}
+
+static u32 device_read(struct igbvf_device *vf, unsigned int queue, u32 offset)
+{
+	return igbvf_read(vf, VTRXQ(queue) + offset);
+}
+
+static void device_write(struct igbvf_device *vf, unsigned int queue,
+			 u32 offset, u32 value)
+{
+	igbvf_write(vf, VTRXQ(queue) + offset, value);
+}
+
+/* A register of a ring as the guest sees it: true if it is not the device's. */
+bool igbvf_log_read(struct igbvf_device *vf, unsigned int ring, u32 offset,
+		    u32 *value)
+{
+	if (!is_shadowed(vf, ring))
+		return false;
+	*value = shadow_read(vf, ring, offset);
+	return true;
+}
+
+/* The registers of a queue as @take finds them, without the tail */
+static void read_once(struct igbvf_device *vf, unsigned int queue, u32 *values)
+{
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[queue];
+
+	for (unsigned int i = 0; i < RING_TAIL; i++)
+		values[i] = regs[i].mask ?
+			    shadow_read(vf, queue, regs[i].offset) &
+			    regs[i].mask : 0;
+}
+
+/*
+ * Reads registers that hold together: those that are the same twice were so at
+ * one moment in between.  False if the guest changes them all the time.
+ */
+static bool snapshot(struct igbvf_device *vf, unsigned int queue,
+		     u32 values[RING_TAIL])
+{
+	u32 again[RING_TAIL];
+
+	read_once(vf, queue, values);
+	for (unsigned int i = 0; i < SNAPSHOTS; i++) {
+		read_once(vf, queue, again);
+		if (!memcmp(values, again, sizeof(again)))
+			return true;
+		memcpy(values, again, sizeof(again));
+	}
+	return false;
+}
+
+/* ---- Rings ---- */
+
+static u64 ring_base(const u32 *regs)
+{
+	return (u64)regs[RING_BAH] << 32 | regs[RING_BAL];
+}
+
+static bool is_in_use(const u32 *regs)
+{
+	return regs[RING_DCTL] & VTQ_DCTL_ENABLE && regs[RING_LEN];
+}
+
+/* The registers are in @taken. */
+static void ring_begin(struct igbvf_device *vf, unsigned int queue, u32 next,
+		       bool in_use)
+{
+	const u32 *regs = vf->taken[queue];
+	u32 packet = FIELD_GET(VTQ_SRRCTL_BSIZEPACKET, regs[RING_SRRCTL]);
+	u32 header = FIELD_GET(VTQ_SRRCTL_BSIZEHEADER, regs[RING_SRRCTL]);
+	u32 type = FIELD_GET(VTQ_SRRCTL_DESCTYPE, regs[RING_SRRCTL]);
+	struct vfio_pci_mig_ring setup = {
+		.iova = ring_base(regs),
+		.count = regs[RING_LEN] / VTQ_DESC_SIZE,
+		.next = next,
+		.len = { packet * SZ_1K ?: BUFFER_MAX },
+		.format = type,
+		.in_use = in_use,
+		.unknown = vf->ending & BIT(queue),
+	};
+
+	if (type > VTQ_SRRCTL_ONE_BUFFER)
+		setup.len[1] = header * 64 ?: HEADER_MAX;
+	vfio_pci_mig_ring_begin(&vf->pci, queue, &setup);
+}
+
+/* A descriptor in the driver's or, once it is used, the device's format */
+static bool buffers(const struct vfio_pci_mig_ring *ring, const void *desc,
+		    u64 iova[VFIO_PCI_MIG_BUFFERS])
+{
+	const __le64 *words = desc;
+	u64 second = le64_to_cpu(words[1]);
+
+	iova[0] = le64_to_cpu(words[0]);
+	iova[1] = ring->len[1] ? second & ~(u64)VTQ_DESC_DD :
+				 VFIO_PCI_MIG_NO_BUFFER;
+	if (ring->format == VTQ_SRRCTL_LEGACY)
+		return !(second & VTQ_DESC_LEGACY_DD);
+	return !(second & VTQ_DESC_DD);
+}
+
+static void area(struct igbvf_device *vf, unsigned int number, u64 iova,
+		 u64 length)
+{
+	vfio_pci_mig_area(&vf->pci, number, iova, length);
+}
+
+static void tx_areas(struct igbvf_device *vf, unsigned int queue)
+{
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[IGBVF_QUEUES];
+	u32 now[RING_HEAD];
+	u64 head;
+
+	vfio_pci_mig_regs_read(igbvf_reg(vf, VTTXQ(queue)), regs, RING_HEAD,
+			       now);
+	area(vf, AREA_TX(queue), ring_base(now), now[RING_LEN]);
+	head = (u64)now[RING_WBAH] << 32 | now[RING_WBAL];
+	area(vf, AREA_HEAD(queue), head & ~(u64)VTQ_WBAL_ENABLE,
+	     head & VTQ_WBAL_ENABLE ? sizeof(u32) : 0);
+}
+
+/* Transmit queues have their doorbells on a page of their own, which is mapped. */
+static void areas(struct vfio_pci_migration *pci)
+{
+	struct igbvf_device *vf = pci_to_igbvf(pci);
+
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
+		const u32 *regs = vf->taken[i];
+
+		area(vf, AREA_RX(i), ring_base(regs),
+		     is_in_use(regs) || vf->ending & BIT(i) ?
+		     regs[RING_LEN] : 0);
+		tx_areas(vf, i);
+	}
+}
+
+/* ---- Begin ---- */
+
+/* It relies on queues that are enabled with the tail that they were given. */
+static bool usable(struct vfio_pci_migration *pci)
+{
+	return pci_to_igbvf(pci)->loadable;
+}
+
+static void begin(struct vfio_pci_migration *pci)
+{
+	struct igbvf_device *vf = pci_to_igbvf(pci);
+	const struct vfio_pci_mig_reg *regs;
+
+	vf->ending = 0;
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
+		regs = igbvf_ring_regs[i];
+		for (unsigned int j = 0; j < RING_REGS; j++)
+			if (regs[j].mask)
+				shadow_write(vf, i, regs[j].offset,
+					     device_read(vf, i, regs[j].offset));
+		read_once(vf, i, vf->taken[i]);
+		if (vfio_mig_is_running(&pci->mig) && is_in_use(vf->taken[i]))
+			ring_begin(vf, i, shadow_read(vf, i, VTQ_TAIL) &
+					  VTQ_INDEX_MASK, true);
+	}
+}
+
+/* ---- What the guest writes while the VF runs ---- */
+
+/*
+ * A queue ends when the device says so: it writes out what it has before.  With
+ * bus mastering off, it can't.
+ */
+static void queue_disable(struct igbvf_device *vf, unsigned int queue, u32 dctl)
+{
+	u32 now;
+
+	device_write(vf, queue, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
+	if (read_poll_timeout(device_read, now, !(now & VTQ_DCTL_ENABLE),
+			      POLL_US, ENABLE_US, false, vf, queue, VTQ_DCTL)) {
+		vf->ending |= BIT(queue);
+		return;
+	}
+	vf->ending &= ~BIT(queue);
+	vfio_pci_mig_ring_end(&vf->pci, queue);
+}
+
+/*
+ * Queues that the device has disabled, late or, as after a reset of the PF, by
+ * itself.  The guest sees that.
+ */
+static void queue_disabled(struct igbvf_device *vf, unsigned int queue)
+{
+	u32 *taken = &vf->taken[queue][RING_DCTL], dctl;
+
+	if (!(vf->ending & BIT(queue)) && !(*taken & VTQ_DCTL_ENABLE))
+		return;
+	if (device_read(vf, queue, VTQ_DCTL) & VTQ_DCTL_ENABLE)
+		return;
+	vf->ending &= ~BIT(queue);
+	vfio_pci_mig_ring_end(&vf->pci, queue);
+	if (!(*taken & VTQ_DCTL_ENABLE))
+		return;
+	*taken &= ~VTQ_DCTL_ENABLE;
+	dctl = shadow_read(vf, queue, VTQ_DCTL);
+	if ((dctl & VTQ_RXDCTL_MASK) == (*taken | VTQ_DCTL_ENABLE))
+		shadow_replace(vf, queue, VTQ_DCTL, dctl,
+			       dctl & ~VTQ_DCTL_ENABLE);
+}
+
+/*
+ * The device is to get no descriptor that is not recorded: T := H.  If the guest
+ * has not waited until the queue was disabled, nobody knows what it still has.
+ */
+static void queue_enable(struct igbvf_device *vf, unsigned int queue)
+{
+	const u32 *regs = vf->taken[queue];
+	u32 now;
+
+	area(vf, AREA_RX(queue), ring_base(regs), regs[RING_LEN]);
+	ring_begin(vf, queue, regs[RING_HEAD], false);
+	vf->ending &= ~BIT(queue);
+	device_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
+	read_poll_timeout(device_read, now, now & VTQ_DCTL_ENABLE, POLL_US,
+			  ENABLE_US, false, vf, queue, VTQ_DCTL);
+}
+
+static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
+{
+	u32 *taken = vf->taken[queue];
+
+	if (taken[RING_DCTL] & VTQ_DCTL_ENABLE ||
+	    (vf->ending & BIT(queue) && is_in_use(regs)))
+		queue_disable(vf, queue, taken[RING_DCTL]);
+	/* A head that the guest has not written is as old as the last look. */
+	if (regs[RING_HEAD] == taken[RING_HEAD]) {
+		regs[RING_HEAD] = device_read(vf, queue, VTQ_HEAD) &
+				  VTQ_INDEX_MASK;
+		shadow_replace(vf, queue, VTQ_HEAD, taken[RING_HEAD],
+			       regs[RING_HEAD]);
+	}
+	memcpy(taken, regs, sizeof(vf->taken[queue]));
+	vfio_pci_mig_regs_write(igbvf_reg(vf, VTRXQ(queue)),
+				igbvf_ring_regs[queue] + RING_BAL,
+				RING_TAIL - RING_BAL, regs + RING_BAL);
+	device_write(vf, queue, VTQ_TAIL, regs[RING_HEAD]);
+	if (is_in_use(regs))
+		queue_enable(vf, queue);
+	else
+		device_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
+}
+
+/* A guest may wait until the VF has written back what it is done with. */
+static void queue_flush(struct igbvf_device *vf, unsigned int queue)
+{
+	u32 dctl = shadow_read(vf, queue, VTQ_DCTL);
+
+	if (!(dctl & VTQ_DCTL_SWFLUSH))
+		return;
+	device_write(vf, queue, VTQ_DCTL,
+		     vf->taken[queue][RING_DCTL] | VTQ_DCTL_SWFLUSH);
+	shadow_replace(vf, queue, VTQ_DCTL, dctl, dctl & ~VTQ_DCTL_SWFLUSH);
+}
+
+/* Shows the guest how far the VF is, unless it is about to set the head. */
+static void queue_head(struct igbvf_device *vf, unsigned int queue)
+{
+	u32 head = device_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
+	u32 *taken = &vf->taken[queue][RING_HEAD];
+
+	if (head != *taken && shadow_replace(vf, queue, VTQ_HEAD, *taken, head))
+		*taken = head;
+}
+
+static void sync(struct vfio_pci_migration *pci)
+{
+	struct igbvf_device *vf = pci_to_igbvf(pci);
+	u32 now[RING_TAIL];
+
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
+		queue_flush(vf, i);
+		queue_disabled(vf, i);
+		if (snapshot(vf, i, now) &&
+		    memcmp(now, vf->taken[i], sizeof(now)))
+			queue_set_up(vf, i, now);
+		if (is_in_use(vf->taken[i]))
+			queue_head(vf, i);
+	}
+}
+
+static u32 tail(struct vfio_pci_migration *pci, unsigned int ring)
+{
+	struct igbvf_device *vf = pci_to_igbvf(pci);
+
+	if (!is_in_use(vf->taken[ring]))
+		return U32_MAX;
+	return shadow_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+}
+
+static void post(struct vfio_pci_migration *pci, unsigned int ring, u32 index)
+{
+	device_write(pci_to_igbvf(pci), ring, VTQ_TAIL, index);
+}
+
+/* ---- End ---- */
+
+/* From now on the guest sees the device's registers again. */
+static void end_running(struct igbvf_device *vf)
+{
+	u32 last;
+
+	sync(&vf->pci);
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
+		last = shadow_read(vf, i, VTQ_TAIL) & VTQ_INDEX_MASK;
+		if (!is_in_use(vf->taken[i]) ||
+		    last < vf->taken[i][RING_LEN] / VTQ_DESC_SIZE)
+			device_write(vf, i, VTQ_TAIL, last);
+	}
+}
+
+static void end(struct vfio_pci_migration *pci)
+{
+	struct igbvf_device *vf = pci_to_igbvf(pci);
+
+	if (vfio_mig_is_running(&pci->mig)) {
+		end_running(vf);
+		return;
+	}
+	/* The image takes what the guest has written, and has it from then on. */
+	igbvf_queues_doorbells(vf);
+	if (vfio_mig_serves(&pci->mig))
+		igbvf_queues_served(vf);
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++)
+		igbvf_queues_left(vf, i);
+}
+
+/* ---- For the other files ---- */
+
+/*
+ * The VF has stopped, and writes to no buffer any more.  The image has what the
+ * device had got: what the guest has written since is still to be taken in.
+ */
+void igbvf_log_stopped(struct igbvf_device *vf)
+{
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
+		if (!is_shadowed(vf, i))
+			continue;
+		vf->ending &= ~BIT(i);
+		vfio_pci_mig_ring_end(&vf->pci, i);
+		memcpy(vf->left.ring[i], vf->taken[i],
+		       sizeof(vf->left.ring[i]));
+	}
+}
+
+/* The guest resets a VF that does no DMA: its queues are disabled. */
+void igbvf_log_disable(struct igbvf_device *vf)
+{
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++)
+		if (is_shadowed(vf, i))
+			shadow_write(vf, i, VTQ_DCTL,
+				     shadow_read(vf, i, VTQ_DCTL) &
+				     ~VTQ_DCTL_ENABLE);
+}
+
+/* A ring has been set up from the image: shows it to the guest, too. */
+void igbvf_log_loaded(struct igbvf_device *vf, unsigned int ring)
+{
+	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
+	const u32 *image = vf->image.rings.reg[ring];
+
+	if (!is_shadowed(vf, ring))
+		return;
+	for (unsigned int i = 0; i < RING_TAIL; i++)
+		if (regs[i].mask)
+			shadow_write(vf, ring, regs[i].offset, image[i]);
+	shadow_replace(vf, ring, VTQ_TAIL, vf->left.tail[ring],
+		       image[RING_TAIL]);
+}
+
+/*
+ * A ring that was set up from the image is enabled, and empty.  True if the
+ * worker gives it its descriptors.
+ */
+bool igbvf_log_started(struct igbvf_device *vf, unsigned int ring)
+{
+	if (!is_shadowed(vf, ring))
+		return false;
+	memcpy(vf->taken[ring], vf->image.rings.reg[ring],
+	       sizeof(vf->taken[ring]));
+	if (!is_in_use(vf->taken[ring]))
+		return false;
+	area(vf, AREA_RX(ring), ring_base(vf->taken[ring]),
+	     vf->taken[ring][RING_LEN]);
+	ring_begin(vf, ring, vf->taken[ring][RING_HEAD], false);
+	return true;
+}
+
+const struct vfio_pci_mig_log_driver igbvf_log = {
+	.nr_rings = IGBVF_QUEUES,
+	.nr_areas = NR_AREAS,
+	.desc_size = VTQ_DESC_SIZE,
+	.usable = usable,
+	.begin = begin,
+	.sync = sync,
+	.end = end,
+	.areas = areas,
+	.tail = tail,
+	.post = post,
+	.buffers = buffers,
+};
