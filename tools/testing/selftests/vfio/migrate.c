@@ -6,10 +6,10 @@
  * PFs' interfaces.
  */
 #include <linux/pci_regs.h>
-#include <pthread.h>
 
 #include "test.h"
 #include "device.h"
+#include "flood.h"
 #include "iommu.h"
 #include "kmsg.h"
 #include "migration.h"
@@ -525,25 +525,6 @@ TEST_F(migrate, source_is_freed)
 }
 
 /* Under a flood, nothing comes twice and nothing out of order. */
-struct flood {
-	struct peer *peer;
-	const uint8_t *mac;
-	bool stop;
-	uint32_t sent;
-};
-
-static void *flood(void *arg)
-{
-	struct flood *f = arg;
-
-	while (!__atomic_load_n(&f->stop, __ATOMIC_SEQ_CST)) {
-		f->sent++;
-		peer_send(f->peer, f->mac, &f->sent, sizeof(f->sent));
-		sleep_us(200);
-	}
-	return NULL;
-}
-
 static unsigned int drain(struct nic *nic, uint32_t *last)
 {
 	unsigned int count = 0;
@@ -564,12 +545,11 @@ TEST_F(migrate, flood_while_stopping_and_running)
 	struct flood f = { .peer = &self->peer_b };
 	unsigned int i, received = 0;
 	uint32_t last = 0;
-	pthread_t thread;
 
 	nic_attach(nic, &self->a);
 	nic_up(nic);
 	f.mac = nic->mac;
-	pthread_create(&thread, NULL, flood, &f);
+	flood_start(&f);
 	for (i = 0; i < 10; i++) {
 		ASSERT_TRUE(poll_until(drain(nic, &last)));
 		must(mig_set(self->a.fd, i % 2 ? STOP : STOP_COPY, NULL));
@@ -579,8 +559,7 @@ TEST_F(migrate, flood_while_stopping_and_running)
 		must(mig_set(self->a.fd, RUNNING, NULL));
 	}
 	ASSERT_TRUE(poll_until(drain(nic, &last)));
-	f.stop = true;
-	pthread_join(thread, NULL);
+	flood_stop(&f);
 	nic_ping_pong(nic, &self->peer_b);
 }
 

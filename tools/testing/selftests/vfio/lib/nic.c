@@ -413,8 +413,10 @@ void peer_close(struct peer *peer)
 void peer_send(struct peer *peer, const uint8_t dst[static 6],
 	       const void *payload, size_t len)
 {
-	uint8_t frame[FRAME_SIZE];
+	uint8_t frame[JUMBO_SIZE + ETH_HEADER];
 
+	if (len > JUMBO_SIZE)
+		die("frame of %zu bytes", len);
 	len = frame_build(frame, dst, peer->mac, payload, len);
 	if (must(sys_write(peer->fd, frame, len)) != (ssize_t)len)
 		die("short frame");

@@ -84,6 +84,7 @@ enum vf_reg {
 
 #define RING_SIZE		32
 #define FRAME_SIZE		2048
+#define JUMBO_SIZE		(9 * 1024)	/* what a peer can send */
 /* The guest's memory: two rings of a page each and their buffers */
 #define NIC_MEM			(2 * 4096 + 2 * RING_SIZE * FRAME_SIZE)
 #define NIC_IOVA		0x100000
