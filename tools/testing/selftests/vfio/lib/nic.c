@@ -23,7 +23,6 @@
 #include "sysfs.h"
 #include "util.h"
 
-#define RX_DONE		(1U << 0)	/* write-back: status */
 #define SRRCTL_2K_ADV	((1U << 25) | 2)
 #define TX_DONE		(1U << 0)	/* write-back: olinfo_status */
 #define TX_DATA		(3U << 20)
@@ -33,22 +32,6 @@
 #define TX_DEXT		(1U << 29)
 #define TX_PAYLEN_SHIFT	14
 #define IVAR_VALID	0x80
-
-struct desc {
-	uint64_t addr;
-	union {
-		uint64_t header;	/* receive, to the device */
-		struct {		/* receive, from the device */
-			uint32_t rx_status;
-			uint16_t rx_length;
-			uint16_t rx_vlan;
-		};
-		struct {		/* transmit, to the device */
-			uint32_t tx_command;
-			uint32_t tx_status;
-		};
-	};
-};
 
 static volatile struct desc *rx_ring(struct nic *nic)
 {
@@ -103,29 +86,37 @@ void nic_attach(struct nic *nic, struct vdev *v)
 {
 	nic->v = v;
 	must(dma_map(v->container, NIC_IOVA, nic->mem, NIC_MEM));
-	/* Page 0 is left out: a migration driver keeps it for itself. */
-	nic->regs = vdev_map_region(v, 0);
+	if (!nic->trapped)
+		nic->regs = vdev_map_region(v, 0);
 }
 
 void nic_detach(struct nic *nic)
 {
-	vdev_unmap_region(nic->v, 0, (void *)nic->regs);
+	if (nic->regs)
+		vdev_unmap_region(nic->v, 0, (void *)nic->regs);
 	must(dma_unmap(nic->v->container, NIC_IOVA, NIC_MEM));
 	nic->regs = NULL;
 	nic->v = NULL;
 }
 
+/* Page 0 is never mapped: a migration driver keeps it for itself. */
+static bool is_mapped(const struct nic *nic, uint32_t reg)
+{
+	return nic->regs && reg >= 4096;
+}
+
 uint32_t nic_read(struct nic *nic, uint32_t reg)
 {
-	return reg < 4096 ? reg_read(nic->v, 0, reg) : nic->regs[reg / 4];
+	return is_mapped(nic, reg) ? nic->regs[reg / 4] :
+				     reg_read(nic->v, 0, reg);
 }
 
 void nic_write(struct nic *nic, uint32_t reg, uint32_t value)
 {
-	if (reg < 4096)
-		reg_write(nic->v, 0, reg, value);
-	else
+	if (is_mapped(nic, reg))
 		nic->regs[reg / 4] = value;
+	else
+		reg_write(nic->v, 0, reg, value);
 }
 
 /* Reads V2PMAILBOX and keeps what the read clears until it is asked for. */
@@ -321,8 +312,8 @@ static bool is_test_frame(const uint8_t *frame, size_t len)
 	       frame[13] == (ETH_TYPE_TEST & 0xff);
 }
 
-void nic_send(struct nic *nic, const uint8_t dst[static 6],
-	      const void *payload, size_t len)
+void nic_send_later(struct nic *nic, const uint8_t dst[static 6],
+		    const void *payload, size_t len)
 {
 	unsigned int i = nic->tx_next;
 	volatile struct desc *desc = &tx_ring(nic)[i];
@@ -337,6 +328,14 @@ void nic_send(struct nic *nic, const uint8_t dst[static 6],
 	nic->tx_next = (i + 1) % RING_SIZE;
 	__sync_synchronize();
 	nic_write(nic, TDT, nic->tx_next);
+}
+
+void nic_send(struct nic *nic, const uint8_t dst[static 6],
+	      const void *payload, size_t len)
+{
+	volatile struct desc *desc = &tx_ring(nic)[nic->tx_next];
+
+	nic_send_later(nic, dst, payload, len);
 	if (!poll_until(desc->tx_status & TX_DONE))
 		die("%s: frame not sent: TDH %u TDT %u TXDCTL %#x",
 		    nic->v->bdf, nic_read(nic, TDH), nic_read(nic, TDT),

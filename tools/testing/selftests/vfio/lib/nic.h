@@ -88,12 +88,36 @@ enum vf_reg {
 /* The guest's memory: two rings of a page each and their buffers */
 #define NIC_MEM			(2 * 4096 + 2 * RING_SIZE * FRAME_SIZE)
 #define NIC_IOVA		0x100000
+#define NIC_RX_RING		NIC_IOVA
+#define NIC_TX_RING		(NIC_IOVA + 4096)
+#define NIC_RX_BUFFERS		(NIC_IOVA + 2 * 4096)
+#define NIC_TX_BUFFERS		(NIC_RX_BUFFERS + RING_SIZE * FRAME_SIZE)
 
 #define ETH_TYPE_TEST		0x88b5	/* IEEE 802: local experimental */
 #define ETH_HEADER		14
 
+struct desc {
+	uint64_t addr;
+	union {
+		uint64_t header;	/* receive, to the device */
+		struct {		/* receive, from the device */
+			uint32_t rx_status;
+			uint16_t rx_length;
+			uint16_t rx_vlan;
+		};
+		struct {		/* transmit, to the device */
+			uint32_t tx_command;
+			uint32_t tx_status;
+		};
+	};
+};
+
+#define RX_DONE			(1U << 0)	/* write-back: status */
+#define RX_EOP			(1U << 1)
+
 struct nic {
 	struct vdev *v;
+	bool trapped;			/* no register is mapped */
 	volatile uint32_t *regs;	/* BAR0 as far as it can be mapped */
 	uint8_t *mem;			/* NIC_MEM bytes at NIC_IOVA */
 	unsigned int rx_next;		/* next descriptor to be filled */
@@ -138,6 +162,9 @@ int nic_mbx_mac(struct nic *nic, uint32_t request,
 		const uint8_t mac[static 6]);
 int nic_set_mac(struct nic *nic, const uint8_t mac[static 6]);
 
+/* Gives one frame to the device. */
+void nic_send_later(struct nic *nic, const uint8_t dst[static 6],
+		    const void *payload, size_t len);
 /* Sends one frame and waits until the device has done it. */
 void nic_send(struct nic *nic, const uint8_t dst[static 6],
 	      const void *payload, size_t len);

@@ -182,6 +182,15 @@ void pf_set(const char *pf, bool up)
 		pf_wait_carrier(pf, name);
 }
 
+void pf_mtu(const char *pf, unsigned int mtu)
+{
+	char name[32];
+
+	if (shell("ip link set %s mtu %u", pf_netdev(pf, name), mtu))
+		die("%s: %s cannot have an MTU of %u", pf, name, mtu);
+	pf_wait_carrier(pf, name);
+}
+
 void pf_reset(const char *pf)
 {
 	char name[32];

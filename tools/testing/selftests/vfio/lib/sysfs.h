@@ -71,6 +71,8 @@ const char *pci_netdev(const char *bdf, char buf[static 32]);
  * answers none of its VFs.
  */
 void pf_set(const char *pf, bool up);
+/* The MTU of its interface; the PF is reset by that. */
+void pf_mtu(const char *pf, unsigned int mtu);
 /* Has the PF's driver reset it while it is up, and waits for its carrier. */
 void pf_reset(const char *pf);
 
