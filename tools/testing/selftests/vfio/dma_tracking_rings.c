@@ -1,0 +1,1001 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA logging under a guest driver that posts buffers as badly as it can.  As
+ * long as it keeps to what the device asks for, no page is lost, whatever the
+ * shape of rings and buffers.  When it does not, its own frames may be lost,
+ * but the host has nothing to complain about, and the VF works again after a
+ * reset.
+ *
+ * Rings and buffers are driven by lib/rxq.c.  The seed of what chance brings is
+ * printed, and can be given in VFIO_TEST_SEED.
+ */
+#include <arpa/inet.h>
+#include <linux/ip.h>
+#include <linux/pci_regs.h>
+#include <linux/udp.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "test.h"
+#include "device.h"
+#include "dma_log.h"
+#include "flood.h"
+#include "iommu.h"
+#include "migration.h"
+#include "nic.h"
+#include "rxq.h"
+#include "watch.h"
+
+/* Rings, up to 4096 descriptors in 64 KiB, and one that begins in mid-page */
+#define RINGS		0x1000000ULL
+#define RINGS_SIZE	(256 * KiB)
+#define SECOND_RING	(RINGS + 128 * KiB)
+#define BUFFERS		0x2000000ULL
+#define BUFFERS_SIZE	(2 * MiB)
+/* Around a border of the driver's bitmaps, each for 128 MiB */
+#define BORDER		(3 * 128 * MiB)
+#define BORDER_SIZE	(128 * KiB)
+/* Beyond 4 GiB */
+#define FAR		(5 * GiB)
+#define FAR_SIZE	(64 * KiB)
+
+#define LARGEST_BUFFER	(16 * KiB)
+#define LONGEST		1400
+
+FIXTURE(rings) {
+	struct vdev v;
+	struct nic nic;
+	struct peer peer;
+	struct watch w;
+	struct rxq q;
+	uint64_t seed;
+	uint32_t number;
+};
+
+FIXTURE_VARIANT(rings) {
+	bool trapped;
+};
+
+/* The receive registers by the mapping, and by read() and write() only */
+FIXTURE_VARIANT_ADD(rings, mapped) { .trapped = false };
+FIXTURE_VARIANT_ADD(rings, trapped) { .trapped = true };
+
+/* The guest driver goes, and leaves the queue to the test. */
+static void queue_free(FIXTURE_DATA(rings) *self)
+{
+	struct rxq second = {
+		.nic = &self->nic, .w = &self->w, .queue = 1,
+	};
+
+	nic_up(&self->nic);
+	/* The ring that an earlier user left here outlasts resets. */
+	rxq_write(&second, RDLEN, 0);
+	self->q = (struct rxq){ .nic = &self->nic, .w = &self->w };
+	rxq_disable(&self->q);
+	watch_accept(&self->w);
+}
+
+FIXTURE_SETUP(rings)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
+	const char *seed = getenv("VFIO_TEST_SEED");
+
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	if (seed)
+		self->seed = strtoull(seed, NULL, 0);
+	else if (getrandom(&self->seed, sizeof(self->seed), 0) < 0)
+		die("getrandom: %s", strerror(errno));
+	self->seed |= 1;
+	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->seed);
+
+	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
+	peer_open(&self->peer, far);
+	nic_alloc(&self->nic);
+	self->nic.trapped = variant->trapped;
+	nic_attach(&self->nic, &self->v);
+	watch_init(&self->w, &self->v);
+	watch_add(&self->w, NIC_IOVA, self->nic.mem, NIC_MEM);
+	watch_own(&self->w, NIC_TX_BUFFERS, RING_SIZE * FRAME_SIZE);
+	watch_map(&self->w, RINGS, RINGS_SIZE);
+	watch_map(&self->w, BUFFERS, BUFFERS_SIZE);
+	watch_map(&self->w, BORDER - BORDER_SIZE / 2, BORDER_SIZE);
+	watch_map(&self->w, FAR, FAR_SIZE);
+	queue_free(self);
+}
+
+FIXTURE_TEARDOWN(rings)
+{
+	vdev_close(&self->v);
+}
+
+#define EXPECT_NOTHING_LOST() EXPECT_EQ(0, watch_step(&self->w))
+
+static void send_frame(FIXTURE_DATA(rings) *self, size_t len)
+{
+	send_number(&self->peer, self->nic.mac, ++self->number, len,
+		    &self->seed);
+}
+
+/* Sends until a descriptor comes back. */
+static bool frames_arrive(FIXTURE_DATA(rings) *self, size_t len)
+{
+	return poll_until((send_frame(self, len), rxq_reap(&self->q)));
+}
+
+/* Sends until all that is posted has come back. */
+static bool all_come_back(FIXTURE_DATA(rings) *self, size_t len)
+{
+	return poll_until((send_frame(self, len), rxq_reap(&self->q),
+			   self->q.clean == self->q.tail));
+}
+
+/* Is the VF fine for a driver that comes new to it, and is that logged? */
+static void expect_vf_works(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(rings) *self)
+{
+	char buf[64];
+
+	EXPECT_EQ(RUNNING, mig_get(self->v.fd));
+	nic_up(&self->nic);
+	watch_accept(&self->w);
+	/* What comes before its first doorbell is passed on is lost. */
+	EXPECT_TRUE(poll_until((send_frame(self, LONGEST),
+				nic_receive_now(&self->nic, buf,
+						sizeof(buf)))));
+	EXPECT_NOTHING_LOST();
+	nic_ping_pong(&self->nic, &self->peer);
+	EXPECT_NOTHING_LOST();
+}
+
+/* ---- Shapes of rings ---- */
+
+static void post_and_receive(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(rings) *self, unsigned int count)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		rxq_post(&self->q, BUFFERS + prng(&self->seed) %
+				   (BUFFERS_SIZE - FRAME_SIZE), 0);
+	rxq_doorbell(&self->q);
+	EXPECT_TRUE(all_come_back(self, 1 + prng(&self->seed) % LONGEST));
+	EXPECT_NOTHING_LOST();
+}
+
+/* Round and round, one descriptor at a time, and as many as there are */
+TEST_F(rings, of_every_size)
+{
+	static const unsigned int sizes[] = { 8, 16, 128, 256, 4096 };
+	unsigned int i, n;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+		rxq_disable(&self->q);
+		/* RDBA is a multiple of 128. */
+		rxq_enable(&self->q, RINGS + 128 * i, sizes[i],
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		for (n = 0; n < scaled(30); n++)
+			post_and_receive(_metadata, self, 1);
+		for (n = 0; n < 3; n++)
+			post_and_receive(_metadata, self, sizes[i] < 512 ?
+					 sizes[i] - 1 : 200);
+		for (n = 0; n < scaled(30); n++)
+			post_and_receive(_metadata, self, 1 +
+					 prng(&self->seed) % 7);
+	}
+	EXPECT_TRUE(watch_reported(&self->w, self->q.ring,
+				   self->q.size * sizeof(struct desc)));
+}
+
+/* Posted in part when logging begins, in part after */
+TEST_F(rings, filled_before_and_after_start)
+{
+	unsigned int i;
+
+	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	for (i = 0; i < 20; i++)
+		rxq_post(&self->q, BUFFERS + i * WATCH_PAGE, 0);
+	rxq_doorbell(&self->q);
+	for (i = 0; i < 3; i++)
+		EXPECT_TRUE(frames_arrive(self, LONGEST));
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < 8; i++)
+		rxq_post(&self->q, BUFFERS + MiB + i * WATCH_PAGE, 0);
+	rxq_doorbell(&self->q);
+	EXPECT_TRUE(all_come_back(self, LONGEST));
+	EXPECT_NOTHING_LOST();
+	EXPECT_LT(20, self->w.written);
+	EXPECT_TRUE(watch_reported(&self->w, BUFFERS + MiB, 8 * WATCH_PAGE));
+}
+
+/* ---- Shapes of buffers ---- */
+
+static uint64_t some_buffer(FIXTURE_DATA(rings) *self)
+{
+	uint64_t page = BUFFERS + prng(&self->seed) % 64 * WATCH_PAGE;
+
+	switch (prng(&self->seed) % 6) {
+	case 0:	/* across a page's end, as late as can be */
+		return page + WATCH_PAGE - 1;
+	case 1:
+		return page + WATCH_PAGE - 16;
+	case 2:	/* up to the end of the memory that is logged */
+		return BUFFERS + BUFFERS_SIZE - LARGEST_BUFFER;
+	case 3:	/* across a border of the driver's bitmaps */
+		return BORDER - 1 - prng(&self->seed) % LARGEST_BUFFER;
+	case 4:
+		return FAR + prng(&self->seed) % (FAR_SIZE -
+						     LARGEST_BUFFER);
+	default:
+		return page + prng(&self->seed) % WATCH_PAGE;
+	}
+}
+
+/* Buffers of each size, anywhere, some more than once at a time */
+TEST_F(rings, buffers_anywhere)
+{
+	static const unsigned int kib[] = { 1, 2, 3, 4, 8, 16, 0 };
+	unsigned int i, n, count;
+	uint64_t addr = BUFFERS;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(kib); i++) {
+		rxq_disable(&self->q);
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(kib[i]));
+		for (n = 0; n < scaled(60); n++) {
+			count = 1 + prng(&self->seed) % rxq_room(&self->q);
+			while (count--) {
+				if (prng(&self->seed) % 4)
+					addr = some_buffer(self);
+				rxq_post(&self->q, addr, 0);
+			}
+			rxq_doorbell(&self->q);
+			EXPECT_TRUE(frames_arrive(self, 1 + prng(&self->seed) %
+						  LONGEST));
+			EXPECT_NOTHING_LOST();
+		}
+	}
+}
+
+/* A frame in one buffer, over three pages: nothing else is reported. */
+static void expect_pages_of_one_frame(struct __test_metadata *_metadata,
+				      FIXTURE_DATA(rings) *self, size_t len)
+{
+	rxq_disable(&self->q);
+	rxq_enable(&self->q, RINGS, 8, SRRCTL_ADVANCED | SRRCTL_BUFFER(16));
+	/* What was posted before is told in these. */
+	EXPECT_NOTHING_LOST();
+	EXPECT_NOTHING_LOST();
+	rxq_post(&self->q, BUFFERS + MiB, 0);
+	rxq_doorbell(&self->q);
+	EXPECT_TRUE(frames_arrive(self, len));
+	EXPECT_NOTHING_LOST();
+	EXPECT_TRUE(watch_reported(&self->w, BUFFERS + MiB, len));
+	EXPECT_FALSE(watch_reported(&self->w, BUFFERS + MiB - 1, 1));
+	EXPECT_FALSE(watch_reported(&self->w, BUFFERS + MiB + LARGEST_BUFFER,
+				    1));
+}
+
+static void large_frames(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(rings) *self)
+{
+	static const unsigned int kib[] = { 1, 2, 4, 8, 16 };
+	uint32_t msg[MBX_WORDS] = { MBX_SET_LPE, JUMBO_SIZE };
+	const size_t len = 8900;
+	unsigned int i, n;
+
+	queue_free(self);
+	EXPECT_EQ(0, nic_mbx(&self->nic, msg, 2));
+	EXPECT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(kib); i++) {
+		rxq_disable(&self->q);
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(kib[i]));
+		for (n = 0; n < scaled(20); n++) {
+			while (rxq_room(&self->q))
+				rxq_post(&self->q, some_buffer(self), 0);
+			rxq_doorbell(&self->q);
+			EXPECT_TRUE(frames_arrive(self, len));
+			EXPECT_NOTHING_LOST();
+		}
+	}
+	expect_pages_of_one_frame(_metadata, self, len);
+}
+
+/* They fill large buffers, or many small ones. */
+TEST_F(rings, large_frames)
+{
+	const char *near = func_bdf(FUNC_PF_A), *far = func_bdf(FUNC_PF_B);
+
+	pf_mtu(near, 9000);
+	pf_mtu(far, 9000);
+	large_frames(_metadata, self);
+	pf_mtu(near, 1500);
+	pf_mtu(far, 1500);
+}
+
+/* A datagram, which has headers that the device knows how to split off */
+static void send_udp(FIXTURE_DATA(rings) *self, uint16_t len)
+{
+	struct {
+		uint8_t dst[6], src[6];
+		uint16_t type;
+		struct iphdr ip;
+		struct udphdr udp;
+		uint64_t data[LONGEST / 8];
+	} __attribute__((packed)) frame = {
+		.type = htons(0x0800),
+		.ip = { .version = 4, .ihl = 5, .ttl = 64, .protocol = 17 },
+		.udp = { .source = htons(1), .dest = htons(2) },
+	};
+	size_t i;
+
+	memcpy(frame.dst, self->nic.mac, 6);
+	memcpy(frame.src, self->peer.mac, 6);
+	frame.ip.tot_len = htons(sizeof(frame.ip) + sizeof(frame.udp) + len);
+	frame.ip.id = htons(++self->number);
+	frame.udp.len = htons(sizeof(frame.udp) + len);
+	for (i = 0; i < ARRAY_SIZE(frame.data); i++)
+		frame.data[i] = prng(&self->seed);
+	must(sys_write(self->peer.fd, &frame,
+		       offsetof(typeof(frame), data) + len));
+}
+
+/* Each descriptor has two buffers, and the device decides what goes where. */
+TEST_F(rings, header_split)
+{
+	static const uint32_t modes[] = { SRRCTL_SPLIT, SRRCTL_ALWAYS_SPLIT };
+	const uint64_t headers = BUFFERS + MiB;
+	unsigned int i, n, split = 0;
+
+	/* Every kind of header that the datasheet has a bit for */
+	nic_write(&self->nic, PSRTYPE, 0x7ffff);
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(modes); i++) {
+		rxq_disable(&self->q);
+		rxq_enable(&self->q, RINGS, 32, modes[i] | SRRCTL_BUFFER(2) |
+			   SRRCTL_HEADER(256));
+		for (n = 0; n < scaled(60); n++) {
+			/* Across a page's end, too; bit 0 is not an address. */
+			uint64_t header = headers + n % 128 * WATCH_PAGE +
+					  WATCH_PAGE - 128 * (n % 3);
+
+			rxq_post(&self->q, BUFFERS + n % 100 * WATCH_PAGE,
+				 header);
+			rxq_doorbell(&self->q);
+			EXPECT_TRUE(poll_until((send_udp(self, 1200),
+						rxq_reap(&self->q))));
+			split += watch_changed(&self->w, header);
+			EXPECT_NOTHING_LOST();
+			EXPECT_TRUE(watch_reported(&self->w, header, 256));
+			EXPECT_TRUE(watch_reported(&self->w, BUFFERS +
+						   n % 100 * WATCH_PAGE, 2048));
+		}
+	}
+	nic_write(&self->nic, PSRTYPE, 0);
+	TH_LOG("%u headers were split off", split);
+	EXPECT_LT(0, split);
+}
+
+/*
+ * Buffers that the device has when logging begins, at addresses that must not
+ * be taken for what a used descriptor has in the same place.
+ */
+static void buffers_before_start(struct __test_metadata *_metadata,
+				 FIXTURE_DATA(rings) *self, uint64_t base,
+				 uint32_t srrctl)
+{
+	const uint64_t headers = base + FAR_SIZE / 2;
+	unsigned int n;
+
+	rxq_enable(&self->q, RINGS, 32, srrctl | SRRCTL_BUFFER(2) |
+		   SRRCTL_HEADER(512));
+	for (n = 0; n < 31; n++)
+		rxq_post(&self->q, base + n % 16 * FRAME_SIZE,
+			 headers + n % 16 * FRAME_SIZE);
+	rxq_doorbell(&self->q);
+	ASSERT_EQ(0, watch_start(&self->w));
+	EXPECT_TRUE(frames_arrive(self, LONGEST));
+	EXPECT_NOTHING_LOST();
+	EXPECT_LT(0, self->w.written);
+	EXPECT_TRUE(watch_reported(&self->w, base, 15 * FRAME_SIZE)) {
+		TH_LOG("base %#llx, SRRCTL %#x", (unsigned long long)base,
+		       srrctl);
+	}
+	EXPECT_EQ(srrctl != SRRCTL_ADVANCED,
+		  watch_reported(&self->w, headers, 15 * FRAME_SIZE)) {
+		TH_LOG("base %#llx, SRRCTL %#x", (unsigned long long)base,
+		       srrctl);
+	}
+	rxq_disable(&self->q);
+	ASSERT_EQ(0, log_stop(self->v.fd));
+}
+
+TEST_F(rings, buffers_before_start)
+{
+	static const uint64_t bases[] = { BUFFERS, FAR };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bases); i++) {
+		buffers_before_start(_metadata, self, bases[i],
+				     SRRCTL_ADVANCED);
+		buffers_before_start(_metadata, self, bases[i], SRRCTL_SPLIT);
+		buffers_before_start(_metadata, self, bases[i],
+				     SRRCTL_ALWAYS_SPLIT);
+	}
+}
+
+/* Buffers that lie in part, or as a whole, where nothing is logged */
+TEST_F(rings, beyond_the_ranges)
+{
+	const log_range ranges[] = {
+		{ .iova = RINGS, .length = WATCH_PAGE },
+		{ .iova = BUFFERS + 4 * WATCH_PAGE, .length = 2 * WATCH_PAGE },
+		{ .iova = BUFFERS + 8 * WATCH_PAGE, .length = WATCH_PAGE },
+	};
+	unsigned int i, offset;
+
+	ASSERT_EQ(0, watch_start_ranges(&self->w, ranges, ARRAY_SIZE(ranges)));
+	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(8));
+	for (i = 0; i < scaled(20); i++) {
+		/* From before the first range to behind the last one */
+		for (offset = 2 * WATCH_PAGE; offset < 10 * WATCH_PAGE;
+		     offset += WATCH_PAGE / 2)
+			rxq_post(&self->q, BUFFERS + offset +
+				 prng(&self->seed) % 1024, 0);
+		rxq_doorbell(&self->q);
+		EXPECT_TRUE(all_come_back(self, LONGEST));
+		EXPECT_NOTHING_LOST();
+		EXPECT_EQ(4 * WATCH_PAGE, self->w.reported);
+	}
+	/* Addresses at which a sum would wrap */
+	for (i = 0; i < 16; i++)
+		rxq_post(&self->q, -1ULL - 700 * i, 0);
+	rxq_post(&self->q, BUFFERS + 5 * WATCH_PAGE, 0);
+	rxq_doorbell(&self->q);
+	EXPECT_TRUE(frames_arrive(self, LONGEST));
+	EXPECT_NOTHING_LOST();
+	expect_vf_works(_metadata, self);
+}
+
+/* ---- Not everything ---- */
+
+/* A ring of 256 buffers of 2 KiB, filled again and again under small frames */
+TEST_F(rings, reports_are_bounded)
+{
+	const log_range all = { .iova = 0, .length = 64 * GiB };
+	struct flood f = { .peer = &self->peer, .mac = self->nic.mac };
+	size_t most = 0;
+	unsigned int i, n = 0;
+
+	ASSERT_EQ(0, watch_start_ranges(&self->w, &all, 1));
+	rxq_enable(&self->q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	flood_start(&f);
+	for (i = 0; i < scaled(1000); i++) {
+		while (rxq_room(&self->q))
+			rxq_post(&self->q, BUFFERS + n++ % 1024 * FRAME_SIZE,
+				 0);
+		rxq_doorbell(&self->q);
+		EXPECT_TRUE(poll_until(rxq_reap(&self->q)));
+		EXPECT_NOTHING_LOST();
+	}
+	flood_stop(&f);
+	/* The ring stays as it is: twice, so that nothing older is in it. */
+	rxq_reap(&self->q);
+	EXPECT_NOTHING_LOST();
+	for (i = 0; i < 5; i++) {
+		EXPECT_NOTHING_LOST();
+		if (self->w.reported > most)
+			most = self->w.reported;
+	}
+	TH_LOG("%zu KiB in the reports of a quiet ring", most / 1024);
+	EXPECT_GT(MiB, most);
+}
+
+/* Of 8 GiB that are logged, nothing but what the rings name */
+TEST_F(rings, reports_have_no_other_bits)
+{
+	const log_range all = { .iova = 0, .length = 8 * GiB };
+	const size_t words = 8 * GiB / WATCH_PAGE / 64;
+	uint64_t *bitmap = mem_alloc(words * 8);
+	size_t i, bits = 0;
+
+	ASSERT_EQ(0, watch_start_ranges(&self->w, &all, 1));
+	rxq_enable(&self->q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	for (i = 0; i < 255; i++)
+		rxq_post(&self->q, BUFFERS + i * FRAME_SIZE, 0);
+	rxq_doorbell(&self->q);
+	EXPECT_TRUE(frames_arrive(self, LONGEST));
+	EXPECT_NOTHING_LOST();
+	for (i = 0; i < 2; i++) {
+		memset(bitmap, 0, words * 8);
+		ASSERT_EQ(0, log_report(self->v.fd, 0, 8 * GiB, WATCH_PAGE,
+					bitmap));
+	}
+	for (i = 0; i < words; i++)
+		bits += __builtin_popcountll(bitmap[i]);
+	TH_LOG("%zu pages", bits);
+	/* The buffers, a page of this ring, two of the driver that was there */
+	EXPECT_LE(255 * FRAME_SIZE / WATCH_PAGE, bits);
+	EXPECT_GE(255 * FRAME_SIZE / WATCH_PAGE + 1 + 4, bits);
+	mem_free(bitmap, words * 8);
+}
+
+/* ---- Rings that come and go ---- */
+
+TEST_F(rings, changed_while_logging)
+{
+	unsigned int i, n;
+	uint64_t ring;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < scaled(60); i++) {
+		ring = i % 2 ? SECOND_RING : RINGS;
+		rxq_disable(&self->q);
+		/* In every third round there is no report in between. */
+		if (i % 3)
+			EXPECT_NOTHING_LOST();
+		rxq_enable(&self->q, ring + prng(&self->seed) % 8 * 128,
+			   8 << prng(&self->seed) % 5,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(1 << i % 4));
+		for (n = 0; n < 8; n++) {
+			rxq_post(&self->q, some_buffer(self), 0);
+			if (!rxq_room(&self->q))
+				break;
+		}
+		rxq_doorbell(&self->q);
+		EXPECT_TRUE(frames_arrive(self, LONGEST));
+		if (i % 2)
+			EXPECT_NOTHING_LOST();
+	}
+	EXPECT_NOTHING_LOST();
+}
+
+/* The ring that is left keeps what it was given, until that is reported. */
+TEST_F(rings, frames_of_a_ring_that_is_gone)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < scaled(30); i++) {
+		rxq_enable(&self->q, RINGS, 32,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		while (rxq_room(&self->q))
+			rxq_post(&self->q, some_buffer(self), 0);
+		rxq_doorbell(&self->q);
+		EXPECT_TRUE(frames_arrive(self, LONGEST));
+		rxq_disable(&self->q);
+		EXPECT_NOTHING_LOST();
+	}
+	EXPECT_LT(0, self->w.written);
+}
+
+/* Disabled and enabled at once, with the same memory, which nobody may see */
+TEST_F(rings, disabled_and_enabled_at_once)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	for (i = 0; i < scaled(200); i++) {
+		while (rxq_room(&self->q))
+			rxq_post(&self->q, BUFFERS + self->q.tail * WATCH_PAGE,
+				 0);
+		rxq_doorbell(&self->q);
+		if (i % 2)
+			send_frame(self, LONGEST);
+		rxq_write(&self->q, RXDCTL, 0);
+		rxq_write(&self->q, RXDCTL, DCTL_ENABLE);
+		EXPECT_NOTHING_LOST();
+		rxq_reap(&self->q);
+	}
+	expect_vf_works(_metadata, self);
+}
+
+/* Nobody sends to the second queue; it is logged all the same. */
+TEST_F(rings, second_queue)
+{
+	struct rxq second = {
+		.nic = &self->nic, .w = &self->w, .queue = 1,
+	};
+	unsigned int i, n;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < 3; i++) {
+		rxq_enable(&self->q, RINGS, 32,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		rxq_enable(&second, SECOND_RING, 32,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		for (n = 0; n < 16; n++) {
+			rxq_post(&self->q, BUFFERS + n * WATCH_PAGE, 0);
+			rxq_post(&second, BUFFERS + MiB + n * WATCH_PAGE, 0);
+		}
+		rxq_doorbell(&second);
+		rxq_doorbell(&self->q);
+		EXPECT_TRUE(frames_arrive(self, LONGEST));
+		EXPECT_NOTHING_LOST();
+		EXPECT_TRUE(watch_reported(&self->w, BUFFERS, 16 * WATCH_PAGE));
+		/* Nothing tells when the second doorbell is heard. */
+		EXPECT_TRUE(poll_until(!watch_step(&self->w) &&
+				       watch_reported(&self->w, BUFFERS + MiB,
+						      16 * WATCH_PAGE)));
+		EXPECT_TRUE(watch_reported(&self->w, SECOND_RING,
+					   32 * sizeof(struct desc)));
+		rxq_disable(&second);
+		rxq_disable(&self->q);
+	}
+	expect_vf_works(_metadata, self);
+}
+
+/* ---- Tails that make no sense ---- */
+
+/* Fills all descriptors, as the device may take any of them. */
+static void fill_all(FIXTURE_DATA(rings) *self)
+{
+	struct desc new = {};
+	unsigned int i;
+
+	for (i = 0; i < self->q.size; i++) {
+		new.addr = BUFFERS + i * WATCH_PAGE;
+		watch_store(&self->w, self->q.ring + i * sizeof(new), &new,
+			    sizeof(new));
+	}
+}
+
+TEST_F(rings, tail_goes_backwards)
+{
+	unsigned int i, n;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < scaled(40); i++) {
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		fill_all(self);
+		for (n = 0; n < 8; n++) {
+			rxq_write(&self->q, RDT, prng(&self->seed) % 64);
+			send_frame(self, LONGEST);
+			EXPECT_NOTHING_LOST();
+		}
+		rxq_disable(&self->q);
+		EXPECT_NOTHING_LOST();
+	}
+	expect_vf_works(_metadata, self);
+}
+
+TEST_F(rings, tail_out_of_the_ring)
+{
+	static const uint32_t tails[] = { 64, 65, 0x7fff, 0xffff, 0x10000,
+					  0x10001, 0x80000000, ~0U };
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(tails); i++) {
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		fill_all(self);
+		rxq_write(&self->q, RDT, tails[i]);
+		send_frame(self, LONGEST);
+		EXPECT_NOTHING_LOST();
+		rxq_write(&self->q, RDT, 5);
+		send_frame(self, LONGEST);
+		EXPECT_NOTHING_LOST();
+		rxq_disable(&self->q);
+		EXPECT_NOTHING_LOST();
+	}
+	expect_vf_works(_metadata, self);
+}
+
+/* The head, which the guest sets in the middle of everything */
+TEST_F(rings, head_is_written)
+{
+	static const uint32_t heads[] = { 0, 5, 63, 64, 0xffff, ~0U };
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(heads); i++) {
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		fill_all(self);
+		rxq_write(&self->q, RDT, 20);
+		rxq_write(&self->q, RDH, heads[i]);
+		send_frame(self, LONGEST);
+		EXPECT_NOTHING_LOST();
+		rxq_disable(&self->q);
+		EXPECT_NOTHING_LOST();
+	}
+	expect_vf_works(_metadata, self);
+}
+
+/* A ring that begins behind its own end, before and after logging does */
+TEST_F(rings, head_out_of_the_ring)
+{
+	static const uint32_t heads[] = { 64, 65, 0x7fff, 0x8000, 0xffff };
+	static const uint32_t tails[] = { 0, 63, 64, 0x8001, 0xffff };
+	unsigned int i, n;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(heads); i++) {
+		if (i % 2)
+			ASSERT_EQ(0, watch_start(&self->w));
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		fill_all(self);
+		rxq_disable(&self->q);
+		rxq_write(&self->q, RDH, heads[i / 2]);
+		rxq_write(&self->q, RDT, heads[i / 2]);
+		rxq_write(&self->q, RXDCTL, DCTL_ENABLE);
+		if (!(i % 2))
+			ASSERT_EQ(0, watch_start(&self->w));
+		for (n = 0; n < ARRAY_SIZE(tails); n++) {
+			rxq_write(&self->q, RDT, tails[n]);
+			send_frame(self, LONGEST);
+			EXPECT_NOTHING_LOST();
+			EXPECT_EQ(0, mig_set(self->v.fd, n % 2 ? STOP :
+					     RUNNING_P2P, NULL));
+			EXPECT_NOTHING_LOST();
+			EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+			EXPECT_NOTHING_LOST();
+		}
+		rxq_disable(&self->q);
+		EXPECT_NOTHING_LOST();
+		ASSERT_EQ(0, log_stop(self->v.fd));
+	}
+	ASSERT_EQ(0, watch_start(&self->w));
+	expect_vf_works(_metadata, self);
+}
+
+static const uint32_t lengths[] = { 0, 128, 0xfff80, 0xffff0, ~0U };
+
+TEST_F(rings, lengths_at_the_borders)
+{
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		rxq_enable(&self->q, RINGS, 8,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		rxq_disable(&self->q);
+		rxq_write(&self->q, RDLEN, lengths[i]);
+		rxq_write(&self->q, RXDCTL, DCTL_ENABLE);
+		fill_all(self);
+		rxq_write(&self->q, RDT, 6);
+		send_frame(self, LONGEST);
+		EXPECT_NOTHING_LOST();
+		rxq_write(&self->q, RDT, 0xfff7);
+		send_frame(self, LONGEST);
+		EXPECT_NOTHING_LOST();
+		/* Started and stopped with a ring like that */
+		EXPECT_EQ(0, log_stop(self->v.fd));
+		ASSERT_EQ(0, watch_start(&self->w));
+		rxq_disable(&self->q);
+	}
+	expect_vf_works(_metadata, self);
+}
+
+/* ---- Rings in memory that is not there, or is none ---- */
+
+struct mapper {
+	int container;
+	void *mem;
+	bool stop;
+	unsigned long rounds;
+};
+
+static void *map_and_unmap(void *arg)
+{
+	struct mapper *m = arg;
+
+	while (!__atomic_load_n(&m->stop, __ATOMIC_SEQ_CST)) {
+		must(dma_unmap(m->container, RINGS, RINGS_SIZE));
+		sched_yield();
+		must(dma_map(m->container, RINGS, m->mem, RINGS_SIZE));
+		sched_yield();
+		__atomic_fetch_add(&m->rounds, 1, __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static unsigned long rounds_of(struct mapper *m)
+{
+	return __atomic_load_n(&m->rounds, __ATOMIC_SEQ_CST);
+}
+
+TEST_F(rings, unmapped_while_it_is_read)
+{
+	struct mapper m = {
+		.container = self->v.container,
+		.mem = watch_at(&self->w, RINGS),
+	};
+	struct flood f = {
+		.peer = &self->peer, .mac = self->nic.mac, .longest = LONGEST,
+	};
+	pthread_t thread;
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	flood_start(&f);
+	pthread_create(&thread, NULL, map_and_unmap, &m);
+	for (i = 0; i < scaled(20); i++) {
+		unsigned long until = rounds_of(&m) + 10;
+
+		rxq_disable(&self->q);
+		rxq_enable(&self->q, RINGS, 256,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		fill_all(self);
+		while (rounds_of(&m) < until) {
+			rxq_write(&self->q, RDT, prng(&self->seed) % 256);
+			EXPECT_NOTHING_LOST();
+		}
+		if (i % 4)
+			continue;
+		EXPECT_EQ(0, log_stop(self->v.fd));
+		EXPECT_EQ(0, watch_start(&self->w));
+	}
+	__atomic_store_n(&m.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	flood_stop(&f);
+	/* The ring is there to stay now. */
+	rxq_disable(&self->q);
+	EXPECT_NOTHING_LOST();
+	rxq_enable(&self->q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	post_and_receive(_metadata, self, 200);
+	expect_vf_works(_metadata, self);
+}
+
+/* All that is done with a ring at @iova which the device can't use */
+static void ring_of_no_use(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(rings) *self, uint64_t iova)
+{
+	struct rxq *q = &self->q;
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		rxq_disable(q);
+		rxq_write(q, RDBAL, iova);
+		rxq_write(q, RDBAH, iova >> 32);
+		rxq_write(q, RDLEN, 256 * sizeof(struct desc));
+		rxq_write(q, SRRCTL, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		rxq_write(q, RDH, 0);
+		if (i)	/* There already when logging begins */
+			EXPECT_EQ(0, log_stop(self->v.fd));
+		rxq_write(q, RXDCTL, DCTL_ENABLE);
+		rxq_write(q, RDT, 100);
+		if (i)
+			EXPECT_EQ(0, watch_start(&self->w));
+		send_frame(self, LONGEST);
+		EXPECT_NOTHING_LOST();
+		rxq_write(q, RDT, 200);
+		EXPECT_NOTHING_LOST();
+		/* The host can still stop it, and run it again. */
+		EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
+		EXPECT_NOTHING_LOST();
+		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+		EXPECT_NOTHING_LOST();
+	}
+	expect_vf_works(_metadata, self);
+	EXPECT_EQ(0, device_reset(&self->v));
+	expect_vf_works(_metadata, self);
+	queue_free(self);
+}
+
+TEST_F(rings, at_an_address_that_is_not_mapped)
+{
+	static const uint64_t iovas[] = {
+		0, 0x40000000, RINGS + RINGS_SIZE - 128, 1ULL << 47,
+		1ULL << 63, -4096ULL, -128ULL,
+	};
+	unsigned int i;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < ARRAY_SIZE(iovas); i++)
+		ring_of_no_use(_metadata, self, iovas[i]);
+}
+
+/* The worker's read of a descriptor ends in the device's own registers. */
+TEST_F(rings, on_the_registers)
+{
+	const uint64_t iova = 0x50000000;
+	char *bar;
+
+	bar = vdev_map_region(&self->v, 0);
+	/* Pages 1 and 3: reading them harms nobody but the guest. */
+	ASSERT_EQ(0, dma_map(self->v.container, iova, bar + 4096, 4096));
+	ASSERT_EQ(0, dma_map(self->v.container, iova + 4096, bar + 3 * 4096,
+			     4096));
+	ASSERT_EQ(0, watch_start(&self->w));
+	ring_of_no_use(_metadata, self, iova);
+	ring_of_no_use(_metadata, self, iova + 4096);
+	/* Across both */
+	ring_of_no_use(_metadata, self, iova + 4096 - 512);
+	must(dma_unmap(self->v.container, iova, 2 * 4096));
+	vdev_unmap_region(&self->v, 0, bar);
+}
+
+/* In memory that the device can only read, or that the user has given up */
+TEST_F(rings, in_memory_of_other_kinds)
+{
+	const uint64_t iova = 0x60000000;
+	void *mem = mem_alloc(MiB);
+
+	ASSERT_EQ(0, dma_map_flags(self->v.container, iova, mem, MiB,
+				   VFIO_DMA_MAP_FLAG_READ));
+	ASSERT_EQ(0, watch_start(&self->w));
+	ring_of_no_use(_metadata, self, iova);
+	must(dma_unmap(self->v.container, iova, MiB));
+
+	ASSERT_EQ(0, dma_map(self->v.container, iova, mem, MiB));
+	mem_free(mem, MiB);
+	ring_of_no_use(_metadata, self, iova);
+	must(dma_unmap(self->v.container, iova, MiB));
+}
+
+/* Frames land on the ring itself, and on its descriptors. */
+TEST_F(rings, buffers_on_the_ring)
+{
+	unsigned int i, n;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	for (i = 0; i < scaled(20); i++) {
+		rxq_disable(&self->q);
+		rxq_enable(&self->q, RINGS, 64,
+			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+		for (n = 0; n < 40; n++)
+			rxq_post(&self->q, RINGS + prng(&self->seed) % 1024, 0);
+		rxq_doorbell(&self->q);
+		for (n = 0; n < 10; n++)
+			send_frame(self, LONGEST);
+		watch_step(&self->w);
+	}
+	expect_vf_works(_metadata, self);
+}
+
+/* ---- Nonsense in all of the queue's registers ---- */
+
+static const uint32_t queue_regs[] = {
+	RDBAL, RDBAH, RDLEN, SRRCTL, RDH, RDT, RXDCTL,
+};
+
+static uint32_t nonsense(uint64_t *seed, uint32_t reg)
+{
+	switch (prng(seed) % 4) {
+	case 0:
+		return reg == RXDCTL ? DCTL_ENABLE : prng(seed) % 64;
+	case 1:
+		return reg == RDBAL ? RINGS : reg == RDBAH ? 0 :
+		       reg == RDLEN ? 1024 : prng(seed);
+	default:
+		return prng(seed);
+	}
+}
+
+TEST_F(rings, random_registers)
+{
+	struct flood f = { .peer = &self->peer, .mac = self->nic.mac };
+	unsigned int i, n;
+	uint32_t reg;
+
+	ASSERT_EQ(0, watch_start(&self->w));
+	flood_start(&f);
+	for (i = 0; i < scaled(100); i++) {
+		self->q.queue = i % 2;
+		for (n = 0; n < 50; n++) {
+			reg = queue_regs[prng(&self->seed) %
+					 ARRAY_SIZE(queue_regs)];
+			rxq_write(&self->q, reg, nonsense(&self->seed, reg));
+		}
+		/* No verdict: what it wrote to in vain is its own loss. */
+		watch_step(&self->w);
+		if (i % 10)
+			continue;
+		EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
+		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+		EXPECT_EQ(0, log_stop(self->v.fd));
+		EXPECT_EQ(0, watch_start(&self->w));
+	}
+	flood_stop(&f);
+	expect_vf_works(_metadata, self);
+}
+
+TEST_HARNESS_MAIN
