@@ -66,7 +66,8 @@ module=${module:-$dir/modules/vfio_mock.ko}
 export VFIO_TEST_MODULE=$module
 
 # The longest first, so that machines that share them end together.
-all="fuzz dma_tracking dma_tracking_rings outage killed stress migrate mock_state data_fd library pci_reset pci_mmap
+all="fuzz dma_tracking dma_tracking_rings outage killed stress migrate mock_state
+	data_fd library pci_reset pci_mmap dma_tracking_pages
 	group pci_region token vfio_mig.sh pci_irq pci_config module precopy fsm filters
 	type1_memory feature type1_dma type1 pci_hot_reset dma_logging emulated
 	type1_dirty trace debugfs faults cdev"
