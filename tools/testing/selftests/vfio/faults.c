@@ -17,11 +17,16 @@
 
 #include "test.h"
 #include "device.h"
+#include "dma_log.h"
 #include "fault.h"
+#include "flood.h"
 #include "iommu.h"
 #include "migration.h"
 #include "mock.h"
+#include "nic.h"
 #include "node.h"
+#include "rxq.h"
+#include "watch.h"
 
 #define IOVA	0x100000ULL
 
@@ -315,6 +320,168 @@ TEST_F(faults, load)
 	}
 	EXPECT_FAULTS(f, ret);
 	stream_free(&s);
+}
+
+/* ---- DMA logging ---- */
+
+#define RING		0x1000000ULL
+#define BUFFERS		(16 * MiB + MiB)
+/* What one of the driver's bitmaps covers */
+#define CHUNK		(128 * MiB)
+#define CHUNKS		6
+
+FIXTURE(logging) {
+	struct vdev v;
+	struct nic nic;
+	struct peer peer;
+	struct watch w;
+	struct rxq q;
+	uint64_t seed;
+	uint32_t number;
+};
+
+/* A page of buffers in each of several chunks */
+FIXTURE_SETUP(logging)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
+	unsigned int i;
+
+	if (!module_loaded(DRV_IGBVF_VFIO))
+		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_FAULTS();
+	self->seed = 1;
+	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
+	peer_open(&self->peer, far);
+	nic_alloc(&self->nic);
+	nic_attach(&self->nic, &self->v);
+	nic_up(&self->nic);
+	watch_init(&self->w, &self->v);
+	watch_map(&self->w, RING, WATCH_PAGE);
+	for (i = 0; i < CHUNKS; i++)
+		watch_map(&self->w, BUFFERS + i * CHUNK, WATCH_PAGE);
+	/* No page fault of ours is to meet a fault that is meant for START. */
+	watch_accept(&self->w);
+	self->q = (struct rxq){ .nic = &self->nic, .w = &self->w };
+	rxq_disable(&self->q);
+	rxq_enable(&self->q, RING, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+}
+
+FIXTURE_TEARDOWN(logging)
+{
+	vdev_close(&self->v);
+}
+
+static void post_in_chunk(FIXTURE_DATA(logging) *self, unsigned int chunk)
+{
+	rxq_post(&self->q, BUFFERS + chunk * CHUNK, 0);
+	rxq_doorbell(&self->q);
+}
+
+/* Sends until all that is posted has come back. */
+static bool frames_arrive(FIXTURE_DATA(logging) *self)
+{
+	return poll_until((send_number(&self->peer, self->nic.mac,
+				       ++self->number, 64, &self->seed),
+			   rxq_reap(&self->q),
+			   self->q.clean == self->q.tail));
+}
+
+/* START reads the ring; a fault there is none of the device's. */
+TEST_F(logging, start_and_stop)
+{
+	struct faults f = {};
+	int ret = -1;
+
+	post_in_chunk(self, 0);
+	while (faults_arm(&f)) {
+		ret = log_start_range(self->v.fd, 0, 4 * GiB);
+		faults_disarm(&f);
+		EXPECT_EQ(ret ? -EINVAL : 0, log_stop(self->v.fd));
+	}
+	EXPECT_FAULTS(f, ret);
+	EXPECT_EQ(0, watch_start(&self->w));
+	EXPECT_TRUE(frames_arrive(self));
+	EXPECT_EQ(0, watch_step(&self->w));
+}
+
+/* A START that went well in spite of a fault has lost nothing. */
+TEST_F(logging, buffers_of_a_start_with_faults)
+{
+	struct faults f = {};
+	int ret = -1;
+
+	while (faults_arm(&f)) {
+		post_in_chunk(self, f.rounds % CHUNKS);
+		ret = watch_start(&self->w);
+		faults_disarm(&f);
+		EXPECT_TRUE(frames_arrive(self));
+		if (ret)
+			continue;
+		EXPECT_EQ(0, watch_step(&self->w));
+		EXPECT_EQ(0, log_stop(self->v.fd));
+	}
+	EXPECT_FAULTS(f, ret);
+}
+
+TEST_F(logging, report)
+{
+	uint64_t bitmap = 0, more = 0;
+	struct faults f = {};
+	int ret = -1;
+
+	ASSERT_EQ(0, log_start_range(self->v.fd, 0, 4 * GiB));
+	while (faults_arm(&f)) {
+		ret = log_report(self->v.fd, RING, WATCH_PAGE, WATCH_PAGE,
+				 &bitmap);
+		faults_disarm(&f);
+	}
+	EXPECT_FAULTS(f, ret);
+	EXPECT_EQ(0, log_report(self->v.fd, RING, WATCH_PAGE, WATCH_PAGE,
+				&more));
+	EXPECT_EQ(1, more);
+}
+
+static pid_t worker_of(const struct vdev *v)
+{
+	char cmd[128], buf[32];
+	FILE *pipe;
+	pid_t pid;
+
+	/* The whole name: /proc/PID/comm of a kernel thread is not cut. */
+	snprintf(cmd, sizeof(cmd), "grep -lx 'vfio-log/%s' /proc/[0-9]*/comm",
+		 v->bdf);
+	pipe = popen(cmd, "r");
+	pid = pipe && fgets(buf, sizeof(buf), pipe) ?
+	      atoi(buf + strlen("/proc/")) : 0;
+	if (pipe)
+		pclose(pipe);
+	return pid;
+}
+
+/* The first buffer of each chunk needs memory, which there is none of. */
+TEST_F(logging, allocations_of_the_worker)
+{
+	unsigned int i, nth, met = 0;
+	pid_t worker;
+
+	for (nth = 1; nth <= 4; nth++) {
+		ASSERT_EQ(0, watch_start(&self->w));
+		worker = worker_of(&self->v);
+		ASSERT_LT(0, worker);
+		for (i = 0; i < CHUNKS; i++) {
+			faults_of_task(worker, nth);
+			post_in_chunk(self, i);
+			EXPECT_TRUE(frames_arrive(self));
+			met += faults_met_by_task(worker);
+			faults_of_task(worker, 0);
+			EXPECT_EQ(0, watch_step(&self->w));
+			EXPECT_TRUE(watch_reported(&self->w, BUFFERS +
+						   i * CHUNK, WATCH_PAGE));
+		}
+		EXPECT_EQ(0, log_stop(self->v.fd));
+	}
+	TH_LOG("%u faults", met);
+	EXPECT_LT(0, met);
 }
 
 /* All that is VFIO's in opening a device by its node: this one has no hardware. */

@@ -72,6 +72,35 @@ bool faults_available(void)
 	return fail_nth >= 0;
 }
 
+static int task_fail_nth(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fail-nth", pid);
+	return must(sys_open(path, O_RDWR));
+}
+
+void faults_of_task(pid_t pid, unsigned int nth)
+{
+	int fd = task_fail_nth(pid), len;
+	char text[16];
+
+	len = snprintf(text, sizeof(text), "%u", nth);
+	if (must(sys_pwrite(fd, text, len, 0)) != len)
+		die("fail-nth of task %d", pid);
+	sys_close(fd);
+}
+
+bool faults_met_by_task(pid_t pid)
+{
+	int fd = task_fail_nth(pid);
+	char left[16] = "";
+
+	must(sys_pread(fd, left, sizeof(left) - 1, 0));
+	sys_close(fd);
+	return !atoi(left);
+}
+
 bool faults_arm(struct faults *f)
 {
 	if (f->done)

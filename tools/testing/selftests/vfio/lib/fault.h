@@ -19,6 +19,7 @@
 #define VFIO_TEST_FAULT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct faults {
 	unsigned int rounds;	/* with a fault */
@@ -32,5 +33,10 @@ bool faults_available(void);
 bool faults_arm(struct faults *f);
 /* Did the kernel fail as told since faults_arm()? */
 bool faults_disarm(struct faults *f);
+
+/* For another task, such as a kernel thread: its Nth point, or none if 0 */
+void faults_of_task(pid_t pid, unsigned int nth);
+/* Has it come that far? */
+bool faults_met_by_task(pid_t pid);
 
 #endif
