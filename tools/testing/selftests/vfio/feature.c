@@ -94,15 +94,18 @@ static const struct row rows[] = {
 	{ PROBE | GET | MIG_SIZE, 8, ENOTTY, 0 },
 	{ PROBE | GET | MIG_SIZE, 0, ENOTTY, 0 },
 	{ PROBE | SET | MIG_SIZE, 8, ENOTTY, EINVAL },
-	/* DMA logging, which neither device has */
-	{ SET | LOG_START, 24, ENOTTY, ENOTTY },
-	{ SET | LOG_START, 0, ENOTTY, ENOTTY },
-	{ GET | LOG_START, 24, ENOTTY, ENOTTY },
-	{ PROBE | SET | LOG_START, 24, ENOTTY, ENOTTY },
-	{ SET | LOG_STOP, 0, ENOTTY, ENOTTY },
-	{ PROBE | SET | LOG_STOP, 0, ENOTTY, ENOTTY },
-	{ GET | LOG_REPORT, 32, ENOTTY, ENOTTY },
-	{ PROBE | GET | LOG_REPORT, 32, ENOTTY, ENOTTY },
+	/* DMA logging, without a range, and before it began; see logs() */
+	{ SET | LOG_START, 24, ENOTTY, EINVAL },
+	{ SET | LOG_START, 0, ENOTTY, EINVAL },
+	{ GET | LOG_START, 24, ENOTTY, EINVAL },
+	{ PROBE | SET | LOG_START, 24, ENOTTY, 0 },
+	{ PROBE | GET | LOG_START, 24, ENOTTY, EINVAL },
+	{ SET | LOG_STOP, 0, ENOTTY, EINVAL },
+	{ PROBE | SET | LOG_STOP, 0, ENOTTY, 0 },
+	{ PROBE | GET | LOG_STOP, 0, ENOTTY, EINVAL },
+	{ GET | LOG_REPORT, 32, ENOTTY, EINVAL },
+	{ PROBE | GET | LOG_REPORT, 32, ENOTTY, 0 },
+	{ PROBE | SET | LOG_REPORT, 32, ENOTTY, EINVAL },
 	/* Low power: SET, of which both devices have the same */
 	{ PROBE | SET | LP_ENTRY, 0, 0, 0 },
 	{ PROBE | SET | LP_EXIT, 0, 0, 0 },
@@ -150,14 +153,30 @@ FIXTURE_TEARDOWN(feature)
 	vdev_close(&self->v);
 }
 
+/*
+ * Linux's own vfio.ko reports by means of iommufd, which Debian's kernel lacks:
+ * there, no device logs DMA.
+ */
+static bool logs(uint32_t flags)
+{
+	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
+	case LOG_START:
+	case LOG_STOP:
+	case LOG_REPORT:
+		return !stock_modules();
+	default:
+		return true;
+	}
+}
+
 TEST_F(feature, errno_table)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		const struct row *row = &rows[i];
-		int expected = -(variant->migratable ? row->migratable :
-						       row->plain);
+		int expected = -(variant->migratable && logs(row->flags) ?
+				 row->migratable : row->plain);
 		uint8_t payload[64] = {};
 		int seen;
 
