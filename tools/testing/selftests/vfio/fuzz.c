@@ -19,6 +19,7 @@
 
 #include "test.h"
 #include "device.h"
+#include "dma_log.h"
 #include "migration.h"
 #include "nic.h"
 
@@ -161,13 +162,22 @@ static void check_alive(struct lane *lane)
 static void run_nonsense(struct lane *lane)
 {
 	struct vdev *v = &lane->v;
+	bool log = !stock_modules() && prng(&lane->seed) % 2;
+	uint64_t bitmap[NIC_MEM / 4096 / 64 + 1];
 	struct stream stream;
 
 	nic_attach(&lane->nic, v);
 	cfg_command(v, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY, 0);
+	/* Rings at any address, of any length, are looked at. */
+	if (log)
+		must(log_start_range(v->fd, 0, 4 * GiB));
 	if (!mig_set(v->fd, RUNNING, NULL)) {
 		nic_write(&lane->nic, VTEICS, ALL_VECTORS);
 		nic_write(&lane->nic, TDT, 1);
+		nic_write(&lane->nic, RDT, 1);
+		if (log)
+			must(log_report(v->fd, NIC_IOVA, NIC_MEM, 4096,
+					bitmap));
 		peer_send(&lane->peer, lane->nic.mac, "nonsense", 8);
 		sleep_us(1000);
 		if (!mig_set(v->fd, STOP, NULL)) {
@@ -175,6 +185,8 @@ static void run_nonsense(struct lane *lane)
 			stream_free(&stream);
 		}
 	}
+	if (log)
+		must(log_stop(v->fd));
 	nic_detach(&lane->nic);
 }
 

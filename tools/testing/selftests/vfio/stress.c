@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Everything at once on one VF: states, data fds, mapped registers, resets,
- * DMA mappings, configuration space, from several threads and processes; and
- * in the middle of it the user is killed, the driver is unbound, the VF is
- * taken away or its PF goes down.  Results of single calls do not matter here.
+ * DMA mappings and logging, configuration space, from several threads and
+ * processes; and in the middle of it the user is killed, the driver is unbound,
+ * the VF is taken away or its PF goes down.  Results of single calls do not matter here.
  * What matters: nobody hangs (a watchdog names who does), the kernel has
  * nothing to complain about, and the VF works afterwards.
  */
@@ -23,6 +23,7 @@
 
 #include "test.h"
 #include "device.h"
+#include "dma_log.h"
 #include "iommu.h"
 #include "migration.h"
 #include "nic.h"
@@ -32,6 +33,7 @@
 #define MAP_IOVA	0x40000000ULL
 #define MAP_SIZE	(64 * KiB)
 #define BAR_PAGE	4096UL
+#define DOORBELLS	(2 * BAR_PAGE)
 
 struct hammer;
 
@@ -52,7 +54,8 @@ struct worker {
 
 struct hammer {
 	struct vdev *v;
-	volatile uint32_t *bar;		/* a page that may be mapped */
+	volatile uint32_t *bar;		/* a page that may be mapped, */
+	volatile uint32_t *doorbells;	/* and the one that logging exchanges */
 	void *mem;			/* to be mapped for DMA */
 	struct stream stream;		/* a state that loads */
 	int session;			/* newest data fd */
@@ -192,6 +195,32 @@ static void turn_reset(struct hammer *h, uint64_t *seed)
 	sleep_us(20000 + prng(seed) % 100000);
 }
 
+static void turn_doorbell(struct hammer *h, uint64_t *seed)
+{
+	bus_armed = 1;
+	if (!sigsetjmp(bus_env, 1))
+		h->doorbells[(RDT - DOORBELLS) / 4] = prng(seed) % RING_SIZE;
+	bus_armed = 0;
+	sched_yield();
+}
+
+static void turn_log(struct hammer *h, uint64_t *seed)
+{
+	uint64_t bitmap[NIC_MEM / BAR_PAGE / 64 + 1];
+
+	switch (prng(seed) % 4) {
+	case 0:
+		log_start_range(h->v->fd, 0, 4 * GiB);
+		break;
+	case 1:
+		log_stop(h->v->fd);
+		break;
+	default:
+		log_report(h->v->fd, NIC_IOVA, NIC_MEM, BAR_PAGE, bitmap);
+	}
+	sched_yield();
+}
+
 static const struct blow blows[] = {
 	{ "SET of the state", turn_set_state },
 	{ "SET of the state, too", turn_set_state },
@@ -199,7 +228,9 @@ static const struct blow blows[] = {
 	{ "read of the data fd", turn_read },
 	{ "write to the data fd", turn_write },
 	{ "access to mapped registers", turn_touch },
+	{ "doorbell", turn_doorbell },
 	{ "DMA mapping", turn_map },
+	{ "DMA logging", turn_log },
 	{ "write to configuration space", turn_config },
 	{ "access to page 0", turn_registers },
 	{ "reset", turn_reset },
@@ -249,6 +280,17 @@ static void show_stuck(const char *name, pid_t pid, pid_t tid)
 	show_file("stack", pid, tid);
 }
 
+static void *map_page(const struct vdev *v, uint64_t offset)
+{
+	void *mem = mmap(NULL, BAR_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 v->fd, vdev_region(v, 0).offset + offset);
+
+	if (mem == MAP_FAILED)
+		die("BAR0 cannot be mapped at %#llx",
+		    (unsigned long long)offset);
+	return mem;
+}
+
 static void hammer_begin(struct hammer *h)
 {
 	struct sigaction action = { .sa_handler = on_sigbus };
@@ -257,10 +299,8 @@ static void hammer_begin(struct hammer *h)
 	sigaction(SIGBUS, &action, NULL);
 	h->session = -1;
 	h->mem = mem_alloc(MAP_SIZE);
-	h->bar = mmap(NULL, BAR_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      h->v->fd, vdev_region(h->v, 0).offset + BAR_PAGE);
-	if (h->bar == MAP_FAILED)
-		die("page 1 of BAR0 cannot be mapped");
+	h->bar = map_page(h->v, BAR_PAGE);
+	h->doorbells = map_page(h->v, DOORBELLS);
 	h->nr_workers = ARRAY_SIZE(blows);
 	for (i = 0; i < h->nr_workers; i++) {
 		h->workers[i].h = h;
@@ -313,7 +353,10 @@ static void hammer_end(struct hammer *h)
 			die("%s does not end", w->blow->name);
 		}
 	}
+	/* Without it, a doorbell is heard at once. */
+	log_stop(h->v->fd);
 	munmap((void *)h->bar, BAR_PAGE);
+	munmap((void *)h->doorbells, BAR_PAGE);
 	mem_free(h->mem, MAP_SIZE);
 	if (h->session >= 0)
 		sys_close(h->session);
