@@ -10,7 +10,8 @@ VM := tools/testing/vm
 include config.mk
 
 .PHONY: all modules tools config install uninstall overlay overlay-undo check \
-	check-debug check-all coverage bench demo clean distclean cache-clean help
+	check-debug check-all coverage model bench demo clean distclean \
+	cache-clean help
 all: modules
 
 help:
@@ -38,6 +39,8 @@ help:
 #: make check-all       both, and what make check repeats less often than it can
 #:                      (as root; an hour and a half)
 #: make coverage        which lines of drivers/vfio the tests run (as root)
+#: make model           verify the models of DMA logging with spin (with this
+#:                      machine's, or as root)
 #: make bench           what walks of the state machine cost, and how fast states
 #:                      move, next to what the kernel has (as root)
 #: make demo            live migration of a VM between two hosts (as root)
@@ -118,6 +121,9 @@ check-all:
 
 coverage:
 	@tools/testing/coverage.sh
+
+model:
+	@tools/testing/model/run.sh
 
 bench:
 	@tools/testing/bench/bench.sh

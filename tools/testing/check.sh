@@ -20,6 +20,7 @@ usage()
 	  tools      what vfio-mig does without a device
 	  abi        our headers and exports against the distribution's
 	  overlay    laid over a kernel's source and taken away again
+	  model      the protocol of DMA logging, verified by spin
 	  selftests  the kselftests on our modules, in a VM for each core
 	  assigned   a VM with three kinds of devices, under its own drivers
 	  stock      igbvf-vfio-pci on the distribution's own VFIO modules
@@ -34,8 +35,8 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 src=$PWD
 logs=$src/build/check
 vm=$src/tools/testing/vm
-stages="build parts style overlay install tools abi selftests assigned stock
-	migration"
+stages="build parts style overlay install tools model abi selftests assigned
+	stock migration"
 # A VM keeps a core busy, so there are as many at a time as there are cores;
 # compilers fill the time in which one waits for resets.
 cores=$(nproc)
@@ -43,7 +44,7 @@ run_all()
 {
 	run_lanes "build"
 	run_lanes "selftests"
-	run_lanes "stock" "assigned style install parts overlay tools abi"
+	run_lanes "stock" "assigned style install parts overlay tools model abi"
 	run_lanes "migration"
 }
 
@@ -169,6 +170,11 @@ stage_tools()
 	"$vm/demo/report-test"
 	"$vm/inroot.sh" --bind "$src" --chdir "$src/tools/vfio-mig" -- \
 		make -s check OUT="$src/build/check/tools"
+}
+
+stage_model()
+{
+	tools/testing/model/run.sh
 }
 
 stage_abi()
