@@ -4,14 +4,14 @@
  * a known pseudo-random stream at a given rate, and check each byte of the
  * other's.  At the end each prints what it sent and received, with checksums.
  *
- *	stream listen PORT [PIDFILE [RATE]]
+ *	stream listen PORT [PIDFILE [RATE [ADDRESS]]]
  *	                                   goes to the background when the other end
  *	                                   has connected; ends the transfer on SIGTERM
  *	stream connect ADDRESS PORT [RATE] waits for the other end, and ends the
  *	                                   transfer when that does
  *
- * RATE is in bytes per second (default 100000).  The listening end also
- * prints a line of progress ten times a second.  It holds a lock on PIDFILE as
+ * RATE is in bytes per second (default 100000), 0 is as fast as it goes.  The
+ * listening end also prints a line of progress ten times a second.  It holds a lock on PIDFILE as
  * long as it lives.
  */
 #include <arpa/inet.h>
@@ -29,16 +29,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CHUNK		4096
-#define SOCKET_BUFFER	32768
+#include "flow.h"
 
-/* One direction: the generator of its bytes and what has passed. */
-struct flow {
-	uint64_t word;		/* state of the generator */
-	unsigned int left;	/* bytes of it not used yet */
-	uint64_t bytes;
-	uint64_t checksum;	/* FNV-1a of all bytes that passed */
-};
+#define CHUNK		4096
+
+/*
+ * So small that a stalled peer's receive ring of 256 frames is never overrun; the
+ * kernel takes twice as much.
+ */
+#define SOCKET_BUFFER		32768
+#define SOCKET_BUFFER_FAST	98304
 
 static volatile sig_atomic_t stop;
 
@@ -60,26 +60,6 @@ static double now(clockid_t clock)
 
 	clock_gettime(clock, &ts);
 	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
-static void flow_init(struct flow *flow, uint64_t seed)
-{
-	memset(flow, 0, sizeof(*flow));
-	flow->word = seed;
-	flow->checksum = 0xcbf29ce484222325ULL;
-}
-
-/* xorshift64 */
-static uint8_t next_byte(struct flow *flow)
-{
-	if (!flow->left) {
-		flow->word ^= flow->word << 13;
-		flow->word ^= flow->word >> 7;
-		flow->word ^= flow->word << 17;
-		flow->left = sizeof(flow->word);
-	}
-	flow->left--;
-	return flow->word >> (8 * flow->left);
 }
 
 static void account(struct flow *flow, const uint8_t *data, size_t len)
@@ -147,8 +127,8 @@ static void transfer(int fd, double rate, bool leader)
 	double start = now(CLOCK_MONOTONIC), said = start;
 	bool open_in = true, open_out = true;
 
-	flow_init(leader ? &out : &in, 0x0123456789abcdefULL);
-	flow_init(leader ? &in : &out, 0xfedcba9876543210ULL);
+	flow_init(leader ? &out : &in, FLOW_FROM_LISTENER);
+	flow_init(leader ? &in : &out, FLOW_TO_LISTENER);
 
 	while (open_in || open_out) {
 		double t = now(CLOCK_MONOTONIC);
@@ -159,7 +139,9 @@ static void transfer(int fd, double rate, bool leader)
 		 */
 		double due = (t - start) * rate - out.bytes;
 
-		if (due > 2 * CHUNK) {
+		if (!rate) {
+			due = CHUNK;
+		} else if (due > 2 * CHUNK) {
 			start = t - (out.bytes + 2 * CHUNK) / rate;
 			due = 2 * CHUNK;
 		}
@@ -187,23 +169,23 @@ static void transfer(int fd, double rate, bool leader)
 	       out.bytes, out.checksum, in.bytes, in.checksum);
 }
 
-static int make_socket(void)
+static int make_socket(double rate)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	int size = SOCKET_BUFFER, one = 1;
+	int size = rate ? SOCKET_BUFFER : SOCKET_BUFFER_FAST;
+	int one = 1;
 
 	if (fd < 0)
 		die("socket");
-	/* So small that a stalled peer's receive ring is never overrun. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	return fd;
 }
 
-static int accept_from(const struct sockaddr_in *addr)
+static int accept_from(const struct sockaddr_in *addr, double rate)
 {
-	int listener = make_socket();
+	int listener = make_socket(rate);
 	int fd;
 
 	if (bind(listener, (const struct sockaddr *)addr, sizeof(*addr)) ||
@@ -217,13 +199,13 @@ static int accept_from(const struct sockaddr_in *addr)
 }
 
 /* The other end, or the link to it, may come later. */
-static int connect_to(const struct sockaddr_in *addr)
+static int connect_to(const struct sockaddr_in *addr, double rate)
 {
 	struct timespec pause = { .tv_nsec = 200000000 };
 	int fd;
 
 	for (;;) {
-		fd = make_socket();
+		fd = make_socket(rate);
 		if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr)))
 			return fd;
 		close(fd);
@@ -255,10 +237,11 @@ int main(int argc, char **argv)
 	bool leader = argc > 1 && !strcmp(argv[1], "listen");
 	int first = leader ? 2 : 3;	/* where PORT is */
 	double rate = 100000;
+	const char *address;
 	int fd;
 
 	if (argc <= first || (!leader && strcmp(argv[1], "connect"))) {
-		fprintf(stderr, "usage: stream listen PORT [PIDFILE [RATE]]\n"
+		fprintf(stderr, "usage: stream listen PORT [PIDFILE [RATE [ADDRESS]]]\n"
 				"       stream connect ADDRESS PORT [RATE]\n");
 		return 2;
 	}
@@ -268,12 +251,10 @@ int main(int argc, char **argv)
 		rate = atof(argv[4]);
 	sigaction(SIGTERM, &action, NULL);
 
-	if (leader)
-		fd = accept_from(&addr);
-	else if (inet_pton(AF_INET, argv[2], &addr.sin_addr) == 1)
-		fd = connect_to(&addr);
-	else
-		die(argv[2]);
+	address = leader ? argc > 5 ? argv[5] : "0.0.0.0" : argv[2];
+	if (inet_pton(AF_INET, address, &addr.sin_addr) != 1)
+		die(address);
+	fd = leader ? accept_from(&addr, rate) : connect_to(&addr, rate);
 	if (leader && argc > 3)
 		go_to_background(argv[3]);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
