@@ -3,8 +3,8 @@
 #
 # Two hosts, a VM on one of them that owns a VF of an 82576, a peer outside
 # both: while traffic runs between peer and VM, the VM moves to the other
-# host and back.  This script only says who does what when; the steps are in
-# host.sh, peer.sh and guest.sh, the judgement in report.
+# host and back.  This script only says who does what when; the machines are in
+# bed.sh, the steps in host.sh, peer.sh and guest.sh, the judgement in report.
 
 set -u
 
@@ -24,8 +24,24 @@ usage()
 	  --kernel DIR     the hosts run this kernel, with the modules in it
 	                   (debug-kernel.sh makes one)
 	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
-	                   an emulated card instead, what the bed alone costs
-	  --moves N        how often the VM moves (default 2: there and back)
+	                   a virtio-net card instead, what the bed alone costs
+	  --moves N        how often the VM moves (default 3; with --check 2, there
+	                   and back)
+	  --tracking LIST  who tracks what the VF writes to the VM's memory, for
+	                   each move; the last one counts for those after it:
+	                   device (its driver, QEMU's default) or container (nobody:
+	                   type 1 counts all memory as written).  The default is
+	                   device,device,container, with --check device
+	  --downtime MS    QEMU's downtime limit (default: with device QEMU's own,
+	                   300; with container 60000).  It is doubled when ten
+	                   passes were not enough to get below it
+	  --memory MIB     the VM's memory (default 128; up to 2048)
+	  --vfs N          how many VFs the VM has (default 1; up to 2)
+	  --pfs N          of how many PFs they are (default 1; up to 2)
+	  --hold RATE      the VM holds under checksum all of the memory that it
+	                   can get, and receives RATE bytes a second (0: as fast as
+	                   it goes) besides, some MiB of which always stay where the
+	                   VF wrote them
 	  --kill           have QEMU killed in other migrations, with the device in
 	                   PRE_COPY and in STOP_COPY: at the destination before the
 	                   first move, of which there has to be one, and at the
@@ -45,7 +61,14 @@ check=
 modules=
 kernel=
 driver=igbvf-vfio-pci
-moves=2
+moves=
+tracking=
+downtime=
+memory=128
+vfs=1
+pfs=1
+hold=
+record=1
 out=
 svg=$top/build/demo.svg
 kill=
@@ -58,7 +81,8 @@ while [ $# -gt 0 ]; do
 	--check) check=1 svg=; shift; continue ;;
 	--keep-going) keep_going=1; shift; continue ;;
 	--kill) kill=1; shift; continue ;;
-	--modules | --kernel | --driver | --moves | --fault | --out | --svg)
+	--modules | --kernel | --driver | --moves | --tracking | --downtime | \
+		--memory | --vfs | --pfs | --hold | --fault | --out | --svg)
 		[ $# -gt 1 ] || { usage >&2; exit 2; }
 		;;
 	*) usage >&2; exit 2 ;;
@@ -68,6 +92,12 @@ while [ $# -gt 0 ]; do
 	--kernel) kernel=$(realpath -e "$2") || exit 2 ;;
 	--driver) driver=$2 ;;
 	--moves) moves=$2 ;;
+	--tracking) tracking=$2 ;;
+	--downtime) downtime=$2 ;;
+	--memory) memory=$2 ;;
+	--vfs) vfs=$2 ;;
+	--pfs) pfs=$2 ;;
+	--hold) hold=$2 ;;
 	--fault)
 		[ "$2" = lose ] || { usage >&2; exit 2; }
 		fault=$2
@@ -77,209 +107,65 @@ while [ $# -gt 0 ]; do
 	esac
 	shift 2
 done
-if [ -n "$kill" ] && [ "$moves" = 0 ]; then
+if [ -n "$check" ]; then
+	: "${moves:=2}" "${tracking:=device}"
+else
+	: "${moves:=3}" "${tracking:=device,device,container}"
+fi
+: "${out:=$top/build/demo${check:+-check}}"
+IFS=, read -ra trackers <<<"$tracking"
+for tracker in "${trackers[@]}"; do
+	case $tracker in
+	device | container) ;;
+	*) usage >&2; exit 2 ;;
+	esac
+done
+if { [ -n "$kill" ] && [ "$moves" = 0 ]; } ||
+	[[ ! $vfs$pfs =~ ^[12][12]$ ]] || [ "$pfs" -gt "$vfs" ] ||
+	{ [ "$driver" = none ] && [ "$vfs" != 1 ]; }; then
 	usage >&2
 	exit 2
 fi
-: "${out:=$top/build/demo${check:+-check}}"
 
-# All of the VM's memory counts as dirty at every pass, so the last pass is a
-# whole one: the limit has to allow for it (milliseconds).
-downtime_limit=60000
 # Seconds of undisturbed traffic before, between and after the moves.
 settle=4
-# A watchdog: far more seconds than any step takes in which the VM can run.
-limit=1200
-mac=52:54:00:82:57:60
 
-step=starting
-say()
+# shellcheck source=tools/testing/vm/demo/bed.sh
+. "$here/bed.sh"
+bed_begin
+bed_build
+bed_boot
+bed_setup
+
+# tracking_of N: who tracks for QEMU number N
+tracking_of()
 {
-	step=$*
-	if [ -n "$check" ]; then
-		echo "# $SECONDS s: $*"
-	else
-		printf '%s[%3d s] %s\n' "${dirty_line:+
-}" "$SECONDS" "$*"
-		dirty_line=
-	fi
+	local last=$((${#trackers[@]} - 1))
+
+	echo "${trackers[$(($1 - 1 < last ? $1 - 1 : last))]}"
 }
 
-fail()
+# limit_of N: the downtime that QEMU number N is allowed (milliseconds).  Where
+# all of the VM's memory counts as dirty at every pass, the last pass is a whole
+# one, and the limit has to allow for it.
+limit_of()
 {
-	trap '' INT TERM HUP
-	echo "demo: failed while: $step" >&2
-	for name in A B peer; do
-		[ ! -s "$out/$name.err" ] || sed "s/^/demo: $name: /" \
-			"$out/$name.err" >&2
-	done
-	echo "demo: logs are in $out" >&2
-	end_all
-	if grep -qsx 75 "$out"/*/ended || [ -n "${not_judged-}" ]; then
-		cannot_judge "${not_judged:-the emulator died}"
-	fi
-	[ -z "$check" ] || printf 'not ok - %s\n' "$step"
-	exit 1
+	local limit=300
+
+	[ "$(tracking_of "$1")" = device ] || limit=60000
+	echo "${downtime:-$limit}"
 }
 
-cannot_judge()
+# start N NAME [--incoming]: QEMU N, on host NAME
+start()
 {
-	if [ -n "$check" ]; then
-		printf 'ok - the demo # SKIP not judged: %s, while: %s\n' "$1" "$step"
-	else
-		printf '\nNOT JUDGED: %s, while: %s.\n' "$1" "$step"
-	fi
-	exit 75
+	start_vm "$1" "$2" "$(tracking_of "$1")" ${3:+"$3"}
 }
-
-[ "$(id -u)" = 0 ] || { echo "demo.sh: must be run as root" >&2; exit 1; }
-VFIO_ROOT=$("$vm/root.sh") || exit 1
-export VFIO_ROOT
-# Made now, by one, not by three VMs at once.
-"$vm/initramfs.sh" host >/dev/null || exit 1
-"$vm/initramfs.sh" nested >/dev/null || exit 1
-[ -z "$kernel" ] || "$vm/initramfs.sh" host "$kernel" >/dev/null || exit 1
-
-rm -rf "$out"
-mkdir -p "$out"/{A,B,peer}
-out=$(realpath "$out")
-sockets=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")
-pids=()
-peer=
-# Ends all VMs, each of which leaves its last word, and the peer, which has none.
-end_all()
-{
-	[ ${#pids[@]} = 0 ] || kill -TERM "${pids[@]}" 2>/dev/null
-	[ -z "$peer" ] || kill -KILL "$peer" 2>/dev/null
-	wait "${pids[@]}" $peer 2>/dev/null
-	pids=()
-	peer=
-}
-
-# shellcheck disable=SC2317 # the trap calls it
-cleanup()
-{
-	local status=$?
-	trap '' INT TERM HUP
-	end_all
-	wait
-	rm -rf "$sockets"
-	exit $status
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-
-say "building the modules and the guest's programs"
-if [ -z "$modules$kernel" ]; then
-	make -s -C "$top" modules >"$out/make.log" 2>&1 || {
-		tail -n 20 "$out/make.log" >&2
-		fail
-	}
-	modules=$top/build/modules
-fi
-if [ -n "$kernel" ]; then
-	# kmemleak has each allocation, of which KVM does many, take longer yet.
-	system=(--kernel "$kernel" --append panic_on_warn=1
-		--append kmemleak=off --memory 1536)
-else
-	"$vm/layer.sh" "$out/layer" "$modules" || fail
-	system=(--layer "$out/layer" --memory 1024)
-fi
-for program in stream counters frames; do
-	"$vm/inroot.sh" --bind "$out" --bind "$here" -- \
-		gcc -O2 -Wall -static -o "$out/$program" \
-		"$here/$program.c" || fail
-	cp "$out/$program" "$out/A/"
-	cp "$out/$program" "$out/B/"
-	cp "$out/$program" "$out/peer/"
-done
-
-# boot NAME OPTION...: a VM that does what on() says.  It dies with us.  Each
-# frame between its 82576 and the network is recorded.
-boot()
-{
-	local name=$1
-	shift
-	setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
-		--timeout $limit --log "$out/$name/log" \
-		--status "$out/$name/ended" --share "$out/$name:/out" \
-		--serve "$out/$name" --bind "$sockets" "$@" \
-		--qemu -object --qemu \
-		"filter-dump,id=dump,netdev=net0,file=$out/$name/frames.pcap,maxlen=64" \
-		-- serve >"$out/$name.out" 2>"$out/$name.err" &
-	pids+=($!)
-}
-
-# A signal ends the wait, but would have to wait for a command.
-on()
-{
-	local name=$1
-	shift
-	"$vm/on.sh" "$out/$name" "$@" &
-	wait $!
-}
-
-tools=/run/vm/tools/demo
-unix=addr.type=unix,addr.path=$sockets
-
-say "booting host A and host B"
-# With one CPU each they go well with a machine that has two.
-host=(--cpus 1 "${system[@]}" ${fault:+--append iomem=relaxed})
-boot A "${host[@]}" \
-	--igb "stream,server=off,reconnect-ms=200,$unix/lan-A" \
-	--nic virtio-net-pci "stream,server=on,$unix/hosts"
-boot B "${host[@]}" \
-	--igb "stream,server=off,reconnect-ms=200,$unix/lan-B" \
-	--nic virtio-net-pci \
-	"stream,server=off,reconnect-ms=200,$unix/hosts"
-"$vm/channels.sh" make "$out/peer"
-setpriv --pdeathsig TERM "$vm/inroot.sh" --net --bind "$out/peer" \
-	--bind "$sockets" --bind "$vm" -- "$vm/guest/serve" \
-	--pipes "$out/peer" >"$out/peer.out" 2>"$out/peer.err" &
-peer=$!
-peer()
-{
-	on peer "$here/peer.sh" "$@"
-}
-peer setup "$out/peer" "$sockets" || fail
-for name in A B; do
-	on $name true || fail
-done
-
-address_of()
-{
-	case $1 in
-	A) echo 10.2.0.1 ;;
-	B) echo 10.2.0.2 ;;
-	esac
-}
-
-say "hosts: PF up, one VF, the administrator's MAC, $driver bound"
-setup()
-{
-	on "$1" $tools/host.sh setup "$driver" $mac "$2" \
-		"$(address_of "$1")" >"$out/$1.setup" 2>&1
-}
-setup A 10.1.0.11 &
-first=$!
-setup B 10.1.0.12
-second=$?
-wait $first || second=$?
-if [ $second != 0 ]; then
-	cat "$out"/[AB].setup >&2
-	fail
-fi
-sed 's/^setup /# /' "$out"/[AB].setup
 
 # await N NAME: QEMU N, on host NAME, waits for the VM.
 await()
 {
-	on "$2" $tools/host.sh start "$1" --incoming >"$out/start-$1" 2>&1 || {
-		cat "$out/start-$1" >&2
-		return 1
-	}
+	start "$1" "$2" --incoming
 }
 
 say "host A: starting the VM (Debian's kernel and igbvf), then the traffic"
@@ -288,11 +174,8 @@ if [ "$moves" -gt 0 ]; then
 	await 2 B &
 	waiting=$!
 fi
-on A $tools/host.sh start 1 >"$out/start-1" 2>&1 || {
-	cat "$out/start-1" >&2
-	fail
-}
-peer start "$out/peer" || {
+start 1 A || fail
+peer start "$out/peer" "$vfs" ${hold:+"$hold"} || {
 	cat "$out"/A/vm-1.out "$out"/A/log/vm-1.* >&2
 	fail
 }
@@ -311,6 +194,8 @@ progress()
 {
 	local word at status pass sent left
 	while read -r word at _ status _ pass _ sent _ _ left _; do
+		[ "$word $at" != "migrate limit" ] ||
+			say "no end after $pass passes: the limit is now $status ms"
 		[ "$word $at" = "migrate at" ] || continue
 		if [ -n "$check" ] || ! [ -t 1 ]; then
 			continue
@@ -322,8 +207,9 @@ progress()
 }
 
 # killed_in STATE N FROM M TO WHO: QEMU N on host FROM migrates to QEMU M on
-# host TO.  When its device is in STATE, WHO of the two, N or M, is killed.
-# PRE_COPY lasts until the destination says that it is ready: that one sleeps.
+# host TO.  When its device is in STATE, QEMU N is stopped there, and WHO of the
+# two, N or M, is killed.  PRE_COPY lasts until the destination says that it is
+# ready: that one sleeps.
 killed_in()
 {
 	local state=$1 n=$2 from=$3 m=$4 to=$5 who=$6 where=$5 qmp_state
@@ -334,7 +220,7 @@ killed_in()
 	qmp_state=${state,,}
 	[ "$state" != PRE_COPY ] || on "$to" $tools/host.sh freeze "$m" || return
 	on "$from" $tools/host.sh migrate "$n" "$(address_of "$to")" \
-		$downtime_limit "${qmp_state/_/-}" \
+		"$(limit_of "$n")" "${qmp_state/_/-}" \
 		>"$out/killed-$who-$state" 2>&1 || {
 		cat "$out/killed-$who-$state" >&2
 		return 1
@@ -344,7 +230,8 @@ killed_in()
 		[ "$state" != PRE_COPY ] || on "$to" $tools/host.sh thaw "$m"
 		return
 	fi
-	# A busy machine may have it done before the kill.
+	on "$from" $tools/host.sh thaw "$n" || return
+	# A busy machine may have it done before QEMU N stopped.
 	on "$from" $tools/host.sh wait-failed "$n" || {
 		not_judged="the migration was over before QEMU could be killed"
 		return 1
@@ -375,7 +262,7 @@ kill_source()
 
 	n=$((n + 1 - n % 2))
 	for state in PRE_COPY STOP_COPY; do
-		on A $tools/host.sh start $n >"$out/start-$n" 2>&1 || return
+		start $n A || return
 		await $((n + 1)) B || return
 		peer reach || return
 		killed_in "$state" $n A $((n + 1)) B $n || return
@@ -384,13 +271,22 @@ kill_source()
 		for name in A B; do
 			n=$((n + 2))
 			say "host $name: starting a VM on the same VF"
-			on $name $tools/host.sh start $n >"$out/start-$n" \
-				2>&1 || return
+			start $n $name || return
 			peer reach || return
 			on $name $tools/host.sh end $n || return
 		done
 		n=$((n + 2))
 	done
+}
+
+# how N: the conditions of the Nth move
+how()
+{
+	local who="tracked by the VF's driver"
+
+	[ "$(tracking_of "$1")" = device ] || who="all memory counts as written"
+	[ "$driver" != none ] || who="written by QEMU itself"
+	echo "$who, downtime limit $(limit_of "$1") ms"
 }
 
 # move N FROM TO: the Nth move.
@@ -407,9 +303,9 @@ move()
 	fi
 	sleep $settle
 	clocks "$n"
-	say "host $from: migrating the VM to host $to"
+	say "host $from: migrating the VM to host $to, $(how "$n")"
 	on "$from" $tools/host.sh migrate "$n" "$(address_of "$to")" \
-		$downtime_limit 2>"$out/migrate-$n.err" |
+		"$(limit_of "$n")" 2>"$out/migrate-$n.err" |
 		tee "$out/migrate-$n" | progress
 	[ "${PIPESTATUS[0]}" = 0 ] || {
 		tail -n 3 "$out/migrate-$n" "$out/migrate-$n.err" >&2
@@ -441,7 +337,7 @@ if [ -n "$fault" ]; then
 fi
 
 say "the transfer ends; the VM on host $from says what it saw"
-peer stop "$out/peer" >"$out/stop" || fail
+peer stop "$out/peer" "$vfs" ${hold:+"$hold"} >"$out/stop" || fail
 on $from $tools/host.sh wait "$n" || {
 	cat "$out"/$from/vm-"$n".out >&2
 	[ -n "$keep_going" ] || fail
@@ -463,4 +359,5 @@ for name in A B; do
 done
 
 "$here/report" --dir "$out" --moves "$moves" --hosts-ok $((1 - kernel)) \
-	${check:+--tap} ${svg:+--svg "$svg"}
+	--nics "$vfs" --pfs "$pfs" --tracking "$tracking" \
+	${hold:+--hold} ${check:+--tap} ${svg:+--svg "$svg"}

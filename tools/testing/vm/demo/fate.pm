@@ -6,7 +6,7 @@
 #
 #	the peer's kernel		ping
 #	the peer's port of the switch	peer/frames.pcap
-#	the 82576 of each host		A/frames.pcap, B/frames.pcap
+#	the 82576 of each host		A/frames-N.pcap, B/frames-N.pcap
 #	the guest's driver		"frames in", "frames out" of the VM
 #
 # The switch is a hub: both hosts see each request.  Only reads logs.
@@ -25,10 +25,10 @@ sub unwrap {
 	return $last + $step;
 }
 
-# The pings in a capture: { request => { number => time }, reply => ... }, or
-# none if there is no capture.  Of several times, the first.
+# The pings of an address in a capture: { request => { number => time },
+# reply => ... }, or none if there is no capture.  Of several times, the first.
 sub read_capture {
-	my ($path) = @_;
+	my ($path, $address) = @_;
 	my %seen = (request => {}, reply => {});
 	my ($header, $frame, %last);
 
@@ -42,8 +42,9 @@ sub read_capture {
 		next unless $len >= 42 && unpack('x12 n C', $frame) == 0x0800;
 		my ($ihl, $protocol) = unpack 'x14 C x8 C', $frame;
 		next unless $ihl == 0x45 && $protocol == 1;
-		my ($type, $seq) = unpack 'x34 C x5 n', $frame;
+		my ($from, $to, $type, $seq) = unpack 'x26 a4 a4 C x5 n', $frame;
 		my $what = { 8 => 'request', 0 => 'reply' }->{$type} or next;
+		next if ($type ? $to : $from) ne $address;
 		$seq = unwrap($last{$what} || 0, $seq);
 		$last{$what} = $seq;
 		$seen{$what}{$seq} //= $sec + $usec / 1e6;
@@ -98,17 +99,20 @@ sub set_clocks {
 	return 1;
 }
 
-# fate::of(dir => DIR, answered => { number => [sent, ms] }, lost => [numbers],
-#	guest => [lines of the VM], runs => { A => [[from, to], ...], B => ... },
-#	stall => SECONDS)
+# fate::of(dir => DIR, nic => K, pf => N, answered => { number => [sent, ms] },
+#	lost => [numbers], guest => [lines of the VM],
+#	runs => { A => [[from, to], ...], B => ... }, stall => SECONDS)
 #
+# K is the number of the VM's network card, N that of the hosts' PF that it is of;
 # runs says when a host's VF ran, on the peer's clock, stall for how long the guest
 # was not let run at some time.  Returns for each lost ping [who, where]; who is
 # "outage", "device", "bed" or "unknown".
 sub of {
 	my %arg = @_;
+	my $address = pack 'C4', 10, 1, $arg{nic}, 2;
 	my %captures = map {
-		$_ => scalar read_capture("$arg{dir}/$_/frames.pcap")
+		my $name = $_ eq 'peer' ? 'frames' : "frames-$arg{pf}";
+		$_ => scalar read_capture("$arg{dir}/$_/$name.pcap", $address)
 	} qw(peer A B);
 	my $guest = read_guest(@{$arg{guest}});
 	my @missing = grep { !$captures{$_} } sort keys %captures;

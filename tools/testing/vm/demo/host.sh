@@ -9,12 +9,21 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: host.sh setup DRIVER|none MAC LAN_ADDRESS HOST_ADDRESS
-	       host.sh start N [--incoming]   start the VM, as its Nth QEMU here
+	usage: host.sh setup LAN_ADDRESS HOST_ADDRESS
+	       host.sh start N TRACKING [--incoming]
+	                                      start the VM, as its Nth QEMU;
+	                                      TRACKING: by the device, by the
+	                                      container, or trap (by the device,
+	                                      without access to registers by mmap)
 	       host.sh migrate N ADDRESS MS [STATE]
-	                                      move it to the host at ADDRESS, or
-	                                      begin to, until its device is in
-	                                      STATE (stop-copy, ...)
+	                                      move it to the host at ADDRESS; with
+	                                      STATE (stop-copy, ...) stop this QEMU
+	                                      as soon as its device is in it
+	       host.sh log N | nolog N        begin a migration to nowhere, which
+	                                      never ends, and cancel it: the device
+	                                      logs meanwhile
+	       host.sh worker                 seconds that the threads which log have
+	                                      run, and the time
 	       host.sh wait-running N         until it runs here
 	       host.sh wait-failed N          until its migration has failed
 	       host.sh end N                  end a QEMU that it has left
@@ -29,11 +38,31 @@ usage()
 }
 
 here=$(dirname "$(realpath "$0")")
-pf=0000:01:00.0
 run=/run/demo
 out=/out
 port=4444
 mkdir -p $run
+# See bed.sh
+driver='' vfs='' mac='' memory='' hold='' guest=''
+# shellcheck source=/dev/null
+. $out/settings
+
+# Prints the PFs, one on a line: all 82576s.
+all_pfs()
+{
+	local dev
+
+	for dev in /sys/bus/pci/devices/*; do
+		[ "$(cat "$dev/vendor" "$dev/device" | tr -d '\n')" != \
+			0x80860x10c9 ] || echo "${dev##*/}"
+	done
+}
+
+# mac_of K: the MAC address of the VM's Kth network card
+mac_of()
+{
+	printf '%s:%02x' "${mac%:*}" $((0x${mac##*:} + $1))
+}
 
 # The interface of the PCI device that is or has this.
 interface()
@@ -41,9 +70,39 @@ interface()
 	basename "$(echo /sys/bus/pci/devices/"$1"/net/*)"
 }
 
+# make_vf PF K N: VF number N of that PF, for the VM's Kth card
+make_vf()
+{
+	local pf=$1 k=$2 n=$3 vf
+
+	vf=$(basename "$(readlink "/sys/bus/pci/devices/$pf/virtfn$n")")
+	ip link set "$(interface "$pf")" vf "$n" mac "$(mac_of "$k")"
+	bind-driver "$driver" "$vf"
+	echo "$vf" >>$run/vfs
+	echo "setup $(hostname): VF $vf, mac $(mac_of "$k"), driver" \
+		"$(modinfo -n "$driver"), $(modinfo -n vfio)"
+}
+
+# The VFs: as many of one PF as of the other.
+setup_vfs()
+{
+	local pf n k=0 each
+
+	each=$((vfs / $(all_pfs | wc -l)))
+	modprobe "$driver"
+	: >$run/vfs
+	for pf in $(all_pfs); do
+		make-vfs "$pf" $each >/dev/null
+		for ((n = 0; n < each; n++)); do
+			make_vf "$pf" $k $n
+			k=$((k + 1))
+		done
+	done
+}
+
 setup()
 {
-	local driver=$1 mac=$2 lan=$3 host=$4 nic vf
+	local lan=$1 host=$2 nic
 
 	# Into the page cache: the VM is started by both hosts at once.
 	cat "$(command -v qemu-system-x86_64)" /run/vm/ctl/nested.vmlinuz \
@@ -52,33 +111,25 @@ setup()
 	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
 	modprobe -a kvm-amd kvm-intel 2>/dev/null || true
-	# The network between the hosts: the second network card.
-	nic=$(basename "$(echo /sys/bus/pci/devices/0000:02:00.0/virtio*/net/*)")
+	# The network between the hosts: the card beside the 82576s.
+	nic=$(basename "$(echo /sys/bus/virtio/devices/*/net/*)")
 	ip addr add "$host/24" dev "$nic"
 	ip link set "$nic" up
 
-	nic=$(interface $pf)
+	nic=$(interface "$(all_pfs | head -n 1)")
 	if [ "$driver" = none ]; then
 		bridge "$nic"
 		nic=br0
-		echo "e1000e,netdev=tap,mac=$mac" >$run/device
-		echo "setup $(hostname): an emulated e1000e, mac $mac"
+		echo "setup $(hostname): a virtio-net card, mac $mac"
 	else
-		vf=$(make-vfs $pf 1)
-		ip link set "$nic" vf 0 mac "$mac"
-		modprobe "$driver"
-		bind-driver "$driver" "$vf"
-		echo "vfio-pci,host=$vf,enable-migration=on,migration-events=on" \
-			>$run/device
-		echo "setup $(hostname): VF $vf, mac $mac, driver" \
-			"$(modinfo -n "$driver"), $(modinfo -n vfio)"
+		setup_vfs
 	fi
 	ip addr add "$lan/24" dev "$nic"
 	"$here/watch" start
 	"$here/clock" serve >/dev/null 2>&1 &
 }
 
-# Without VFIO: an emulated card of the VM, on the PF through a bridge.
+# Without VFIO: a virtio-net card of the VM, on the PF through a bridge.
 bridge()
 {
 	modprobe -a tun bridge
@@ -91,39 +142,61 @@ bridge()
 	done
 }
 
+# The VM's devices, as arguments of nested
+devices()
+{
+	local vf args=migration-events=on
+
+	if [ "$driver" = none ]; then
+		devices=(--qemu -netdev --qemu
+			"tap,id=tap,ifname=tap0,script=no,downscript=no"
+			--device "virtio-net-pci,netdev=tap,mac=$mac")
+		return
+	fi
+	devices=()
+	# With "device", QEMU is not told more than it has to be.
+	case $1 in
+	container) args+=,enable-migration=on,x-device-dirty-page-tracking=off ;;
+	trap) args+=,x-no-mmap=on ;;
+	esac
+	while read -r vf; do
+		devices+=(--device "vfio-pci,host=$vf,$args")
+	done <$run/vfs
+}
+
 start()
 {
-	local n=$1 incoming=() devices status
+	local n=$1 tracking=$2 incoming=() devices programs=() program status
 
-	if [ "${2-}" = --incoming ]; then
+	if [ "${3-}" = --incoming ]; then
 		incoming=(--incoming "tcp:0:$port")
 	fi
 	# Of one that was killed
 	rm -f $run/qmp-"$n" $run/ended-"$n"
-	devices=(--device "$(cat $run/device)")
-	if [ -e /sys/class/net/tap0 ]; then
-		devices+=(--qemu -netdev --qemu
-			"tap,id=tap,ifname=tap0,script=no,downscript=no")
-	fi
+	devices "$tracking"
+	for program in "$out"/*; do
+		[ ! -f "$program" ] || [ ! -x "$program" ] ||
+			programs+=(--add "$program")
+	done
 	# For wait_end(): held as long as this QEMU runs
 	exec 8>$run/alive-"$n"
 	flock 8
 	# init_on_free: free memory is zeros, which QEMU need not send.
 	(
 		status=0
-		nested --name "vm-$n" --memory 128 --qmp $run/qmp-"$n" \
-			--append init_on_free=1 "${devices[@]}" \
-			--add $out/stream --add $out/counters \
-			--add $out/frames \
+		nested --name "vm-$n" --memory "$memory" --qmp $run/qmp-"$n" \
+			--append "init_on_free=1${hold:+ vm.hold}" \
+			"${devices[@]}" \
 			--qemu -msg --qemu timestamp=on \
 			--qemu -D --qemu $run/trace-"$n" \
 			--qemu -trace --qemu 'vfio_migration*' \
 			--qemu -trace --qemu 'vfio_save*' \
 			--qemu -trace --qemu 'vfio_load*' \
+			--qemu -trace --qemu 'vfio_device_dirty_tracking_start' \
 			--qemu -trace --qemu 'vmstate_downtime*' \
 			--qemu -trace --qemu 'migration_*' \
 			--qemu -trace --qemu 'runstate_set' \
-			"${incoming[@]}" "$here/guest.sh" \
+			"${programs[@]}" "${incoming[@]}" "$guest" \
 			>$out/vm-"$n".out 2>&1 8>&- || status=$?
 		cp $run/trace-"$n" $out/
 		rm $run/trace-"$n"
@@ -142,9 +215,38 @@ start()
 	"$here/qmp" $run/qmp-"$n" query-status
 }
 
+qemu_of()
+{
+	pgrep -f "^qemu-system-x86_64 -name vm-$1 "
+}
+
 signal()
 {
-	pkill "-$1" -f "^qemu-system-x86_64 -name vm-$2 "
+	kill "-$1" "$(qemu_of "$2")"
+}
+
+# To end this needs no answer from elsewhere.  It is so slow that it goes on for
+# hours, and costs nothing.
+log()
+{
+	"$here/qmp" $run/qmp-"$1" migrate-set-capabilities '{ "capabilities": [
+		{ "capability": "return-path", "state": false },
+		{ "capability": "switchover-ack", "state": false } ] }' \
+		>/dev/null
+	"$here/qmp" $run/qmp-"$1" --log "exec:cat >/dev/null"
+}
+
+# Run time in nanoseconds is the first number.
+worker()
+{
+	local thread total=0 ran
+
+	for thread in $(pgrep '^vfio-log'); do
+		read -r ran _ <"/proc/$thread/schedstat" || continue
+		total=$((total + ran))
+	done
+	read -r up _ </proc/uptime
+	echo "worker $total uptime $up"
 }
 
 wait_end()
@@ -158,7 +260,7 @@ lose()
 {
 	local vf bar rxdctl value
 
-	vf=$(sed 's/.*host=\([^,]*\).*/\1/' $run/device)
+	read -r vf <$run/vfs
 	read -r bar _ </sys/bus/pci/devices/"$vf"/resource
 	rxdctl=$((bar + 0x2828))
 	value=$(busybox devmem $rxdctl 32)
@@ -170,11 +272,15 @@ lose()
 
 case ${1-} in
 --help) usage ;;
-setup) setup "$2" "$3" "$4" "$5" ;;
-start) start "$2" "${3-}" ;;
+setup) setup "$2" "$3" ;;
+start) start "$2" "$3" "${4-}" ;;
 migrate)
-	"$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" ${5:+"$5"}
+	"$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" \
+		${5:+"$5" "$(qemu_of "$2")"}
 	;;
+log) log "$2" ;;
+nolog) "$here/qmp" $run/qmp-"$2" --cancel ;;
+worker) worker ;;
 wait-running) "$here/qmp" $run/qmp-"$2" --wait-running ;;
 wait-failed) "$here/qmp" $run/qmp-"$2" --wait-failed ;;
 freeze) signal STOP "$2" ;;

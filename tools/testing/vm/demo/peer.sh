@@ -11,10 +11,15 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: peer.sh setup OUT SOCKETS  the interface, and the switch, with a
-	                                port for each host at SOCKETS/lan-A and -B
-	       peer.sh start OUT        traffic to the VM
-	       peer.sh stop OUT         ends it; the VM powers off
+	usage: peer.sh setup OUT SOCKETS PFS NICS [record]
+	                                the interface, and the switch, with a port
+	                                for each PF of both hosts at SOCKETS/lan-A0
+	                                and so on, for a VM with NICS cards
+	       peer.sh start OUT NICS [RATE]
+	                                traffic to the VM; with RATE, also what the
+	                                VM is to hold in memory
+	       peer.sh stop OUT NICS [RATE]
+	                                ends it; the VM powers off
 	       peer.sh reach            waits until the VM answers
 	       peer.sh clock ADDRESS    the clock there, seen from here
 	OUT is where logs go and the programs are.
@@ -25,21 +30,60 @@ here=$(dirname "$(realpath "$0")")
 run=/tmp
 nic=tap0
 
-# A QEMU without a machine, which is a switch: a hub.  Each frame that passes the
-# peer's port of it is recorded.
+# A QEMU without a machine, which is a switch: a hub.  Frames are recorded at the
+# peer's port of it.
 switch()
 {
+	local out=$1 sockets=$2 pfs=$3 record=${4-} host pf name to ports=()
+
+	[ -z "$record" ] || ports+=(-object
+		"filter-dump,id=dump,netdev=peer,file=$out/frames.pcap,maxlen=64")
+	for host in A B; do
+		for ((pf = 0; pf < pfs; pf++)); do
+			name=$host$pf
+			to=addr.type=unix,addr.path=$sockets/lan-$name
+			ports+=(-netdev "stream,id=$name,server=on,$to" -netdev
+				"hubport,id=hub$name,hubid=0,netdev=$name")
+		done
+	done
 	# It says that a hub without a card is no use.
 	qemu-system-x86_64 -M none -accel tcg -nodefaults -display none \
 		-name switch -daemonize -pidfile $run/switch.pid \
 		-netdev "tap,id=peer,ifname=$nic,script=no,downscript=no" \
 		-netdev hubport,id=hub0,hubid=0,netdev=peer \
-		-netdev "stream,id=A,server=on,addr.type=unix,addr.path=$2/lan-A" \
-		-netdev hubport,id=hubA,hubid=0,netdev=A \
-		-netdev "stream,id=B,server=on,addr.type=unix,addr.path=$2/lan-B" \
-		-netdev hubport,id=hubB,hubid=0,netdev=B \
-		-object "filter-dump,id=dump,netdev=peer,file=$1/frames.pcap,maxlen=64" \
-		2>/dev/null
+		"${ports[@]}" 2>/dev/null
+}
+
+# A TCP transfer and a stream of pings with the VM's Kth card.  The transfer is in
+# the background once the VM has connected.
+start_nic()
+{
+	local out=$1 k=$2
+
+	"$out/stream" listen 5000 $run/stream-"$k".pid 100000 "10.1.$k.1" \
+		>"$out/stream-$k.out" 2>&1 || {
+		cat "$out/stream-$k.out"
+		return 1
+	}
+	ping -D -i 0.05 -s 1000 "10.1.$k.2" >"$out/ping-$k.out" 2>&1 &
+	echo $! >$run/ping-"$k".pid
+}
+
+# What the VM's first card receives besides, at so many bytes a second
+start_hold()
+{
+	"$1/stream" listen 5001 $run/hold.pid "$2" 10.1.0.1 \
+		>"$1/hold.out" 2>&1 || {
+		cat "$1/hold.out"
+		return 1
+	}
+}
+
+# It holds its pid file locked.
+end_stream()
+{
+	kill -TERM "$(cat $run/"$1".pid)"
+	flock -s $run/"$1".pid true
 }
 
 case ${1-} in
@@ -48,28 +92,31 @@ setup)
 	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
 	ip tuntap add $nic mode tap
-	ip addr add 10.1.0.1/24 dev $nic
+	for ((k = 0; k < $5; k++)); do
+		ip addr add "10.1.$k.1/24" dev $nic
+	done
 	ip link set $nic up
-	switch "$2" "$3"
+	switch "$2" "$3" "$4" "${6-}"
 	;;
 start)
-	# It is in the background once the VM has connected.
-	"$2/stream" listen 5000 $run/stream.pid >"$2/stream.out" 2>&1 || {
-		cat "$2/stream.out"
-		exit 1
-	}
-	ping -D -i 0.05 -s 1000 10.1.0.2 >"$2/ping.out" 2>&1 &
-	echo $! >$run/ping.pid
+	[ -z "${4-}" ] || start_hold "$2" "$4"
+	for ((k = 0; k < $3; k++)); do
+		start_nic "$2" $k
+	done
 	;;
 stop)
-	kill -INT "$(cat $run/ping.pid)"
-	kill -TERM "$(cat $run/stream.pid)"
-	# It holds its pid file locked.
-	flock -s $run/stream.pid true
+	for ((k = 0; k < $3; k++)); do
+		kill -INT "$(cat $run/ping-$k.pid)"
+	done
+	# What the VM holds is looked at while nothing else is left to do.
+	for ((k = 0; k < $3; k++)); do
+		end_stream stream-$k
+		tail -n 1 "$2/stream-$k.out"
+	done
+	[ -z "${4-}" ] || end_stream hold
 	# /sys is that of the machine, in another namespace.
 	awk -v nic=$nic: '$1 == nic { print "rx_bytes " $2; print "tx_bytes " $10 }' \
 		/proc/net/dev >"$2/peer-counters"
-	tail -n 1 "$2/stream.out"
 	;;
 reach)
 	# Until there is an answer, however late

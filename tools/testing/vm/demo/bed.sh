@@ -1,0 +1,276 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The bed of the demo: two hosts, a switch, and a peer outside of both hosts.
+# Builds it, boots it, runs commands on it and ends it.  What is done there is up
+# to the caller (demo.sh, ../../bench/receive.sh), which sets:
+#
+#	out		directory for logs; each host sees its own part as /out
+#	check		not empty: what is said is TAP
+#	modules, kernel	modules to use, or a kernel that has them (debug-kernel.sh);
+#			neither: they are built here
+#	driver		the driver of the VFs, or none: virtio-net cards
+#	memory		the VM's memory in MiB
+#	vfs, pfs	how many VFs the VM has, and of how many PFs
+#	hold		not empty: the VM holds its memory under checksum, and receives
+#			so many bytes a second besides, or, with 0, all it can
+#	guest		the VM's script, in /out of each host (default guest.sh)
+#	record		not empty: each frame that passes is recorded
+#	fault		not empty: the hosts' registers can be written from user space
+
+# shellcheck disable=SC2154 # the caller sets them, see above
+bed=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
+vm=$(dirname "$bed")
+top=$(realpath "$vm/../../..")
+tools=/run/vm/tools/demo
+# Of the VM's first VF; the others count on from it.
+mac=52:54:00:82:57:60
+# A watchdog: far more seconds than any step takes in which the VM can run.
+limit=1200
+
+step=starting
+dirty_line=
+say()
+{
+	step=$*
+	if [ -n "$check" ]; then
+		echo "# $SECONDS s: $*"
+	else
+		printf '%s[%3d s] %s\n' "${dirty_line:+
+}" "$SECONDS" "$*"
+		dirty_line=
+	fi
+}
+
+fail()
+{
+	trap '' INT TERM HUP
+	echo "demo: failed while: $step" >&2
+	for name in A B peer; do
+		[ ! -s "$out/$name.err" ] || sed "s/^/demo: $name: /" \
+			"$out/$name.err" >&2
+	done
+	echo "demo: logs are in $out" >&2
+	bed_end
+	if grep -qsx 75 "$out"/*/ended || [ -n "${not_judged-}" ]; then
+		cannot_judge "${not_judged:-the emulator died}"
+	fi
+	[ -z "$check" ] || printf 'not ok - %s\n' "$step"
+	exit 1
+}
+
+cannot_judge()
+{
+	if [ -n "$check" ]; then
+		printf 'ok - the demo # SKIP not judged: %s, while: %s\n' "$1" "$step"
+	else
+		printf '\nNOT JUDGED: %s, while: %s.\n' "$1" "$step"
+	fi
+	exit 75
+}
+
+pids=()
+peer=
+# Ends all VMs, each of which leaves its last word, and the peer, which has none.
+bed_end()
+{
+	[ ${#pids[@]} = 0 ] || kill -TERM "${pids[@]}" 2>/dev/null
+	[ -z "$peer" ] || kill -KILL "$peer" 2>/dev/null
+	wait "${pids[@]}" $peer 2>/dev/null
+	pids=()
+	peer=
+}
+
+# shellcheck disable=SC2317 # the trap calls it
+bed_cleanup()
+{
+	local status=$?
+	trap '' INT TERM HUP
+	bed_end
+	wait
+	rm -rf "$sockets"
+	exit $status
+}
+
+# The Debian root, the directories for logs and the sockets
+bed_begin()
+{
+	[ "$(id -u)" = 0 ] || { echo "demo: must be run as root" >&2; exit 1; }
+	VFIO_ROOT=$("$vm/root.sh") || exit 1
+	export VFIO_ROOT
+	# Made now, by one, not by three VMs at once.
+	"$vm/initramfs.sh" host >/dev/null || exit 1
+	"$vm/initramfs.sh" nested >/dev/null || exit 1
+	[ -z "$kernel" ] || "$vm/initramfs.sh" host "$kernel" >/dev/null ||
+		exit 1
+	rm -rf "$out"
+	mkdir -p "$out"/{A,B,peer}
+	out=$(realpath "$out")
+	sockets=$(mktemp -d "${TMPDIR:-/tmp}/demo.XXXXXX")
+	unix=addr.type=unix,addr.path=$sockets
+	trap bed_cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+}
+
+# compile SOURCE: a program for all of the bed's machines
+compile()
+{
+	local name machine
+
+	name=$(basename "$1" .c)
+	"$vm/inroot.sh" --bind "$out" --bind "$(dirname "$1")" -- \
+		gcc -O2 -Wall -static -o "$out/$name" "$1" || return
+	for machine in A B peer; do
+		cp "$out/$name" "$out/$machine/" || return
+	done
+}
+
+# What the hosts run: the kernel's options for vm.sh, and the programs in /out
+bed_build()
+{
+	local host program
+
+	say "building the modules and the guest's programs"
+	if [ -z "$modules$kernel" ]; then
+		make -s -C "$top" modules >"$out/make.log" 2>&1 || {
+			tail -n 20 "$out/make.log" >&2
+			fail
+		}
+		modules=$top/build/modules
+	fi
+	# What a host needs besides the VM's memory, below what vm.sh takes
+	host=$((memory + 736))
+	[ $host -gt 1024 ] || host=1024
+	if [ -n "$kernel" ]; then
+		# kmemleak has each allocation, of which KVM does many, take
+		# longer yet.
+		host=$((host + 512))
+		system=(--kernel "$kernel" --append panic_on_warn=1
+			--append kmemleak=off)
+	else
+		"$vm/layer.sh" "$out/layer" "$modules" || fail
+		system=(--layer "$out/layer")
+	fi
+	[ $host -lt 2800 ] || host=2800
+	system+=(--memory "$host")
+	for program in stream counters frames hold; do
+		compile "$bed/$program.c" || fail
+	done
+	cat >"$out/settings" <<-END
+	driver=$driver
+	vfs=$vfs
+	mac=$mac
+	memory=$memory
+	hold=$hold
+	guest=${guest:-$tools/guest.sh}
+	END
+	cp "$out/settings" "$out/A/"
+	cp "$out/settings" "$out/B/"
+}
+
+# boot NAME OPTION...: a VM that does what on() says.  It dies with us.  Frames
+# are recorded between its 82576s and the network.
+boot()
+{
+	local name=$1 pf dumps=()
+	shift
+
+	for ((pf = 0; pf < pfs && ${record:-0}; pf++)); do
+		dumps+=(--qemu -object --qemu "$(printf '%s,%s,%s,%s' \
+			"filter-dump,id=dump$pf" "netdev=net$pf" \
+			"file=$out/$name/frames-$pf.pcap" maxlen=64)")
+	done
+	setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
+		--timeout $limit --log "$out/$name/log" \
+		--status "$out/$name/ended" --share "$out/$name:/out" \
+		--serve "$out/$name" --bind "$sockets" "$@" "${dumps[@]}" \
+		-- serve >"$out/$name.out" 2>"$out/$name.err" &
+	pids+=($!)
+}
+
+# A signal ends the wait, but would have to wait for a command.
+on()
+{
+	local name=$1
+	shift
+	"$vm/on.sh" "$out/$name" "$@" &
+	wait $!
+}
+
+peer()
+{
+	on peer "$bed/peer.sh" "$@"
+}
+
+# boot_host NAME NETDEV: a host with its PFs on the switch, and NETDEV
+boot_host()
+{
+	local name=$1 netdev=$2 pf igbs=()
+
+	for ((pf = 0; pf < pfs; pf++)); do
+		igbs+=(--igb "stream,server=off,reconnect-ms=200,$unix/lan-$name$pf")
+	done
+	# With one CPU each they go well with a machine that has two.
+	boot "$name" --cpus 1 "${system[@]}" "${igbs[@]}" \
+		${fault:+--append iomem=relaxed} --nic virtio-net-pci "$netdev"
+}
+
+bed_boot()
+{
+	local name
+
+	say "booting host A and host B"
+	boot_host A "stream,server=on,$unix/hosts"
+	boot_host B "stream,server=off,reconnect-ms=200,$unix/hosts"
+	"$vm/channels.sh" make "$out/peer"
+	setpriv --pdeathsig TERM "$vm/inroot.sh" --net --bind "$out/peer" \
+		--bind "$sockets" --bind "$vm" -- "$vm/guest/serve" \
+		--pipes "$out/peer" >"$out/peer.out" 2>"$out/peer.err" &
+	peer=$!
+	peer setup "$out/peer" "$sockets" "$pfs" "$vfs" ${record:+record} || fail
+	for name in A B; do
+		on $name true || fail
+	done
+}
+
+address_of()
+{
+	case $1 in
+	A) echo 10.2.0.1 ;;
+	B) echo 10.2.0.2 ;;
+	esac
+}
+
+bed_setup()
+{
+	local first second
+
+	say "hosts: PF up, VF made, the administrator's MAC, driver $driver"
+	setup()
+	{
+		on "$1" $tools/host.sh setup "$2" "$(address_of "$1")" \
+			>"$out/$1.setup" 2>&1
+	}
+	setup A 10.1.0.11 &
+	first=$!
+	setup B 10.1.0.12
+	second=$?
+	wait $first || second=$?
+	if [ $second != 0 ]; then
+		cat "$out"/[AB].setup >&2
+		fail
+	fi
+	sed 's/^setup /# /' "$out"/[AB].setup
+}
+
+# start_vm N NAME TRACKING [--incoming]: QEMU N, on host NAME
+start_vm()
+{
+	on "$2" $tools/host.sh start "$1" "$3" ${4:+"$4"} \
+		>"$out/start-$1" 2>&1 || {
+		cat "$out/start-$1" >&2
+		return 1
+	}
+}
