@@ -10,8 +10,8 @@ VM := tools/testing/vm
 include config.mk
 
 .PHONY: all modules tools config install uninstall overlay overlay-undo check \
-	check-debug check-all coverage model bench demo clean distclean \
-	cache-clean help
+	check-debug check-all coverage model bench bench-migration demo clean \
+	distclean cache-clean help
 all: modules
 
 help:
@@ -43,6 +43,9 @@ help:
 #:                      machine's, or as root)
 #: make bench           what walks of the state machine cost, and how fast states
 #:                      move, next to what the kernel has (as root)
+#: make bench-migration downtime by the VM's memory, with and without tracking of
+#:                      what the VF writes, and what logging costs a VM that
+#:                      receives (as root)
 #: make demo            live migration of a VM between two hosts (as root)
 #: make clean           remove what was built
 #: make distclean       the same, and all logs
@@ -127,6 +130,9 @@ model:
 
 bench:
 	@tools/testing/bench/bench.sh
+
+bench-migration:
+	@tools/testing/bench/migration/migration.sh
 
 demo:
 	$(VM)/demo/demo.sh

@@ -17,7 +17,8 @@ usage()
 	  parts      each part left out (CONFIG_x=n) still builds
 	  style      checkpatch over the code that runs in the kernel
 	  install    make install and uninstall: whose modules modprobe finds
-	  tools      what vfio-mig does without a device
+	  tools      what vfio-mig does without a device, and what the demo and
+	             the benchmark make of their logs
 	  abi        our headers and exports against the distribution's
 	  overlay    laid over a kernel's source and taken away again
 	  model      the protocol of DMA logging, verified by spin
@@ -168,6 +169,7 @@ stage_install()
 stage_tools()
 {
 	"$vm/demo/report-test"
+	tools/testing/bench/migration/table-test
 	"$vm/inroot.sh" --bind "$src" --chdir "$src/tools/vfio-mig" -- \
 		make -s check OUT="$src/build/check/tools"
 }

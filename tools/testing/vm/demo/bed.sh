@@ -12,8 +12,9 @@
 #	driver		the driver of the VFs, or none: virtio-net cards
 #	memory		the VM's memory in MiB
 #	vfs, pfs	how many VFs the VM has, and of how many PFs
-#	hold		not empty: the VM holds its memory under checksum, and receives
-#			so many bytes a second besides, or, with 0, all it can
+#	hold		not empty: the VM holds its memory under checksum, and
+#			receives so many bytes a second besides, or, with 0, all
+#			that it can
 #	guest		the VM's script, in /out of each host (default guest.sh)
 #	record		not empty: each frame that passes is recorded
 #	fault		not empty: the hosts' registers can be written from user space

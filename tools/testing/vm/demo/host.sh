@@ -22,8 +22,8 @@ usage()
 	       host.sh log N | nolog N        begin a migration to nowhere, which
 	                                      never ends, and cancel it: the device
 	                                      logs meanwhile
-	       host.sh worker                 seconds that the threads which log have
-	                                      run, and the time
+	       host.sh worker                 for how many ns the threads that log
+	                                      have run, and the uptime in seconds
 	       host.sh wait-running N         until it runs here
 	       host.sh wait-failed N          until its migration has failed
 	       host.sh end N                  end a QEMU that it has left
@@ -225,8 +225,8 @@ signal()
 	kill "-$1" "$(qemu_of "$2")"
 }
 
-# To end this needs no answer from elsewhere.  It is so slow that it goes on for
-# hours, and costs nothing.
+# Has the device log without moving the VM: a migration into a pipe, to which no
+# destination has to answer.  At 4 KiB a second it goes on for hours.
 log()
 {
 	"$here/qmp" $run/qmp-"$1" migrate-set-capabilities '{ "capabilities": [
@@ -236,7 +236,7 @@ log()
 	"$here/qmp" $run/qmp-"$1" --log "exec:cat >/dev/null"
 }
 
-# Run time in nanoseconds is the first number.
+# The first number of schedstat is the run time in nanoseconds.
 worker()
 {
 	local thread total=0 ran

@@ -15,7 +15,7 @@ my %colour = (
 	STOP_COPY => '#e59866', RESUMING => '#5dade2', ERROR => '#000000',
 	PRE_COPY => '#9acd32', PRE_COPY_P2P => '#bdb76b', open => '#d5f5e3',
 	device => '#1f618d', container => '#b9770e', virtio => '#7f8c8d',
-	share => '#e59866', found => '#8e44ad', sent => '#d2b4de',
+	share => '#e59866', found => '#d2b4de', sent => '#8e44ad',
 );
 my %height = (device => 24, ping => 108, tcp => 72, passes => 72);
 
@@ -128,31 +128,31 @@ sub tcp_row {
 	return $svg;
 }
 
-# Two bars for each pass: what was found written at its begin, and what was sent
-# until the next one begins.
+# Two bars for each pass: what was found written at its begin, and in front of it
+# what was sent until the next one begins.
 sub passes_row {
 	my ($panel, $y, $move) = @_;
 	my @passes = @{$move->{passes}};
 	my $svg = text(10, $y + 14, 'memory written');
-	$svg .= text(10, $y + 30, 'and sent,');
-	$svg .= text(10, $y + 46, 'per pass');
+	$svg .= text(10, $y + 30, '(light), sent');
+	$svg .= text(10, $y + 46, '(dark), per pass');
 	for my $i (0 .. $#passes) {
 		my ($at, $found, $sent) = @{$passes[$i]}{qw(at found sent)};
 		my $end = $i < $#passes ? $passes[$i + 1]{at} : $move->{run};
 		my $x = x_of($panel, $at);
 		my $w = x_of($panel, $end) - $x - 2;
-		for my $bar ([0, $found, 'found'], [1, $sent, 'sent']) {
-			my ($second, $bytes, $what) = @$bar;
+		for my $bar ([$found, 'found'], [$sent, 'sent']) {
+			my ($bytes, $what) = @$bar;
 			my $h = 46 * $bytes / ($move->{total} || 1);
 			$h = 46 if $h > 46;
-			$svg .= rect($x + $second * $w / 2, $y + 62 - $h, $w / 2,
-				$h < 1 ? 1 : $h, $colour{$what},
+			$svg .= rect($x, $y + 62 - $h, $w, $h < 1 ? 1 : $h,
+				$colour{$what},
 				sprintf 'pass %d: %s %s', $i + 1, $what,
 				mib($bytes));
 		}
-		next if $w < 50;
-		$svg .= text($x + 2, $y + 10, sprintf('%s, %s', mib($found),
-			mib($sent)), 'font-size="10"');
+		next if $w < 120;
+		$svg .= text($x + 2, $y + 10, sprintf('%s written, %s sent',
+			mib($found), mib($sent)), 'font-size="10"');
 	}
 	return $svg;
 }
@@ -227,7 +227,7 @@ sub summary {
 	my $svg = '';
 	my $y = $top;
 	for (@moves) {
-		my $w = 380 * $_->{downtime} / $most;
+		my $w = 300 * $_->{downtime} / $most;
 		$svg .= text(10, $y + 13, "move $_->{n}: downtime");
 		$svg .= rect(150, $y, $w, 16, $colour{$_->{colour}}, 'downtime');
 		$svg .= rect(150, $y + 10, $w * $_->{share} / $_->{downtime}, 6,

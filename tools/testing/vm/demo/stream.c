@@ -11,8 +11,8 @@
  *	                                   transfer when that does
  *
  * RATE is in bytes per second (default 100000), 0 is as fast as it goes.  The
- * listening end also prints a line of progress ten times a second.  It holds a lock on PIDFILE as
- * long as it lives.
+ * listening end also prints a line of progress ten times a second.  It holds a
+ * lock on PIDFILE as long as it lives.
  */
 #include <arpa/inet.h>
 #include <errno.h>

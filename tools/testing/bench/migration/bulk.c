@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sends as much as the other end takes, in segments of a given size.
+ *
+ *	bulk send ADDRESS PORT SIZE SECONDS	waits for the other end, then sends
+ *						for so long
+ *	bulk take ADDRESS PORT			takes all that comes, and throws it
+ *						away unread; begins anew at its end
+ *
+ * The sender prints "bulk SIZE BYTES SECONDS" when the other end has taken all.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CHUNK	65536
+
+/*
+ * What may be under way: a receive ring of 256 frames is not overrun, and the
+ * kernel takes twice as much.
+ */
+#define FRAMES	96
+
+static char data[CHUNK];
+
+static void die(const char *what)
+{
+	fprintf(stderr, "bulk: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+static void set(int fd, int level, int option, int value)
+{
+	if (setsockopt(fd, level, option, &value, sizeof(value)))
+		die("setsockopt");
+}
+
+static int open_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		die("socket");
+	return fd;
+}
+
+static int accept_from(const struct sockaddr_in *addr, int size)
+{
+	int listener = open_socket();
+	int fd;
+
+	set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
+	set(listener, SOL_SOCKET, SO_SNDBUF, FRAMES * size);
+	set(listener, IPPROTO_TCP, TCP_MAXSEG, size);
+	if (bind(listener, (const struct sockaddr *)addr, sizeof(*addr)) ||
+	    listen(listener, 1))
+		die("bind");
+	fd = accept(listener, NULL, NULL);
+	if (fd < 0)
+		die("accept");
+	close(listener);
+	return fd;
+}
+
+static void send_for(const struct sockaddr_in *addr, int size, double seconds)
+{
+	int fd = accept_from(addr, size);
+	double start = now();
+	double bytes = 0;
+	ssize_t len;
+
+	while (now() - start < seconds) {
+		len = send(fd, data, sizeof(data), MSG_NOSIGNAL);
+		if (len < 0)
+			die("send");
+		bytes += len;
+	}
+	shutdown(fd, SHUT_WR);
+	while ((len = recv(fd, data, sizeof(data), 0)) > 0)
+		;
+	if (len < 0)
+		die("recv");
+	printf("bulk %d %.0f %.3f\n", size, bytes, now() - start);
+}
+
+/* The other end, or the link to it, may come later. */
+static void take(const struct sockaddr_in *addr)
+{
+	struct timespec pause = { .tv_nsec = 200000000 };
+	int fd;
+
+	for (;;) {
+		fd = open_socket();
+		if (!connect(fd, (const struct sockaddr *)addr, sizeof(*addr))) {
+			while (recv(fd, data, sizeof(data), MSG_TRUNC) > 0)
+				;
+		}
+		close(fd);
+		nanosleep(&pause, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET };
+
+	if (argc < 4 || inet_pton(AF_INET, argv[2], &addr.sin_addr) != 1) {
+		fprintf(stderr, "usage: bulk send ADDRESS PORT SIZE SECONDS\n"
+				"       bulk take ADDRESS PORT\n");
+		return 2;
+	}
+	addr.sin_port = htons(atoi(argv[3]));
+	if (!strcmp(argv[1], "send") && argc == 6)
+		send_for(&addr, atoi(argv[4]), atof(argv[5]));
+	else
+		take(&addr);
+	return 0;
+}
