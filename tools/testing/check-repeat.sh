@@ -15,6 +15,8 @@ usage()
 	Runs the named stages one after the other, or all of them:
 	  bed        the test bed on commands that hang and kernels that complain
 	  faults     the demo with a frame that a device loses: it must fail
+	  moves      a VM with two VFs moves, with its memory under checksum, while
+	             it receives as fast as it can
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
 	             check.sh)
 	Wants the modules that check.sh has built.  Logs are kept in
@@ -26,10 +28,10 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 src=$PWD
 logs=$src/build/check-repeat
 vm=$src/tools/testing/vm
-stages="bed faults repeat"
+stages="bed faults moves repeat"
 run_all()
 {
-	run_lanes "bed faults repeat"
+	run_lanes "bed faults moves repeat"
 }
 
 case ${1-} in
@@ -62,6 +64,12 @@ stage_faults()
 		return 1
 	}
 	verdict "the demo fails when a device loses a frame" finds_lost_frame
+}
+
+stage_moves()
+{
+	"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
+		--moves 6 --vfs 2 --hold 0 --out "$logs/moves"
 }
 
 stage_repeat()

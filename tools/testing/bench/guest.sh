@@ -57,6 +57,7 @@ load()
 unload()
 {
 	rmmod vfio_bench
+	rmmod igbvf-vfio-pci vfio-pci-migration 2>/dev/null || true
 	# shellcheck disable=SC2046,SC2086 # words
 	rmmod $(printf '%s\n' $modules | tac)
 }
@@ -77,6 +78,17 @@ part_open()
 	"$dir/open" $vfs
 }
 
+# Of a driver that the distribution has not
+part_log()
+{
+	local name
+
+	for name in vfio-pci-migration igbvf-vfio-pci; do
+		insmod "$(find "$dir/ours" -name "$name.ko")"
+	done
+	"$dir/log" "$pf" "$vf"
+}
+
 part_walk()
 {
 	"$dir/walk" vfio_bench.0 vfio_bench.1
@@ -93,6 +105,7 @@ for set in ours stock plain; do
 	load "$set"
 	for part; do
 		[ "$set.$part" = plain.walk ] || [ "$set" != plain ] || continue
+		[ "$set.$part" != stock.log ] || continue
 		"part_$part" >"$dir/result/$set.$part"
 	done
 	unload
