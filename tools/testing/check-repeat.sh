@@ -14,7 +14,8 @@ usage()
 
 	Runs the named stages one after the other, or all of them:
 	  bed        the test bed on commands that hang and kernels that complain
-	  faults     the demo with a frame that a device loses: it must fail
+	  faults     the demo with a frame that a device loses, and with memory
+	             that is not sent again: it must fail
 	  moves      a VM with two VFs moves, with its memory under checksum, while
 	             it receives as fast as it can
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
@@ -63,7 +64,17 @@ stage_faults()
 		sed 's/^/# /' "$logs/faults.out"
 		return 1
 	}
+	finds_stale_memory() {
+		"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
+			--moves 1 --hold 0 --fault forget \
+			--out "$logs/stale" >"$logs/stale.out" 2>&1
+		[ $? = 1 ] && grep -q '^not ok - memory' "$logs/stale.out" &&
+			return
+		sed 's/^/# /' "$logs/stale.out"
+		return 1
+	}
 	verdict "the demo fails when a device loses a frame" finds_lost_frame
+	verdict "the demo fails when memory stays behind" finds_stale_memory
 }
 
 stage_moves()

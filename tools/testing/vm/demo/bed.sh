@@ -17,7 +17,8 @@
 #			that it can
 #	guest		the VM's script, in /out of each host (default guest.sh)
 #	record		not empty: each frame that passes is recorded
-#	fault		not empty: the hosts' registers can be written from user space
+#	fault		lose: the hosts' registers can be written from user space;
+#			forget: QEMU has forget.c preloaded
 
 # shellcheck disable=SC2154 # the caller sets them, see above
 bed=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -115,14 +116,16 @@ bed_begin()
 	trap 'exit 129' HUP
 }
 
-# compile SOURCE: a program for all of the bed's machines
+# compile SOURCE [OPTION]...: a program for all of the bed's machines
 compile()
 {
-	local name machine
+	local source=$1 name machine
+	shift
 
-	name=$(basename "$1" .c)
-	"$vm/inroot.sh" --bind "$out" --bind "$(dirname "$1")" -- \
-		gcc -O2 -Wall -static -o "$out/$name" "$1" || return
+	name=$(basename "$source" .c)
+	[ $# -gt 0 ] || set -- -static
+	"$vm/inroot.sh" --bind "$out" --bind "$top" -- \
+		gcc -O2 -Wall "$@" -o "$out/$name" "$source" || return
 	for machine in A B peer; do
 		cp "$out/$name" "$out/$machine/" || return
 	done
@@ -159,12 +162,15 @@ bed_build()
 	for program in stream counters frames hold; do
 		compile "$bed/$program.c" || fail
 	done
+	[ "$fault" != forget ] || compile "$bed/forget.c" -shared -fPIC \
+		-I"$top/include/uapi" || fail
 	cat >"$out/settings" <<-END
 	driver=$driver
 	vfs=$vfs
 	mac=$mac
 	memory=$memory
 	hold=$hold
+	fault=$fault
 	guest=${guest:-$tools/guest.sh}
 	END
 	cp "$out/settings" "$out/A/"
@@ -208,14 +214,15 @@ peer()
 # boot_host NAME NETDEV: a host with its PFs on the switch, and NETDEV
 boot_host()
 {
-	local name=$1 netdev=$2 pf igbs=()
+	local name=$1 netdev=$2 pf igbs=() relaxed=()
 
+	[ "$fault" != lose ] || relaxed=(--append iomem=relaxed)
 	for ((pf = 0; pf < pfs; pf++)); do
 		igbs+=(--igb "stream,server=off,reconnect-ms=200,$unix/lan-$name$pf")
 	done
 	# With one CPU each they go well with a machine that has two.
 	boot "$name" --cpus 1 "${system[@]}" "${igbs[@]}" \
-		${fault:+--append iomem=relaxed} --nic virtio-net-pci "$netdev"
+		"${relaxed[@]}" --nic virtio-net-pci "$netdev"
 }
 
 bed_boot()

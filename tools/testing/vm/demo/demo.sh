@@ -48,6 +48,8 @@ usage()
 	                   source when all is over
 	  --fault lose     have the VF lose frames after the last move: the demo has
 	                   to fail, or it would miss a fault
+	  --fault forget   keep from QEMU most of what the VF's driver has logged:
+	                   with --hold, the demo has to fail
 	  --out DIR        logs (default build/demo, or build/demo-check)
 	  --svg FILE       the picture (default build/demo.svg)
 	  --keep-going     report even if a step failed (for development)
@@ -99,7 +101,7 @@ while [ $# -gt 0 ]; do
 	--pfs) pfs=$2 ;;
 	--hold) hold=$2 ;;
 	--fault)
-		[ "$2" = lose ] || { usage >&2; exit 2; }
+		[[ $2 = @(lose|forget) ]] || { usage >&2; exit 2; }
 		fault=$2
 		;;
 	--out) out=$2 ;;
@@ -330,7 +332,7 @@ for ((n = 1; n <= moves; n++)); do
 	swap=$from from=$to to=$swap
 done
 sleep $settle
-if [ -n "$fault" ]; then
+if [ "$fault" = lose ]; then
 	say "host $from: the VF loses frames, on purpose"
 	on $from $tools/host.sh lose || fail
 	sleep $settle

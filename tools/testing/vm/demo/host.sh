@@ -43,7 +43,7 @@ out=/out
 port=4444
 mkdir -p $run
 # See bed.sh
-driver='' vfs='' mac='' memory='' hold='' guest=''
+driver='' vfs='' mac='' memory='' hold='' fault='' guest=''
 # shellcheck source=/dev/null
 . $out/settings
 
@@ -184,6 +184,7 @@ start()
 	# init_on_free: free memory is zeros, which QEMU need not send.
 	(
 		status=0
+		[ "$fault" != forget ] || export LD_PRELOAD=$out/forget
 		nested --name "vm-$n" --memory "$memory" --qmp $run/qmp-"$n" \
 			--append "init_on_free=1${hold:+ vm.hold}" \
 			"${devices[@]}" \
