@@ -25,7 +25,8 @@ usage()
 	  selftests  the kselftests on our modules, in a VM for each core
 	  assigned   a VM with three kinds of devices, under its own drivers
 	  stock      igbvf-vfio-pci on the distribution's own VFIO modules
-	  migration  a VM with a VF goes from one host to another and back
+	  migration  a VM with a VF goes from one host to another and back, with
+	             its memory under checksum
 	Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often as they can
 	(default 5).
 	Logs are kept in build/check/.  Needs root.
@@ -252,7 +253,7 @@ stage_stock()
 
 stage_migration()
 {
-	"$vm/demo/demo.sh" --check --modules "$src/build/modules"
+	"$vm/demo/demo.sh" --check --modules "$src/build/modules" --hold 0
 }
 
 run_chosen "$@"
