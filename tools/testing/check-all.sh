@@ -39,7 +39,7 @@ mkdir -p build
 nice -n 19 tools/testing/check-debug.sh kernel >build/kernel.log 2>&1 &
 kernel=$!
 trap 'kill $kernel 2>/dev/null; exit 1' INT TERM HUP
-make --no-print-directory -s check || status=1
+VFIO_CHECK_STOCK='' make --no-print-directory -s check || status=1
 # What it says for failures, the stage says again.
 echo "# waiting for the debug kernel"
 wait $kernel

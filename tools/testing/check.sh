@@ -28,7 +28,8 @@ usage()
 	  migration  a VM with a VF goes from one host to another and back, with
 	             its memory under checksum
 	Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often as they can
-	(default 5).
+	(default 5).  "stock" runs a part of its programs, those in
+	\$VFIO_CHECK_STOCK, or all if that is empty.
 	Logs are kept in build/check/.  Needs root.
 	END
 }
@@ -244,11 +245,14 @@ stage_assigned()
 	"$vm/assigned/assigned.sh" "$src/build/modules" "$logs/assigned"
 }
 
-# What the library and the driver do there with bad input is the same.
+# What the library and the driver do there with bad input, and with users that are
+# killed, is the same as on our own modules.
 stage_stock()
 {
+	# shellcheck disable=SC2086 # words
 	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh \
-		--stock "$src/build/stock" "$logs/stock"
+		--stock "$src/build/stock" "$logs/stock" \
+		${VFIO_CHECK_STOCK-migrate filters vfio_mig.sh}
 }
 
 stage_migration()
