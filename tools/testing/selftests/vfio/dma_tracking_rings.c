@@ -210,6 +210,24 @@ TEST_F(rings, filled_before_and_after_start)
 	EXPECT_TRUE(watch_reported(&self->w, BUFFERS + MiB, 8 * WATCH_PAGE));
 }
 
+/* A doorbell that is rung when logging ends, or begins, is not forgotten. */
+TEST_F(rings, doorbells_around_start_and_stop)
+{
+	unsigned int i, n;
+
+	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	for (i = 0; i < scaled(100); i++) {
+		for (n = 0; n < 20; n++)
+			rxq_post(&self->q, BUFFERS + n * WATCH_PAGE, 0);
+		rxq_doorbell(&self->q);
+		ASSERT_EQ(0, i % 2 ? log_stop(self->v.fd) :
+				     watch_start(&self->w));
+		EXPECT_TRUE(all_come_back(self, LONGEST));
+		if (i % 2 == 0)
+			EXPECT_NOTHING_LOST();
+	}
+}
+
 /* ---- Shapes of buffers ---- */
 
 static uint64_t some_buffer(FIXTURE_DATA(rings) *self)
