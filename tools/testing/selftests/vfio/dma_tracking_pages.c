@@ -374,6 +374,30 @@ TEST_F(pages, accesses_of_every_size)
 	expect_settings(_metadata, self, 0);
 }
 
+/* The kernel reads and writes it by the mapping, in the midst of other calls. */
+TEST_F(pages, given_to_calls_as_buffers)
+{
+	const uint64_t bar = vdev_region(&self->v, 0).offset;
+	void *buf = (void *)twin(self, RDBAL);
+	unsigned int logging;
+
+	for (logging = 0; logging < 2; logging++) {
+		/* The page is removed by that, and comes back in the call. */
+		EXPECT_EQ(0, device_reset(&self->v));
+		EXPECT_EQ(4, sys_pread(self->v.fd, buf, 4, bar + STATUS));
+		EXPECT_EQ(4, sys_pread(self->v.fd, buf, 4, bar + RDLEN));
+		*twin(self, RDBAL) = 0x1000;
+		EXPECT_EQ(0, device_reset(&self->v));
+		EXPECT_EQ(4, sys_pwrite(self->v.fd, buf, 4, bar + EITR0));
+		EXPECT_EQ(4, sys_pwrite(self->v.fd, buf, 4, bar + RDLEN));
+		/* What takes long is not pinned for it. */
+		EXPECT_EQ(logging ? -EFAULT : -EINVAL,
+			  log_report(self->v.fd, 0, PAGE, PAGE, buf));
+		if (!logging)
+			ASSERT_EQ(0, start(self));
+	}
+}
+
 /* ---- When it cannot be accessed ---- */
 
 static int low_power(const struct vdev *v, uint32_t entry_or_exit)

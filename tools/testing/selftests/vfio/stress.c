@@ -112,6 +112,7 @@ static void *some_buffer(struct hammer *h, uint64_t *seed, void *good)
 	switch (prng(seed) % 8) {
 	case 0: return (void *)h->bar;
 	case 1: return NULL;
+	case 2: return (void *)h->doorbells;
 	default: return good;
 	}
 }
