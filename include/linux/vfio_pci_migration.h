@@ -114,7 +114,9 @@ struct vfio_pci_mig_ring {
  *	a guest writes there takes effect in order
  * @end: logging ends: have the device hold what the page does, doorbells
  *	included
- * @areas: call vfio_pci_mig_area() for each area, as it is now
+ * @areas: call vfio_pci_mig_area() for each area, as it is now, and show the guest
+ *	what the device has changed by itself.  Called before each access to a
+ *	trap, each report, and now and then
  * @tail: index of the first descriptor of a ring that the guest has not posted;
  *	beyond the ring: it has posted none
  * @post: give the device the descriptors of a ring up to an index, exclusive

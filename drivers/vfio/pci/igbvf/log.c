@@ -192,21 +192,6 @@ static void tx_areas(struct igbvf_device *vf, unsigned int queue)
 	     head & VTQ_WBAL_ENABLE ? sizeof(u32) : 0);
 }
 
-/* Transmit queues have their doorbells on a page of their own, which is mapped. */
-static void areas(struct vfio_pci_migration *pci)
-{
-	struct igbvf_device *vf = pci_to_igbvf(pci);
-
-	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
-		const u32 *regs = vf->taken[i];
-
-		area(vf, AREA_RX(i), ring_base(regs),
-		     is_in_use(regs) || vf->ending & BIT(i) ?
-		     regs[RING_LEN] : 0);
-		tx_areas(vf, i);
-	}
-}
-
 /* ---- Begin ---- */
 
 /* It relies on queues that are enabled with the tail that they were given. */
@@ -348,12 +333,36 @@ static void sync(struct vfio_pci_migration *pci)
 
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		queue_flush(vf, i);
-		queue_disabled(vf, i);
+		if (vf->ending & BIT(i))
+			queue_disabled(vf, i);
 		if (snapshot(vf, i, now) &&
 		    memcmp(now, vf->taken[i], sizeof(now)))
 			queue_set_up(vf, i, now);
-		if (is_in_use(vf->taken[i]))
-			queue_head(vf, i);
+	}
+}
+
+/* What the device does by itself, which each look need not ask for */
+static void queue_state(struct igbvf_device *vf, unsigned int queue)
+{
+	queue_disabled(vf, queue);
+	if (is_in_use(vf->taken[queue]))
+		queue_head(vf, queue);
+}
+
+/* Transmit queues have their doorbells on a page of their own, which is mapped. */
+static void areas(struct vfio_pci_migration *pci)
+{
+	struct igbvf_device *vf = pci_to_igbvf(pci);
+
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
+		const u32 *regs = vf->taken[i];
+
+		if (vfio_mig_is_running(&pci->mig))
+			queue_state(vf, i);
+		area(vf, AREA_RX(i), ring_base(regs),
+		     is_in_use(regs) || vf->ending & BIT(i) ?
+		     regs[RING_LEN] : 0);
+		tx_areas(vf, i);
 	}
 }
 

@@ -26,9 +26,9 @@
 /* Between two looks; longer and longer while nothing is found */
 #define LOOK_MIN_US	100
 #define LOOK_MAX_US	2000
-#define LOOKS_TO_REST	16
-/* How often the device is asked where it writes to besides */
-#define LOOKS_TO_AREAS	64
+#define LOOKS_TO_REST	6
+/* How often the device is asked what it does by itself */
+#define LOOKS_TO_AREAS	16
 
 /**
  * struct batch - descriptors of a ring, to be read and recorded
