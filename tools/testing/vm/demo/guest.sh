@@ -33,6 +33,8 @@ while [ -e "/sys/class/net/eth$nics" ]; do
 done
 hold=
 if grep -q vm.hold /proc/cmdline; then
+	# Received frames can't wait until the kernel has freed memory for them.
+	echo $((8192 * nics)) >/proc/sys/vm/min_free_kbytes
 	hold 10.1.0.1 5001 &
 	hold=$!
 fi
