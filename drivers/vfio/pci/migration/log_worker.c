@@ -24,7 +24,7 @@
 #include "private.h"
 
 /* Between two looks; longer and longer while nothing is found */
-#define LOOK_MIN_US	100
+#define LOOK_MIN_US	400
 #define LOOK_MAX_US	2000
 #define LOOKS_TO_REST	6
 /* How often the device is asked what it does by itself */
