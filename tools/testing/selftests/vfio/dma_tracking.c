@@ -439,6 +439,20 @@ static pid_t user_start(const char *bdf, const char *far_pf, bool trapped,
 	return pid;
 }
 
+/*
+ * The mappings of a dead user, and the device with them, go when the worker gives
+ * up its memory, which it may be reading.
+ */
+static bool is_free_again(const char *bdf)
+{
+	struct vdev v;
+
+	if (vdev_try_open(&v, bdf))
+		return false;
+	vdev_close(&v);
+	return true;
+}
+
 TEST_F(tracking, killed_under_a_flood)
 {
 	const char *bdf = self->bed.v.bdf, *far = func_bdf(FUNC_PF_B);
@@ -459,6 +473,7 @@ TEST_F(tracking, killed_under_a_flood)
 		kill(pid, SIGKILL);
 		EXPECT_TRUE(poll_until(waitpid(pid, NULL, WNOHANG) == pid));
 		flood_stop(&f);
+		EXPECT_TRUE(poll_until(is_free_again(bdf)));
 	}
 	EXPECT_EQ(pins, pages_pinned_now());
 	self->bed = (struct bed){};
