@@ -294,7 +294,6 @@ int vfio_pci_mig_flr(struct vfio_pci_migration *pci);
 
 /* For DMA logging; state lock held */
 u32 *vfio_pci_mig_shadow(struct vfio_pci_migration *pci);
-bool vfio_pci_mig_can_log(struct vfio_pci_migration *pci);
 void vfio_pci_mig_log_sync(struct vfio_pci_migration *pci);
 void vfio_pci_mig_log_reset(struct vfio_pci_migration *pci);
 void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci);

@@ -114,7 +114,11 @@ int igbvf_pf_try(struct igbvf_device *vf);
 int igbvf_pf_replay(struct igbvf_device *vf);
 int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
 
-/* queues.c */
+/* queues.c; receive rings come first: ring N is receive queue N */
+u32 igbvf_ring_read(struct igbvf_device *vf, unsigned int ring, u32 offset);
+void igbvf_ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
+		      u32 value);
+int igbvf_ring_wait(struct igbvf_device *vf, unsigned int ring, bool enabled);
 bool igbvf_queues_loadable(struct igbvf_device *vf);
 int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master);
 void igbvf_queues_park(struct igbvf_device *vf);

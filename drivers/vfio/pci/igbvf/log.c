@@ -10,7 +10,6 @@
  * the tails, which the library's worker passes on.
  */
 #include <linux/bitfield.h>
-#include <linux/iopoll.h>
 #include <linux/sizes.h>
 
 #include "igbvf.h"
@@ -28,9 +27,6 @@
 
 /* How often to read registers that the guest changes meanwhile */
 #define SNAPSHOTS		4
-
-#define ENABLE_US		20000
-#define POLL_US			10
 
 static struct igbvf_device *pci_to_igbvf(struct vfio_pci_migration *pci)
 {
@@ -69,17 +65,6 @@ static bool shadow_replace(struct igbvf_device *vf, unsigned int queue,
 static bool is_shadowed(struct igbvf_device *vf, unsigned int ring)
 {
 	return ring < IGBVF_QUEUES && vfio_pci_mig_shadow(&vf->pci);
-}
-
-static u32 device_read(struct igbvf_device *vf, unsigned int queue, u32 offset)
-{
-	return igbvf_read(vf, VTRXQ(queue) + offset);
-}
-
-static void device_write(struct igbvf_device *vf, unsigned int queue,
-			 u32 offset, u32 value)
-{
-	igbvf_write(vf, VTRXQ(queue) + offset, value);
 }
 
 /* A register of a ring as the guest sees it: true if it is not the device's. */
@@ -211,7 +196,8 @@ static void begin(struct vfio_pci_migration *pci)
 		for (unsigned int j = 0; j < RING_REGS; j++)
 			if (regs[j].mask)
 				shadow_write(vf, i, regs[j].offset,
-					     device_read(vf, i, regs[j].offset));
+					     igbvf_ring_read(vf, i,
+							     regs[j].offset));
 		read_once(vf, i, vf->taken[i]);
 		if (vfio_mig_is_running(&pci->mig) && is_in_use(vf->taken[i]))
 			ring_begin(vf, i, shadow_read(vf, i, VTQ_TAIL) &
@@ -227,11 +213,8 @@ static void begin(struct vfio_pci_migration *pci)
  */
 static void queue_disable(struct igbvf_device *vf, unsigned int queue, u32 dctl)
 {
-	u32 now;
-
-	device_write(vf, queue, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
-	if (read_poll_timeout(device_read, now, !(now & VTQ_DCTL_ENABLE),
-			      POLL_US, ENABLE_US, false, vf, queue, VTQ_DCTL)) {
+	igbvf_ring_write(vf, queue, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
+	if (igbvf_ring_wait(vf, queue, false)) {
 		vf->ending |= BIT(queue);
 		return;
 	}
@@ -249,7 +232,7 @@ static void queue_disabled(struct igbvf_device *vf, unsigned int queue)
 
 	if (!(vf->ending & BIT(queue)) && !(*taken & VTQ_DCTL_ENABLE))
 		return;
-	if (device_read(vf, queue, VTQ_DCTL) & VTQ_DCTL_ENABLE)
+	if (igbvf_ring_read(vf, queue, VTQ_DCTL) & VTQ_DCTL_ENABLE)
 		return;
 	vf->ending &= ~BIT(queue);
 	vfio_pci_mig_ring_end(&vf->pci, queue);
@@ -269,14 +252,12 @@ static void queue_disabled(struct igbvf_device *vf, unsigned int queue)
 static void queue_enable(struct igbvf_device *vf, unsigned int queue)
 {
 	const u32 *regs = vf->taken[queue];
-	u32 now;
 
 	area(vf, AREA_RX(queue), ring_base(regs), regs[RING_LEN]);
 	ring_begin(vf, queue, regs[RING_HEAD], false);
 	vf->ending &= ~BIT(queue);
-	device_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
-	read_poll_timeout(device_read, now, now & VTQ_DCTL_ENABLE, POLL_US,
-			  ENABLE_US, false, vf, queue, VTQ_DCTL);
+	igbvf_ring_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
+	igbvf_ring_wait(vf, queue, true);
 }
 
 static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
@@ -288,7 +269,7 @@ static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
 		queue_disable(vf, queue, taken[RING_DCTL]);
 	/* A head that the guest has not written is as old as the last look. */
 	if (regs[RING_HEAD] == taken[RING_HEAD]) {
-		regs[RING_HEAD] = device_read(vf, queue, VTQ_HEAD) &
+		regs[RING_HEAD] = igbvf_ring_read(vf, queue, VTQ_HEAD) &
 				  VTQ_INDEX_MASK;
 		shadow_replace(vf, queue, VTQ_HEAD, taken[RING_HEAD],
 			       regs[RING_HEAD]);
@@ -297,11 +278,11 @@ static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
 	vfio_pci_mig_regs_write(igbvf_reg(vf, VTRXQ(queue)),
 				igbvf_ring_regs[queue] + RING_BAL,
 				RING_TAIL - RING_BAL, regs + RING_BAL);
-	device_write(vf, queue, VTQ_TAIL, regs[RING_HEAD]);
+	igbvf_ring_write(vf, queue, VTQ_TAIL, regs[RING_HEAD]);
 	if (is_in_use(regs))
 		queue_enable(vf, queue);
 	else
-		device_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
+		igbvf_ring_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
 }
 
 /* A guest may wait until the VF has written back what it is done with. */
@@ -311,15 +292,15 @@ static void queue_flush(struct igbvf_device *vf, unsigned int queue)
 
 	if (!(dctl & VTQ_DCTL_SWFLUSH))
 		return;
-	device_write(vf, queue, VTQ_DCTL,
-		     vf->taken[queue][RING_DCTL] | VTQ_DCTL_SWFLUSH);
+	igbvf_ring_write(vf, queue, VTQ_DCTL,
+			 vf->taken[queue][RING_DCTL] | VTQ_DCTL_SWFLUSH);
 	shadow_replace(vf, queue, VTQ_DCTL, dctl, dctl & ~VTQ_DCTL_SWFLUSH);
 }
 
 /* Shows the guest how far the VF is, unless it is about to set the head. */
 static void queue_head(struct igbvf_device *vf, unsigned int queue)
 {
-	u32 head = device_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
+	u32 head = igbvf_ring_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
 	u32 *taken = &vf->taken[queue][RING_HEAD];
 
 	if (head != *taken && shadow_replace(vf, queue, VTQ_HEAD, *taken, head))
@@ -377,7 +358,7 @@ static u32 tail(struct vfio_pci_migration *pci, unsigned int ring)
 
 static void post(struct vfio_pci_migration *pci, unsigned int ring, u32 index)
 {
-	device_write(pci_to_igbvf(pci), ring, VTQ_TAIL, index);
+	igbvf_ring_write(pci_to_igbvf(pci), ring, VTQ_TAIL, index);
 }
 
 /* ---- End ---- */
@@ -392,7 +373,7 @@ static void end_running(struct igbvf_device *vf)
 		last = shadow_read(vf, i, VTQ_TAIL) & VTQ_INDEX_MASK;
 		if (!is_in_use(vf->taken[i]) ||
 		    last < vf->taken[i][RING_LEN] / VTQ_DESC_SIZE)
-			device_write(vf, i, VTQ_TAIL, last);
+			igbvf_ring_write(vf, i, VTQ_TAIL, last);
 	}
 }
 

@@ -299,6 +299,8 @@ static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
 /* The device has disabled its queues; what the guest sees follows. */
 static void rings_reset(struct igbvf_device *vf)
 {
+	if (!vfio_pci_mig_shadow(&vf->pci))
+		return;
 	/* What the device was writing has arrived when it answers. */
 	igbvf_read(vf, VTSTATUS);
 	if (vfio_mig_is_running(&vf->pci.mig))

@@ -26,15 +26,25 @@ static const u16 rings[IGBVF_RINGS] = {
 	VTRXQ(0), VTRXQ(1), VTTXQ(0), VTTXQ(1),
 };
 
-static u32 ring_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
+u32 igbvf_ring_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
 {
 	return igbvf_read(vf, rings[ring] + offset);
 }
 
-static void ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
-		       u32 value)
+void igbvf_ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
+		      u32 value)
 {
 	igbvf_write(vf, rings[ring] + offset, value);
+}
+
+/* Waits for the device to have a ring enabled or disabled: 0 or -ETIMEDOUT */
+int igbvf_ring_wait(struct igbvf_device *vf, unsigned int ring, bool enabled)
+{
+	u32 now;
+
+	return read_poll_timeout(igbvf_ring_read, now,
+				 !(now & VTQ_DCTL_ENABLE) == !enabled, POLL_US,
+				 ENABLE_US, false, vf, ring, VTQ_DCTL);
 }
 
 /* A register of a ring as the guest sees it */
@@ -44,7 +54,7 @@ static u32 guest_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
 
 	if (igbvf_log_read(vf, ring, offset, &value))
 		return value;
-	return ring_read(vf, ring, offset);
+	return igbvf_ring_read(vf, ring, offset);
 }
 
 /* The doorbell that the guest has rung last */
@@ -60,12 +70,12 @@ static void ring_drain(struct igbvf_device *vf, unsigned int ring)
 				DRAIN_STILL_MS : DRAIN_NO_LINK_MS;
 	struct vfio_pci_mig_wait still = vfio_pci_mig_wait_begin(still_ms, 0);
 	ktime_t end = ktime_add_ms(ktime_get(), DRAIN_MS);
-	u32 head = ring_read(vf, ring, VTQ_HEAD), last = head;
+	u32 head = igbvf_ring_read(vf, ring, VTQ_HEAD), last = head;
 
-	while (head != ring_read(vf, ring, VTQ_TAIL) &&
+	while (head != igbvf_ring_read(vf, ring, VTQ_TAIL) &&
 	       vfio_pci_mig_wait_more(&still) &&
 	       ktime_before(ktime_get(), end)) {
-		head = ring_read(vf, ring, VTQ_HEAD);
+		head = igbvf_ring_read(vf, ring, VTQ_HEAD);
 		if (head != last)
 			still = vfio_pci_mig_wait_begin(still_ms, 0);
 		last = head;
@@ -80,19 +90,18 @@ static int ring_disable(struct igbvf_device *vf, unsigned int ring, u32 dctl)
 {
 	u32 now;
 
-	ring_write(vf, ring, VTQ_DCTL, dctl | VTQ_DCTL_SWFLUSH);
-	read_poll_timeout(ring_read, now, !(now & VTQ_DCTL_SWFLUSH), POLL_US,
-			  FLUSH_US, false, vf, ring, VTQ_DCTL);
-	ring_write(vf, ring, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
-	return read_poll_timeout(ring_read, now, !(now & VTQ_DCTL_ENABLE),
-				 POLL_US, ENABLE_US, false, vf, ring, VTQ_DCTL);
+	igbvf_ring_write(vf, ring, VTQ_DCTL, dctl | VTQ_DCTL_SWFLUSH);
+	read_poll_timeout(igbvf_ring_read, now, !(now & VTQ_DCTL_SWFLUSH),
+			  POLL_US, FLUSH_US, false, vf, ring, VTQ_DCTL);
+	igbvf_ring_write(vf, ring, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
+	return igbvf_ring_wait(vf, ring, false);
 }
 
 static int ring_stop(struct igbvf_device *vf, unsigned int ring,
 		     bool bus_master)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
-	u32 dctl = ring_read(vf, ring, VTQ_DCTL) & regs[RING_DCTL].mask;
+	u32 dctl = igbvf_ring_read(vf, ring, VTQ_DCTL) & regs[RING_DCTL].mask;
 	u32 *image = vf->image.rings.reg[ring];
 
 	if (dctl & VTQ_DCTL_ENABLE) {
@@ -145,7 +154,7 @@ void igbvf_queues_park(struct igbvf_device *vf)
 {
 	igbvf_write(vf, VTEIMC, VTEI_ALL);
 	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
-		ring_write(vf, i, VTQ_LEN, 0);
+		igbvf_ring_write(vf, i, VTQ_LEN, 0);
 }
 
 /*
@@ -192,7 +201,8 @@ void igbvf_queues_left(struct igbvf_device *vf, unsigned int ring)
 
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_TAIL,
 			       vf->left.ring[ring]);
-	vf->left.tail[ring] = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+	vf->left.tail[ring] = igbvf_ring_read(vf, ring, VTQ_TAIL) &
+			      VTQ_INDEX_MASK;
 }
 
 void igbvf_queues_serve(struct igbvf_device *vf)
@@ -226,7 +236,7 @@ static void ring_doorbell(struct igbvf_device *vf, unsigned int ring)
 	if (tail == vf->left.tail[ring])
 		return;
 	if (tail < image[RING_LEN] / VTQ_DESC_SIZE &&
-	    ring_read(vf, ring, VTQ_BAL) == image[RING_BAL])
+	    igbvf_ring_read(vf, ring, VTQ_BAL) == image[RING_BAL])
 		image[RING_TAIL] = tail;
 	vf->left.tail[ring] = tail;
 }
@@ -244,10 +254,10 @@ void igbvf_queues_doorbells(struct igbvf_device *vf)
  */
 static bool ring_is_loaded(struct igbvf_device *vf, unsigned int ring)
 {
-	u32 tail = ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
+	u32 tail = igbvf_ring_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 	const u32 *from = vf->image.rings.reg[ring];
 
-	return ring_read(vf, ring, VTQ_HEAD) == from[RING_HEAD] &&
+	return igbvf_ring_read(vf, ring, VTQ_HEAD) == from[RING_HEAD] &&
 	       (tail == from[RING_HEAD] || tail == from[RING_TAIL]);
 }
 
@@ -256,7 +266,7 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
 	const u32 *from = vf->image.rings.reg[ring];
 
-	ring_write(vf, ring, VTQ_DCTL, from[RING_DCTL] & ~VTQ_DCTL_ENABLE);
+	igbvf_ring_write(vf, ring, VTQ_DCTL, from[RING_DCTL] & ~VTQ_DCTL_ENABLE);
 	vfio_pci_mig_regs_write(igbvf_reg(vf, rings[ring]), regs + RING_BAL,
 				RING_TAIL - RING_BAL, from + RING_BAL);
 	/*
@@ -264,7 +274,7 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	 * would take descriptors that nobody has posted.
 	 */
 	ring_doorbell(vf, ring);
-	ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
+	igbvf_ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
 	igbvf_log_loaded(vf, ring);
 	vf->left.tail[ring] = guest_tail(vf, ring);
 
@@ -296,16 +306,15 @@ int igbvf_queues_load(struct igbvf_device *vf)
 static int ring_enable(struct igbvf_device *vf, unsigned int ring)
 {
 	const u32 *image = vf->image.rings.reg[ring];
-	u32 dctl, head;
+	u32 head;
 
-	ring_write(vf, ring, VTQ_DCTL, image[RING_DCTL]);
-	if (read_poll_timeout(ring_read, dctl, dctl & VTQ_DCTL_ENABLE, POLL_US,
-			      ENABLE_US, false, vf, ring, VTQ_DCTL)) {
+	igbvf_ring_write(vf, ring, VTQ_DCTL, image[RING_DCTL]);
+	if (igbvf_ring_wait(vf, ring, true)) {
 		vfio_mig_err(&vf->pci.mig, "queue register block %#x can't be enabled: reset the device\n",
 			     rings[ring]);
 		return -EIO;
 	}
-	head = ring_read(vf, ring, VTQ_HEAD);
+	head = igbvf_ring_read(vf, ring, VTQ_HEAD);
 	if (image[RING_LEN] && head != image[RING_HEAD]) {
 		vfio_mig_err(&vf->pci.mig, "queue register block %#x starts at %u instead of %u: this device can't be migrated to\n",
 			     rings[ring], head, image[RING_HEAD]);
@@ -345,8 +354,8 @@ int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 	for (unsigned int i = 0; i < IGBVF_RINGS; i++) {
 		ring_doorbell(vf, i);
 		if (!igbvf_log_started(vf, i))
-			ring_write(vf, i, VTQ_TAIL,
-				   vf->image.rings.reg[i][RING_TAIL]);
+			igbvf_ring_write(vf, i, VTQ_TAIL,
+					 vf->image.rings.reg[i][RING_TAIL]);
 	}
 	/* Causes that came up in the meantime are lost: have the guest look. */
 	igbvf_write(vf, VTEICS,
@@ -358,25 +367,23 @@ int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 static bool ring_takes_indices(struct igbvf_device *vf, unsigned int ring)
 {
 	enum { DESCS = 8, MIDDLE = 3 };
-	u32 was[RING_REGS], dctl, on;
+	u32 was[RING_REGS], on;
 	bool takes;
 
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]),
 			       igbvf_ring_regs[ring], RING_REGS, was);
 	if (was[RING_DCTL] & VTQ_DCTL_ENABLE)
 		return true;	/* it is not idle: nothing is tried */
-	ring_write(vf, ring, VTQ_LEN, DESCS * VTQ_DESC_SIZE);
-	ring_write(vf, ring, VTQ_HEAD, MIDDLE);
-	ring_write(vf, ring, VTQ_TAIL, MIDDLE);
-	takes = ring_read(vf, ring, VTQ_HEAD) == MIDDLE &&
-		ring_read(vf, ring, VTQ_TAIL) == MIDDLE;
+	igbvf_ring_write(vf, ring, VTQ_LEN, DESCS * VTQ_DESC_SIZE);
+	igbvf_ring_write(vf, ring, VTQ_HEAD, MIDDLE);
+	igbvf_ring_write(vf, ring, VTQ_TAIL, MIDDLE);
+	takes = igbvf_ring_read(vf, ring, VTQ_HEAD) == MIDDLE &&
+		igbvf_ring_read(vf, ring, VTQ_TAIL) == MIDDLE;
 	if (takes) {
 		on = was[RING_DCTL] | VTQ_DCTL_ENABLE;
-		ring_write(vf, ring, VTQ_DCTL, on);
-		takes = !read_poll_timeout(ring_read, dctl,
-					   dctl & VTQ_DCTL_ENABLE, POLL_US,
-					   ENABLE_US, false, vf, ring, VTQ_DCTL) &&
-			ring_read(vf, ring, VTQ_HEAD) == MIDDLE;
+		igbvf_ring_write(vf, ring, VTQ_DCTL, on);
+		takes = !igbvf_ring_wait(vf, ring, true) &&
+			igbvf_ring_read(vf, ring, VTQ_HEAD) == MIDDLE;
 		takes = !ring_disable(vf, ring, on) && takes;
 	}
 	vfio_pci_mig_regs_write(igbvf_reg(vf, rings[ring]),

@@ -23,12 +23,6 @@
 
 #include "private.h"
 
-static const struct vfio_pci_mig_log_driver *
-log_driver(const struct vfio_pci_migration *pci)
-{
-	return vfio_pci_mig_driver(pci)->log;
-}
-
 /* ---- What a driver says of its device ---- */
 
 /**
@@ -129,8 +123,8 @@ void vfio_pci_mig_log_sync(struct vfio_pci_migration *pci)
 	if (!vfio_pci_mig_logs(pci))
 		return;
 	if (vfio_mig_is_running(&pci->mig))
-		log_driver(pci)->sync(pci);
-	log_driver(pci)->areas(pci);
+		vfio_pci_mig_driver_log(pci)->sync(pci);
+	vfio_pci_mig_driver_log(pci)->areas(pci);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_log_sync);
 
@@ -139,7 +133,7 @@ static void end_rings(struct vfio_pci_mig_log *log)
 	unsigned int i;
 
 	mutex_lock(&log->dirty_lock);
-	for (i = 0; i < log_driver(log->pci)->nr_rings; i++)
+	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		vfio_pci_mig_log_ring_end(&log->rings[i], log->dirty);
 	mutex_unlock(&log->dirty_lock);
 }
@@ -158,8 +152,8 @@ void vfio_pci_mig_log_reset(struct vfio_pci_migration *pci)
 	if (!vfio_pci_mig_logs(pci))
 		return;
 	end_rings(pci->log);
-	log_driver(pci)->begin(pci);
-	log_driver(pci)->areas(pci);
+	vfio_pci_mig_driver_log(pci)->begin(pci);
+	vfio_pci_mig_driver_log(pci)->areas(pci);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_log_reset);
 
@@ -185,7 +179,8 @@ static void log_destroy(struct vfio_pci_mig_log *log)
 
 static struct vfio_pci_mig_log *log_alloc(struct vfio_pci_migration *pci)
 {
-	const struct vfio_pci_mig_log_driver *driver = log_driver(pci);
+	const struct vfio_pci_mig_log_driver *driver =
+		vfio_pci_mig_driver_log(pci);
 	struct vfio_pci_mig_log *log;
 
 	log = kzalloc(sizeof(*log), GFP_KERNEL_ACCOUNT);
@@ -253,8 +248,8 @@ static int switch_on(struct vfio_pci_migration *pci,
 	log->on = true;
 	log->scanning = true;
 	clear_page(page_address(log->page));
-	log_driver(pci)->begin(pci);
-	log_driver(pci)->areas(pci);
+	vfio_pci_mig_driver_log(pci)->begin(pci);
+	vfio_pci_mig_driver_log(pci)->areas(pci);
 	vfio_pci_mig_log_wake(pci);
 out_unlock:
 	mutex_unlock(&pci->mig.lock);
@@ -273,11 +268,11 @@ static void switch_off(struct vfio_pci_migration *pci)
 	vfio_pci_mig_doorbells_zap(pci);
 	if (vfio_pci_mig_answers(pci)) {
 		vfio_pci_mig_prepare(&pci->mig);
-		log_driver(pci)->end(pci);
+		vfio_pci_mig_driver_log(pci)->end(pci);
 	}
 	end_rings(log);
 	memset(log->areas, 0,
-	       log_driver(pci)->nr_areas * sizeof(*log->areas));
+	       vfio_pci_mig_driver_log(pci)->nr_areas * sizeof(*log->areas));
 	log->on = false;
 	log->dirty = NULL;
 	mutex_unlock(&pci->mig.lock);
@@ -393,18 +388,6 @@ static const struct vfio_log_ops vfio_pci_mig_log_ops = {
 
 /* ---- The life of the device ---- */
 
-/**
- * vfio_pci_mig_can_log - is it known what the device writes to memory?
- * @pci: the function, which is open
- *
- * Return: true if its user can have its writes logged.  The user of an iommufd
- * can't: there, nothing gives a driver the memory behind an IOVA.
- */
-bool vfio_pci_mig_can_log(struct vfio_pci_migration *pci)
-{
-	return pci->core.vdev.log_ops;
-}
-
 /*
  * Linux's vfio.ko reports by means of iommufd's IOVA bitmaps.  On arm64 a guest
  * maps registers as device memory, and does not see what the kernel writes to a
@@ -419,7 +402,8 @@ bool vfio_pci_mig_can_log(struct vfio_pci_migration *pci)
 /* Each user has the feature or not, from open to close. */
 static void set_feature(struct vfio_pci_migration *pci, bool offered)
 {
-	if (!CORE_CAN_REPORT || !IS_ENABLED(CONFIG_X86) || !log_driver(pci))
+	if (!CORE_CAN_REPORT || !IS_ENABLED(CONFIG_X86) ||
+	    !vfio_pci_mig_driver_log(pci))
 		return;
 	pci->core.vdev.log_ops = offered ? &vfio_pci_mig_log_ops : NULL;
 }
@@ -432,14 +416,14 @@ void vfio_pci_mig_log_init(struct vfio_pci_migration *pci)
 
 void vfio_pci_mig_log_open(struct vfio_pci_migration *pci)
 {
-	const struct vfio_pci_mig_log_driver *driver = log_driver(pci);
+	const struct vfio_pci_mig_log_driver *driver =
+		vfio_pci_mig_driver_log(pci);
 	bool offered = !vfio_iommufd_device_ictx(&pci->core.vdev);
 
 	if (offered && driver && driver->usable)
 		offered = driver->usable(pci);
 	set_feature(pci, offered);
 }
-EXPORT_SYMBOL_GPL(vfio_pci_mig_can_log);
 
 void vfio_pci_mig_log_close(struct vfio_pci_migration *pci)
 {

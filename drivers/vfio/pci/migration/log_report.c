@@ -10,12 +10,6 @@
 
 #include "private.h"
 
-static const struct vfio_pci_mig_log_driver *
-driver_of(const struct vfio_pci_mig_log *log)
-{
-	return vfio_pci_mig_driver(log->pci)->log;
-}
-
 /* Where the device writes without being told now is known now. */
 static int look_at_areas(struct vfio_pci_migration *pci)
 {
@@ -39,10 +33,10 @@ static void mark_unrecorded(struct vfio_pci_mig_log *log)
 	unsigned int i;
 
 	lockdep_assert_held(&log->dirty_lock);
-	for (i = 0; i < driver_of(log)->nr_areas; i++)
+	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_areas; i++)
 		vfio_pci_mig_dirty_mark(log->dirty, log->areas[i].iova,
 					log->areas[i].length);
-	for (i = 0; i < driver_of(log)->nr_rings; i++)
+	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		if (log->rings[i].blind)
 			vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
 }
@@ -52,7 +46,7 @@ static void mark_rings(struct vfio_pci_mig_log *log)
 	unsigned int i;
 
 	lockdep_assert_held(&log->dirty_lock);
-	for (i = 0; i < driver_of(log)->nr_rings; i++)
+	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
 }
 

@@ -55,12 +55,6 @@ enum look {
 	LOOK_STUCK,	/* the guest's descriptors can't be read */
 };
 
-static const struct vfio_pci_mig_log_driver *
-log_driver(const struct vfio_pci_mig_log *log)
-{
-	return vfio_pci_mig_driver(log->pci)->log;
-}
-
 static void lock_device(struct vfio_pci_mig_log *log)
 {
 	down_read(&log->pci->core.memory_lock);
@@ -83,14 +77,14 @@ static bool works(struct vfio_pci_mig_log *log)
 static void post(struct vfio_pci_mig_log *log, unsigned int index, u32 next)
 {
 	log->rings[index].setup.next = next;
-	log_driver(log)->post(log->pci, index, next);
+	vfio_pci_mig_driver_log(log->pci)->post(log->pci, index, next);
 }
 
 /* Nothing is known of its buffers, and all memory is reported. */
 static void serve_blindly(struct vfio_pci_mig_log *log, unsigned int index)
 {
 	struct vfio_pci_mig_log_ring *ring = &log->rings[index];
-	u32 tail = log_driver(log)->tail(log->pci, index);
+	u32 tail = vfio_pci_mig_driver_log(log->pci)->tail(log->pci, index);
 
 	ring->scanned = ring->setup.count;
 	if (tail < ring->setup.count && tail != ring->setup.next)
@@ -102,7 +96,7 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 		       struct batch *batch)
 {
 	struct vfio_pci_mig_log_ring *ring = &log->rings[index];
-	size_t size = log_driver(log)->desc_size;
+	size_t size = vfio_pci_mig_driver_log(log->pci)->desc_size;
 	u32 first, end;
 
 	if (!ring->active)
@@ -117,7 +111,7 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 		end = ring->setup.count;
 	} else {
 		first = ring->setup.next;
-		end = log_driver(log)->tail(log->pci, index);
+		end = vfio_pci_mig_driver_log(log->pci)->tail(log->pci, index);
 		if (end >= ring->setup.count || end == first)
 			return false;
 		if (end < first)
@@ -134,7 +128,8 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 static void record(struct vfio_pci_mig_log *log, const struct batch *batch)
 {
 	struct vfio_pci_mig_log_ring *ring = &log->rings[batch->ring];
-	const struct vfio_pci_mig_log_driver *driver = log_driver(log);
+	const struct vfio_pci_mig_log_driver *driver =
+		vfio_pci_mig_driver_log(log->pci);
 	const void *desc = log->descs;
 	u64 iova[VFIO_PCI_MIG_BUFFERS];
 	bool exact = true;
@@ -189,7 +184,7 @@ static enum look batch_done(struct vfio_pci_mig_log *log,
 
 static enum look look_at_ring(struct vfio_pci_mig_log *log, unsigned int index)
 {
-	size_t size = log_driver(log)->desc_size;
+	size_t size = vfio_pci_mig_driver_log(log->pci)->desc_size;
 	enum look result = LOOK_NOTHING;
 	struct batch batch;
 	int error;
@@ -215,11 +210,11 @@ static void end_scan(struct vfio_pci_mig_log *log)
 	unsigned int i;
 
 	lock_device(log);
-	for (i = 0; i < log_driver(log)->nr_rings; i++)
+	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		if (log->rings[i].active && works(log) &&
 		    log->rings[i].scanned < log->rings[i].setup.count)
 			break;
-	if (i == log_driver(log)->nr_rings && log->on) {
+	if (i == vfio_pci_mig_driver_log(log->pci)->nr_rings && log->on) {
 		WRITE_ONCE(log->scanning, false);
 		wake_up(&log->wait);
 	}
@@ -230,9 +225,9 @@ static void sync(struct vfio_pci_mig_log *log, unsigned int looks)
 {
 	lock_device(log);
 	if (works(log)) {
-		log_driver(log)->sync(log->pci);
+		vfio_pci_mig_driver_log(log->pci)->sync(log->pci);
 		if (!(looks % LOOKS_TO_AREAS))
-			log_driver(log)->areas(log->pci);
+			vfio_pci_mig_driver_log(log->pci)->areas(log->pci);
 	}
 	unlock_device(log);
 }
@@ -243,7 +238,7 @@ static enum look look(struct vfio_pci_mig_log *log, unsigned int looks)
 	unsigned int i;
 
 	sync(log, looks);
-	for (i = 0; i < log_driver(log)->nr_rings; i++)
+	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		result = max(result, look_at_ring(log, i));
 	if (READ_ONCE(log->scanning))
 		end_scan(log);

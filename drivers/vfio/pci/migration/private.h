@@ -31,6 +31,12 @@ vfio_pci_mig_driver(const struct vfio_pci_migration *pci)
 			    ops);
 }
 
+static inline const struct vfio_pci_mig_log_driver *
+vfio_pci_mig_driver_log(const struct vfio_pci_migration *pci)
+{
+	return vfio_pci_mig_driver(pci)->log;
+}
+
 /* traps.c; @count of accesses to the BAR begin at @offset */
 
 /* Are the traps in order, and within BARs of these sizes? */
