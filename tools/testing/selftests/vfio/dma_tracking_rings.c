@@ -15,7 +15,6 @@
 #include <linux/udp.h>
 #include <pthread.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #include "test.h"
 #include "device.h"
@@ -79,14 +78,10 @@ static void queue_free(FIXTURE_DATA(rings) *self)
 FIXTURE_SETUP(rings)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
-	const char *seed = getenv("VFIO_TEST_SEED");
 
 	if (!module_loaded(DRV_IGBVF_VFIO))
 		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	if (seed)
-		self->seed = strtoull(seed, NULL, 0);
-	else if (getrandom(&self->seed, sizeof(self->seed), 0) < 0)
-		die("getrandom: %s", strerror(errno));
+	self->seed = test_seed();
 	self->seed |= 1;
 	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->seed);
 

@@ -15,7 +15,6 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio_migration_stream.h>
 #include <pthread.h>
-#include <sys/random.h>
 
 #include "test.h"
 #include "device.h"
@@ -101,16 +100,12 @@ FIXTURE_SETUP(fuzz)
 		{ FUNC_VF_A0, FUNC_PF_B }, { FUNC_VF_B0, FUNC_PF_A },
 		{ FUNC_VF_A1, FUNC_PF_B }, { FUNC_VF_B1, FUNC_PF_A },
 	};
-	const char *seed = getenv("VFIO_TEST_SEED");
 	unsigned int i;
 
 	NEED_FUNC(FUNC_VF_A0);
 	if (!module_loaded(DRV_IGBVF_VFIO))
 		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	if (seed)
-		self->seed = strtoull(seed, NULL, 0);
-	else if (getrandom(&self->seed, sizeof(self->seed), 0) < 0)
-		die("getrandom: %s", strerror(errno));
+	self->seed = test_seed();
 	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->seed);
 
 	for (i = 0; i < NR_LANES; i++) {

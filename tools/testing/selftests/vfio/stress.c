@@ -3,9 +3,9 @@
  * Everything at once on one VF: states, data fds, mapped registers, resets,
  * DMA mappings and logging, configuration space, from several threads and
  * processes; and in the middle of it the user is killed, the driver is unbound,
- * the VF is taken away or its PF goes down.  Results of single calls do not matter here.
- * What matters: nobody hangs (a watchdog names who does), the kernel has
- * nothing to complain about, and the VF works afterwards.
+ * the VF is taken away or its PF goes down.  Results of single calls do not
+ * matter here.  What matters: nobody hangs (a watchdog names who does), the
+ * kernel has nothing to complain about, and the VF works afterwards.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -213,6 +214,18 @@ uint64_t prng(uint64_t *state)
 	*state ^= *state >> 7;
 	*state ^= *state << 17;
 	return *state;
+}
+
+uint64_t test_seed(void)
+{
+	const char *given = getenv("VFIO_TEST_SEED");
+	uint64_t seed;
+
+	if (given)
+		return strtoull(given, NULL, 0);
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		die("getrandom: %s", strerror(errno));
+	return seed;
 }
 
 bool env_flag(const char *name)

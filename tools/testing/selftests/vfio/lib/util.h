@@ -88,6 +88,8 @@ size_t page_size(void);
 
 /* xorshift: the same seed gives the same sequence on every machine. */
 uint64_t prng(uint64_t *state);
+/* A seed for it: what VFIO_TEST_SEED says, or else by chance. */
+uint64_t test_seed(void);
 
 /* "1" in the environment variable @name? */
 bool env_flag(const char *name);
