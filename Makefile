@@ -61,6 +61,10 @@ build_dir = $(abspath $(BUILD))
 config_args = $(foreach s,$(VFIO_SYMBOLS),CONFIG_$(s)=$(CONFIG_$(s)))
 kmake_args = $(config_args) \
 	     $(foreach v,W C V CF KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
+# Modules of an earlier build that this tree or configuration does not have.
+drop_stale = cd $(build_dir) && sed 's,^$(build_dir)/,,; s/\.o$$/.ko/' \
+		modules.order >modules.now && \
+	find drivers -name '*.ko' | grep -vxFf modules.now | xargs -r rm
 
 modules: config
 ifeq ($(KDIR),)
@@ -71,6 +75,7 @@ ifeq ($(KDIR),)
 else
 	+$(MAKE) -C $(KDIR) M=$(build_dir) $(kmake_args) modules
 endif
+	@$(drop_stale)
 
 # For the compiler: include/vfio-build-config.h.  Touched only when it changes,
 # so that nothing is rebuilt.
