@@ -18,7 +18,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "vfio.h"
+#include "private.h"
 
 static dev_t cdev_first;
 

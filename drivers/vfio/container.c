@@ -22,7 +22,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /**
  * struct vfio_container - an open /dev/vfio/vfio

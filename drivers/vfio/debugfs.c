@@ -17,7 +17,7 @@
 #include <linux/seq_file.h>
 #include <linux/string.h>
 
-#include "vfio.h"
+#include "private.h"
 
 static struct dentry *debugfs_root;
 

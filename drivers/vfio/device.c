@@ -24,7 +24,7 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /* How often a user is asked to release a device that is to go */
 #define VFIO_REQUEST_INTERVAL	(10 * HZ)

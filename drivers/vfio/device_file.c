@@ -18,7 +18,7 @@
 
 #include <trace/events/vfio.h>
 
-#include "vfio.h"
+#include "private.h"
 
 struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device)
 {

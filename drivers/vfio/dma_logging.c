@@ -23,7 +23,7 @@
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
-#include "vfio.h"
+#include "private.h"
 
 #define LOG_RANGES_MAX \
 	(PAGE_SIZE / sizeof(struct vfio_device_feature_dma_logging_range))

@@ -13,7 +13,7 @@
 #include <linux/stddef.h>
 #include <linux/uaccess.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /**
  * struct vfio_feature - a feature that the core serves

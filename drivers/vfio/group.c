@@ -30,7 +30,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /**
  * struct vfio_group - an IOMMU group that users can own

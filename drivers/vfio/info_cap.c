@@ -10,7 +10,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /* Each capability starts at a multiple of this. */
 #define VFIO_INFO_CAP_ALIGN	sizeof(u64)

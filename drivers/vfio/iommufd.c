@@ -17,7 +17,7 @@
 #include <linux/overflow.h>
 #include <linux/sched.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /* ---- What the core calls ---- */
 

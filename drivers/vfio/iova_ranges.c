@@ -9,7 +9,7 @@
 #include <linux/limits.h>
 #include <linux/rbtree.h>
 
-#include "vfio.h"
+#include "private.h"
 
 static struct interval_tree_node *
 vfio_iova_range_next(struct interval_tree_node *node)

@@ -8,7 +8,7 @@
 #include <linux/export.h>
 #include <linux/stddef.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /* Bytes of payload for each interrupt, or negative for more than one kind */
 static int vfio_irq_data_size(u32 flags)

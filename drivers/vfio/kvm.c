@@ -14,7 +14,7 @@
 #include <linux/kvm_host.h>
 #endif
 
-#include "vfio.h"
+#include "private.h"
 
 #if IS_ENABLED(CONFIG_KVM)
 void vfio_device_get_kvm(struct vfio_device *device, struct kvm *kvm)

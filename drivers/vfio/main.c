@@ -12,7 +12,7 @@
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 
-#include "vfio.h"
+#include "private.h"
 
 #define VFIO_FS_MAGIC	0x5646494f	/* "VFIO" */
 

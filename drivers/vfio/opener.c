@@ -11,7 +11,7 @@
 #include <linux/spinlock.h>
 #include <linux/string.h>
 
-#include "vfio.h"
+#include "private.h"
 
 void vfio_opener_init(struct vfio_opener *opener)
 {

@@ -17,7 +17,7 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "vfio.h"
+#include "private.h"
 
 static DEFINE_SPINLOCK(virqfd_lock);
 

@@ -19,7 +19,7 @@
 #include <linux/uaccess.h>
 
 #include "config.h"
-#include "priv.h"
+#include "private.h"
 
 static DEFINE_MUTEX(barmap_lock);
 

@@ -19,7 +19,7 @@
 
 #include "config.h"
 #include "irq.h"
-#include "priv.h"
+#include "private.h"
 
 /* Access to the device; waits while it is being reset by someone else */
 

@@ -10,7 +10,7 @@
  *	close_device (disable)		last close: as the driver found it
  *	unregister_device, release_dev	the driver goes
  *
- * What the entry points do is in the file for each concern; priv.h names them,
+ * What the entry points do is in the file for each concern; private.h names them,
  * and the locks.
  */
 #include <linux/aperture.h>
@@ -20,7 +20,7 @@
 #include <linux/uaccess.h>
 #include <linux/vgaarb.h>
 
-#include "priv.h"
+#include "private.h"
 
 /* What the driver was told by vfio_pci_core_set_params() */
 static bool param_nointxmask;

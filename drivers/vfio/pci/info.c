@@ -8,7 +8,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "priv.h"
+#include "private.h"
 
 /*
  * Copy @size bytes of @info to the user who offered @argsz of them, and @caps

@@ -25,7 +25,7 @@
 #include <linux/slab.h>
 
 #include "irq.h"
-#include "priv.h"
+#include "private.h"
 
 /**
  * struct vfio_pci_intx - INTx while it is enabled; element 0 of the device's ctx

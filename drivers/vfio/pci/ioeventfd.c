@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "priv.h"
+#include "private.h"
 
 #define VFIO_PCI_MAX_IOEVENTFDS	1000
 

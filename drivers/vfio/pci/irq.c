@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 
 #include "irq.h"
-#include "priv.h"
+#include "private.h"
 
 static bool has_intx(struct vfio_pci_core_device *vdev)
 {

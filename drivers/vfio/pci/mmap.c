@@ -18,7 +18,7 @@
 #include <linux/pfn_t.h>
 #include <linux/slab.h>
 
-#include "priv.h"
+#include "private.h"
 
 /* The rest of the page of a small BAR, reserved while the device is open */
 struct dummy_resource {

@@ -30,7 +30,7 @@
 #include <linux/slab.h>
 
 #include "irq.h"
-#include "priv.h"
+#include "private.h"
 
 /**
  * struct msi_vector - a requested vector; in the device's ctx by its number

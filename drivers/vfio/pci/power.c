@@ -17,7 +17,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "priv.h"
+#include "private.h"
 
 /*
  * Does the function lose its state on the way from D3hot to D0?  The kernel's

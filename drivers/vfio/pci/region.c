@@ -11,7 +11,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include "priv.h"
+#include "private.h"
 
 /**
  * vfio_pci_core_register_dev_region - add a region to a device

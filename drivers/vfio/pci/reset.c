@@ -17,7 +17,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "priv.h"
+#include "private.h"
 
 static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
 {

@@ -12,7 +12,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
-#include "priv.h"
+#include "private.h"
 
 /* PFs with VFs, linked by sriov_pfs_item; the mutex protects the list */
 static LIST_HEAD(sriov_pfs);

@@ -17,7 +17,7 @@
 #include <linux/uaccess.h>
 #include <linux/uuid.h>
 
-#include "priv.h"
+#include "private.h"
 
 #define VF_TOKEN_ARG	"vf_token="
 

@@ -17,7 +17,7 @@
 #include <linux/sizes.h>
 #include <linux/uaccess.h>
 
-#include "../vfio.h"
+#include "../private.h"
 
 #define TOP(bytes)	(U64_MAX - (bytes) + 1)	/* so far from the end */
 #define MAX_RANGES	(PAGE_SIZE / sizeof(struct log_range))

@@ -10,7 +10,7 @@
 #include <linux/vfio.h>
 
 #include "../mig_fsm.h"
-#include "../vfio.h"
+#include "../private.h"
 
 #define NR_STATES	8
 #define S(name)		BIT(VFIO_DEVICE_STATE_##name)

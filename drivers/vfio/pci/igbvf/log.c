@@ -12,7 +12,7 @@
 #include <linux/bitfield.h>
 #include <linux/sizes.h>
 
-#include "igbvf.h"
+#include "private.h"
 
 /* Areas: receive rings, transmit rings, heads that are written back */
 #define AREA_RX(queue)		(queue)

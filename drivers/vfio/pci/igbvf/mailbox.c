@@ -13,7 +13,7 @@
 #include <linux/ktime.h>
 #include <linux/unaligned.h>
 
-#include "igbvf.h"
+#include "private.h"
 
 /*
  * How long a guest may wait for an answer (igbvf: a second until the PF has read

@@ -13,7 +13,7 @@
 #include <linux/sizes.h>
 #include <linux/suspend.h>
 
-#include "igbvf.h"
+#include "private.h"
 
 static bool vf_is_gone(struct igbvf_device *vf)
 {

@@ -8,7 +8,7 @@
 #include <linux/iopoll.h>
 #include <linux/ktime.h>
 
-#include "igbvf.h"
+#include "private.h"
 
 /*
  * Limits, not expectations: what is on its way ends within microseconds, unless

@@ -6,7 +6,7 @@
 #include <kunit/static_stub.h>
 #include <linux/io.h>
 
-#include "igbvf.h"
+#include "private.h"
 
 u32 igbvf_read(struct igbvf_device *vf, u32 offset)
 {

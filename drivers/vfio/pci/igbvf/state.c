@@ -7,7 +7,7 @@
 #include <linux/bitfield.h>
 #include <linux/if_vlan.h>
 
-#include "igbvf.h"
+#include "private.h"
 
 /* What a kind of ring does not have is 0. */
 static const struct vfio_pci_mig_reg rx_regs[RING_REGS] = {

@@ -18,7 +18,7 @@
 
 #include "../config.h"
 #include "../irq.h"
-#include "../priv.h"
+#include "../private.h"
 
 #define SPACE		PCI_CFG_SPACE_EXP_SIZE
 #define CAP		0x40	/* where a capability is put */

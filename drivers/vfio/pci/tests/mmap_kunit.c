@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/mm.h>
 
-#include "../priv.h"
+#include "../private.h"
 
 #define BAR		2
 #define FAR_AWAY	(1UL << 38)	/* aligned to any entry */

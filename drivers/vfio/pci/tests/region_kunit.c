@@ -6,7 +6,7 @@
 #include <kunit/test.h>
 #include <linux/limits.h>
 
-#include "../priv.h"
+#include "../private.h"
 
 #define NR_REGIONS	3
 #define N		7	/* starts and lengths of ranges, from 0 on */

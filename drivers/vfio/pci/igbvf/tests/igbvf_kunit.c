@@ -12,7 +12,7 @@
 #include <linux/ktime.h>
 #include <linux/ratelimit.h>
 
-#include "../igbvf.h"
+#include "../private.h"
 
 #define MBX_CTS		BIT(29)
 #define MBX_NACK	BIT(30)

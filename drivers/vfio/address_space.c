@@ -9,7 +9,7 @@
 #include <linux/compiler.h>
 #include <linux/export.h>
 
-#include "vfio.h"
+#include "private.h"
 
 /* A driver may ask from open_device to the end of close_device. */
 static bool vfio_dma_is_open(struct vfio_device *device)

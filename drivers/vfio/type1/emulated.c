@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 /* How often drivers are asked to unpin a range, as they may pin it again */
 #define UNPIN_TRIES	10

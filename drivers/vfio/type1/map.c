@@ -4,14 +4,14 @@
  * the requests that change it.
  *
  * Requests arrive here as kernel copies whose flags are known to be valid.
- * How memory is pinned and how an IOMMU learns of it are for iommu_type1_pin.c
- * and iommu_type1_domain.c.
+ * How memory is pinned and how an IOMMU learns of it are for pin.c
+ * and domain.c.
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
 #include <linux/slab.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 static struct type1_mapping *to_mapping(struct interval_tree_node *node)
 {

@@ -30,8 +30,8 @@
  * PCI_COMMAND is changed by INTx's handler, too: while the device is open,
  * read-modify-write of it takes irqlock, or has INTx masked.
  */
-#ifndef VFIO_PCI_PRIV_H
-#define VFIO_PCI_PRIV_H
+#ifndef VFIO_PCI_PRIVATE_H
+#define VFIO_PCI_PRIVATE_H
 
 #include <linux/pci.h>
 #include <linux/types.h>

@@ -5,7 +5,7 @@
  *
  * This file has the module, the life of a container's state, and the edge to
  * user space: what comes in is copied and checked for form, what goes out is
- * complete.  The work is done by the other files, see iommu_type1.h.
+ * complete.  The work is done by the other files, see private.h.
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 bool type1_allow_unsafe_interrupts;
 module_param_named(allow_unsafe_interrupts, type1_allow_unsafe_interrupts,

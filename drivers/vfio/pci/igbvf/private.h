@@ -7,8 +7,8 @@
  * members of struct igbvf_device, and the registers.  All functions are called
  * with it held, and those that reach a register with memory_lock, too.
  */
-#ifndef IGBVF_H
-#define IGBVF_H
+#ifndef IGBVF_PRIVATE_H
+#define IGBVF_PRIVATE_H
 
 #include <linux/vfio_pci_migration.h>
 

@@ -2,13 +2,13 @@
 /*
  * vfio_iommu_type1.ko: what its files share.
  *
- *   iommu_type1_main.c      module, backend ops, the ioctls' user copies
- *   iommu_type1_map.c       mappings: look up, map, unmap, new vaddr
- *   iommu_type1_pin.c       a mapping's pages: pin, remember, account, unpin
- *   iommu_type1_domain.c    groups and IOMMU domains
- *   iommu_type1_iova.c      arithmetic on IOVAs, and which may be mapped
- *   iommu_type1_dirty.c     dirty page tracking
- *   iommu_type1_emulated.c  emulated devices: pin_pages, dma_rw, unmap notices
+ *   main.c      module, backend ops, the ioctls' user copies
+ *   map.c       mappings: look up, map, unmap, new vaddr
+ *   pin.c       a mapping's pages: pin, remember, account, unpin
+ *   domain.c    groups and IOMMU domains
+ *   iova.c      arithmetic on IOVAs, and which may be mapped
+ *   dirty.c     dirty page tracking
+ *   emulated.c  emulated devices: pin_pages, dma_rw, unmap notices
  *
  * Locks.  type1_iommu.lock protects all of a container's state, the mappings
  * included, and is held while pages are pinned: page faults, and so the
@@ -21,8 +21,8 @@
  * All byte ranges are [first, last]: a range may end with the last byte of the
  * address space.
  */
-#ifndef VFIO_IOMMU_TYPE1_H
-#define VFIO_IOMMU_TYPE1_H
+#ifndef VFIO_TYPE1_PRIVATE_H
+#define VFIO_TYPE1_PRIVATE_H
 
 #include <linux/bits.h>
 #include <linux/interval_tree.h>
@@ -34,7 +34,7 @@
 #include <linux/vfio.h>
 #include <linux/xarray.h>
 
-#include "iommu_driver.h"
+#include "../iommu_driver.h"
 
 /* Most pages that are pinned by one call; their pointers fill one page */
 #define TYPE1_BATCH		(PAGE_SIZE / sizeof(struct page *))
@@ -348,4 +348,4 @@ void type1_unregister_device(void *iommu_data, struct vfio_device *vdev);
 int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
 		 size_t count, bool write);
 
-#endif /* VFIO_IOMMU_TYPE1_H */
+#endif /* VFIO_TYPE1_PRIVATE_H */

@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "../iommu_type1.h"
+#include "../private.h"
 
 #define TOP(bytes)	(U64_MAX - (bytes) + 1)	/* so far from the end */
 #define RW		(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)

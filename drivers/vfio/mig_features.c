@@ -15,7 +15,7 @@
 
 #include <trace/events/vfio.h>
 
-#include "vfio.h"
+#include "private.h"
 
 #define MIG_FLAG_SETS	(2 * VFIO_MIGRATION_PRE_COPY)
 

@@ -4,7 +4,7 @@
  * include/linux/vfio.h, IOMMU backends see iommu_driver.h; both see no more.
  *
  * Calls go down: front door (group.c, cdev.c) -> device file (device_file.c) ->
- * features (feature.c, migration.c, dma_logging.c) -> device (device.c) ->
+ * features (feature.c, mig_features.c, dma_logging.c) -> device (device.c) ->
  * address spaces (container.c, iommufd.c).  A container knows the backend behind
  * it and neither groups' files nor devices' files.
  *
@@ -304,7 +304,7 @@ struct vfio_feature_fd {
 	struct file *file;
 };
 
-/* migration.c */
+/* mig_features.c */
 void vfio_migration_init(void);
 
 /* Can this device be registered with the mig_ops and flags that it has? */
@@ -656,7 +656,7 @@ static inline int vfio_iommufd_dma_rw(struct vfio_device *device,
 }
 #endif
 
-/* emulated_dma.c: both with dev_set->lock held, while the device counts as open */
+/* address_space.c: both with dev_set->lock held, while the device counts as open */
 int vfio_dma_open(struct vfio_device *device, struct iommufd_ctx *ictx);
 void vfio_dma_close(struct vfio_device *device);
 

@@ -16,7 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 /* Pages that are mapped one by one, without large IOMMU pages, without a pause */
 #define SMALL_STEP	16384UL

@@ -2,14 +2,14 @@
 /*
  * Arithmetic on IOVAs: ranges as user space gives them, and the ranges that
  * may be mapped.  Pure logic on numbers; where the numbers come from is for
- * iommu_type1_main.c and iommu_type1_domain.c.
+ * main.c and domain.c.
  */
 #include <linux/iommu.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 /**
  * type1_check_range - the bytes that a start and a size from user space mean

@@ -18,7 +18,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 /* Leaves of a page table that are looked at in one hold of the mmap_lock */
 #define LEAVES_MAX		1024

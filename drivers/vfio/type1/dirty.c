@@ -22,7 +22,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "iommu_type1.h"
+#include "private.h"
 
 /* A page of bits: the unit of marks */
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
