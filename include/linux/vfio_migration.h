@@ -353,6 +353,10 @@ void vfio_mig_reset_done(struct vfio_migration *mig);
 int vfio_mig_error(struct vfio_migration *mig, int error);
 void vfio_mig_changed(struct vfio_migration *mig);
 
+void vfio_mig_lock(struct vfio_migration *mig, bool exclusive);
+int vfio_mig_lock_killable(struct vfio_migration *mig, bool exclusive);
+void vfio_mig_unlock(struct vfio_migration *mig, bool exclusive);
+
 int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len);
 u64 vfio_mig_loaded(struct vfio_migration *mig);
 int vfio_mig_read_loaded(struct vfio_migration *mig, u64 offset, void *data,

@@ -20,74 +20,6 @@
 
 #include "private.h"
 
-/* ---- Locks ---- */
-
-static void mig_lock(struct vfio_migration *mig, bool exclusive)
-{
-	if (mig->memory_lock && exclusive)
-		down_write(mig->memory_lock);
-	else if (mig->memory_lock)
-		down_read(mig->memory_lock);
-	mutex_lock(&mig->lock);
-}
-
-static void memory_unlock(struct vfio_migration *mig, bool exclusive)
-{
-	if (mig->memory_lock && exclusive)
-		up_write(mig->memory_lock);
-	else if (mig->memory_lock)
-		up_read(mig->memory_lock);
-}
-
-/* 0, or -EINTR for a task that is being killed */
-static int mig_lock_killable(struct vfio_migration *mig, bool exclusive)
-{
-	int ret = 0;
-
-	if (mig->memory_lock)
-		ret = exclusive ? down_write_killable(mig->memory_lock) :
-				  down_read_killable(mig->memory_lock);
-	if (ret)
-		return ret;
-	ret = mutex_lock_killable(&mig->lock);
-	if (ret)
-		memory_unlock(mig, exclusive);
-	return ret;
-}
-
-static void mig_unlock(struct vfio_migration *mig, bool exclusive)
-{
-	mutex_unlock(&mig->lock);
-	memory_unlock(mig, exclusive);
-}
-
-static int mig_trylock(struct vfio_migration *mig)
-{
-	if (mig->memory_lock && !down_read_trylock(mig->memory_lock))
-		return -EAGAIN;
-	if (mutex_trylock(&mig->lock))
-		return 0;
-	memory_unlock(mig, false);
-	return -EAGAIN;
-}
-
-int vfio_mig_lock(struct vfio_migration *mig, bool nowait)
-{
-	if (nowait)
-		return mig_trylock(mig);
-	if (mig->memory_lock && down_read_interruptible(mig->memory_lock))
-		return -ERESTARTSYS;
-	if (!mutex_lock_interruptible(&mig->lock))
-		return 0;
-	memory_unlock(mig, false);
-	return -ERESTARTSYS;
-}
-
-void vfio_mig_unlock(struct vfio_migration *mig)
-{
-	mig_unlock(mig, false);
-}
-
 /* ---- The walk ---- */
 
 enum session_kind { NO_SESSION, SAVING, LOADING };
@@ -119,12 +51,6 @@ int vfio_mig_error(struct vfio_migration *mig, int error)
 	return error;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_error);
-
-void vfio_mig_prepare(struct vfio_migration *mig)
-{
-	if (mig->driver->prepare)
-		mig->driver->prepare(mig);
-}
 
 static const struct vfio_mig_arc *
 mig_arc(const struct vfio_migration *mig, enum vfio_device_mig_state from,
@@ -302,12 +228,12 @@ static int mig_lock_way(struct vfio_migration *mig,
 	int ret;
 
 	*exclusive = way_is_exclusive(mig, READ_ONCE(mig->state), target);
-	ret = mig_lock_killable(mig, *exclusive);
+	ret = vfio_mig_lock_killable(mig, *exclusive);
 	if (ret || *exclusive || !way_is_exclusive(mig, mig->state, target))
 		return ret;
-	mig_unlock(mig, false);
+	vfio_mig_unlock(mig, false);
 	*exclusive = true;
-	return mig_lock_killable(mig, true);
+	return vfio_mig_lock_killable(mig, true);
 }
 
 static struct file *mig_set_state(struct vfio_device *vdev,
@@ -322,7 +248,7 @@ static struct file *mig_set_state(struct vfio_device *vdev,
 	if (ret)
 		return ERR_PTR(ret);
 	filp = mig_walk(mig, target);
-	mig_unlock(mig, exclusive);
+	vfio_mig_unlock(mig, exclusive);
 	return filp;
 }
 
@@ -409,14 +335,14 @@ EXPORT_SYMBOL_GPL(vfio_mig_reset_done);
  */
 void vfio_mig_close(struct vfio_migration *mig)
 {
-	mig_lock(mig, true);
+	vfio_mig_lock(mig, true);
 	vfio_mig_session_end(mig);
 	if (mig->driver->close) {
 		vfio_mig_prepare(mig);
 		mig->driver->close(mig);
 	}
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
-	mig_unlock(mig, true);
+	vfio_mig_unlock(mig, true);
 	vfio_mig_wait_visitors(mig);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_close);

@@ -51,12 +51,12 @@ static int session_lock(struct vfio_mig_session *session, bool nowait)
 
 	if (!vfio_mig_session_enter(session))
 		return -ENODEV;
-	ret = vfio_mig_lock(session->mig, nowait);
+	ret = vfio_mig_lock_io(session->mig, nowait);
 	if (ret)
 		goto err_leave;
 	if (!session->ended)
 		return 0;
-	vfio_mig_unlock(session->mig);
+	vfio_mig_unlock(session->mig, false);
 	ret = -ENODEV;
 err_leave:
 	vfio_mig_session_leave(session);
@@ -65,7 +65,7 @@ err_leave:
 
 static void session_unlock(struct vfio_mig_session *session)
 {
-	vfio_mig_unlock(session->mig);
+	vfio_mig_unlock(session->mig, false);
 	vfio_mig_session_leave(session);
 }
 

@@ -156,16 +156,20 @@ struct file *vfio_mig_file_create(struct vfio_mig_session *session);
 /* Sets mig->image_size.  0, or -EINVAL after a message */
 int vfio_mig_image_init(struct vfio_migration *mig);
 
-/* device.c */
+/* lock.c */
 
-/* Before a callback of the driver that may reach the device */
-void vfio_mig_prepare(struct vfio_migration *mig);
 /*
- * memory_lock, for reading, and the state lock.  0, -ERESTARTSYS, or -EAGAIN if
- * @nowait and somebody else has one of them
+ * vfio_mig_lock() for read() and write() of a data file.  0, -ERESTARTSYS, or
+ * -EAGAIN if @nowait is set and another task has one of the locks
  */
-int vfio_mig_lock(struct vfio_migration *mig, bool nowait);
-void vfio_mig_unlock(struct vfio_migration *mig);
+int vfio_mig_lock_io(struct vfio_migration *mig, bool nowait);
+
+/* To be called before each function of the driver that may reach the device */
+static inline void vfio_mig_prepare(struct vfio_migration *mig)
+{
+	if (mig->driver->prepare)
+		mig->driver->prepare(mig);
+}
 
 /*
  * The user has read or written bytes of a stream.  The vfio.ko of Linux has
