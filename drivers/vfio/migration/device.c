@@ -126,7 +126,7 @@ static struct file *mig_take_arc(struct vfio_migration *mig,
 	if (!arc)
 		return ERR_PTR(-EINVAL);
 	if (new != NO_SESSION && new != old) {
-		filp = vfio_mig_session_open(mig, new == SAVING);
+		filp = vfio_mig_file_open(mig, new == SAVING);
 		if (IS_ERR(filp))
 			return filp;
 	}

@@ -7,6 +7,7 @@
  * is taken for short, and whoever has it knows.
  */
 #include <linux/anon_inodes.h>
+#include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
@@ -284,18 +285,22 @@ static const struct file_operations resuming_fops = {
 	.release = session_release,
 };
 
-struct file *vfio_mig_file_create(struct vfio_mig_session *session)
+struct file *vfio_mig_file_open(struct vfio_migration *mig, bool saving)
 {
+	struct vfio_mig_session *session;
 	struct file *filp;
 
+	session = vfio_mig_session_create(mig, saving);
+	if (IS_ERR(session))
+		return ERR_CAST(session);
 	filp = anon_inode_getfile("[vfio-migration]",
-				  session->saving ? &saving_fops :
-						    &resuming_fops,
-				  session,
-				  session->saving ? O_RDONLY : O_WRONLY);
-	if (IS_ERR(filp))
+				  saving ? &saving_fops : &resuming_fops,
+				  session, saving ? O_RDONLY : O_WRONLY);
+	if (IS_ERR(filp)) {
+		vfio_mig_session_put(session);
 		return filp;
+	}
 	stream_open(filp->f_inode, filp);
-	refcount_inc(&session->ref);
+	vfio_mig_session_begin(session);
 	return filp;
 }

@@ -2,8 +2,8 @@
 /*
  * The contract between the files of vfio-migration.ko.
  *
- * Calls go down: device.c (the walk, resets, closes) and the file operations
- * in file.c -> session.c -> buffer.c and record.c.  image.c is called by drivers.
+ * Calls go down: device.c (the walk, resets, closes) -> file.c (data files) ->
+ * session.c -> buffer.c and record.c; all -> lock.c.  Drivers call image.c.
  *
  * Locks, outermost first.  A task that holds one may take those below it:
  *
@@ -128,7 +128,15 @@ void vfio_mig_session_leave(struct vfio_mig_session *session);
 void vfio_mig_wait_visitors(struct vfio_migration *mig);
 
 /* All of these with the state lock held, but put() and drop_data() */
-struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving);
+
+/* Returns a session with one reference, the file's, or an error pointer. */
+struct vfio_mig_session *vfio_mig_session_create(struct vfio_migration *mig,
+						 bool saving);
+/*
+ * Makes it the device's session, with a reference of its own.  The device is
+ * open and awake, and stays awake until the session ends.
+ */
+void vfio_mig_session_begin(struct vfio_mig_session *session);
 void vfio_mig_session_end(struct vfio_migration *mig);
 void vfio_mig_session_put(struct vfio_mig_session *session);
 /* Frees the data of an ended session unless somebody is at it. */
@@ -149,7 +157,12 @@ u64 vfio_mig_session_bytes(const struct vfio_mig_session *session);
 int vfio_mig_session_check(struct vfio_mig_session *session);
 
 /* file.c */
-struct file *vfio_mig_file_create(struct vfio_mig_session *session);
+
+/*
+ * Begins a session, and returns its data file or an error pointer; state lock
+ * held
+ */
+struct file *vfio_mig_file_open(struct vfio_migration *mig, bool saving);
 
 /* image.c */
 

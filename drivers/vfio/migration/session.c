@@ -9,7 +9,6 @@
 #include <linux/device.h>
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/file.h>
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -142,12 +141,11 @@ err_free:
 	return NULL;
 }
 
-/* The device is open and awake, and stays awake for the session. */
-struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving)
+struct vfio_mig_session *vfio_mig_session_create(struct vfio_migration *mig,
+						 bool saving)
 {
 	const struct vfio_mig_driver *driver = mig->driver;
 	struct vfio_mig_session *session;
-	struct file *filp;
 	int ret = 0;
 
 	session = session_alloc(mig, saving);
@@ -156,17 +154,23 @@ struct file *vfio_mig_session_open(struct vfio_migration *mig, bool saving)
 	if (saving && driver->format)
 		ret = vfio_mig_write_header(&session->writer, driver->format,
 					    driver->format_version);
-	filp = ret ? ERR_PTR(ret) : vfio_mig_file_create(session);
-	if (IS_ERR(filp)) {
-		vfio_mig_session_put(session);
-		return filp;
-	}
-	if (!saving && mig->image_size)
+	if (!ret)
+		return session;
+	vfio_mig_session_put(session);
+	return ERR_PTR(ret);
+}
+
+void vfio_mig_session_begin(struct vfio_mig_session *session)
+{
+	struct vfio_migration *mig = session->mig;
+
+	lockdep_assert_held(&mig->lock);
+	if (!session->saving && mig->image_size)
 		memset(mig->incoming, 0, mig->image_size);
 	pm_runtime_get_noresume(mig->vdev->dev);
+	refcount_inc(&session->ref);
 	mig->session = session;
-	trace_vfio_mig_data_open(mig->vdev, saving, 0);
-	return filp;
+	trace_vfio_mig_data_open(mig->vdev, session->saving, 0);
 }
 
 void vfio_mig_session_end(struct vfio_migration *mig)
