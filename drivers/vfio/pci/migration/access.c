@@ -56,12 +56,9 @@ static int trap_access(struct vfio_pci_migration *pci,
 {
 	int ret;
 
-	ret = down_read_killable(&pci->core.memory_lock);
+	ret = vfio_mig_lock_killable(&pci->mig, false);
 	if (ret)
 		return ret;
-	ret = mutex_lock_killable(&pci->mig.lock);
-	if (ret)
-		goto out_memory;
 	if (memory_answers(pci)) {
 		/* What the guest has done to the doorbells' page came before. */
 		vfio_pci_mig_log_sync(pci);
@@ -70,9 +67,7 @@ static int trap_access(struct vfio_pci_migration *pci,
 		ret = -EIO;
 	}
 	vfio_mig_changed(&pci->mig);	/* perhaps */
-	mutex_unlock(&pci->mig.lock);
-out_memory:
-	up_read(&pci->core.memory_lock);
+	vfio_mig_unlock(&pci->mig, false);
 	return ret;
 }
 
@@ -201,14 +196,12 @@ static ssize_t core_write(struct vfio_pci_migration *pci,
 	if (ret <= 0 || !config)
 		return ret;
 	/* Not to be interrupted: bus mastering must not stay on. */
-	down_read(&pci->core.memory_lock);
-	mutex_lock(&pci->mig.lock);
+	vfio_mig_lock(&pci->mig, false);
 	if (command >= 0 && ret > command)
 		vfio_pci_mig_command_written(pci, value);
 	else
 		vfio_pci_mig_config_written(pci);
-	mutex_unlock(&pci->mig.lock);
-	up_read(&pci->core.memory_lock);
+	vfio_mig_unlock(&pci->mig, false);
 	return ret;
 }
 

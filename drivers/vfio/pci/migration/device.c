@@ -237,15 +237,13 @@ static void reset_done(struct pci_dev *pdev)
  */
 static void function_lost(struct vfio_pci_migration *pci)
 {
-	down_read(&pci->core.memory_lock);
-	mutex_lock(&pci->mig.lock);
+	vfio_mig_lock(&pci->mig, false);
 	if (pci->opened) {
 		pci->lost = true;
 		if (pci->mig.state != VFIO_DEVICE_STATE_ERROR)
 			vfio_mig_error(&pci->mig, -EIO);
 	}
-	mutex_unlock(&pci->mig.lock);
-	up_read(&pci->core.memory_lock);
+	vfio_mig_unlock(&pci->mig, false);
 }
 
 static pci_ers_result_t error_detected(struct pci_dev *pdev,

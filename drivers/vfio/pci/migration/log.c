@@ -217,11 +217,9 @@ static int log_create(struct vfio_pci_migration *pci)
 		log_destroy(log);
 		return ret;
 	}
-	down_write(&pci->core.memory_lock);
-	mutex_lock(&pci->mig.lock);
+	vfio_mig_lock(&pci->mig, true);
 	pci->log = log;
-	mutex_unlock(&pci->mig.lock);
-	up_write(&pci->core.memory_lock);
+	vfio_mig_unlock(&pci->mig, true);
 	return 0;
 }
 
@@ -234,10 +232,9 @@ static int switch_on(struct vfio_pci_migration *pci,
 	struct vfio_pci_mig_log *log = pci->log;
 	int ret;
 
-	ret = down_write_killable(&pci->core.memory_lock);
+	ret = vfio_mig_lock_killable(&pci->mig, true);
 	if (ret)
 		return ret;
-	mutex_lock(&pci->mig.lock);
 	if (!vfio_pci_mig_answers(pci)) {
 		ret = -EIO;
 		goto out_unlock;
@@ -252,8 +249,7 @@ static int switch_on(struct vfio_pci_migration *pci,
 	vfio_pci_mig_driver_log(pci)->areas(pci);
 	vfio_pci_mig_log_wake(pci);
 out_unlock:
-	mutex_unlock(&pci->mig.lock);
-	up_write(&pci->core.memory_lock);
+	vfio_mig_unlock(&pci->mig, true);
 	return ret;
 }
 
@@ -263,8 +259,7 @@ static void switch_off(struct vfio_pci_migration *pci)
 	struct vfio_pci_mig_log *log = pci->log;
 	struct vfio_pci_mig_dirty *dirty = log->dirty;
 
-	down_write(&pci->core.memory_lock);
-	mutex_lock(&pci->mig.lock);
+	vfio_mig_lock(&pci->mig, true);
 	vfio_pci_mig_doorbells_zap(pci);
 	if (vfio_pci_mig_answers(pci)) {
 		vfio_pci_mig_prepare(&pci->mig);
@@ -275,8 +270,7 @@ static void switch_off(struct vfio_pci_migration *pci)
 	       vfio_pci_mig_driver_log(pci)->nr_areas * sizeof(*log->areas));
 	log->on = false;
 	log->dirty = NULL;
-	mutex_unlock(&pci->mig.lock);
-	up_write(&pci->core.memory_lock);
+	vfio_mig_unlock(&pci->mig, true);
 	vfio_pci_mig_dirty_free(dirty);
 }
 

@@ -13,18 +13,14 @@
 /* Where the device writes without being told now is known now. */
 static int look_at_areas(struct vfio_pci_migration *pci)
 {
-	int ret = down_read_killable(&pci->core.memory_lock);
+	int ret = vfio_mig_lock_killable(&pci->mig, false);
 
 	if (ret)
 		return ret;
-	ret = mutex_lock_killable(&pci->mig.lock);
-	if (!ret) {
-		if (vfio_pci_mig_answers(pci))
-			vfio_pci_mig_log_sync(pci);
-		mutex_unlock(&pci->mig.lock);
-	}
-	up_read(&pci->core.memory_lock);
-	return ret;
+	if (vfio_pci_mig_answers(pci))
+		vfio_pci_mig_log_sync(pci);
+	vfio_mig_unlock(&pci->mig, false);
+	return 0;
 }
 
 /* What the device may have written to without anybody recording it */

@@ -55,18 +55,6 @@ enum look {
 	LOOK_STUCK,	/* the guest's descriptors can't be read */
 };
 
-static void lock_device(struct vfio_pci_mig_log *log)
-{
-	down_read(&log->pci->core.memory_lock);
-	mutex_lock(&log->pci->mig.lock);
-}
-
-static void unlock_device(struct vfio_pci_mig_log *log)
-{
-	mutex_unlock(&log->pci->mig.lock);
-	up_read(&log->pci->core.memory_lock);
-}
-
 /* Are there doorbells to look at?  Locks held */
 static bool works(struct vfio_pci_mig_log *log)
 {
@@ -189,18 +177,18 @@ static enum look look_at_ring(struct vfio_pci_mig_log *log, unsigned int index)
 	struct batch batch;
 	int error;
 
-	lock_device(log);
+	vfio_mig_lock(&log->pci->mig, false);
 	if (!works(log) || !next_batch(log, index, &batch))
 		goto out_unlock;
-	unlock_device(log);
+	vfio_mig_unlock(&log->pci->mig, false);
 	error = vfio_dma_rw(&log->pci->core.vdev, batch.iova, log->descs,
 			    batch.count * size, false);
-	lock_device(log);
+	vfio_mig_lock(&log->pci->mig, false);
 	result = batch_done(log, &batch, error);
 	if (result == LOOK_FULL && batch.count < SZ_4K / size)
 		result = LOOK_NEWS;
 out_unlock:
-	unlock_device(log);
+	vfio_mig_unlock(&log->pci->mig, false);
 	return result;
 }
 
@@ -209,7 +197,7 @@ static void end_scan(struct vfio_pci_mig_log *log)
 {
 	unsigned int i;
 
-	lock_device(log);
+	vfio_mig_lock(&log->pci->mig, false);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		if (log->rings[i].active && works(log) &&
 		    log->rings[i].scanned < log->rings[i].setup.count)
@@ -218,18 +206,18 @@ static void end_scan(struct vfio_pci_mig_log *log)
 		WRITE_ONCE(log->scanning, false);
 		wake_up(&log->wait);
 	}
-	unlock_device(log);
+	vfio_mig_unlock(&log->pci->mig, false);
 }
 
 static void sync(struct vfio_pci_mig_log *log, unsigned int looks)
 {
-	lock_device(log);
+	vfio_mig_lock(&log->pci->mig, false);
 	if (works(log)) {
 		vfio_pci_mig_driver_log(log->pci)->sync(log->pci);
 		if (!(looks % LOOKS_TO_AREAS))
 			vfio_pci_mig_driver_log(log->pci)->areas(log->pci);
 	}
-	unlock_device(log);
+	vfio_mig_unlock(&log->pci->mig, false);
 }
 
 static enum look look(struct vfio_pci_mig_log *log, unsigned int looks)
