@@ -207,6 +207,41 @@ static ssize_t core_write(struct vfio_pci_migration *pci,
 
 /* ---- The device file ---- */
 
+/* The user's buffer is written to by a read and read by a write. */
+static ssize_t trap_rw(struct vfio_pci_migration *pci,
+		       const struct vfio_pci_mig_trap *trap, char __user *buf,
+		       size_t count, u64 offset, bool write)
+{
+	ssize_t ret;
+
+	ret = pm_runtime_resume_and_get(pci->core.vdev.dev);
+	if (ret < 0)
+		return ret;
+	if (write)
+		ret = trap_write(pci, trap, buf, count, offset);
+	else
+		ret = trap_read(pci, trap, buf, count, offset);
+	pm_runtime_put(pci->core.vdev.dev);
+	return ret;
+}
+
+static ssize_t device_rw(struct vfio_device *vdev, char __user *buf,
+			 size_t count, loff_t *ppos, bool write)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+	const struct vfio_pci_mig_trap *trap = find_trap(pci, *ppos, &count);
+	ssize_t ret;
+
+	if (!trap)
+		return write ? core_write(pci, buf, count, ppos) :
+			       core_read(pci, buf, count, ppos);
+	ret = trap_rw(pci, trap, buf, count, *ppos & VFIO_PCI_OFFSET_MASK,
+		      write);
+	if (ret > 0)
+		*ppos += ret;
+	return ret;
+}
+
 /**
  * vfio_pci_mig_read - read() of the device file
  * @vdev: the function
@@ -222,20 +257,7 @@ static ssize_t core_write(struct vfio_pci_migration *pci,
 ssize_t vfio_pci_mig_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
 {
-	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
-	const struct vfio_pci_mig_trap *trap = find_trap(pci, *ppos, &count);
-	ssize_t ret;
-
-	if (!trap)
-		return core_read(pci, buf, count, ppos);
-	ret = pm_runtime_resume_and_get(vdev->dev);
-	if (ret < 0)
-		return ret;
-	ret = trap_read(pci, trap, buf, count, *ppos & VFIO_PCI_OFFSET_MASK);
-	pm_runtime_put(vdev->dev);
-	if (ret > 0)
-		*ppos += ret;
-	return ret;
+	return device_rw(vdev, buf, count, ppos, false);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_read);
 
@@ -254,19 +276,6 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_read);
 ssize_t vfio_pci_mig_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)
 {
-	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
-	const struct vfio_pci_mig_trap *trap = find_trap(pci, *ppos, &count);
-	ssize_t ret;
-
-	if (!trap)
-		return core_write(pci, buf, count, ppos);
-	ret = pm_runtime_resume_and_get(vdev->dev);
-	if (ret < 0)
-		return ret;
-	ret = trap_write(pci, trap, buf, count, *ppos & VFIO_PCI_OFFSET_MASK);
-	pm_runtime_put(vdev->dev);
-	if (ret > 0)
-		*ppos += ret;
-	return ret;
+	return device_rw(vdev, (char __user *)buf, count, ppos, true);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_write);
