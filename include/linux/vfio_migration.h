@@ -23,7 +23,6 @@
 #include <linux/vfio.h>
 #include <uapi/linux/vfio_migration_stream.h>
 
-struct module;
 struct vfio_mig_session;
 struct vfio_migration;
 
@@ -216,7 +215,6 @@ struct vfio_mig_arc {
 
 /**
  * struct vfio_mig_driver - what a driver has to say about migration
- * @owner: THIS_MODULE
  * @flags: VFIO_MIGRATION_*
  * @arcs: all arcs of a device with @flags, as the table in
  *	Documentation/driver-api/vfio-migration.rst lists them
@@ -262,7 +260,6 @@ struct vfio_mig_arc {
  * the PCI device lock, which a reset holds, may be tried.
  */
 struct vfio_mig_driver {
-	struct module *owner;
 	unsigned int flags;
 	const struct vfio_mig_arc *arcs;
 	unsigned int nr_arcs;

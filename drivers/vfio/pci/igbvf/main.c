@@ -359,7 +359,6 @@ static const struct vfio_pci_mig_counters statistics = {
 static const struct vfio_pci_mig_driver igbvf_driver = {
 	.ops = VFIO_PCI_MIG_OPS("igbvf-vfio-pci"),
 	.mig = {
-		.owner = THIS_MODULE,
 		.flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 			 VFIO_MIGRATION_PRE_COPY,
 		.arcs = arcs,

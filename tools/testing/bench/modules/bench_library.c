@@ -52,7 +52,6 @@ static void library_nothing(struct vfio_migration *mig)
 }
 
 static const struct vfio_mig_driver library_migration = {
-	.owner = THIS_MODULE,
 	.flags = BENCH_FLAGS,
 	.arcs = library_arcs,
 	.nr_arcs = ARRAY_SIZE(library_arcs),

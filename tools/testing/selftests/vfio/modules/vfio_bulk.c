@@ -88,7 +88,6 @@ static void bulk_nothing(struct vfio_migration *mig)
 }
 
 #define BULK_MIGRATION						\
-	.owner = THIS_MODULE,					\
 	.flags = VFIO_MIGRATION_STOP_COPY,			\
 	.arcs = bulk_arcs,					\
 	.save = bulk_save,					\
@@ -106,10 +105,10 @@ static const struct vfio_mig_driver bulk_wrong[] = {
 	{ BULK_MIGRATION, .nr_arcs = BULK_ARCS - 1 },
 	{ BULK_MIGRATION, .nr_arcs = BULK_ARCS + 1 },
 	{ BULK_MIGRATION, .nr_arcs = BULK_ARCS, .format = "no records" },
-	{ .owner = THIS_MODULE, .flags = VFIO_MIGRATION_STOP_COPY,
-	  .arcs = bulk_arcs, .nr_arcs = BULK_ARCS },
-	{ .owner = THIS_MODULE, .flags = VFIO_MIGRATION_PRE_COPY,
-	  .arcs = bulk_arcs, .nr_arcs = BULK_ARCS },
+	{ .flags = VFIO_MIGRATION_STOP_COPY, .arcs = bulk_arcs,
+	  .nr_arcs = BULK_ARCS },
+	{ .flags = VFIO_MIGRATION_PRE_COPY, .arcs = bulk_arcs,
+	  .nr_arcs = BULK_ARCS },
 };
 
 static int bulk_check_refusals(struct bulk *bulk)

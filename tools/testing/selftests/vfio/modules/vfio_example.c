@@ -121,7 +121,6 @@ static void example_reset(struct vfio_migration *mig)
 }
 
 static const struct vfio_mig_driver example_migration = {
-	.owner = THIS_MODULE,
 	.flags = VFIO_MIGRATION_STOP_COPY,
 	.arcs = example_arcs,
 	.nr_arcs = ARRAY_SIZE(example_arcs),

@@ -196,7 +196,6 @@ static void faulty_reset(struct vfio_migration *mig)
 }
 
 static const struct vfio_mig_driver faulty_migration = {
-	.owner = THIS_MODULE,
 	.flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 		 VFIO_MIGRATION_PRE_COPY,
 	.arcs = faulty_arcs,
