@@ -38,7 +38,7 @@ void __init vfio_migration_init(void)
 				mig_session[from] |= BIT(to);
 
 	for (flags = 0; flags < MIG_FLAG_SETS; flags++) {
-		if (!vfio_mig_fsm_flags_legal(flags))
+		if (!vfio_mig_flags_legal(flags))
 			continue;
 		for (from = 0; from < VFIO_MIG_STATES; from++)
 			for (to = 0; to < VFIO_MIG_STATES; to++)
@@ -61,7 +61,7 @@ int vfio_migration_check(struct vfio_device *device)
 			device->ops->name);
 		return -EINVAL;
 	}
-	if (!vfio_mig_fsm_flags_legal(device->migration_flags)) {
+	if (!vfio_mig_flags_legal(device->migration_flags)) {
 		dev_err(device->dev,
 			"vfio: driver %s has illegal migration flags %#x\n",
 			device->ops->name, device->migration_flags);
@@ -102,7 +102,7 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 		*next_fsm = mig_next_hop[flags][cur_fsm][to];
 	}
 	if (*next_fsm == VFIO_DEVICE_STATE_ERROR) {
-		WARN_ON_ONCE(!vfio_mig_fsm_flags_legal(flags) ||
+		WARN_ON_ONCE(!vfio_mig_flags_legal(flags) ||
 			     !vfio_mig_fsm_has_state(flags, cur_fsm));
 		return -EINVAL;
 	}

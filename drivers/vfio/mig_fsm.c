@@ -14,30 +14,23 @@
 #define P2P		VFIO_MIGRATION_P2P
 #define PRE_COPY	VFIO_MIGRATION_PRE_COPY
 
-enum mig_session {
-	NO_SESSION,
-	SAVING,			/* one session for the whole saving group */
-	LOADING,
-};
-
 struct mig_state {
 	const char *name;
 	unsigned int needs;	/* flags without which it does not exist */
-	enum mig_session session;
 };
 
-#define STATE(name, needs, session)					\
-	[VFIO_DEVICE_STATE_##name] = { #name, needs, session }
+#define STATE(name, needs)						\
+	[VFIO_DEVICE_STATE_##name] = { #name, needs }
 
 static const struct mig_state mig_states[VFIO_MIG_STATES] = {
-	STATE(ERROR,		0,			NO_SESSION),
-	STATE(STOP,		STOP_COPY,		NO_SESSION),
-	STATE(RUNNING,		0,			NO_SESSION),
-	STATE(STOP_COPY,	STOP_COPY,		SAVING),
-	STATE(RESUMING,		STOP_COPY,		LOADING),
-	STATE(RUNNING_P2P,	P2P,			NO_SESSION),
-	STATE(PRE_COPY,		PRE_COPY,		SAVING),
-	STATE(PRE_COPY_P2P,	P2P | PRE_COPY,		SAVING),
+	STATE(ERROR,		0),
+	STATE(STOP,		STOP_COPY),
+	STATE(RUNNING,		0),
+	STATE(STOP_COPY,	STOP_COPY),
+	STATE(RESUMING,		STOP_COPY),
+	STATE(RUNNING_P2P,	P2P),
+	STATE(PRE_COPY,		PRE_COPY),
+	STATE(PRE_COPY_P2P,	P2P | PRE_COPY),
 };
 
 struct mig_arc {
@@ -79,11 +72,6 @@ static const struct mig_arc mig_arcs[] = {
 	ARC(ERROR,		ERROR,		0),	/* ends the table */
 };
 
-int vfio_mig_fsm_flags_legal(unsigned int flags)
-{
-	return (flags & STOP_COPY) && !(flags & ~(STOP_COPY | P2P | PRE_COPY));
-}
-
 int vfio_mig_fsm_has_state(unsigned int flags, unsigned int state)
 {
 	return state < VFIO_MIG_STATES && !(mig_states[state].needs & ~flags);
@@ -96,13 +84,13 @@ const char *vfio_mig_fsm_state_name(unsigned int state)
 
 int vfio_mig_fsm_in_session(unsigned int state)
 {
-	return mig_states[state].session != NO_SESSION;
+	return vfio_mig_session_kind(state) != VFIO_MIG_NO_SESSION;
 }
 
 int vfio_mig_fsm_same_session(unsigned int a, unsigned int b)
 {
 	return vfio_mig_fsm_in_session(a) &&
-	       mig_states[a].session == mig_states[b].session;
+	       vfio_mig_session_kind(a) == vfio_mig_session_kind(b);
 }
 
 static int mig_arc_exists(const struct mig_arc *arc, unsigned int flags)

@@ -8,11 +8,7 @@
 #define VFIO_MIG_FSM_H
 
 #include <linux/vfio.h>
-
-#define VFIO_MIG_STATES		(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
-
-/* Is this a set of VFIO_MIGRATION_* flags that a device may have? */
-int vfio_mig_fsm_flags_legal(unsigned int flags);
+#include <linux/vfio_mig_states.h>
 
 /* Is this a state that a device with these flags can be in? */
 int vfio_mig_fsm_has_state(unsigned int flags, unsigned int state);

@@ -21,6 +21,7 @@
 #include <linux/rwsem.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
+#include <linux/vfio_mig_states.h>
 #include <uapi/linux/vfio_migration_stream.h>
 
 struct vfio_mig_session;
@@ -281,8 +282,6 @@ struct vfio_mig_driver {
 	void (*close)(struct vfio_migration *mig);
 };
 
-#define VFIO_MIG_STATE_COUNT	(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
-
 /**
  * struct vfio_migration - the migration side of a device
  * @image: for records with VFIO_MIG_TYPE_IMAGE: the state of the device, as
@@ -319,9 +318,9 @@ struct vfio_migration {
 	 * By state, bits: to where the way leads over an arc with
 	 * VFIO_MIG_ARC_EXCLUSIVE
 	 */
-	u8 exclusive[VFIO_MIG_STATE_COUNT];
+	u8 exclusive[VFIO_MIG_STATES];
 	/* Index of the arc in driver->arcs, plus 1 */
-	u8 arc[VFIO_MIG_STATE_COUNT][VFIO_MIG_STATE_COUNT];
+	u8 arc[VFIO_MIG_STATES][VFIO_MIG_STATES];
 };
 
 /**

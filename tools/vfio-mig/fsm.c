@@ -81,7 +81,7 @@ int command_fsm(char **operands, const struct options *options)
 	if (!flags)
 		flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 			VFIO_MIGRATION_PRE_COPY;
-	if (!vfio_mig_fsm_flags_legal(flags)) {
+	if (!vfio_mig_flags_legal(flags)) {
 		complain("no device has these flags without stop-copy");
 		return EXIT_USAGE;
 	}

@@ -22,15 +22,6 @@
 
 /* ---- The walk ---- */
 
-enum session_kind { NO_SESSION, SAVING, LOADING };
-
-static enum session_kind session_of(enum vfio_device_mig_state state)
-{
-	if (state == VFIO_DEVICE_STATE_RESUMING)
-		return LOADING;
-	return vfio_mig_is_saving(state) ? SAVING : NO_SESSION;
-}
-
 /**
  * vfio_mig_error - the device can't be relied on any more
  * @mig: migration; called in an arc, from save() or from load_end(), or by a
@@ -101,7 +92,7 @@ static int mig_do_arc(struct vfio_migration *mig,
 	if (ret)
 		return ret;
 	mig->state = arc->to;
-	if (session_of(arc->to) != SAVING)
+	if (vfio_mig_session_kind(arc->to) != VFIO_MIG_SAVING)
 		return 0;
 	/* What is due when PRE_COPY changes to or from P2P is read later. */
 	if (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)) {
@@ -118,15 +109,16 @@ static int mig_do_arc(struct vfio_migration *mig,
 static struct file *mig_take_arc(struct vfio_migration *mig,
 				 enum vfio_device_mig_state to)
 {
-	enum session_kind old = session_of(mig->state), new = session_of(to);
+	enum vfio_mig_session_kind old = vfio_mig_session_kind(mig->state);
+	enum vfio_mig_session_kind new = vfio_mig_session_kind(to);
 	const struct vfio_mig_arc *arc = mig_arc(mig, mig->state, to);
 	struct file *filp = NULL;
 	int ret;
 
 	if (!arc)
 		return ERR_PTR(-EINVAL);
-	if (new != NO_SESSION && new != old) {
-		filp = vfio_mig_file_open(mig, new == SAVING);
+	if (new != VFIO_MIG_NO_SESSION && new != old) {
+		filp = vfio_mig_file_open(mig, new == VFIO_MIG_SAVING);
 		if (IS_ERR(filp))
 			return filp;
 	}
@@ -138,7 +130,7 @@ static struct file *mig_take_arc(struct vfio_migration *mig,
 		}
 		return ERR_PTR(ret);
 	}
-	if (old != NO_SESSION && new != old)
+	if (old != VFIO_MIG_NO_SESSION && new != old)
 		vfio_mig_session_end(mig);
 	return filp;
 }
@@ -153,7 +145,7 @@ static struct file *mig_step_traced(struct vfio_migration *mig,
 	struct file *filp;
 
 	filp = mig_take_arc(mig, to);
-	if (!IS_ERR(filp) && vfio_mig_is_saving(to))
+	if (!IS_ERR(filp) && vfio_mig_session_kind(to) == VFIO_MIG_SAVING)
 		bytes = vfio_mig_session_bytes(mig->session) - before;
 	trace_vfio_mig_arc(mig->vdev, from, to, PTR_ERR_OR_ZERO(filp), bytes,
 			   ktime_to_ns(ktime_sub(ktime_get(), start)));
@@ -214,7 +206,7 @@ static bool way_is_exclusive(const struct vfio_migration *mig,
 			     enum vfio_device_mig_state from,
 			     enum vfio_device_mig_state target)
 {
-	return target < VFIO_MIG_STATE_COUNT &&
+	return target < VFIO_MIG_STATES &&
 	       mig->exclusive[from] & BIT(target);
 }
 
@@ -352,8 +344,8 @@ static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
 	const struct vfio_mig_arc *arc = &mig->driver->arcs[index];
 	u8 *known = &mig->arc[arc->from][arc->to];
 
-	if (arc->from >= VFIO_MIG_STATE_COUNT ||
-	    arc->to >= VFIO_MIG_STATE_COUNT || *known) {
+	if (arc->from >= VFIO_MIG_STATES ||
+	    arc->to >= VFIO_MIG_STATES || *known) {
 		dev_err(mig->vdev->dev,
 			"vfio: the driver's arc %u -> %u comes twice or is not possible\n",
 			arc->from, arc->to);
@@ -400,8 +392,8 @@ static int check_arcs(struct vfio_migration *mig)
 
 	for (i = 0; i < mig->driver->nr_arcs && !ret; i++)
 		ret = check_arc_listed(mig, i);
-	for (from = 0; from < VFIO_MIG_STATE_COUNT; from++)
-		for (to = 0; to < VFIO_MIG_STATE_COUNT && !ret; to++)
+	for (from = 0; from < VFIO_MIG_STATES; from++)
+		for (to = 0; to < VFIO_MIG_STATES && !ret; to++)
 			ret = check_arc(mig, from, to);
 	return ret;
 }
@@ -427,8 +419,8 @@ static void find_exclusive_ways(struct vfio_migration *mig)
 {
 	unsigned int from, to;
 
-	for (from = 0; from < VFIO_MIG_STATE_COUNT; from++)
-		for (to = 0; to < VFIO_MIG_STATE_COUNT; to++)
+	for (from = 0; from < VFIO_MIG_STATES; from++)
+		for (to = 0; to < VFIO_MIG_STATES; to++)
 			if (leads_over_exclusive(mig, from, to))
 				mig->exclusive[from] |= BIT(to);
 }
@@ -438,9 +430,7 @@ static int check_driver(struct vfio_migration *mig)
 	const struct vfio_mig_driver *driver = mig->driver;
 	unsigned int flags = driver->flags;
 
-	if (!(flags & VFIO_MIGRATION_STOP_COPY) ||
-	    flags & ~(VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
-		      VFIO_MIGRATION_PRE_COPY)) {
+	if (!vfio_mig_flags_legal(flags)) {
 		dev_err(mig->vdev->dev, "vfio: illegal migration flags %#x\n",
 			flags);
 		return -EINVAL;

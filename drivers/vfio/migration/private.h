@@ -205,10 +205,4 @@ static inline bool vfio_mig_is_precopy(enum vfio_device_mig_state state)
 	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
 }
 
-static inline bool vfio_mig_is_saving(enum vfio_device_mig_state state)
-{
-	return state == VFIO_DEVICE_STATE_STOP_COPY ||
-	       vfio_mig_is_precopy(state);
-}
-
 #endif /* VFIO_MIGRATION_PRIVATE_H */

@@ -271,13 +271,13 @@ static void four_sets_of_flags_are_legal(struct kunit *test)
 		for (i = 0; i < ARRAY_SIZE(offers); i++)
 			legal |= flags == offers[i].flags;
 		KUNIT_EXPECT_EQ_MSG(test, legal,
-				    !!vfio_mig_fsm_flags_legal(flags),
+				    !!vfio_mig_flags_legal(flags),
 				    "flags %#x", flags);
 	}
 	for (i = 0; i < ARRAY_SIZE(offers); i++)
 		KUNIT_EXPECT_FALSE(test,
-				   vfio_mig_fsm_flags_legal(offers[i].flags |
-							    BIT(31)));
+				   vfio_mig_flags_legal(offers[i].flags |
+							BIT(31)));
 }
 
 static void sessions_are_the_saving_group_and_resuming(struct kunit *test)
