@@ -90,6 +90,13 @@ static inline void __iomem *igbvf_reg(struct igbvf_device *vf, u32 offset)
 	return vf->pci.core.barmap[VFIO_PCI_BAR0_REGION_INDEX] + offset;
 }
 
+/* A MAC address in two words, as in the mailbox; their last two bytes are 0. */
+static inline void igbvf_mac_copy(u32 to[2], const u32 from[2])
+{
+	to[0] = from[0];
+	to[1] = from[1] & U16_MAX;
+}
+
 /* regs.c */
 u32 igbvf_read(struct igbvf_device *vf, u32 offset);
 void igbvf_write(struct igbvf_device *vf, u32 offset, u32 value);
@@ -98,6 +105,11 @@ void igbvf_write(struct igbvf_device *vf, u32 offset, u32 value);
 extern const struct vfio_mig_record_type igbvf_records[IGBVF_RECORD_STATISTICS];
 extern const struct vfio_pci_mig_reg igbvf_irq_regs[IRQ_REGS];
 extern const struct vfio_pci_mig_reg *const igbvf_ring_regs[IGBVF_RINGS];
+
+/* settings.c */
+void igbvf_settings_reset(struct igbvf_pf *pf);
+void igbvf_settings_mac(struct igbvf_pf *pf, const u32 mac[2]);
+void igbvf_settings_acknowledged(struct igbvf_pf *pf, const u32 *request);
 
 /* mailbox.c */
 u32 igbvf_mbx_guest_read(struct igbvf_device *vf);
@@ -108,6 +120,11 @@ void igbvf_mbx_settle(struct igbvf_device *vf);
 bool igbvf_mbx_pf_is_down(struct igbvf_device *vf);
 bool igbvf_mbx_has_news(struct igbvf_device *vf);
 void igbvf_mbx_load(struct igbvf_device *vf);
+u32 igbvf_mbx_status(struct igbvf_device *vf);
+int igbvf_mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
+		       unsigned int count, u32 answer[3]);
+
+/* pf.c */
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
 bool igbvf_pf_was_reset(struct igbvf_device *vf);
 int igbvf_pf_try(struct igbvf_device *vf);
