@@ -1,210 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * igbvf-vfio-pci: VFIO for the virtual function of the Intel 82576, with live
- * migration.  This file describes it as the libraries want it: one function
- * per arc, saving, loading, page 0.  What these do to the device is elsewhere
- * (queues.c, mailbox.c); here is the order of it.
- *
- * The VF can't tell peer-to-peer DMA apart, so RUNNING_P2P stops all of it.
- * Page 0 is served there, and what the guest sets otherwise is taken into the
- * image, from which registers are set up when DMA begins again.
+ * migration.  This file describes the VF to the libraries, serves page 0 to the
+ * guest, and has the life of VF and module.
  */
 #include <linux/module.h>
 #include <linux/sizes.h>
 #include <linux/suspend.h>
 
 #include "private.h"
-
-static bool vf_is_gone(struct igbvf_device *vf)
-{
-	return igbvf_read(vf, VTSTATUS) == U32_MAX;
-}
-
-/* ---- Arcs ---- */
-
-/* Does the guest let the VF do DMA?  For a VF that runs */
-static bool is_bus_master(struct igbvf_device *vf)
-{
-	u16 command;
-
-	pci_read_config_word(vf->pci.core.pdev, PCI_COMMAND, &command);
-	return command & PCI_COMMAND_MASTER;
-}
-
-static int stop_dma(struct vfio_migration *mig)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-	int ret;
-
-	if (vf_is_gone(vf))
-		return -EIO;
-	vfio_pci_mig_log_sync(&vf->pci);
-	ret = igbvf_queues_stop(vf, is_bus_master(vf));
-	igbvf_queues_park(vf);
-	igbvf_queues_serve(vf);
-	ret = vfio_pci_mig_dma_off(&vf->pci) ?: ret;
-	igbvf_log_stopped(vf);
-	if (!ret)
-		return 0;
-	vfio_mig_err(&vf->pci.mig, "can't be stopped: reset the device\n");
-	return vfio_mig_error(mig, ret);
-}
-
-/* After a load as well as after a save that came to nothing */
-static int start_dma(struct vfio_migration *mig)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-	int ret;
-
-	if (vf_is_gone(vf))
-		return -EIO;
-	/* Registers need not hold values then, and the guest begins anew. */
-	if (igbvf_mbx_pf_is_down(vf))
-		igbvf_queues_reset(vf);
-	igbvf_queues_served(vf);
-	ret = igbvf_queues_load(vf);
-	if (ret)
-		return vfio_mig_error(mig, ret);
-	vfio_pci_mig_dma_on(&vf->pci);
-	ret = igbvf_queues_run(vf, igbvf_mbx_has_news(vf));
-	if (!ret)
-		return 0;
-	igbvf_queues_park(vf);
-	return vfio_mig_error(mig, ret);
-}
-
-static int stop_serving(struct vfio_migration *mig)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-
-	if (vf_is_gone(vf))
-		return -EIO;
-	igbvf_mbx_settle(vf);
-	igbvf_queues_served(vf);
-	return vfio_pci_mig_counters_stop(mig);
-}
-
-static int start_serving(struct vfio_migration *mig)
-{
-	igbvf_queues_serve(mig_to_igbvf(mig));
-	return vfio_pci_mig_counters_run(mig);
-}
-
-/*
- * A save is of use only if what the VF has written to memory is sent, too.  The
- * user of a container has its writes logged, or counts all memory as written;
- * with iommufd the IOMMU has to tell, and QEMU goes on without a word if it
- * can't.
- */
-static int begin_save(struct vfio_migration *mig)
-{
-	if (!mig_to_igbvf(mig)->untracked)
-		return 0;
-	vfio_mig_err(mig, "can't be saved: it is bound to an iommufd, and neither VF nor IOMMU tell what the VF writes to memory.  Use its group (in QEMU, no iommufd=)\n");
-	return -EOPNOTSUPP;
-}
-
-/*
- * The state of the VF is given up here, which who goes on without a load is
- * told.  FLR is by far what takes longest, so it is done now, as long as the VM
- * still runs elsewhere; and a PF that does not answer is found now.
- */
-static int begin_load(struct vfio_migration *mig)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-	u32 mac[2];
-	int ret;
-
-	if (!vf->loadable) {
-		vfio_mig_err(mig, "queues do not start in mid-ring: this device can't be migrated to\n");
-		return -EOPNOTSUPP;
-	}
-	ret = vfio_pci_mig_flr(&vf->pci);
-	if (ret)
-		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
-	vf->image = (struct igbvf_image) { .mbx.events = V2PMAILBOX_RSTD };
-	vf->trials = 0;
-	vf->pf_agreed = false;
-	vfio_pci_mig_log_reset(&vf->pci);
-	igbvf_queues_park(vf);
-	return igbvf_pf_reset(vf, mac);
-}
-
-/*
- * Has the PF do for the VF what the source's did, unless it does already.  When
- * the stream ends is the last moment for a refusal that QEMU can deal with.
- */
-static int agree_with_pf(struct vfio_migration *mig)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-	int ret = 0;
-
-	if (igbvf_pf_was_reset(vf))
-		vf->pf_agreed = false;
-	if (!vf->pf_agreed)
-		ret = igbvf_pf_replay(vf);
-	vf->pf_agreed = !ret;
-	return ret;
-}
-
-static int end_load(struct vfio_migration *mig)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-	int ret = agree_with_pf(mig);
-
-	if (ret)
-		return ret;
-	igbvf_queues_doorbells(vf);	/* not for the state that comes now */
-	vf->image = vf->incoming;
-	ret = igbvf_queues_load(vf);
-	if (ret)
-		return vfio_mig_error(mig, ret);
-	igbvf_write(vf, VTEICR, VTEI_ALL);
-	igbvf_queues_park(vf);
-	igbvf_mbx_load(vf);
-	return 0;
-}
-
-static const struct vfio_mig_arc arcs[] = {
-	VFIO_MIG_ARC(RUNNING,		RUNNING_P2P,	stop_dma),
-	VFIO_MIG_ARC(RUNNING_P2P,	RUNNING,	start_dma),
-	VFIO_MIG_ARC(RUNNING_P2P,	STOP,		stop_serving),
-	VFIO_MIG_ARC(STOP,		RUNNING_P2P,	start_serving),
-	VFIO_MIG_ARC(STOP,		STOP_COPY,	begin_save),
-	VFIO_MIG_ARC(STOP_COPY,		STOP),
-	VFIO_MIG_ARC(STOP,		RESUMING,	begin_load, VFIO_MIG_ARC_EXCLUSIVE),
-	VFIO_MIG_ARC(RESUMING,		STOP,		end_load),
-
-	VFIO_MIG_ARC(RUNNING,		PRE_COPY,	begin_save),
-	VFIO_MIG_ARC(PRE_COPY,		RUNNING),
-	VFIO_MIG_ARC(RUNNING_P2P,	PRE_COPY_P2P,	begin_save),
-	VFIO_MIG_ARC(PRE_COPY_P2P,	RUNNING_P2P),
-	VFIO_MIG_ARC(PRE_COPY,		PRE_COPY_P2P,	stop_dma),
-	VFIO_MIG_ARC(PRE_COPY_P2P,	PRE_COPY,	start_dma),
-	VFIO_MIG_ARC(PRE_COPY_P2P,	STOP_COPY,	stop_serving),
-};
-
-/* ---- The stream ---- */
-
-static int save(struct vfio_migration *mig, struct vfio_mig_writer *to)
-{
-	struct igbvf_device *vf = mig_to_igbvf(mig);
-
-	vf->image.identity = vf->self;
-	if (mig->state == VFIO_DEVICE_STATE_STOP_COPY)
-		igbvf_queues_doorbells(vf);
-	return vfio_mig_image_save(mig, to);
-}
-
-static int load(struct vfio_migration *mig,
-		const struct vfio_mig_payload *payload, const char **why)
-{
-	int ret = vfio_mig_image_load(mig, payload, why);
-
-	if (ret || payload->type->type != IGBVF_RECORD_PF)
-		return ret;
-	return igbvf_pf_try(mig_to_igbvf(mig));
-}
 
 /* ---- Begin and end ---- */
 
@@ -361,17 +165,17 @@ static const struct vfio_pci_mig_driver igbvf_driver = {
 	.mig = {
 		.flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 			 VFIO_MIGRATION_PRE_COPY,
-		.arcs = arcs,
-		.nr_arcs = ARRAY_SIZE(arcs),
+		.arcs = igbvf_arcs,
+		.nr_arcs = ARRAY_SIZE(igbvf_arcs),
 		.format = IGBVF_STREAM_FORMAT,
 		.format_version = IGBVF_STREAM_VERSION,
 		.records = igbvf_records,
 		.nr_records = ARRAY_SIZE(igbvf_records),
 		.prepare = vfio_pci_mig_prepare,
-		.save = save,
+		.save = igbvf_save,
 		.pending = vfio_mig_image_pending,
-		.load = load,
-		.load_end = agree_with_pf,
+		.load = igbvf_load,
+		.load_end = igbvf_agree_with_pf,
 		.data_size = vfio_mig_image_data_size,
 		.quiesce = vfio_pci_mig_quiesce,
 		.reset = igbvf_mbx_reset,

@@ -101,6 +101,14 @@ static inline void igbvf_mac_copy(u32 to[2], const u32 from[2])
 u32 igbvf_read(struct igbvf_device *vf, u32 offset);
 void igbvf_write(struct igbvf_device *vf, u32 offset, u32 value);
 
+/* arcs.c */
+#define IGBVF_ARCS	15
+extern const struct vfio_mig_arc igbvf_arcs[IGBVF_ARCS];
+int igbvf_save(struct vfio_migration *mig, struct vfio_mig_writer *to);
+int igbvf_load(struct vfio_migration *mig,
+	       const struct vfio_mig_payload *payload, const char **why);
+int igbvf_agree_with_pf(struct vfio_migration *mig);
+
 /* state.c */
 extern const struct vfio_mig_record_type igbvf_records[IGBVF_RECORD_STATISTICS];
 extern const struct vfio_pci_mig_reg igbvf_irq_regs[IRQ_REGS];
