@@ -458,7 +458,6 @@ static int vfio_device_first_open(struct vfio_device *device,
 		ret = device->ops->open_device(device);
 	if (ret)
 		goto err_dma;
-	vfio_debugfs_open(device);
 	return 0;
 
 err_dma:

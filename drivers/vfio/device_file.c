@@ -70,8 +70,6 @@ static noinline long vfio_device_reset(struct vfio_device *device, unsigned long
 	ret = device->ops->ioctl(device, VFIO_DEVICE_RESET, arg);
 	trace_vfio_device_reset(device, ret,
 				ktime_to_ns(ktime_sub(ktime_get(), start)));
-	if (!ret)
-		vfio_debugfs_reset(device);
 	return ret;
 }
 

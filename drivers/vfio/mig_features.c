@@ -106,7 +106,6 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 			     !vfio_mig_fsm_has_state(flags, cur_fsm));
 		return -EINVAL;
 	}
-	vfio_debugfs_arc(device, cur_fsm, *next_fsm);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
@@ -236,10 +235,7 @@ int vfio_migration_set_state(struct vfio_device *device,
 		ret = vfio_migration_go_traced(device, to, new);
 	else
 		ret = vfio_migration_go(device, to, new);
-	vfio_debugfs_set_state(device, to, ret);
-	if (new->file) {
+	if (new->file)
 		data->mig_state.data_fd = new->fd;
-		vfio_debugfs_data_fd(device);
-	}
 	return ret;
 }

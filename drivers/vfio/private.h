@@ -64,7 +64,6 @@
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
 
-#include <linux/atomic.h>
 #include <linux/cache.h>
 #include <linux/container_of.h>
 #include <linux/device.h>
@@ -137,43 +136,8 @@ struct vfio_dma_logging {
 };
 
 /**
- * struct vfio_counts - what is counted of a device; for debugfs
- * @begun: from registration on: how often it set out on an arc, by where that
- *	begins and ends.  Under the driver's state lock
- * @failed: how often the arc failed
- * @arc: the last arc of the SET_STATE that is under way: an index of @begun,
- *	as one; 0, which is none, when that has succeeded.  Another SET_STATE at
- *	the same time can change it, so a failure may be counted of the wrong
- *	arc, or of none
- * @set_state: how often SET_STATE was called, and passed the first checks
- * @refused: how often it failed
- * @resets: how often VFIO_DEVICE_RESET succeeded
- * @error: of the last SET_STATE that failed
- * @wanted: the state that this one asked for
- * @data_fds: since the device was opened last: how many data fds there were
- * @data_read: bytes of saved state
- * @data_written: bytes of state to be loaded
- */
-struct vfio_counts {
-#if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && IS_ENABLED(CONFIG_DEBUG_FS)
-	u64 begun[VFIO_MIG_STATES * VFIO_MIG_STATES];
-	atomic64_t failed[VFIO_MIG_STATES * VFIO_MIG_STATES];
-	unsigned int arc;
-	atomic64_t set_state;
-	atomic64_t refused;
-	atomic64_t resets;
-	int error;
-	unsigned int wanted;
-	atomic64_t data_fds;
-	atomic64_t data_read;
-	atomic64_t data_written;
-#endif
-};
-
-/**
  * struct vfio_device_private - what only the core sees of a device
  * @logging: its DMA logging
- * @counts: what has happened to it
  * @iommufd: the iommufd that it is bound to, or NULL.  Under dev_set->lock, as
  *	the next one; whoever has the device open that way holds the reference
  * @iommufd_id: its id in there
@@ -184,7 +148,6 @@ struct vfio_counts {
  */
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
-	struct vfio_counts counts;
 	struct iommufd_ctx *iommufd;
 	u32 iommufd_id;
 	struct vfio_opener opener;
@@ -195,11 +158,6 @@ static inline struct vfio_device_private *
 vfio_device_private(struct vfio_device *device)
 {
 	return container_of(device, struct vfio_device_private, device);
-}
-
-static inline struct vfio_counts *vfio_counts(struct vfio_device *device)
-{
-	return &vfio_device_private(device)->counts;
 }
 
 static inline struct vfio_opener *vfio_device_opener(struct vfio_device *device)
@@ -328,43 +286,6 @@ void vfio_debugfs_cleanup(void);
 /* From a device's registration to the end of that */
 void vfio_debugfs_add(struct vfio_device *device);
 void vfio_debugfs_remove(struct vfio_device *device);
-
-/* The device has been opened, has been reset, SET_STATE has failed. */
-void vfio_debugfs_open(struct vfio_device *device);
-void vfio_debugfs_reset(struct vfio_device *device);
-void vfio_debugfs_failed(struct vfio_device *device, unsigned int to,
-			 int error);
-
-/*
- * A walk is short, so counting it is: the driver is told the next arc, and
- * SET_STATE is at its end.
- */
-static inline void vfio_debugfs_arc(struct vfio_device *device,
-				    unsigned int from, unsigned int to)
-{
-	struct vfio_counts *counts = vfio_counts(device);
-	unsigned int arc = from * VFIO_MIG_STATES + to;
-
-	WRITE_ONCE(counts->arc, arc);
-	counts->begun[arc]++;
-}
-
-static inline void vfio_debugfs_set_state(struct vfio_device *device,
-					  unsigned int to, int result)
-{
-	struct vfio_counts *counts = vfio_counts(device);
-
-	atomic64_inc(&counts->set_state);
-	if (unlikely(result))
-		vfio_debugfs_failed(device, to, result);
-	else
-		WRITE_ONCE(counts->arc, 0);
-}
-
-static inline void vfio_debugfs_data_fd(struct vfio_device *device)
-{
-	atomic64_inc(&vfio_counts(device)->data_fds);
-}
 #else
 static inline void vfio_debugfs_init(void)
 {
@@ -379,28 +300,6 @@ static inline void vfio_debugfs_add(struct vfio_device *device)
 }
 
 static inline void vfio_debugfs_remove(struct vfio_device *device)
-{
-}
-
-static inline void vfio_debugfs_open(struct vfio_device *device)
-{
-}
-
-static inline void vfio_debugfs_arc(struct vfio_device *device,
-				    unsigned int from, unsigned int to)
-{
-}
-
-static inline void vfio_debugfs_set_state(struct vfio_device *device,
-					  unsigned int to, int result)
-{
-}
-
-static inline void vfio_debugfs_reset(struct vfio_device *device)
-{
-}
-
-static inline void vfio_debugfs_data_fd(struct vfio_device *device)
 {
 }
 #endif

@@ -344,20 +344,6 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 			    enum vfio_device_mig_state new_fsm,
 			    enum vfio_device_mig_state *next_fsm);
 
-/*
- * Not in Linux 6.12: for drivers with data files of their own, which want
- * debugfs to show how far a migration is.
- */
-#if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && IS_ENABLED(CONFIG_DEBUG_FS)
-void vfio_mig_count_data(struct vfio_device *device, bool saving,
-			 size_t bytes);
-#else
-static inline void vfio_mig_count_data(struct vfio_device *device, bool saving,
-				       size_t bytes)
-{
-}
-#endif
-
 void vfio_combine_iova_ranges(struct rb_root_cached *root, u32 cur_nodes,
 			      u32 req_nodes);
 

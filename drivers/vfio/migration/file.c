@@ -107,7 +107,6 @@ static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
 			goto out_end;
 	}
 	ret = vfio_mig_buffer_take(&session->buffer, to);
-	vfio_mig_count(session, ret);
 out_end:
 	io_end(session);
 	return ret;
@@ -191,7 +190,6 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 		ret = write_records(session, from, io_nowait(iocb));
 	else
 		ret = write_bytes(session, from);
-	vfio_mig_count(session, ret);
 	io_end(session);
 	return ret;
 }

@@ -184,21 +184,6 @@ static inline void vfio_mig_prepare(struct vfio_migration *mig)
 		mig->driver->prepare(mig);
 }
 
-/*
- * The user has read or written bytes of a stream.  The vfio.ko of Linux has
- * nothing that shows it.
- */
-static inline void vfio_mig_count(struct vfio_mig_session *session,
-				  ssize_t bytes)
-{
-#ifndef VFIO_CORE_OF_LINUX
-	if (bytes <= 0 || !vfio_mig_session_enter(session))
-		return;
-	vfio_mig_count_data(session->mig->vdev, session->saving, bytes);
-	vfio_mig_session_leave(session);
-#endif
-}
-
 static inline bool vfio_mig_is_precopy(enum vfio_device_mig_state state)
 {
 	return state == VFIO_DEVICE_STATE_PRE_COPY ||
