@@ -161,12 +161,12 @@ static struct file *mig_step(struct vfio_migration *mig,
 }
 
 /*
- * Questions that vfio_mig_get_next_state() of Linux 6.12 does not answer
- * well: from ERROR it warns, and for the way back from STOP_COPY, which does
- * not exist, it never returns.
+ * Targets that vfio_mig_get_next_state() of Linux 6.12 must not be asked for:
+ * it warns in ERROR, and loops forever on the way from STOP_COPY back to
+ * PRE_COPY, which does not exist.
  */
-static bool mig_no_way(enum vfio_device_mig_state from,
-		       enum vfio_device_mig_state to)
+static bool mig_is_unreachable(enum vfio_device_mig_state from,
+			       enum vfio_device_mig_state to)
 {
 	return from == VFIO_DEVICE_STATE_ERROR ||
 	       (from == VFIO_DEVICE_STATE_STOP_COPY && vfio_mig_is_precopy(to));
@@ -180,7 +180,7 @@ static struct file *mig_walk(struct vfio_migration *mig,
 	int ret;
 
 	while (mig->state != target) {
-		if (mig_no_way(mig->state, target))
+		if (mig_is_unreachable(mig->state, target))
 			return ERR_PTR(-EINVAL);
 		ret = vfio_mig_get_next_state(mig->vdev, mig->state, target,
 					      &next);
@@ -373,7 +373,7 @@ static int check_arc(struct vfio_migration *mig,
 	enum vfio_device_mig_state next;
 	bool exists;
 
-	exists = from != to && !mig_no_way(from, to) &&
+	exists = from != to && !mig_is_unreachable(from, to) &&
 		 state_offered(mig, from) &&
 		 !vfio_mig_get_next_state(mig->vdev, from, to, &next) &&
 		 next == to;
@@ -406,7 +406,8 @@ static bool leads_over_exclusive(struct vfio_migration *mig,
 	enum vfio_device_mig_state next;
 
 	for (; state != target; state = next) {
-		if (mig_no_way(state, target) || !state_offered(mig, state) ||
+		if (mig_is_unreachable(state, target) ||
+		    !state_offered(mig, state) ||
 		    vfio_mig_get_next_state(mig->vdev, state, target, &next))
 			return false;
 		if (mig_arc(mig, state, next)->flags & VFIO_MIG_ARC_EXCLUSIVE)
