@@ -43,15 +43,6 @@ int vfio_mig_error(struct vfio_migration *mig, int error)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_error);
 
-static const struct vfio_mig_arc *
-mig_arc(const struct vfio_migration *mig, enum vfio_device_mig_state from,
-	enum vfio_device_mig_state to)
-{
-	u8 index = mig->arc[from][to];
-
-	return index ? &mig->driver->arcs[index - 1] : NULL;
-}
-
 /*
  * The arc was taken, but the state in which it ends can't be saved.  What its
  * function began is undone by that of the arc that leaves the state: the one
@@ -63,8 +54,8 @@ static void mig_save_failed(struct vfio_migration *mig,
 	bool stopped = arc->to == VFIO_DEVICE_STATE_STOP_COPY;
 	const struct vfio_mig_arc *back;
 
-	back = mig_arc(mig, arc->to, stopped ? VFIO_DEVICE_STATE_STOP :
-					       arc->from);
+	back = vfio_mig_find_arc(mig, arc->to,
+				 stopped ? VFIO_DEVICE_STATE_STOP : arc->from);
 	if (back->take) {
 		vfio_mig_prepare(mig);
 		if (back->take(mig)) {
@@ -111,7 +102,7 @@ static struct file *mig_take_arc(struct vfio_migration *mig,
 {
 	enum vfio_mig_session_kind old = vfio_mig_session_kind(mig->state);
 	enum vfio_mig_session_kind new = vfio_mig_session_kind(to);
-	const struct vfio_mig_arc *arc = mig_arc(mig, mig->state, to);
+	const struct vfio_mig_arc *arc = vfio_mig_find_arc(mig, mig->state, to);
 	struct file *filp = NULL;
 	int ret;
 
@@ -160,18 +151,6 @@ static struct file *mig_step(struct vfio_migration *mig,
 	return mig_take_arc(mig, to);
 }
 
-/*
- * Targets that vfio_mig_get_next_state() of Linux 6.12 must not be asked for:
- * it warns in ERROR, and loops forever on the way from STOP_COPY back to
- * PRE_COPY, which does not exist.
- */
-static bool mig_is_unreachable(enum vfio_device_mig_state from,
-			       enum vfio_device_mig_state to)
-{
-	return from == VFIO_DEVICE_STATE_ERROR ||
-	       (from == VFIO_DEVICE_STATE_STOP_COPY && vfio_mig_is_precopy(to));
-}
-
 static struct file *mig_walk(struct vfio_migration *mig,
 			     enum vfio_device_mig_state target)
 {
@@ -180,7 +159,7 @@ static struct file *mig_walk(struct vfio_migration *mig,
 	int ret;
 
 	while (mig->state != target) {
-		if (mig_is_unreachable(mig->state, target))
+		if (vfio_mig_is_unreachable(mig->state, target))
 			return ERR_PTR(-EINVAL);
 		ret = vfio_mig_get_next_state(mig->vdev, mig->state, target,
 					      &next);
@@ -201,15 +180,6 @@ static struct vfio_migration *to_migration(struct vfio_device *vdev)
 	return container_of(vdev->mig_ops, struct vfio_migration, ops);
 }
 
-/* Linux 6.12's vfio may pass a target state that does not exist. */
-static bool way_is_exclusive(const struct vfio_migration *mig,
-			     enum vfio_device_mig_state from,
-			     enum vfio_device_mig_state target)
-{
-	return target < VFIO_MIG_STATES &&
-	       mig->exclusive[from] & BIT(target);
-}
-
 /*
  * The locks for the whole way to @target.  Which of them it needs depends on the
  * state, which may change before the state lock is held.
@@ -219,9 +189,9 @@ static int mig_lock_way(struct vfio_migration *mig,
 {
 	int ret;
 
-	*exclusive = way_is_exclusive(mig, READ_ONCE(mig->state), target);
+	*exclusive = vfio_mig_way_is_exclusive(mig, READ_ONCE(mig->state), target);
 	ret = vfio_mig_lock_killable(mig, *exclusive);
-	if (ret || *exclusive || !way_is_exclusive(mig, mig->state, target))
+	if (ret || *exclusive || !vfio_mig_way_is_exclusive(mig, mig->state, target))
 		return ret;
 	vfio_mig_unlock(mig, false);
 	*exclusive = true;
@@ -339,93 +309,6 @@ void vfio_mig_close(struct vfio_migration *mig)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_close);
 
-static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
-{
-	const struct vfio_mig_arc *arc = &mig->driver->arcs[index];
-	u8 *known = &mig->arc[arc->from][arc->to];
-
-	if (arc->from >= VFIO_MIG_STATES ||
-	    arc->to >= VFIO_MIG_STATES || *known) {
-		dev_err(mig->vdev->dev,
-			"vfio: the driver's arc %u -> %u comes twice or is not possible\n",
-			arc->from, arc->to);
-		return -EINVAL;
-	}
-	*known = index + 1;
-	return 0;
-}
-
-/* From RUNNING there is a way to every state that the flags offer. */
-static bool state_offered(struct vfio_migration *mig,
-			  enum vfio_device_mig_state state)
-{
-	enum vfio_device_mig_state next;
-
-	return !vfio_mig_get_next_state(mig->vdev, VFIO_DEVICE_STATE_RUNNING,
-					state, &next);
-}
-
-/* Does a device with these flags have the arc, and the driver, too? */
-static int check_arc(struct vfio_migration *mig,
-		     enum vfio_device_mig_state from,
-		     enum vfio_device_mig_state to)
-{
-	enum vfio_device_mig_state next;
-	bool exists;
-
-	exists = from != to && !mig_is_unreachable(from, to) &&
-		 state_offered(mig, from) &&
-		 !vfio_mig_get_next_state(mig->vdev, from, to, &next) &&
-		 next == to;
-	if (exists == !!mig->arc[from][to])
-		return 0;
-	dev_err(mig->vdev->dev, "vfio: the driver's arc %u -> %u %s\n", from,
-		to, exists ? "is missing" :
-			     "does not exist with its migration flags");
-	return -EINVAL;
-}
-
-static int check_arcs(struct vfio_migration *mig)
-{
-	unsigned int i, from, to;
-	int ret = 0;
-
-	for (i = 0; i < mig->driver->nr_arcs && !ret; i++)
-		ret = check_arc_listed(mig, i);
-	for (from = 0; from < VFIO_MIG_STATES; from++)
-		for (to = 0; to < VFIO_MIG_STATES && !ret; to++)
-			ret = check_arc(mig, from, to);
-	return ret;
-}
-
-/* All arcs are there. */
-static bool leads_over_exclusive(struct vfio_migration *mig,
-				 enum vfio_device_mig_state state,
-				 enum vfio_device_mig_state target)
-{
-	enum vfio_device_mig_state next;
-
-	for (; state != target; state = next) {
-		if (mig_is_unreachable(state, target) ||
-		    !state_offered(mig, state) ||
-		    vfio_mig_get_next_state(mig->vdev, state, target, &next))
-			return false;
-		if (mig_arc(mig, state, next)->flags & VFIO_MIG_ARC_EXCLUSIVE)
-			return true;
-	}
-	return false;
-}
-
-static void find_exclusive_ways(struct vfio_migration *mig)
-{
-	unsigned int from, to;
-
-	for (from = 0; from < VFIO_MIG_STATES; from++)
-		for (to = 0; to < VFIO_MIG_STATES; to++)
-			if (leads_over_exclusive(mig, from, to))
-				mig->exclusive[from] |= BIT(to);
-}
-
 static int check_driver(struct vfio_migration *mig)
 {
 	const struct vfio_mig_driver *driver = mig->driver;
@@ -449,7 +332,7 @@ static int check_driver(struct vfio_migration *mig)
 			"vfio: the driver's records do not begin with its identity\n");
 		return -EINVAL;
 	}
-	return check_arcs(mig) ?: vfio_mig_image_init(mig);
+	return vfio_mig_arcs_init(mig) ?: vfio_mig_image_init(mig);
 }
 
 /**
@@ -475,8 +358,6 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig->session = NULL;
 	atomic_set(&mig->visitors, 0);
-	memset(mig->exclusive, 0, sizeof(mig->exclusive));
-	memset(mig->arc, 0, sizeof(mig->arc));
 	mig->ops = (struct vfio_migration_ops) {
 		.migration_set_state = mig_set_state,
 		.migration_get_state = mig_get_state,
@@ -486,7 +367,6 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	ret = check_driver(mig);
 	if (ret)
 		return ret;
-	find_exclusive_ways(mig);
 	mutex_init(&mig->lock);
 	/* A hot reset takes those of several devices, in the order of the bus. */
 	lockdep_register_key(&mig->lock_key);

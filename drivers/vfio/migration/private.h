@@ -169,6 +169,23 @@ struct file *vfio_mig_file_open(struct vfio_migration *mig, bool saving);
 /* Sets mig->image_size.  0, or -EINVAL after a message */
 int vfio_mig_image_init(struct vfio_migration *mig);
 
+/* arcs.c */
+
+/* Fills mig->arc and mig->exclusive: 0, or -EINVAL after a message */
+int vfio_mig_arcs_init(struct vfio_migration *mig);
+/* NULL if the device has no such arc */
+const struct vfio_mig_arc *
+vfio_mig_find_arc(const struct vfio_migration *mig,
+		  enum vfio_device_mig_state from,
+		  enum vfio_device_mig_state to);
+/* Must vfio_mig_get_next_state() not be asked for this way? */
+bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
+			     enum vfio_device_mig_state to);
+/* Is there an arc with VFIO_MIG_ARC_EXCLUSIVE on the way? */
+bool vfio_mig_way_is_exclusive(const struct vfio_migration *mig,
+			       enum vfio_device_mig_state from,
+			       enum vfio_device_mig_state target);
+
 /* lock.c */
 
 /*
