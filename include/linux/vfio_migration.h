@@ -2,12 +2,12 @@
 /*
  * The migration library for VFIO drivers (vfio-migration.ko).
  *
- * A driver embeds a struct vfio_migration in its device and describes itself
- * in a struct vfio_mig_driver: the arcs of the state machine, what its state
- * consists of, how it falls silent.  The library does the rest: the walk over
- * the arcs, the state lock, the data files, the stream, and what resets and
- * closes do to all of them.  Documentation/driver-api/vfio-migration.rst has
- * an example.
+ * A driver embeds a struct vfio_migration in its device and describes the
+ * device in a struct vfio_mig_driver: the arcs of its state machine, how its
+ * state is saved and loaded, how it is stopped.  The library does the rest: it
+ * walks over the arcs, holds the state lock, serves the data files, writes and
+ * reads the stream, and handles resets and closes.
+ * Documentation/driver-api/vfio-migration.rst has an example.
  *
  * Works with the vfio.ko of this tree as well as with that of Linux 6.12.
  */
@@ -31,11 +31,14 @@ struct vfio_migration;
 
 /**
  * struct vfio_mig_writer - writes a stream
- * @put: takes the bytes; returns 0, or an error, after which it is not called
- *	again
- * @bytes: how many were written after the header
- * @error: the error of @put, which every later write returns as well: a
- *	stream that lacks bytes in its middle has failed
+ * @put: appends @len bytes to the stream.  Returns 0 or a negative errno, after
+ *	which it is not called again
+ * @bytes: bytes written so far, without the stream's header
+ * @error: 0, or the error that @put has returned.  Every later write returns
+ *	it, too, so that no stream continues after a gap
+ *
+ * A driver gets a writer as an argument of save(), and may read @bytes.  Code
+ * that writes a stream of its own sets @put, then calls vfio_mig_write_header().
  */
 struct vfio_mig_writer {
 	int (*put)(struct vfio_mig_writer *writer, const void *data,
@@ -60,10 +63,11 @@ int vfio_mig_write_record(struct vfio_mig_writer *writer, u16 type,
 int vfio_mig_write_end(struct vfio_mig_writer *writer);
 
 /**
- * vfio_mig_record_size - the size of a record
+ * vfio_mig_record_size - the size of a record in the stream
  * @length: bytes of payload
  *
- * Return: bytes that it takes in a stream, with header and checksums.
+ * Return: bytes, with header and checksums.  0 as @length gives the size of the
+ * record that ends a stream.
  */
 static inline u64 vfio_mig_record_size(u64 length)
 {
@@ -72,29 +76,35 @@ static inline u64 vfio_mig_record_size(u64 length)
 		!!(length % VFIO_MIG_BLOCK_SIZE)) * sizeof(__le32);
 }
 
-/* Without this record a stream is not complete. */
+/* A stream without this record is refused as incomplete. */
 #define VFIO_MIG_TYPE_REQUIRED		BIT(0)
-/* It may come again. */
+/* The record may come several times: the last one counts. */
 #define VFIO_MIG_TYPE_REPEATS		BIT(1)
-/* A part of the driver's image, for vfio_mig_image_save() and its like ... */
+/* The record is a part of the driver's image: see vfio_mig_image_save(). */
 #define VFIO_MIG_TYPE_IMAGE		BIT(2)
-/* ... that is streamed in PRE_COPY, too; if it repeats, whenever it changes */
+/*
+ * The part of the image is sent in PRE_COPY and, with VFIO_MIG_TYPE_REPEATS,
+ * again whenever it has changed.  Other parts are sent in STOP_COPY.
+ */
 #define VFIO_MIG_TYPE_EARLY		BIT(3)
 
-/* How many types of records a driver may have */
+/* A driver may list this many types of records. */
 #define VFIO_MIG_TYPES_MAX		64
 
 /**
  * struct vfio_mig_record_type - a type of record that a driver knows
- * @type: VFIO_MIG_RECORD_IDENTITY, or a number of the driver's own
- * @version: the one version that it knows
+ * @type: VFIO_MIG_RECORD_IDENTITY, or a number from 2 to 0xfffe that the driver
+ *	chooses
+ * @version: the version of the payload that the driver reads and writes
  * @flags: VFIO_MIG_TYPE_*
- * @min_length: a payload has at least this many bytes ...
- * @max_length: ... and at most that many
- * @offset: of VFIO_MIG_TYPE_IMAGE: where it is in the image
- * @check: of VFIO_MIG_TYPE_IMAGE: could @part, which is this part of an image,
- *	be loaded into the device?  Returns what is wrong, or NULL.  Optional:
- *	anything could
+ * @min_length: bytes that a payload has at least
+ * @max_length: bytes that a payload has at most
+ * @offset: with VFIO_MIG_TYPE_IMAGE: bytes from the beginning of the image to
+ *	this part of it
+ * @check: with VFIO_MIG_TYPE_IMAGE: says whether the device can be loaded with
+ *	@part, which is this part of an image.  Returns NULL, or the reason
+ *	against it for a message.  Called with the state lock held.  Optional:
+ *	without it every content is accepted
  */
 struct vfio_mig_record_type {
 	u16 type;
@@ -107,13 +117,14 @@ struct vfio_mig_record_type {
 };
 
 /**
- * VFIO_MIG_IMAGE_RECORD - a struct vfio_mig_record_type of a part of an image
+ * VFIO_MIG_IMAGE_RECORD - a struct vfio_mig_record_type for a part of an image
  * @_type: type of the record
- * @_version: its version
- * @_flags: VFIO_MIG_TYPE_*; it is required
- * @_image: type of the image, in whose ...
- * @_member: ... member it is; nothing but u32, and VFIO_MIG_BLOCK_SIZE at most
- * @_check: as there
+ * @_version: version of its payload
+ * @_flags: VFIO_MIG_TYPE_* besides IMAGE and REQUIRED, which are set
+ * @_image: type of the image, a struct
+ * @_member: the member of @_image that is the part.  It consists of u32 only,
+ *	and of VFIO_MIG_BLOCK_SIZE bytes at most
+ * @_check: as in struct vfio_mig_record_type
  */
 #define VFIO_MIG_IMAGE_RECORD(_type, _version, _flags, _image, _member, _check) \
 	{								\
@@ -128,14 +139,13 @@ struct vfio_mig_record_type {
 	}
 
 /**
- * struct vfio_mig_payload - verified bytes of a record
- * @type: the record's type; an element of the driver's table
+ * struct vfio_mig_payload - bytes of a record whose checksum was right
+ * @type: the record's type: an element of the driver's table
  * @length: bytes of the whole payload
- * @offset: where in it these bytes are
- * @data: the bytes, without any alignment
- * @len: how many: all, unless @length exceeds VFIO_MIG_BLOCK_SIZE
- *
- * The parts of a payload come in order.
+ * @offset: bytes of the payload before @data
+ * @data: the bytes; not aligned, NULL if @length is 0
+ * @len: bytes in @data: the whole payload, or if that is longer than
+ *	VFIO_MIG_BLOCK_SIZE, a part of it.  The parts come in order
  */
 struct vfio_mig_payload {
 	const struct vfio_mig_record_type *type;
@@ -146,16 +156,18 @@ struct vfio_mig_payload {
 };
 
 /**
- * struct vfio_mig_reader - reads a stream, as it comes
- * @format: whose records these are to be
- * @format_version: in which version
- * @types: what is known; the first is VFIO_MIG_RECORD_IDENTITY
- * @nr_types: how many
- * @load: takes in verified bytes; an error refuses the stream, and *why may
- *	say the reason
- * @why: what is wrong, after an error; may be NULL
+ * struct vfio_mig_reader - reads a stream in pieces, as they come
+ * @format: name of the record format that the stream must have
+ * @format_version: version of @format that the stream must have
+ * @types: types of records that are known; the first is
+ *	VFIO_MIG_RECORD_IDENTITY
+ * @nr_types: elements of @types, VFIO_MIG_TYPES_MAX at most
+ * @load: gets the payload of each record of a known type.  Returns 0, or a
+ *	negative errno that refuses the stream; *why can be set to the reason
+ * @why: after an error: the reason, or NULL
  *
- * Everything up to here is set up by the caller, with the rest zeroed.
+ * The caller sets these members and zeroes the others.  The library does so for
+ * the data files of a device.
  */
 struct vfio_mig_reader {
 	const char *format;
@@ -167,12 +179,12 @@ struct vfio_mig_reader {
 	const char *why;
 	/* private: */
 	int (*take)(struct vfio_mig_reader *reader, const u8 *unit);
-	size_t need;		/* of the unit that is being read ... */
-	size_t have;		/* ... so much is in @unit */
-	size_t room;		/* allocated for @unit */
+	size_t need;		/* bytes of the unit that is being read */
+	size_t have;		/* bytes of it that are in @unit */
+	size_t room;		/* bytes allocated for @unit */
 	u8 *unit;
 	struct vfio_mig_payload payload;	/* the record being read */
-	u64 seen;		/* bits: elements of @types */
+	u64 seen;		/* bit N: a record of types[N] has come */
 	u32 crc;
 	bool complete;
 	int error;
@@ -187,15 +199,19 @@ void vfio_mig_reader_free(struct vfio_mig_reader *reader);
 
 /* ---- Devices ---- */
 
-/* The arc needs memory_lock held for writing, as it resets the device. */
+/*
+ * The arc's function needs memory_lock held for writing, because it resets the
+ * device.
+ */
 #define VFIO_MIG_ARC_EXCLUSIVE		BIT(0)
 
 /**
  * struct vfio_mig_arc - a move from one state to the next
- * @from: where it begins
- * @to: where it ends
- * @take: does it: returns 0 or an error, after which the device is as before,
- *	unless vfio_mig_error() was called.  NULL: nothing to do
+ * @from: state in which it begins
+ * @to: state in which it ends
+ * @take: moves the device.  Returns 0, or a negative errno: then the device is
+ *	still in @from, unless @take has called vfio_mig_error().  NULL if the
+ *	device needs nothing
  * @flags: VFIO_MIG_ARC_*
  */
 struct vfio_mig_arc {
@@ -207,58 +223,62 @@ struct vfio_mig_arc {
 
 /**
  * VFIO_MIG_ARC - an element of a table of arcs
- * @_from: state, without VFIO_DEVICE_STATE_
- * @_to: likewise
- * @...: take and flags of struct vfio_mig_arc, as far as there are any
+ * @_from: state in which it begins, without VFIO_DEVICE_STATE_
+ * @_to: state in which it ends, likewise
+ * @...: take and flags of struct vfio_mig_arc; may be left out
  */
 #define VFIO_MIG_ARC(_from, _to, ...)					\
 	{ VFIO_DEVICE_STATE_##_from, VFIO_DEVICE_STATE_##_to, __VA_ARGS__ }
 
 /**
- * struct vfio_mig_driver - what a driver has to say about migration
- * @flags: VFIO_MIGRATION_*
+ * struct vfio_mig_driver - the migration of a kind of device
+ * @flags: VFIO_MIGRATION_*; STOP_COPY is among them
  * @arcs: all arcs of a device with @flags, as the table in
  *	Documentation/driver-api/vfio-migration.rst lists them
- * @nr_arcs: how many
- * @format: name of the record format; NULL: the stream is bytes that mean
- *	nothing to the library, and @records, @load and @load_end are not used
- * @format_version: its version
- * @records: the types of records; the first is VFIO_MIG_RECORD_IDENTITY
- * @nr_records: how many
- * @max_bytes: without a format: more is not taken in RESUMING
- * @prepare: have the device answer: called before each function of an arc,
+ * @nr_arcs: elements of @arcs
+ * @format: name of the record format, 16 bytes at most.  NULL for a driver
+ *	whose stream is laid down elsewhere: the library then passes bytes on
+ *	as they are, and uses none of @format_version, @records, @load and
+ *	@load_end
+ * @format_version: version of @format
+ * @records: types of records; the first is VFIO_MIG_RECORD_IDENTITY
+ * @nr_records: elements of @records, VFIO_MIG_TYPES_MAX at most
+ * @max_bytes: without @format: bytes that a stream has at most; write() fails
+ *	with ENOSPC beyond them
+ * @prepare: makes the device answer.  Called before each function of an arc,
  *	@save, @load, @load_end and @close.  Optional
- * @save: append to the stream what is to be sent in mig->state.  Called when a
- *	session opens in a PRE_COPY state, when STOP_COPY is reached, and, when
- *	all of that has been read, again: in PRE_COPY if @pending says so, in
- *	STOP_COPY if the call before has returned 1.  @to->bytes is 0 where a
- *	stream begins.  Returns 0, 1 (STOP_COPY only: there is more) or an
- *	error: the function of the arc that leaves the state is called then, and
- *	the device is in STOP, if STOP_COPY was to be reached, or where it was
- *	before the session opened, unless vfio_mig_error() was called.  If the
- *	stream had begun before, it has failed for good: its
- *	reader gets the error and nothing more
- * @pending: bytes that @save would append now, exactly; in PRE_COPY.  Looks
- *	at memory only.  Optional: none
- * @load: take in a part of a record.  Nothing of it comes into effect before
- *	the arc RESUMING -> STOP.  An error refuses the stream for good; *why
- *	can be set to the reason, which is logged.  Between two calls the locks
- *	are given up, so that a reset can end the session, and a signal ends
- *	the write(): what one call does is what others have to wait for.  How
- *	often it is called is up to the stream, which may come from anybody
- * @load_end: the stream is complete; the last chance to refuse it before the
- *	VMM relies on it.  Optional
- * @data_size: how many bytes a save would yield; in every state
- * @quiesce: stop DMA and interrupts whatever it takes: the device goes to
+ * @save: appends to the stream @to what is due in mig->state.  Called when a
+ *	session begins in a PRE_COPY state and when STOP_COPY is reached.  Called
+ *	again when the user has read all that it wrote: in PRE_COPY if @pending
+ *	is not 0, in STOP_COPY if the previous call returned 1.  @to->bytes is 0
+ *	at the beginning of a stream.  Returns 0, 1 in STOP_COPY if there is
+ *	more, or a negative errno.  After an error at the beginning of a session
+ *	or on the way to STOP_COPY, the library calls the function of the arc
+ *	that leaves the state: to STOP from STOP_COPY, else back to where the
+ *	session began.  After a later error the stream has failed: read()
+ *	returns the error until the user leaves the saving states
+ * @pending: returns exactly how many bytes @save would append now; called in
+ *	PRE_COPY.  Reads memory only.  Optional: @save is then called once in
+ *	PRE_COPY
+ * @load: checks a part of a record and keeps it.  It takes effect only in the
+ *	arc RESUMING -> STOP.  Returns 0, or a negative errno that refuses the
+ *	stream for good; *why can be set to the reason, which is logged.  The
+ *	library releases its locks between two calls, so that a reset can end
+ *	the session and a signal the write(): others wait for one call at most.
+ *	The stream, which may come from anybody, decides how often it is called
+ * @load_end: the stream is complete: the last chance to refuse it before the
+ *	VMM relies on the load.  Returns 0 or a negative errno.  Optional
+ * @data_size: returns how many bytes a save would yield; called in every state
+ * @quiesce: stops DMA and interrupts by whatever means, as the device goes to
  *	ERROR
- * @reset: the device has been reset: mig->state is still what it was
- * @close: the last user closes the device.  memory_lock is held for writing.
+ * @reset: the device has been reset; mig->state is still the old state
+ * @close: the last user closes the device; memory_lock is held for writing.
  *	Optional
  *
- * All of them are called with the state lock held, and end in bounded time.
- * With the exception of @reset, @data_size and @pending, memory_lock is held,
- * too.  None may touch user memory, or take a lock outside of the state lock;
- * the PCI device lock, which a reset holds, may be tried.
+ * All functions are called with the state lock held, and must end in bounded
+ * time.  Except for @reset, @data_size and @pending, memory_lock is held, too.
+ * None may touch user memory or take a lock that is outside of the state lock.
+ * The PCI device lock, which a reset holds, may only be tried.
  */
 struct vfio_mig_driver {
 	unsigned int flags;
@@ -283,21 +303,23 @@ struct vfio_mig_driver {
 };
 
 /**
- * struct vfio_migration - the migration side of a device
- * @image: for records with VFIO_MIG_TYPE_IMAGE: the state of the device, as
- *	vfio_mig_image_save() finds it; set up before vfio_mig_init()
- * @incoming: likewise: where a load puts what comes; zero when that begins
- * @driver: set up by vfio_mig_init()
- * @vdev: the device
+ * struct vfio_migration - the migration of a device
+ * @image: with records of VFIO_MIG_TYPE_IMAGE: the state of the device in
+ *	memory, which vfio_mig_image_save() writes to the stream.  The driver
+ *	sets it before vfio_mig_init()
+ * @incoming: likewise, where vfio_mig_image_load() puts the state that is
+ *	loaded.  The library zeroes it when a load begins
+ * @driver: set by vfio_mig_init()
+ * @vdev: the device; set by vfio_mig_init()
  * @memory_lock: held for reading around all that reaches the device, and for
- *	writing by resets; vfio_pci_core_device.memory_lock, or NULL
- * @lock: the state lock.  Inside of @memory_lock and of the PCI device lock.
- *	Never held while user memory is touched, and so not by anybody who waits
- *	for mmap_lock: a reset can take it at any time and waits for bounded
- *	time only.  A driver may take it, too
- * @state: the state; under @lock
+ *	writing by resets: vfio_pci_core_device.memory_lock, or NULL
+ * @lock: the state lock.  Taken inside of @memory_lock and of the PCI device
+ *	lock.  User memory is never touched while it is held, so no holder waits
+ *	for mmap_lock, and a reset gets it in bounded time.  A driver may take
+ *	it, alone or with vfio_mig_lock()
+ * @state: the state; under @lock.  The driver only reads it
  *
- * The rest is the library's.
+ * @image and @incoming point to memory of the driver that @lock protects.
  */
 struct vfio_migration {
 	void *image;
@@ -311,25 +333,22 @@ struct vfio_migration {
 	struct lock_class_key lock_key;
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
-	atomic_t visitors;	/* operations on data files that are at the device */
+	atomic_t file_ops;	/* operations of data files that use the device */
 	struct ratelimit_state messages;
 	size_t image_size;
-	/*
-	 * By state, bits: to where the way leads over an arc with
-	 * VFIO_MIG_ARC_EXCLUSIVE
-	 */
+	/* [from], bit N: the way to state N takes a VFIO_MIG_ARC_EXCLUSIVE arc. */
 	u8 exclusive[VFIO_MIG_STATES];
-	/* Index of the arc in driver->arcs, plus 1 */
+	/* [from][to]: index of the arc in driver->arcs, plus 1; 0: no arc */
 	u8 arc[VFIO_MIG_STATES][VFIO_MIG_STATES];
 };
 
 /**
- * vfio_mig_err() - say what an operator can do something about
+ * vfio_mig_err() - log an error that an operator can do something about
  * @_mig: migration
  * @...: as for dev_err()
  *
- * Limited in rate for each device by itself: what one VM does with its device
- * must not hide what is said about another's.
+ * The rate is limited for each device separately, so that one VM cannot
+ * suppress messages about another VM's device.
  */
 #define vfio_mig_err(_mig, ...)						\
 do {									\
@@ -339,6 +358,7 @@ do {									\
 		dev_err(__mig->vdev->dev, __VA_ARGS__);			\
 } while (0)
 
+/* For a driver's vfio_device_ops and its handlers of resets */
 int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 		  struct rw_semaphore *memory_lock,
 		  const struct vfio_mig_driver *driver);
@@ -346,19 +366,22 @@ void vfio_mig_release(struct vfio_migration *mig);
 void vfio_mig_close(struct vfio_migration *mig);
 void vfio_mig_reset_prepare(struct vfio_migration *mig);
 void vfio_mig_reset_done(struct vfio_migration *mig);
-int vfio_mig_error(struct vfio_migration *mig, int error);
-void vfio_mig_changed(struct vfio_migration *mig);
 
 void vfio_mig_lock(struct vfio_migration *mig, bool exclusive);
 int vfio_mig_lock_killable(struct vfio_migration *mig, bool exclusive);
 void vfio_mig_unlock(struct vfio_migration *mig, bool exclusive);
 
+/* With the state lock held */
+int vfio_mig_error(struct vfio_migration *mig, int error);
+void vfio_mig_changed(struct vfio_migration *mig);
+
+/* For drivers without a record format */
 int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len);
 u64 vfio_mig_loaded(struct vfio_migration *mig);
 int vfio_mig_read_loaded(struct vfio_migration *mig, u64 offset, void *data,
 			 size_t len);
 
-/* Ready for a struct vfio_mig_driver, or to be called by functions of it */
+/* For the members of a struct vfio_mig_driver, or to be called by them */
 int vfio_mig_image_save(struct vfio_migration *mig, struct vfio_mig_writer *to);
 u64 vfio_mig_image_pending(struct vfio_migration *mig);
 int vfio_mig_image_load(struct vfio_migration *mig,
@@ -367,7 +390,7 @@ int vfio_mig_image_load(struct vfio_migration *mig,
 unsigned long vfio_mig_image_data_size(struct vfio_migration *mig);
 
 /**
- * vfio_mig_is_running - does the device work without any restriction?
+ * vfio_mig_is_running - does the device run without restriction?
  * @mig: migration; state lock held
  *
  * Return: true in RUNNING and PRE_COPY.
@@ -382,8 +405,8 @@ static inline bool vfio_mig_is_running(const struct vfio_migration *mig)
  * vfio_mig_serves - does the device react to accesses?
  * @mig: migration; state lock held
  *
- * Return: true where it runs, and in the P2P variants of that.  In the other
- * states accesses are still answered, but nothing comes of them.
+ * Return: true in RUNNING, PRE_COPY, RUNNING_P2P and PRE_COPY_P2P.  In other
+ * states the driver answers accesses without any effect on the device.
  */
 static inline bool vfio_mig_serves(const struct vfio_migration *mig)
 {

@@ -305,7 +305,7 @@ void vfio_mig_close(struct vfio_migration *mig)
 	}
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	vfio_mig_unlock(mig, true);
-	vfio_mig_wait_visitors(mig);
+	vfio_mig_wait_file_ops(mig);
 }
 EXPORT_SYMBOL_GPL(vfio_mig_close);
 
@@ -357,7 +357,7 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	mig->memory_lock = memory_lock;
 	mig->state = VFIO_DEVICE_STATE_RUNNING;
 	mig->session = NULL;
-	atomic_set(&mig->visitors, 0);
+	atomic_set(&mig->file_ops, 0);
 	mig->ops = (struct vfio_migration_ops) {
 		.migration_set_state = mig_set_state,
 		.migration_get_state = mig_get_state,

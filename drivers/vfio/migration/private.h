@@ -125,7 +125,7 @@ struct vfio_mig_session {
  */
 bool vfio_mig_session_enter(struct vfio_mig_session *session);
 void vfio_mig_session_leave(struct vfio_mig_session *session);
-void vfio_mig_wait_visitors(struct vfio_migration *mig);
+void vfio_mig_wait_file_ops(struct vfio_migration *mig);
 
 /* All of these with the state lock held, but put() and drop_data() */
 

@@ -62,24 +62,24 @@ bool vfio_mig_session_enter(struct vfio_mig_session *session)
 	spin_lock(&session->end_lock);
 	lasts = !session->ended;
 	if (lasts)
-		atomic_inc(&session->mig->visitors);
+		atomic_inc(&session->mig->file_ops);
 	spin_unlock(&session->end_lock);
 	return lasts;
 }
 
 void vfio_mig_session_leave(struct vfio_mig_session *session)
 {
-	atomic_t *visitors = &session->mig->visitors;
+	atomic_t *file_ops = &session->mig->file_ops;
 
 	/* After that it may be gone, and is no more than a key. */
-	if (atomic_dec_and_test(visitors))
-		wake_up_var(visitors);
+	if (atomic_dec_and_test(file_ops))
+		wake_up_var(file_ops);
 }
 
 /* Sessions have ended: no new ones come. */
-void vfio_mig_wait_visitors(struct vfio_migration *mig)
+void vfio_mig_wait_file_ops(struct vfio_migration *mig)
 {
-	wait_var_event(&mig->visitors, !atomic_read(&mig->visitors));
+	wait_var_event(&mig->file_ops, !atomic_read(&mig->file_ops));
 }
 
 static void session_free(struct vfio_mig_session *session)
