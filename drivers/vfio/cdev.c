@@ -252,22 +252,18 @@ long vfio_cdev_ioctl_detach(struct vfio_device *device,
 
 /* ---- The device nodes ---- */
 
-void vfio_cdev_init_device(struct vfio_device *device)
+/* The node comes and goes with the vfioN device, as that has a number now. */
+static int vfio_cdev_join(struct vfio_device *device, enum vfio_group_type type)
 {
 	device->device.devt = MKDEV(MAJOR(cdev_first), device->index);
 	cdev_init(&device->cdev, &vfio_device_fops);
 	device->cdev.owner = THIS_MODULE;
+	return 0;
 }
 
-int vfio_cdev_add(struct vfio_device *device)
-{
-	return cdev_device_add(&device->cdev, &device->device);
-}
-
-void vfio_cdev_del(struct vfio_device *device)
-{
-	cdev_device_del(&device->cdev, &device->device);
-}
+const struct vfio_interface vfio_cdev_interface = {
+	.join = vfio_cdev_join,
+};
 
 static char *vfio_cdev_devnode(const struct device *dev, umode_t *mode)
 {

@@ -2,12 +2,14 @@
 /*
  * Life of a vfio_device: allocation, registration, the wait for its users at
  * unregistration, open counts, and the device sets in which devices share a
- * reset scope.  How a user gets to the device (group.c, cdev.c) and what he can
- * ask of it (device_file.c) are not known here.
+ * reset scope.  The interfaces by which users open a device (group.c, cdev.c)
+ * are reached through vfio_interfaces only; what an open file offers is in
+ * device_file.c.
  *
  * dev_sets_lock protects the table of sets and vfio_device_set.device_count;
  * dev_set->lock the members of a set and their open counts.
  */
+#include <linux/cdev.h>
 #include <linux/completion.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -210,7 +212,6 @@ static int vfio_device_init(struct vfio_device *device, struct device *dev,
 	device->device.release = vfio_device_release;
 	device->device.class = vfio_device_class;
 	device->device.parent = dev;
-	vfio_cdev_init_device(device);
 	return 0;
 
 err_inode:
@@ -290,6 +291,65 @@ static int vfio_device_check(struct vfio_device *device,
 	return vfio_migration_check(device);
 }
 
+static void vfio_device_leave(struct vfio_device *device)
+{
+	const struct vfio_interface *const *i;
+
+	for (i = vfio_interfaces; *i; i++)
+		if ((*i)->leave)
+			(*i)->leave(device);
+}
+
+static int vfio_device_join(struct vfio_device *device,
+			    enum vfio_group_type type)
+{
+	const struct vfio_interface *const *i;
+	int ret;
+
+	for (i = vfio_interfaces; *i; i++) {
+		ret = (*i)->join(device, type);
+		if (ret)
+			goto err_leave;
+	}
+	return 0;
+
+err_leave:
+	while (i != vfio_interfaces) {
+		i--;
+		if ((*i)->leave)
+			(*i)->leave(device);
+	}
+	return ret;
+}
+
+static void vfio_device_publish(struct vfio_device *device)
+{
+	const struct vfio_interface *const *i;
+
+	for (i = vfio_interfaces; *i; i++)
+		if ((*i)->publish)
+			(*i)->publish(device);
+}
+
+static void vfio_device_hide(struct vfio_device *device)
+{
+	const struct vfio_interface *const *i;
+
+	for (i = vfio_interfaces; *i; i++)
+		if ((*i)->hide)
+			(*i)->hide(device);
+}
+
+/* NULL without nodes for devices, whose device number is 0 then */
+static struct cdev *vfio_device_cdev(struct vfio_device *device)
+{
+#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
+	return &device->cdev;
+#else
+	return NULL;
+#endif
+}
+
 static int vfio_device_register(struct vfio_device *device,
 				enum vfio_group_type type)
 {
@@ -309,24 +369,24 @@ static int vfio_device_register(struct vfio_device *device,
 	if (ret)
 		return ret;
 
-	ret = vfio_group_join(device, type);
+	ret = vfio_device_join(device, type);
 	if (ret)
 		return ret;
 
 	init_completion(&device->comp);
 	refcount_set(&device->refcount, 1);
 	vfio_debugfs_add(device);
-	/* From the next step on, users find its node. */
-	ret = vfio_cdev_add(device);
+	/* Users find its node, if it has one, from here on. */
+	ret = cdev_device_add(vfio_device_cdev(device), &device->device);
 	if (ret)
 		goto err_debugfs;
 
-	vfio_group_publish(device);
+	vfio_device_publish(device);
 	return 0;
 
 err_debugfs:
 	vfio_debugfs_remove(device);
-	vfio_group_leave(device);
+	vfio_device_leave(device);
 	return ret;
 }
 
@@ -424,8 +484,8 @@ static void vfio_device_wait_unused(struct vfio_device *device)
  */
 void vfio_unregister_group_dev(struct vfio_device *device)
 {
-	vfio_group_hide(device);
-	vfio_cdev_del(device);
+	vfio_device_hide(device);
+	cdev_device_del(vfio_device_cdev(device), &device->device);
 	vfio_device_wait_unused(device);
 	vfio_debugfs_remove(device);
 	/*
@@ -433,7 +493,7 @@ void vfio_unregister_group_dev(struct vfio_device *device)
 	 * parent is there: resets of the others are not to find it any more.
 	 */
 	vfio_leave_device_set(device);
-	vfio_group_leave(device);
+	vfio_device_leave(device);
 }
 EXPORT_SYMBOL_GPL(vfio_unregister_group_dev);
 

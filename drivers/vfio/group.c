@@ -718,7 +718,7 @@ err_put:
 	return ERR_PTR(ret);
 }
 
-int vfio_group_join(struct vfio_device *device, enum vfio_group_type type)
+static int vfio_group_join(struct vfio_device *device, enum vfio_group_type type)
 {
 	struct iommu_group *iommu_group;
 	struct vfio_group *group;
@@ -772,7 +772,7 @@ static void vfio_group_forget(struct vfio_group *group)
 	iommu_group_put(iommu_group);
 }
 
-void vfio_group_leave(struct vfio_device *device)
+static void vfio_group_leave(struct vfio_device *device)
 {
 	struct vfio_group *group = device->group;
 
@@ -792,7 +792,7 @@ void vfio_group_leave(struct vfio_device *device)
 	put_device(&group->dev);
 }
 
-void vfio_group_publish(struct vfio_device *device)
+static void vfio_group_publish(struct vfio_device *device)
 {
 	struct vfio_group *group = device->group;
 
@@ -801,7 +801,7 @@ void vfio_group_publish(struct vfio_device *device)
 	mutex_unlock(&group->device_lock);
 }
 
-void vfio_group_hide(struct vfio_device *device)
+static void vfio_group_hide(struct vfio_device *device)
 {
 	struct vfio_group *group = device->group;
 
@@ -809,6 +809,13 @@ void vfio_group_hide(struct vfio_device *device)
 	list_del(&device->group_next);
 	mutex_unlock(&group->device_lock);
 }
+
+const struct vfio_interface vfio_group_interface = {
+	.join		= vfio_group_join,
+	.leave		= vfio_group_leave,
+	.publish	= vfio_group_publish,
+	.hide		= vfio_group_hide,
+};
 
 int vfio_group_block(struct vfio_device *device)
 {

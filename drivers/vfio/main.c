@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module vfio.ko: brings up its parts and takes them down, and owns what
- * all devices share: the class of the vfioN devices and the file system that
- * their inodes come from.  What a device is and does lives in device.c.
+ * The module vfio.ko: starts and stops its parts, lists the interfaces by which
+ * user space opens devices, and owns what all devices share: the class of the
+ * vfioN devices and the file system that their inodes come from.
  */
 #include <linux/device/class.h>
 #include <linux/err.h>
@@ -17,6 +17,16 @@
 #define VFIO_FS_MAGIC	0x5646494f	/* "VFIO" */
 
 struct class *vfio_device_class;
+
+const struct vfio_interface *const vfio_interfaces[] = {
+#if IS_ENABLED(CONFIG_VFIO_GROUP)
+	&vfio_group_interface,
+#endif
+#if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
+	&vfio_cdev_interface,
+#endif
+	NULL
+};
 
 /* Mounted while there is a device: a permanent mount would pin the module. */
 static struct vfsmount *vfio_fs_mount;

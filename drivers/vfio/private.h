@@ -88,6 +88,25 @@ struct vfio_container;
 /* Parent class of all vfioN */
 extern struct class *vfio_device_class;
 
+/**
+ * struct vfio_interface - an interface by which user space opens devices
+ * @join: prepare a device that is being registered
+ * @leave: undo @join; the device has no users
+ * @publish: users may open the device from now on
+ * @hide: undo @publish; users that have the device open keep it
+ *
+ * @leave and @publish, @hide are NULL where there is nothing to do.
+ */
+struct vfio_interface {
+	int (*join)(struct vfio_device *device, enum vfio_group_type type);
+	void (*leave)(struct vfio_device *device);
+	void (*publish)(struct vfio_device *device);
+	void (*hide)(struct vfio_device *device);
+};
+
+/* Those that the kernel is configured with; ends with NULL */
+extern const struct vfio_interface *const vfio_interfaces[];
+
 /*
  * The inode that carries all mappings of a device, whichever of its files
  * they were made with.  Returned by vfio_put_inode().
@@ -338,17 +357,10 @@ void vfio_device_put_kvm(struct vfio_device *device);
 
 /* group.c */
 #if IS_ENABLED(CONFIG_VFIO_GROUP)
+extern const struct vfio_interface vfio_group_interface;
+
 int vfio_group_init(void);
 void vfio_group_cleanup(void);
-
-/* Make the device a member of its group, which appears with the first one. */
-int vfio_group_join(struct vfio_device *device, enum vfio_group_type type);
-/* Undo that.  The device has no users. */
-void vfio_group_leave(struct vfio_device *device);
-
-/* From publish to hide the group's user finds the device. */
-void vfio_group_publish(struct vfio_device *device);
-void vfio_group_hide(struct vfio_device *device);
 
 /* Of a device that is open the group way; NULL for any other. */
 struct vfio_container *vfio_group_container(struct vfio_device *device);
@@ -371,24 +383,6 @@ static inline int vfio_group_init(void)
 }
 
 static inline void vfio_group_cleanup(void)
-{
-}
-
-static inline int vfio_group_join(struct vfio_device *device,
-				  enum vfio_group_type type)
-{
-	return 0;
-}
-
-static inline void vfio_group_leave(struct vfio_device *device)
-{
-}
-
-static inline void vfio_group_publish(struct vfio_device *device)
-{
-}
-
-static inline void vfio_group_hide(struct vfio_device *device)
 {
 }
 
@@ -426,13 +420,10 @@ static inline bool vfio_group_file_not_coherent(struct file *file)
 
 /* cdev.c */
 #if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
+extern const struct vfio_interface vfio_cdev_interface;
+
 int vfio_cdev_init(struct class *class);
 void vfio_cdev_cleanup(void);
-
-void vfio_cdev_init_device(struct vfio_device *device);
-/* device_add() and device_del() of the vfioN device, and its node with it */
-int vfio_cdev_add(struct vfio_device *device);
-void vfio_cdev_del(struct vfio_device *device);
 
 int vfio_cdev_fops_open(struct inode *inode, struct file *file);
 long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
@@ -450,20 +441,6 @@ static inline int vfio_cdev_init(struct class *class)
 
 static inline void vfio_cdev_cleanup(void)
 {
-}
-
-static inline void vfio_cdev_init_device(struct vfio_device *device)
-{
-}
-
-static inline int vfio_cdev_add(struct vfio_device *device)
-{
-	return device_add(&device->device);
-}
-
-static inline void vfio_cdev_del(struct vfio_device *device)
-{
-	device_del(&device->device);
 }
 
 #define vfio_cdev_fops_open	NULL
