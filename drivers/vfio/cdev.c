@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/iommufd.h>
 #include <linux/kdev_t.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -21,25 +22,6 @@
 #include "private.h"
 
 static dev_t cdev_first;
-
-int vfio_cdev_fops_open(struct inode *inode, struct file *file)
-{
-	struct vfio_device *device =
-		container_of(inode->i_cdev, struct vfio_device, cdev);
-	struct vfio_device_file *df;
-
-	if (!vfio_device_try_get_registration(device))
-		return -ENODEV;
-	df = vfio_device_file_alloc(device);
-	if (IS_ERR(df)) {
-		vfio_device_put_registration(device);
-		return PTR_ERR(df);
-	}
-	file->private_data = df;
-	/* One address space per device: unmap_mapping_range() finds them all */
-	file->f_mapping = device->inode->i_mapping;
-	return 0;
-}
 
 /* ---- Open and close ---- */
 
@@ -151,7 +133,7 @@ static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 		goto err_close;
 	}
 	df->iommufd = ictx;
-	vfio_device_file_grant(df, cdev_close);
+	vfio_device_file_grant(df);
 	return 0;
 
 err_close:
@@ -161,10 +143,10 @@ err_unblock:
 	return ret;
 }
 
-/* ---- What the file is asked ---- */
+/* ---- ioctls ---- */
 
-long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
-			  struct vfio_device_bind_iommufd __user *arg)
+static long cdev_ioctl_bind(struct vfio_device_file *df,
+			    struct vfio_device_bind_iommufd __user *arg)
 {
 	const size_t minsz = offsetofend(struct vfio_device_bind_iommufd,
 					 out_devid);
@@ -176,7 +158,6 @@ long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
 		return -EFAULT;
 	if (bind.argsz < minsz || bind.flags || bind.iommufd < 0)
 		return -EINVAL;
-	/* Or by way of the group */
 	if (vfio_device_file_granted(df))
 		return -EINVAL;
 	ret = cdev_check_token(df->device);
@@ -205,12 +186,13 @@ static void cdev_detach(struct vfio_device *device)
  * the device where it is, and after it.  If the memory went away in between,
  * the device is detached: its user does not know where it is.
  */
-long vfio_cdev_ioctl_attach(struct vfio_device *device,
-			    struct vfio_device_attach_iommufd_pt __user *arg)
+static long cdev_ioctl_attach(struct vfio_device_file *df,
+			      struct vfio_device_attach_iommufd_pt __user *arg)
 {
 	const size_t minsz = offsetofend(struct vfio_device_attach_iommufd_pt,
 					 pt_id);
 	struct vfio_device_attach_iommufd_pt attach;
+	struct vfio_device *device = df->device;
 	int ret;
 
 	if (copy_from_user(&attach, arg, minsz))
@@ -234,8 +216,8 @@ long vfio_cdev_ioctl_attach(struct vfio_device *device,
 	return 0;
 }
 
-long vfio_cdev_ioctl_detach(struct vfio_device *device,
-			    struct vfio_device_detach_iommufd_pt __user *arg)
+static long cdev_ioctl_detach(struct vfio_device_file *df,
+			      struct vfio_device_detach_iommufd_pt __user *arg)
 {
 	const size_t minsz = offsetofend(struct vfio_device_detach_iommufd_pt,
 					 flags);
@@ -246,17 +228,56 @@ long vfio_cdev_ioctl_detach(struct vfio_device *device,
 	if (detach.argsz < minsz || detach.flags)
 		return -EINVAL;
 
-	cdev_detach(device);
+	cdev_detach(df->device);
 	return 0;
 }
 
+static const struct vfio_device_file_ops cdev_file_ops = {
+	.close	= cdev_close,
+	.bind	= cdev_ioctl_bind,
+	.attach	= cdev_ioctl_attach,
+	.detach	= cdev_ioctl_detach,
+};
+
 /* ---- The device nodes ---- */
+
+static int vfio_cdev_fops_open(struct inode *inode, struct file *file)
+{
+	struct vfio_device *device =
+		container_of(inode->i_cdev, struct vfio_device, cdev);
+	struct vfio_device_file *df;
+
+	if (!vfio_device_try_get_registration(device))
+		return -ENODEV;
+	df = vfio_device_file_alloc(device, &cdev_file_ops);
+	if (IS_ERR(df)) {
+		vfio_device_put_registration(device);
+		return PTR_ERR(df);
+	}
+	file->private_data = df;
+	/* One address space per device: unmap_mapping_range() finds them all */
+	file->f_mapping = device->inode->i_mapping;
+	return 0;
+}
+
+static const struct file_operations vfio_cdev_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vfio_cdev_fops_open,
+	.release	= vfio_device_file_release,
+	.read		= vfio_device_file_read,
+	.write		= vfio_device_file_write,
+	.unlocked_ioctl	= vfio_device_file_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
+	.mmap		= vfio_device_file_mmap,
+	/* So that device memory can be mapped by huge page-table entries */
+	.get_unmapped_area = thp_get_unmapped_area,
+};
 
 /* The node comes and goes with the vfioN device, as that has a number now. */
 static int vfio_cdev_join(struct vfio_device *device, enum vfio_group_type type)
 {
 	device->device.devt = MKDEV(MAJOR(cdev_first), device->index);
-	cdev_init(&device->cdev, &vfio_device_fops);
+	cdev_init(&device->cdev, &vfio_cdev_fops);
 	device->cdev.owner = THIS_MODULE;
 	return 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The open file of a device, whichever front door it was opened by: hands
- * read, write, mmap and ioctl to the driver once the front door has let the
- * user in, and VFIO_DEVICE_FEATURE to feature.c.  Keeps no state of the
- * device and takes no lock.
+ * The open file of a device, whichever interface it came from.  Once access is
+ * granted, hands read, write, mmap and ioctl to the driver, and
+ * VFIO_DEVICE_FEATURE to feature.c.  Keeps no state of the device and takes no
+ * lock.
  */
 #include <linux/anon_inodes.h>
 #include <linux/device.h>
@@ -20,7 +20,9 @@
 
 #include "private.h"
 
-struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device)
+struct vfio_device_file *
+vfio_device_file_alloc(struct vfio_device *device,
+		       const struct vfio_device_file_ops *ops)
 {
 	struct vfio_device_file *df;
 
@@ -28,6 +30,7 @@ struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device)
 	if (!df)
 		return ERR_PTR(-ENOMEM);
 	df->device = device;
+	df->ops = ops;
 	spin_lock_init(&df->kvm_lock);
 	return df;
 }
@@ -38,11 +41,9 @@ void vfio_device_file_free(struct vfio_device_file *df)
 	kfree(df);
 }
 
-void vfio_device_file_grant(struct vfio_device_file *df,
-			    void (*close)(struct vfio_device_file *df))
+void vfio_device_file_grant(struct vfio_device_file *df)
 {
-	df->close = close;
-	/* Whoever sees this also sees an open device. */
+	/* A thread that sees this also sees the open device. */
 	smp_store_release(&df->access_granted, true);
 }
 
@@ -52,17 +53,17 @@ bool vfio_device_file_granted(struct vfio_device_file *df)
 	return smp_load_acquire(&df->access_granted);
 }
 
-static int vfio_device_fops_release(struct inode *inode, struct file *file)
+int vfio_device_file_release(struct inode *inode, struct file *file)
 {
 	struct vfio_device_file *df = file->private_data;
 
-	if (df->close)
-		df->close(df);
+	if (vfio_device_file_granted(df))
+		df->ops->close(df);
 	vfio_device_file_free(df);
 	return 0;
 }
 
-static noinline long vfio_device_reset(struct vfio_device *device, unsigned long arg)
+static long vfio_device_reset(struct vfio_device *device, unsigned long arg)
 {
 	ktime_t start = ktime_get();
 	long ret;
@@ -73,32 +74,38 @@ static noinline long vfio_device_reset(struct vfio_device *device, unsigned long
 	return ret;
 }
 
-static __always_inline long vfio_device_ioctl(struct vfio_device_file *df,
-					      unsigned int cmd,
-					      unsigned long arg)
+static long vfio_device_ioctl(struct vfio_device_file *df, unsigned int cmd,
+			      unsigned long arg)
 {
 	struct vfio_device *device = df->device;
 
-	if (cmd == VFIO_DEVICE_FEATURE)
+	switch (cmd) {
+	case VFIO_DEVICE_FEATURE:
 		return vfio_ioctl_device_feature(device, (void __user *)arg);
-	if (df->iommufd && cmd == VFIO_DEVICE_ATTACH_IOMMUFD_PT)
-		return vfio_cdev_ioctl_attach(device, (void __user *)arg);
-	if (df->iommufd && cmd == VFIO_DEVICE_DETACH_IOMMUFD_PT)
-		return vfio_cdev_ioctl_detach(device, (void __user *)arg);
+	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
+		if (df->ops->attach)
+			return df->ops->attach(df, (void __user *)arg);
+		break;
+	case VFIO_DEVICE_DETACH_IOMMUFD_PT:
+		if (df->ops->detach)
+			return df->ops->detach(df, (void __user *)arg);
+		break;
+	case VFIO_DEVICE_RESET:
+		if (device->ops->ioctl)
+			return vfio_device_reset(device, arg);
+		break;
+	}
 	if (!device->ops->ioctl)
 		return -EINVAL;
-	if (cmd == VFIO_DEVICE_RESET)
-		return vfio_device_reset(device, arg);
 	return device->ops->ioctl(device, cmd, arg);
 }
 
 /*
- * The device is awake during an ioctl, also one that the user himself put to
+ * Wakes the device for the time of an ioctl, even if the user has put it to
  * sleep (VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY).
  */
-static noinline long vfio_device_ioctl_awake(struct vfio_device_file *df,
-					     unsigned int cmd,
-					     unsigned long arg)
+static long vfio_device_ioctl_awake(struct vfio_device_file *df,
+				    unsigned int cmd, unsigned long arg)
 {
 	struct vfio_device *device = df->device;
 	long ret;
@@ -115,14 +122,16 @@ static noinline long vfio_device_ioctl_awake(struct vfio_device_file *df,
 	return ret;
 }
 
-static long vfio_device_fops_ioctl(struct file *file, unsigned int cmd,
-				   unsigned long arg)
+long vfio_device_file_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg)
 {
 	struct vfio_device_file *df = file->private_data;
 
+	/* Not the driver's, even if this file does not have it */
 	if (IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) &&
 	    cmd == VFIO_DEVICE_BIND_IOMMUFD)
-		return vfio_cdev_ioctl_bind(df, (void __user *)arg);
+		return df->ops->bind ?
+		       df->ops->bind(df, (void __user *)arg) : -EINVAL;
 	if (!vfio_device_file_granted(df))
 		return -EINVAL;
 	if (pm_runtime_enabled(df->device->dev))
@@ -130,8 +139,8 @@ static long vfio_device_fops_ioctl(struct file *file, unsigned int cmd,
 	return vfio_device_ioctl(df, cmd, arg);
 }
 
-static ssize_t vfio_device_fops_read(struct file *file, char __user *buf,
-				     size_t count, loff_t *ppos)
+ssize_t vfio_device_file_read(struct file *file, char __user *buf, size_t count,
+			      loff_t *ppos)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *device = df->device;
@@ -141,9 +150,8 @@ static ssize_t vfio_device_fops_read(struct file *file, char __user *buf,
 	return device->ops->read(device, buf, count, ppos);
 }
 
-static ssize_t vfio_device_fops_write(struct file *file,
-				      const char __user *buf, size_t count,
-				      loff_t *ppos)
+ssize_t vfio_device_file_write(struct file *file, const char __user *buf,
+			       size_t count, loff_t *ppos)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *device = df->device;
@@ -153,7 +161,7 @@ static ssize_t vfio_device_fops_write(struct file *file,
 	return device->ops->write(device, buf, count, ppos);
 }
 
-static int vfio_device_fops_mmap(struct file *file, struct vm_area_struct *vma)
+int vfio_device_file_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct vfio_device_file *df = file->private_data;
 	struct vfio_device *device = df->device;
@@ -163,15 +171,14 @@ static int vfio_device_fops_mmap(struct file *file, struct vm_area_struct *vma)
 	return device->ops->mmap(device, vma);
 }
 
-const struct file_operations vfio_device_fops = {
+static const struct file_operations vfio_device_fops = {
 	.owner		= THIS_MODULE,
-	.open		= vfio_cdev_fops_open,
-	.release	= vfio_device_fops_release,
-	.read		= vfio_device_fops_read,
-	.write		= vfio_device_fops_write,
-	.unlocked_ioctl	= vfio_device_fops_ioctl,
+	.release	= vfio_device_file_release,
+	.read		= vfio_device_file_read,
+	.write		= vfio_device_file_write,
+	.unlocked_ioctl	= vfio_device_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
-	.mmap		= vfio_device_fops_mmap,
+	.mmap		= vfio_device_file_mmap,
 	/* So that device memory can be mapped by huge page-table entries */
 	.get_unmapped_area = thp_get_unmapped_area,
 };
@@ -194,5 +201,7 @@ struct file *vfio_device_file_create(struct vfio_device_file *df)
 
 struct vfio_device_file *vfio_device_file_from(struct file *file)
 {
-	return file->f_op == &vfio_device_fops ? file->private_data : NULL;
+	if (file->f_op->release != vfio_device_file_release)
+		return NULL;
+	return file->private_data;
 }

@@ -318,6 +318,10 @@ static void vfio_group_close_device(struct vfio_device_file *df)
 	mutex_unlock(&group->group_lock);
 }
 
+static const struct vfio_device_file_ops vfio_group_file_ops = {
+	.close = vfio_group_close_device,
+};
+
 /* Takes over the registration reference, also when it fails. */
 static struct file *vfio_group_open_device(struct vfio_group *group,
 					   struct vfio_device *device)
@@ -326,7 +330,7 @@ static struct file *vfio_group_open_device(struct vfio_group *group,
 	struct file *file;
 	int ret;
 
-	df = vfio_device_file_alloc(device);
+	df = vfio_device_file_alloc(device, &vfio_group_file_ops);
 	if (IS_ERR(df)) {
 		vfio_device_put_registration(device);
 		return ERR_CAST(df);
@@ -341,7 +345,7 @@ static struct file *vfio_group_open_device(struct vfio_group *group,
 		file = ERR_PTR(ret);
 		goto err_free;
 	}
-	vfio_device_file_grant(df, vfio_group_close_device);
+	vfio_device_file_grant(df);
 
 	file = vfio_device_file_create(df);
 	if (IS_ERR(file))

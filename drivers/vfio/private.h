@@ -202,43 +202,70 @@ void vfio_device_close(struct vfio_device *device);
 
 /* device_file.c */
 
+struct vfio_device_file;
+
+/**
+ * struct vfio_device_file_ops - the interface that a device file came from
+ * @close: undo the open; called once, if access was granted
+ * @bind: VFIO_DEVICE_BIND_IOMMUFD, whether access was granted or not
+ * @attach: VFIO_DEVICE_ATTACH_IOMMUFD_PT, after access was granted
+ * @detach: VFIO_DEVICE_DETACH_IOMMUFD_PT, likewise
+ *
+ * All but @close are NULL for files that do not have these ioctls.
+ */
+struct vfio_device_file_ops {
+	void (*close)(struct vfio_device_file *df);
+	long (*bind)(struct vfio_device_file *df,
+		     struct vfio_device_bind_iommufd __user *arg);
+	long (*attach)(struct vfio_device_file *df,
+		       struct vfio_device_attach_iommufd_pt __user *arg);
+	long (*detach)(struct vfio_device_file *df,
+		       struct vfio_device_detach_iommufd_pt __user *arg);
+};
+
 /**
  * struct vfio_device_file - one open file of a device
  * @device: the device; a registration reference is held
- * @close: what the front door does to undo its open; set by it before
- *	@access_granted
- * @access_granted: the front door let the user in: the device is open.  Set
- *	once, read without a lock
- * @iommufd: of a file of the device's own node: the iommufd that its user has
- *	bound the device to, with a reference.  Set by cdev.c before
- *	@access_granted
+ * @ops: the interface that it came from
+ * @access_granted: the device is open, and the user may use it.  Set once,
+ *	read without a lock
+ * @iommufd: cdev.c: the iommufd that the device is bound to, with a reference
  * @kvm_lock: protects @kvm
- * @kvm: of such a file: for which VM it is, valid while set
+ * @kvm: cdev.c: the VM that will use the device, valid while set
  */
 struct vfio_device_file {
 	struct vfio_device *device;
-	void (*close)(struct vfio_device_file *df);
+	const struct vfio_device_file_ops *ops;
 	bool access_granted;
 	struct iommufd_ctx *iommufd;
 	spinlock_t kvm_lock;	/* kvm */
 	struct kvm *kvm;
 };
 
-extern const struct file_operations vfio_device_fops;
-
 /* Takes over the caller's registration reference if it succeeds. */
-struct vfio_device_file *vfio_device_file_alloc(struct vfio_device *device);
+struct vfio_device_file *
+vfio_device_file_alloc(struct vfio_device *device,
+		       const struct vfio_device_file_ops *ops);
 void vfio_device_file_free(struct vfio_device_file *df);
 
-/* Says that the device is open and stays so until @close. */
-void vfio_device_file_grant(struct vfio_device_file *df,
-			    void (*close)(struct vfio_device_file *df));
+/* The caller has opened the device; it stays open until ops->close. */
+void vfio_device_file_grant(struct vfio_device_file *df);
 bool vfio_device_file_granted(struct vfio_device_file *df);
 
-/* Makes the file, which owns @df from then on. */
+/* Make a file without a node.  It owns @df from then on. */
 struct file *vfio_device_file_create(struct vfio_device_file *df);
 
-/* NULL if @file is none of a device. */
+/* File operations of every device file; file->private_data is its @df. */
+int vfio_device_file_release(struct inode *inode, struct file *file);
+ssize_t vfio_device_file_read(struct file *file, char __user *buf, size_t count,
+			      loff_t *ppos);
+ssize_t vfio_device_file_write(struct file *file, const char __user *buf,
+			       size_t count, loff_t *ppos);
+long vfio_device_file_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg);
+int vfio_device_file_mmap(struct file *file, struct vm_area_struct *vma);
+
+/* NULL if @file is not a device's */
 struct vfio_device_file *vfio_device_file_from(struct file *file);
 
 /* feature.c */
@@ -424,15 +451,6 @@ extern const struct vfio_interface vfio_cdev_interface;
 
 int vfio_cdev_init(struct class *class);
 void vfio_cdev_cleanup(void);
-
-int vfio_cdev_fops_open(struct inode *inode, struct file *file);
-long vfio_cdev_ioctl_bind(struct vfio_device_file *df,
-			  struct vfio_device_bind_iommufd __user *arg);
-/* For a file that has bound it, which has df->iommufd */
-long vfio_cdev_ioctl_attach(struct vfio_device *device,
-			    struct vfio_device_attach_iommufd_pt __user *arg);
-long vfio_cdev_ioctl_detach(struct vfio_device *device,
-			    struct vfio_device_detach_iommufd_pt __user *arg);
 #else
 static inline int vfio_cdev_init(struct class *class)
 {
@@ -441,29 +459,6 @@ static inline int vfio_cdev_init(struct class *class)
 
 static inline void vfio_cdev_cleanup(void)
 {
-}
-
-#define vfio_cdev_fops_open	NULL
-
-static inline long
-vfio_cdev_ioctl_bind(struct vfio_device_file *df,
-		     struct vfio_device_bind_iommufd __user *arg)
-{
-	return -EINVAL;
-}
-
-static inline long
-vfio_cdev_ioctl_attach(struct vfio_device *device,
-		       struct vfio_device_attach_iommufd_pt __user *arg)
-{
-	return -ENOTTY;
-}
-
-static inline long
-vfio_cdev_ioctl_detach(struct vfio_device *device,
-		       struct vfio_device_detach_iommufd_pt __user *arg)
-{
-	return -ENOTTY;
 }
 #endif
 
