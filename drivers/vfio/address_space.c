@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a device without DMA of its own reaches its user's memory: by IOVA,
- * through the I/O address space that the user opened it in.  Checks the
- * driver's arguments and finds that address space; pinning and copying are
- * the backend's.
+ * The I/O address space that a device is open in, and how a driver whose device
+ * does no DMA reaches its user's memory through it, by IOVA.  Checks the
+ * driver's arguments; container.c and iommufd.c do the work.
  */
 #include <linux/bug.h>
 #include <linux/compiler.h>
@@ -11,35 +10,37 @@
 
 #include "private.h"
 
-/* A driver may ask from open_device to the end of close_device. */
-static bool vfio_dma_is_open(struct vfio_device *device)
+int vfio_address_space_open(struct vfio_device *device,
+			    const struct vfio_address_space *space)
 {
-	return !WARN_ON_ONCE(!READ_ONCE(device->open_count));
+	struct vfio_device_private *private = vfio_device_private(device);
+	int ret;
+
+	/* Before open(), as the driver may be told of an unmap from then on */
+	private->space = *space;
+	ret = space->ops->open(device);
+	if (ret)
+		private->space = (struct vfio_address_space) {};
+	return ret;
 }
 
-/*
- * From open to close the driver may pin, and is told of unmaps.  These enclose
- * its open_device and close_device, which may pin and unpin themselves.
- */
-int vfio_dma_open(struct vfio_device *device, struct iommufd_ctx *ictx)
+void vfio_address_space_close(struct vfio_device *device)
 {
-	struct vfio_container *container = vfio_group_container(device);
+	struct vfio_device_private *private = vfio_device_private(device);
 
-	if (ictx)
-		return vfio_iommufd_bind(device, ictx);
-	if (container)
-		vfio_container_register_device(container, device);
-	return 0;
+	private->space.ops->close(device);
+	private->space = (struct vfio_address_space) {};
 }
 
-void vfio_dma_close(struct vfio_device *device)
+/* NULL, with a warning, if the driver calls while its device is closed */
+static const struct vfio_address_space_ops *
+vfio_space_ops(struct vfio_device *device)
 {
-	struct vfio_container *container = vfio_group_container(device);
+	const struct vfio_address_space_ops *ops =
+		READ_ONCE(vfio_device_private(device)->space.ops);
 
-	if (vfio_device_private(device)->iommufd)
-		vfio_iommufd_unbind(device);
-	else if (container)
-		vfio_container_unregister_device(container, device);
+	WARN_ON_ONCE(!ops);
+	return ops;
 }
 
 /**
@@ -58,23 +59,15 @@ void vfio_dma_close(struct vfio_device *device)
 int vfio_pin_pages(struct vfio_device *device, dma_addr_t iova,
 		   int npage, int prot, struct page **pages)
 {
-	struct vfio_container *container;
+	const struct vfio_address_space_ops *ops;
 
 	if (!pages || npage <= 0 || !device->ops->dma_unmap)
 		return -EINVAL;
 	if (npage > VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
 
-	if (!vfio_dma_is_open(device))
-		return -EINVAL;
-	if (device->iommufd_access)
-		return vfio_iommufd_pin_pages(device, iova, npage, prot, pages);
-	container = vfio_group_container(device);
-	if (!container)
-		return -EINVAL;
-	return vfio_container_pin_pages(container,
-					vfio_group_iommu_group(device), iova,
-					npage, prot, pages);
+	ops = vfio_space_ops(device);
+	return ops ? ops->pin_pages(device, iova, npage, prot, pages) : -EINVAL;
 }
 EXPORT_SYMBOL(vfio_pin_pages);
 
@@ -86,20 +79,14 @@ EXPORT_SYMBOL(vfio_pin_pages);
  */
 void vfio_unpin_pages(struct vfio_device *device, dma_addr_t iova, int npage)
 {
-	struct vfio_container *container;
+	const struct vfio_address_space_ops *ops;
 
 	if (WARN_ON_ONCE(npage <= 0 || !device->ops->dma_unmap))
 		return;
 
-	if (!vfio_dma_is_open(device))
-		return;
-	if (device->iommufd_access) {
-		vfio_iommufd_unpin_pages(device, iova, npage);
-		return;
-	}
-	container = vfio_group_container(device);
-	if (container)
-		vfio_container_unpin_pages(container, iova, npage);
+	ops = vfio_space_ops(device);
+	if (ops)
+		ops->unpin_pages(device, iova, npage);
 }
 EXPORT_SYMBOL(vfio_unpin_pages);
 
@@ -116,18 +103,12 @@ EXPORT_SYMBOL(vfio_unpin_pages);
 int vfio_dma_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 		size_t len, bool write)
 {
-	struct vfio_container *container;
+	const struct vfio_address_space_ops *ops;
 
 	if (!data || !len)
 		return -EINVAL;
 
-	if (!vfio_dma_is_open(device))
-		return -EINVAL;
-	if (device->iommufd_access)
-		return vfio_iommufd_dma_rw(device, iova, data, len, write);
-	container = vfio_group_container(device);
-	if (!container)
-		return -EINVAL;
-	return vfio_container_dma_rw(container, iova, data, len, write);
+	ops = vfio_space_ops(device);
+	return ops ? ops->dma_rw(device, iova, data, len, write) : -EINVAL;
 }
 EXPORT_SYMBOL(vfio_dma_rw);

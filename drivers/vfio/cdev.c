@@ -71,6 +71,10 @@ static void cdev_say_in_use(struct vfio_device *device)
 static int cdev_open_locked(struct vfio_device_file *df,
 			    struct iommufd_ctx *ictx)
 {
+	const struct vfio_address_space space = {
+		.ops = &vfio_iommufd_space_ops,
+		.iommufd = ictx,
+	};
 	struct vfio_device *device = df->device;
 	int ret;
 
@@ -84,7 +88,7 @@ static int cdev_open_locked(struct vfio_device_file *df,
 	vfio_device_get_kvm(device, df->kvm);
 	spin_unlock(&df->kvm_lock);
 	device->cdev_opened = true;
-	ret = vfio_device_open(device, ictx);
+	ret = vfio_device_open(device, &space);
 	if (ret) {
 		device->cdev_opened = false;
 		vfio_device_put_kvm(device);

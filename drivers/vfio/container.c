@@ -367,46 +367,69 @@ bool vfio_container_has_backend(struct vfio_container *container)
 	return has;
 }
 
-void vfio_container_register_device(struct vfio_container *container,
-				    struct vfio_device *device)
+/*
+ * The address space of a device that was opened through a member: so there is a
+ * backend, and it stays.
+ */
+
+static int container_space_open(struct vfio_device *device)
 {
+	struct vfio_container *container = vfio_device_space(device)->container;
+
 	if (device->ops->dma_unmap && container->ops->register_device)
 		container->ops->register_device(container->iommu_data, device);
+	return 0;
 }
 
-void vfio_container_unregister_device(struct vfio_container *container,
-				      struct vfio_device *device)
+static void container_space_close(struct vfio_device *device)
 {
+	struct vfio_container *container = vfio_device_space(device)->container;
+
 	if (device->ops->dma_unmap && container->ops->unregister_device)
 		container->ops->unregister_device(container->iommu_data,
 						  device);
 }
 
-int vfio_container_pin_pages(struct vfio_container *container,
-			     struct iommu_group *iommu_group,
-			     dma_addr_t iova, int npage, int prot,
-			     struct page **pages)
+static int container_space_pin_pages(struct vfio_device *device,
+				     dma_addr_t iova, int npage, int prot,
+				     struct page **pages)
 {
+	const struct vfio_address_space *space = vfio_device_space(device);
+	struct vfio_container *container = space->container;
+
 	if (!container->ops->pin_pages)
 		return -EOPNOTSUPP;
-	return container->ops->pin_pages(container->iommu_data, iommu_group,
-					 iova, npage, prot, pages);
+	return container->ops->pin_pages(container->iommu_data,
+					 space->iommu_group, iova, npage, prot,
+					 pages);
 }
 
-void vfio_container_unpin_pages(struct vfio_container *container,
-				dma_addr_t iova, int npage)
+static void container_space_unpin_pages(struct vfio_device *device,
+					dma_addr_t iova, int npage)
 {
+	struct vfio_container *container = vfio_device_space(device)->container;
+
 	container->ops->unpin_pages(container->iommu_data, iova, npage);
 }
 
-int vfio_container_dma_rw(struct vfio_container *container, dma_addr_t iova,
-			  void *data, size_t len, bool write)
+static int container_space_dma_rw(struct vfio_device *device, dma_addr_t iova,
+				  void *data, size_t len, bool write)
 {
+	struct vfio_container *container = vfio_device_space(device)->container;
+
 	if (!container->ops->dma_rw)
 		return -EOPNOTSUPP;
 	return container->ops->dma_rw(container->iommu_data, iova, data, len,
 				      write);
 }
+
+const struct vfio_address_space_ops vfio_container_space_ops = {
+	.open		= container_space_open,
+	.close		= container_space_close,
+	.pin_pages	= container_space_pin_pages,
+	.unpin_pages	= container_space_unpin_pages,
+	.dma_rw		= container_space_dma_rw,
+};
 
 static struct miscdevice vfio_container_dev = {
 	.minor = VFIO_MINOR,

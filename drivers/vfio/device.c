@@ -504,24 +504,24 @@ static struct module *vfio_device_owner(struct vfio_device *device)
 
 /* A driver that is being unloaded is not opened any more. */
 static int vfio_device_first_open(struct vfio_device *device,
-				  struct iommufd_ctx *ictx)
+				  const struct vfio_address_space *space)
 {
 	int ret;
 
 	if (!try_module_get(vfio_device_owner(device)))
 		return -ENODEV;
 
-	ret = vfio_dma_open(device, ictx);
+	ret = vfio_address_space_open(device, space);
 	if (ret)
 		goto err_module;
 	if (device->ops->open_device)
 		ret = device->ops->open_device(device);
 	if (ret)
-		goto err_dma;
+		goto err_space;
 	return 0;
 
-err_dma:
-	vfio_dma_close(device);
+err_space:
+	vfio_address_space_close(device);
 err_module:
 	module_put(vfio_device_owner(device));
 	return ret;
@@ -532,17 +532,18 @@ static void vfio_device_last_close(struct vfio_device *device)
 	vfio_dma_logging_close(device);
 	if (device->ops->close_device)
 		device->ops->close_device(device);
-	vfio_dma_close(device);
+	vfio_address_space_close(device);
 	module_put(vfio_device_owner(device));
 }
 
-int vfio_device_open(struct vfio_device *device, struct iommufd_ctx *ictx)
+int vfio_device_open(struct vfio_device *device,
+		     const struct vfio_address_space *space)
 {
 	int ret = 0;
 
 	lockdep_assert_held(&device->dev_set->lock);
 	if (++device->open_count == 1)
-		ret = vfio_device_first_open(device, ictx);
+		ret = vfio_device_first_open(device, space);
 	if (ret)
 		device->open_count--;
 	else

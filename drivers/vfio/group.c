@@ -219,19 +219,9 @@ static void vfio_group_detach(struct vfio_group *group)
 }
 
 /*
- * Open devices.  A device that is open stays in the container that it was
- * opened in; so for it, group->container needs no lock.
+ * Open devices.  While a device is open, its group stays in the container or
+ * iommufd that the device was opened in.
  */
-
-struct vfio_container *vfio_group_container(struct vfio_device *device)
-{
-	return device->group->container;
-}
-
-struct iommu_group *vfio_group_iommu_group(struct vfio_device *device)
-{
-	return device->group->member.iommu_group;
-}
 
 /* Before the first open.  Caller holds group_lock. */
 static void vfio_group_use(struct vfio_group *group, struct vfio_device *device)
@@ -253,19 +243,68 @@ static void vfio_group_unuse(struct vfio_group *group,
 	fput(group->opened_file);
 }
 
-/* Caller holds dev_set->lock, too. */
-static int vfio_group_open_one(struct vfio_group *group,
-			       struct vfio_device *device)
+static int vfio_group_open_in_container(struct vfio_group *group,
+					struct vfio_device *device)
 {
+	const struct vfio_address_space space = {
+		.ops = &vfio_container_space_ops,
+		.container = group->container,
+		.iommu_group = group->member.iommu_group,
+	};
+
+	return vfio_device_open(device, &space);
+}
+
+#if IS_ENABLED(CONFIG_IOMMUFD)
+static int vfio_group_open_in_iommufd(struct vfio_group *group,
+				      struct vfio_device *device)
+{
+	const struct vfio_address_space space = {
+		.ops = &vfio_iommufd_space_ops,
+		.iommufd = group->iommufd,
+	};
 	int ret;
 
-	ret = vfio_device_open(device, group->iommufd);
-	if (ret || !group->iommufd || device->open_count > 1)
+	ret = vfio_device_open(device, &space);
+	if (ret || device->open_count > 1)
 		return ret;
 	ret = vfio_iommufd_attach_container(device);
 	if (ret)
 		vfio_device_close(device);
 	return ret;
+}
+
+/* Caller holds group_lock. */
+static int vfio_group_put_into_iommufd(struct vfio_group *group,
+				       struct file *file)
+{
+	struct iommufd_ctx *ictx = vfio_iommufd_container(file);
+
+	if (IS_ERR(ictx))
+		return PTR_ERR(ictx);
+	group->iommufd = ictx;
+	return 0;
+}
+#else
+static int vfio_group_open_in_iommufd(struct vfio_group *group,
+				      struct vfio_device *device)
+{
+	return -EINVAL;
+}
+
+static int vfio_group_put_into_iommufd(struct vfio_group *group,
+				       struct file *file)
+{
+	return -EBADFD;
+}
+#endif
+
+/* Caller holds group_lock and dev_set->lock. */
+static int vfio_group_open_one(struct vfio_group *group,
+			       struct vfio_device *device)
+{
+	return group->iommufd ? vfio_group_open_in_iommufd(group, device) :
+				vfio_group_open_in_container(group, device);
 }
 
 static bool vfio_group_has_backend(struct vfio_group *group)
@@ -427,7 +466,6 @@ static int vfio_group_ioctl_get_status(struct vfio_group *group,
 static int vfio_group_put_into(struct vfio_group *group, struct file *file)
 {
 	struct vfio_container *container = vfio_container_from_file(file);
-	struct iommufd_ctx *ictx;
 
 	if (vfio_group_is_attached(group)) {
 		dev_notice_ratelimited(&group->dev,
@@ -439,11 +477,7 @@ static int vfio_group_put_into(struct vfio_group *group, struct file *file)
 	if (container)
 		return vfio_group_attach(group, container);
 
-	ictx = vfio_iommufd_container(file);
-	if (IS_ERR(ictx))
-		return PTR_ERR(ictx);
-	group->iommufd = ictx;
-	return 0;
+	return vfio_group_put_into_iommufd(group, file);
 }
 
 static int vfio_group_set_container(struct vfio_group *group,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Devices in I/O address spaces of iommufd: what drivers use for the iommufd
- * operations of struct vfio_device_ops, and how the core calls these.  Which
- * front door the user came in by is not known here.
+ * operations of struct vfio_device_ops, and how the core calls these.  Does not
+ * know which interface the device was opened by.
  *
  * A device is bound from before its driver's open_device to after its
  * close_device.  dev_set->lock protects which iommufd it is bound to, and
@@ -19,26 +19,85 @@
 
 #include "private.h"
 
-/* ---- What the core calls ---- */
+/* ---- The address space of a device that is open in an iommufd ---- */
 
-int vfio_iommufd_bind(struct vfio_device *device, struct iommufd_ctx *ictx)
+static int iommufd_space_open(struct vfio_device *device)
 {
 	struct vfio_device_private *private = vfio_device_private(device);
-	int ret;
 
 	lockdep_assert_held(&device->dev_set->lock);
-	ret = device->ops->bind_iommufd(device, ictx, &private->iommufd_id);
-	if (!ret)
-		private->iommufd = ictx;
+	return device->ops->bind_iommufd(device, private->space.iommufd,
+					 &private->iommufd_id);
+}
+
+static void iommufd_space_close(struct vfio_device *device)
+{
+	lockdep_assert_held(&device->dev_set->lock);
+	device->ops->unbind_iommufd(device);
+}
+
+static void iommufd_space_unpin_pages(struct vfio_device *device,
+				      dma_addr_t iova, int npage)
+{
+	unsigned long start = iova & PAGE_MASK;
+
+	if (!device->iommufd_access)
+		return;
+	for (; npage; npage--, start += PAGE_SIZE)
+		iommufd_access_unpin_pages(device->iommufd_access, start,
+					   PAGE_SIZE);
+}
+
+/*
+ * Pins page by page: iommufd unpins only the ranges that were pinned, but a
+ * driver may unpin some of the pages that one call has pinned.
+ */
+static int iommufd_space_pin_pages(struct vfio_device *device, dma_addr_t iova,
+				   int npage, int prot, struct page **pages)
+{
+	unsigned int flags = prot & IOMMU_WRITE ? IOMMUFD_ACCESS_RW_WRITE : 0;
+	unsigned long start = iova & PAGE_MASK, last;
+	int i, ret;
+
+	if (!device->iommufd_access || iova > ULONG_MAX ||
+	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
+		return -EINVAL;
+	for (i = 0; i < npage; i++) {
+		ret = iommufd_access_pin_pages(device->iommufd_access,
+					       start + i * PAGE_SIZE,
+					       PAGE_SIZE, &pages[i], flags);
+		if (ret)
+			goto err_unpin;
+	}
+	return npage;
+
+err_unpin:
+	iommufd_space_unpin_pages(device, start, i);
 	return ret;
 }
 
-void vfio_iommufd_unbind(struct vfio_device *device)
+static int iommufd_space_dma_rw(struct vfio_device *device, dma_addr_t iova,
+				void *data, size_t len, bool write)
 {
-	lockdep_assert_held(&device->dev_set->lock);
-	vfio_device_private(device)->iommufd = NULL;
-	device->ops->unbind_iommufd(device);
+	unsigned int flags = write ? IOMMUFD_ACCESS_RW_WRITE : 0;
+
+	if (!device->iommufd_access || iova > ULONG_MAX)
+		return -EINVAL;
+	if (!current->mm)
+		flags |= IOMMUFD_ACCESS_RW_KTHREAD;
+	return iommufd_access_rw(device->iommufd_access, iova, data, len,
+				 flags);
 }
+
+const struct vfio_address_space_ops vfio_iommufd_space_ops = {
+	.open		= iommufd_space_open,
+	.close		= iommufd_space_close,
+	.pin_pages	= iommufd_space_pin_pages,
+	.unpin_pages	= iommufd_space_unpin_pages,
+	.dma_rw		= iommufd_space_dma_rw,
+};
+
+/* ---- An iommufd in place of a container ---- */
 
 struct iommufd_ctx *vfio_iommufd_container(struct file *file)
 {
@@ -60,60 +119,9 @@ int vfio_iommufd_attach_container(struct vfio_device *device)
 	int ret;
 
 	lockdep_assert_held(&device->dev_set->lock);
-	ret = iommufd_vfio_compat_ioas_get_id(vfio_device_private(device)->iommufd,
+	ret = iommufd_vfio_compat_ioas_get_id(vfio_device_space(device)->iommufd,
 					      &ioas_id);
 	return ret ?: device->ops->attach_ioas(device, &ioas_id);
-}
-
-/*
- * Page by page: iommufd unpins just the ranges that were pinned, and a driver may
- * unpin some of the pages that it pinned at once.
- */
-int vfio_iommufd_pin_pages(struct vfio_device *device, dma_addr_t iova,
-			   int npage, int prot, struct page **pages)
-{
-	unsigned int flags = prot & IOMMU_WRITE ? IOMMUFD_ACCESS_RW_WRITE : 0;
-	unsigned long start = iova & PAGE_MASK, last;
-	int i, ret;
-
-	if (iova > ULONG_MAX ||
-	    check_add_overflow(start, npage * PAGE_SIZE - 1, &last))
-		return -EINVAL;
-	for (i = 0; i < npage; i++) {
-		ret = iommufd_access_pin_pages(device->iommufd_access,
-					       start + i * PAGE_SIZE,
-					       PAGE_SIZE, &pages[i], flags);
-		if (ret)
-			goto err_unpin;
-	}
-	return npage;
-
-err_unpin:
-	vfio_iommufd_unpin_pages(device, start, i);
-	return ret;
-}
-
-void vfio_iommufd_unpin_pages(struct vfio_device *device, dma_addr_t iova,
-			      int npage)
-{
-	unsigned long start = iova & PAGE_MASK;
-
-	for (; npage; npage--, start += PAGE_SIZE)
-		iommufd_access_unpin_pages(device->iommufd_access, start,
-					   PAGE_SIZE);
-}
-
-int vfio_iommufd_dma_rw(struct vfio_device *device, dma_addr_t iova,
-			void *data, size_t len, bool write)
-{
-	unsigned int flags = write ? IOMMUFD_ACCESS_RW_WRITE : 0;
-
-	if (iova > ULONG_MAX)
-		return -EINVAL;
-	if (!current->mm)
-		flags |= IOMMUFD_ACCESS_RW_KTHREAD;
-	return iommufd_access_rw(device->iommufd_access, iova, data, len,
-				 flags);
 }
 
 /* ---- What drivers and vfio-pci-core ask ---- */

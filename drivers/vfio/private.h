@@ -3,10 +3,21 @@
  * The contract between the files of vfio.ko.  Drivers see
  * include/linux/vfio.h, IOMMU backends see iommu_driver.h; both see no more.
  *
- * Calls go down: front door (group.c, cdev.c) -> device file (device_file.c) ->
- * features (feature.c, mig_features.c, dma_logging.c) -> device (device.c) ->
- * address spaces (container.c, iommufd.c).  A container knows the backend behind
- * it and neither groups' files nor devices' files.
+ * Calls go down this list, never up:
+ *
+ *   main.c, kvm_file.c		start and stop; what KVM asks about files
+ *   group.c, cdev.c		the interfaces by which user space opens devices
+ *   device_file.c		the open file of a device
+ *   device.c, feature.c	the device; VFIO_DEVICE_FEATURE
+ *   mig_features.c, dma_logging.c, address_space.c
+ *				what an open device has
+ *   container.c, iommufd.c	the kinds of I/O address spaces
+ *   mig_fsm.c, kvm.c, debugfs.c, opener.c and the rest
+ *				leaves
+ *
+ * Where something below has to reach something above, it goes through a table of
+ * functions: device.c through vfio_interfaces, device_file.c through
+ * vfio_device_file_ops.
  *
  * The locks of the whole tree, outermost first.  A task that holds one may
  * take those below it:
@@ -138,6 +149,52 @@ void vfio_opener_note(struct vfio_opener *opener);
 const char *vfio_opener_name(struct vfio_opener *opener,
 			     char name[VFIO_OPENER_NAME]);
 
+/* address_space.c */
+
+/**
+ * struct vfio_address_space_ops - a kind of I/O address space
+ * @open: before the driver's open_device; dev_set->lock held
+ * @close: after the driver's close_device; dev_set->lock held
+ * @pin_pages: as vfio_pin_pages(), with valid arguments
+ * @unpin_pages: as vfio_unpin_pages(), likewise
+ * @dma_rw: as vfio_dma_rw(), likewise
+ *
+ * The driver may pin, and is told of unmaps, from before open_device to after
+ * close_device, so it may call the last three in there as well.
+ */
+struct vfio_address_space_ops {
+	int (*open)(struct vfio_device *device);
+	void (*close)(struct vfio_device *device);
+	int (*pin_pages)(struct vfio_device *device, dma_addr_t iova, int npage,
+			 int prot, struct page **pages);
+	void (*unpin_pages)(struct vfio_device *device, dma_addr_t iova,
+			    int npage);
+	int (*dma_rw)(struct vfio_device *device, dma_addr_t iova, void *data,
+		      size_t len, bool write);
+};
+
+/**
+ * struct vfio_address_space - where a device is opened
+ * @ops: its kind
+ * @iommufd: the iommufd; for vfio_iommufd_space_ops
+ * @container: the container; for vfio_container_space_ops
+ * @iommu_group: the device's group in @container
+ *
+ * The interface that opens the device fills this in, and holds the references
+ * until it has closed the device.
+ */
+struct vfio_address_space {
+	const struct vfio_address_space_ops *ops;
+	struct iommufd_ctx *iommufd;
+	struct vfio_container *container;
+	struct iommu_group *iommu_group;
+};
+
+/* Both with dev_set->lock held, while the device counts as open */
+int vfio_address_space_open(struct vfio_device *device,
+			    const struct vfio_address_space *space);
+void vfio_address_space_close(struct vfio_device *device);
+
 /* device.c */
 
 /**
@@ -157,9 +214,9 @@ struct vfio_dma_logging {
 /**
  * struct vfio_device_private - what only the core sees of a device
  * @logging: its DMA logging
- * @iommufd: the iommufd that it is bound to, or NULL.  Under dev_set->lock, as
- *	the next one; whoever has the device open that way holds the reference
- * @iommufd_id: its id in there
+ * @space: the I/O address space that it is open in; @space.ops is NULL while it
+ *	is closed.  Written under dev_set->lock
+ * @iommufd_id: its id in the iommufd that it is bound to; under dev_set->lock
  * @opener: the process that opened it last
  * @device: what drivers see; the driver's structure goes on behind it
  *
@@ -167,7 +224,7 @@ struct vfio_dma_logging {
  */
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
-	struct iommufd_ctx *iommufd;
+	struct vfio_address_space space;
 	u32 iommufd_id;
 	struct vfio_opener opener;
 	struct vfio_device device ____cacheline_aligned;
@@ -177,6 +234,12 @@ static inline struct vfio_device_private *
 vfio_device_private(struct vfio_device *device)
 {
 	return container_of(device, struct vfio_device_private, device);
+}
+
+static inline const struct vfio_address_space *
+vfio_device_space(struct vfio_device *device)
+{
+	return &vfio_device_private(device)->space;
 }
 
 static inline struct vfio_opener *vfio_device_opener(struct vfio_device *device)
@@ -192,12 +255,12 @@ bool vfio_device_try_get_registration(struct vfio_device *device);
 void vfio_device_put_registration(struct vfio_device *device);
 
 /*
- * Count one more open file; the first opens the device, bound to @ictx if that is
- * not NULL.  Caller holds dev_set->lock, a registration reference and, until the
- * last close, one to @ictx.  Driver callbacks that run in here see the device
- * counted as open.
+ * Count one more open file; the first one opens the device in @space, which all
+ * others must name as well.  Caller holds dev_set->lock and a registration
+ * reference.  Driver callbacks that run in here see the device counted as open.
  */
-int vfio_device_open(struct vfio_device *device, struct iommufd_ctx *ictx);
+int vfio_device_open(struct vfio_device *device,
+		     const struct vfio_address_space *space);
 void vfio_device_close(struct vfio_device *device);
 
 /* device_file.c */
@@ -389,10 +452,6 @@ extern const struct vfio_interface vfio_group_interface;
 int vfio_group_init(void);
 void vfio_group_cleanup(void);
 
-/* Of a device that is open the group way; NULL for any other. */
-struct vfio_container *vfio_group_container(struct vfio_device *device);
-struct iommu_group *vfio_group_iommu_group(struct vfio_device *device);
-
 /*
  * From block to unblock, which enclose an open by the device's own node, nobody
  * can open its group.  -EBUSY, with a message, if somebody has; -EINTR.
@@ -411,18 +470,6 @@ static inline int vfio_group_init(void)
 
 static inline void vfio_group_cleanup(void)
 {
-}
-
-static inline struct vfio_container *
-vfio_group_container(struct vfio_device *device)
-{
-	return NULL;
-}
-
-static inline struct iommu_group *
-vfio_group_iommu_group(struct vfio_device *device)
-{
-	return NULL;
 }
 
 static inline int vfio_group_block(struct vfio_device *device)
@@ -464,72 +511,20 @@ static inline void vfio_cdev_cleanup(void)
 
 /* iommufd.c */
 #if IS_ENABLED(CONFIG_IOMMUFD)
-/*
- * With dev_set->lock held.  Whoever has the device open keeps @ictx; unbind
- * detaches it, too.
- */
-int vfio_iommufd_bind(struct vfio_device *device, struct iommufd_ctx *ictx);
-void vfio_iommufd_unbind(struct vfio_device *device);
+extern const struct vfio_address_space_ops vfio_iommufd_space_ops;
 
 /*
- * An iommufd in place of a container: a reference to it, -EBADFD if the file is
- * none, and, with dev_set->lock held, a device that is bound to one into the
- * address space that it has for containers.
+ * An iommufd that user space passes in place of a container: a reference to it,
+ * or -EBADFD if @file is not an iommufd.
  */
 struct iommufd_ctx *vfio_iommufd_container(struct file *file);
+
+/*
+ * Attach a device that is open in an iommufd to the I/O address space that the
+ * iommufd has for containers.  Caller holds dev_set->lock.
+ */
 int vfio_iommufd_attach_container(struct vfio_device *device);
-
-/* For a device with an iommufd_access */
-int vfio_iommufd_pin_pages(struct vfio_device *device, dma_addr_t iova,
-			   int npage, int prot, struct page **pages);
-void vfio_iommufd_unpin_pages(struct vfio_device *device, dma_addr_t iova,
-			      int npage);
-int vfio_iommufd_dma_rw(struct vfio_device *device, dma_addr_t iova,
-			void *data, size_t len, bool write);
-#else
-static inline int vfio_iommufd_bind(struct vfio_device *device,
-				    struct iommufd_ctx *ictx)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void vfio_iommufd_unbind(struct vfio_device *device)
-{
-}
-
-static inline struct iommufd_ctx *vfio_iommufd_container(struct file *file)
-{
-	return ERR_PTR(-EBADFD);
-}
-
-static inline int vfio_iommufd_attach_container(struct vfio_device *device)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline int vfio_iommufd_pin_pages(struct vfio_device *device,
-					 dma_addr_t iova, int npage, int prot,
-					 struct page **pages)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void vfio_iommufd_unpin_pages(struct vfio_device *device,
-					    dma_addr_t iova, int npage)
-{
-}
-
-static inline int vfio_iommufd_dma_rw(struct vfio_device *device,
-				      dma_addr_t iova, void *data, size_t len,
-				      bool write)
-{
-	return -EOPNOTSUPP;
-}
 #endif
-
-/* address_space.c: both with dev_set->lock held, while the device counts as open */
-int vfio_dma_open(struct vfio_device *device, struct iommufd_ctx *ictx);
-void vfio_dma_close(struct vfio_device *device);
 
 /* container.c */
 
@@ -564,22 +559,7 @@ void vfio_container_detach(struct vfio_container *container,
 /* The caller has a member in: if there is a backend, it stays. */
 bool vfio_container_has_backend(struct vfio_container *container);
 
-/*
- * For a device that is open by way of a member of the container, so that the
- * backend is there and stays.
- */
-void vfio_container_register_device(struct vfio_container *container,
-				    struct vfio_device *device);
-void vfio_container_unregister_device(struct vfio_container *container,
-				      struct vfio_device *device);
-int vfio_container_pin_pages(struct vfio_container *container,
-			     struct iommu_group *iommu_group,
-			     dma_addr_t iova, int npage, int prot,
-			     struct page **pages);
-void vfio_container_unpin_pages(struct vfio_container *container,
-				dma_addr_t iova, int npage);
-int vfio_container_dma_rw(struct vfio_container *container, dma_addr_t iova,
-			  void *data, size_t len, bool write);
+extern const struct vfio_address_space_ops vfio_container_space_ops;
 #else
 static inline int vfio_container_init(void)
 {
@@ -588,39 +568,6 @@ static inline int vfio_container_init(void)
 
 static inline void vfio_container_cleanup(void)
 {
-}
-
-static inline void
-vfio_container_register_device(struct vfio_container *container,
-			       struct vfio_device *device)
-{
-}
-
-static inline void
-vfio_container_unregister_device(struct vfio_container *container,
-				 struct vfio_device *device)
-{
-}
-
-static inline int vfio_container_pin_pages(struct vfio_container *container,
-					   struct iommu_group *iommu_group,
-					   dma_addr_t iova, int npage,
-					   int prot, struct page **pages)
-{
-	return -EOPNOTSUPP;
-}
-
-static inline void
-vfio_container_unpin_pages(struct vfio_container *container, dma_addr_t iova,
-			   int npage)
-{
-}
-
-static inline int vfio_container_dma_rw(struct vfio_container *container,
-					dma_addr_t iova, void *data,
-					size_t len, bool write)
-{
-	return -EOPNOTSUPP;
 }
 #endif
 
