@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module vfio.ko: starts and stops its parts, lists the interfaces by which
- * user space opens devices, and owns what all devices share: the class of the
- * vfioN devices and the file system that their inodes come from.
+ * user space opens devices, and owns the class of the vfioN devices.
  */
 #include <linux/device/class.h>
 #include <linux/err.h>
-#include <linux/fs.h>
 #include <linux/init.h>
 #include <linux/module.h>
-#include <linux/mount.h>
-#include <linux/pseudo_fs.h>
 
 #include "private.h"
-
-#define VFIO_FS_MAGIC	0x5646494f	/* "VFIO" */
 
 struct class *vfio_device_class;
 
@@ -27,43 +21,6 @@ const struct vfio_interface *const vfio_interfaces[] = {
 #endif
 	NULL
 };
-
-/* Mounted while there is a device: a permanent mount would pin the module. */
-static struct vfsmount *vfio_fs_mount;
-static int vfio_fs_users;
-
-static int vfio_fs_init_context(struct fs_context *fc)
-{
-	return init_pseudo(fc, VFIO_FS_MAGIC) ? 0 : -ENOMEM;
-}
-
-static struct file_system_type vfio_fs_type = {
-	.name = "vfio",
-	.owner = THIS_MODULE,
-	.init_fs_context = vfio_fs_init_context,
-	.kill_sb = kill_anon_super,
-};
-
-struct inode *vfio_get_inode(void)
-{
-	struct inode *inode;
-	int ret;
-
-	ret = simple_pin_fs(&vfio_fs_type, &vfio_fs_mount, &vfio_fs_users);
-	if (ret)
-		return ERR_PTR(ret);
-
-	inode = alloc_anon_inode(vfio_fs_mount->mnt_sb);
-	if (IS_ERR(inode))
-		simple_release_fs(&vfio_fs_mount, &vfio_fs_users);
-	return inode;
-}
-
-void vfio_put_inode(struct inode *inode)
-{
-	iput(inode);
-	simple_release_fs(&vfio_fs_mount, &vfio_fs_users);
-}
 
 static int __init vfio_init(void)
 {

@@ -118,10 +118,7 @@ struct vfio_interface {
 /* Those that the kernel is configured with; ends with NULL */
 extern const struct vfio_interface *const vfio_interfaces[];
 
-/*
- * The inode that carries all mappings of a device, whichever of its files
- * they were made with.  Returned by vfio_put_inode().
- */
+/* inode.c */
 struct inode *vfio_get_inode(void);
 void vfio_put_inode(struct inode *inode);
 
