@@ -87,7 +87,7 @@ vfio_log_plant(const struct vfio_device_feature_dma_logging_range *ranges,
 
 static int vfio_log_begin(struct vfio_device *device,
 			  struct rb_root_cached *root, u32 count,
-			  struct vfio_feature_log_start *start)
+			  u64 *page_size, u64 *session)
 {
 	struct vfio_dma_logging *logging = vfio_logging(device);
 	int ret = -EINVAL;
@@ -96,24 +96,21 @@ static int vfio_log_begin(struct vfio_device *device,
 		return -EINTR;
 	if (logging->session)
 		goto unlock;
-	ret = device->log_ops->log_start(device, root, count,
-					 &start->control.page_size);
+	ret = device->log_ops->log_start(device, root, count, page_size);
 	if (ret)
 		goto unlock;
 	WRITE_ONCE(logging->since, ktime_get_boottime_seconds());
 	WRITE_ONCE(logging->session, ++logging->last_session);
-	start->session = logging->session;
+	*session = logging->session;
 unlock:
 	mutex_unlock(&logging->lock);
 	return ret;
 }
 
-int vfio_dma_logging_start(struct vfio_device *device,
-			   union vfio_feature_data *data,
-			   struct vfio_feature_fd *new)
+int vfio_dma_logging_start(
+	struct vfio_device *device,
+	struct vfio_device_feature_dma_logging_control *control, u64 *session)
 {
-	struct vfio_device_feature_dma_logging_control *control =
-		&data->log_start.control;
 	struct vfio_device_feature_dma_logging_range *ranges;
 	struct rb_root_cached root = RB_ROOT_CACHED;
 	struct interval_tree_node *nodes;
@@ -140,7 +137,7 @@ int vfio_dma_logging_start(struct vfio_device *device,
 			     nodes, &root);
 	if (!ret)
 		ret = vfio_log_begin(device, &root, control->num_ranges,
-				     &data->log_start);
+				     &control->page_size, session);
 	kfree(nodes);
 free_ranges:
 	kfree(ranges);
@@ -167,20 +164,17 @@ static int vfio_log_end(struct vfio_device *device)
 	return ret;
 }
 
-void vfio_dma_logging_undo_start(struct vfio_device *device,
-				 union vfio_feature_data *data)
+void vfio_dma_logging_undo_start(struct vfio_device *device, u64 session)
 {
 	struct vfio_dma_logging *logging = vfio_logging(device);
 
 	mutex_lock(&logging->lock);
-	if (logging->session == data->log_start.session)
+	if (logging->session == session)
 		vfio_log_end(device);
 	mutex_unlock(&logging->lock);
 }
 
-int vfio_dma_logging_stop(struct vfio_device *device,
-			  union vfio_feature_data *data,
-			  struct vfio_feature_fd *new)
+int vfio_dma_logging_stop(struct vfio_device *device)
 {
 	struct vfio_dma_logging *logging = vfio_logging(device);
 	int ret = -EINVAL;
@@ -230,11 +224,10 @@ vfio_log_read(struct vfio_device *device,
 	return ret;
 }
 
-int vfio_dma_logging_report(struct vfio_device *device,
-			    union vfio_feature_data *data)
+int vfio_dma_logging_report(
+	struct vfio_device *device,
+	const struct vfio_device_feature_dma_logging_report *report)
 {
-	struct vfio_device_feature_dma_logging_report *report =
-		&data->log_report;
 	struct vfio_dma_logging *logging = vfio_logging(device);
 	int ret;
 

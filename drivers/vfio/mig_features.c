@@ -110,40 +110,6 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 }
 EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
 
-int vfio_migration_get_flags(struct vfio_device *device,
-			     union vfio_feature_data *data)
-{
-	data->migration.flags = device->migration_flags;
-	return 0;
-}
-
-int vfio_migration_get_state(struct vfio_device *device,
-			     union vfio_feature_data *data)
-{
-	enum vfio_device_mig_state state;
-	int ret;
-
-	ret = device->mig_ops->migration_get_state(device, &state);
-	if (ret)
-		return ret;
-	data->mig_state.device_state = state;
-	data->mig_state.data_fd = -1;
-	return 0;
-}
-
-int vfio_migration_get_data_size(struct vfio_device *device,
-				 union vfio_feature_data *data)
-{
-	unsigned long length = 0;
-	int ret;
-
-	ret = device->mig_ops->migration_get_data_size(device, &length);
-	if (ret)
-		return ret;
-	data->mig_data_size.stop_copy_length = length;
-	return 0;
-}
-
 /* From RUNNING there is a way to every state that the device offers. */
 static bool vfio_migration_offers(struct vfio_device *device, u32 to)
 {
@@ -164,17 +130,14 @@ static bool vfio_migration_in(struct vfio_device *device, unsigned int states)
 }
 
 /*
- * Has the driver go to @to, with what it brings in @new.
+ * Have the driver go to @to.  The number for a new data fd is reserved before,
+ * so that the state does not change if there is none.
  *
- * A number for the file of a new session is reserved before, so that a user
- * who can't have one keeps his state.
- *
- * Setting the state that the device is in already is left to the driver's
- * walk, which has nothing to do then: only the driver can say so under its
- * state lock.
+ * The driver is called even if the device is in @to already: only the driver
+ * can tell, under its state lock.
  */
-static __always_inline int vfio_migration_go(struct vfio_device *device, u32 to,
-					     struct vfio_feature_fd *new)
+static int vfio_migration_go(struct vfio_device *device, u32 to,
+			     struct vfio_data_fd *new)
 {
 	unsigned int session = mig_session[to];
 	struct file *file;
@@ -190,7 +153,7 @@ static __always_inline int vfio_migration_go(struct vfio_device *device, u32 to,
 	if (!file)
 		return 0;
 
-	/* Another thread had the device leave the session seen above. */
+	/* Another thread has ended the session that was seen above. */
 	if (new->fd < 0)
 		new->fd = get_unused_fd_flags(O_CLOEXEC);
 	if (new->fd < 0) {
@@ -201,14 +164,14 @@ static __always_inline int vfio_migration_go(struct vfio_device *device, u32 to,
 	return 0;
 }
 
-static noinline int vfio_migration_go_traced(struct vfio_device *device, u32 to,
-					     struct vfio_feature_fd *new)
+static int vfio_migration_go_traced(struct vfio_device *device, u32 to,
+				    struct vfio_data_fd *new)
 {
 	enum vfio_device_mig_state from;
 	ktime_t start = ktime_get();
 	int ret;
 
-	/* Not under the driver's lock: true if no other thread interferes. */
+	/* Without the driver's lock: another thread may change the state. */
 	if (device->mig_ops->migration_get_state(device, &from))
 		from = VFIO_DEVICE_STATE_ERROR;
 	ret = vfio_migration_go(device, to, new);
@@ -218,13 +181,9 @@ static noinline int vfio_migration_go_traced(struct vfio_device *device, u32 to,
 	return ret;
 }
 
-int vfio_migration_set_state(struct vfio_device *device,
-			     union vfio_feature_data *data,
-			     struct vfio_feature_fd *new)
+int vfio_migration_set_state(struct vfio_device *device, u32 to,
+			     struct vfio_data_fd *new)
 {
-	u32 to = data->mig_state.device_state;
-	int ret;
-
 	if (to >= VFIO_MIG_STATES)
 		return -EINVAL;
 	to = array_index_nospec(to, VFIO_MIG_STATES);
@@ -232,10 +191,6 @@ int vfio_migration_set_state(struct vfio_device *device,
 		return -EINVAL;
 
 	if (trace_vfio_mig_set_state_enabled())
-		ret = vfio_migration_go_traced(device, to, new);
-	else
-		ret = vfio_migration_go(device, to, new);
-	if (new->file)
-		data->mig_state.data_fd = new->fd;
-	return ret;
+		return vfio_migration_go_traced(device, to, new);
+	return vfio_migration_go(device, to, new);
 }

@@ -332,57 +332,27 @@ struct vfio_device_file *vfio_device_file_from(struct file *file);
 long vfio_ioctl_device_feature(struct vfio_device *device,
 			       struct vfio_device_feature __user *arg);
 
-/**
- * struct vfio_feature_log_start - payload of DMA_LOGGING_START
- * @control: what the user sees of it
- * @session: the session that was begun
- */
-struct vfio_feature_log_start {
-	struct vfio_device_feature_dma_logging_control control;
-	u64 session;
-};
-
-/**
- * union vfio_feature_data - kernel copy of the payload of a core feature
- * @words: all of it, to be copied
- */
-union vfio_feature_data {
-	u64 words[4];
-	struct vfio_device_feature_migration migration;
-	struct vfio_device_feature_mig_state mig_state;
-	struct vfio_device_feature_mig_data_size mig_data_size;
-	struct vfio_feature_log_start log_start;
-	struct vfio_device_feature_dma_logging_report log_report;
-};
-
-/**
- * struct vfio_feature_fd - a file that a feature hands to the user
- * @fd: reserved number, or negative
- * @file: what is to be installed there, or NULL; needs @fd
- *
- * Filled in by the feature, installed by feature.c once the user has the
- * number, and else released by it.
- */
-struct vfio_feature_fd {
-	int fd;
-	struct file *file;
-};
-
 /* mig_features.c */
 void vfio_migration_init(void);
 
 /* Can this device be registered with the mig_ops and flags that it has? */
 int vfio_migration_check(struct vfio_device *device);
 
-int vfio_migration_get_flags(struct vfio_device *device,
-			     union vfio_feature_data *data);
-int vfio_migration_get_state(struct vfio_device *device,
-			     union vfio_feature_data *data);
-int vfio_migration_set_state(struct vfio_device *device,
-			     union vfio_feature_data *data,
-			     struct vfio_feature_fd *new);
-int vfio_migration_get_data_size(struct vfio_device *device,
-				 union vfio_feature_data *data);
+/**
+ * struct vfio_data_fd - a new data fd that user space does not have yet
+ * @fd: reserved number, or negative
+ * @file: the file to install there, or NULL
+ *
+ * The caller of vfio_migration_set_state() installs or releases both.
+ */
+struct vfio_data_fd {
+	int fd;
+	struct file *file;
+};
+
+/* After an error @new may hold a reserved number. */
+int vfio_migration_set_state(struct vfio_device *device, u32 to,
+			     struct vfio_data_fd *new);
 
 /* debugfs.c */
 #if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && IS_ENABLED(CONFIG_DEBUG_FS)
@@ -417,20 +387,18 @@ void vfio_dma_logging_init(struct vfio_device *device);
 void vfio_dma_logging_close(struct vfio_device *device);
 
 /*
- * The driver has log_ops.  The user's ranges and bitmap, to which the payloads
- * point, are read and written here.
+ * The driver has log_ops.  The payloads are in kernel memory; the user's ranges
+ * and bitmap, to which they point, are read and written here.
  */
-int vfio_dma_logging_start(struct vfio_device *device,
-			   union vfio_feature_data *data,
-			   struct vfio_feature_fd *new);
-/* End the session that @data says was begun, if it is still on. */
-void vfio_dma_logging_undo_start(struct vfio_device *device,
-				 union vfio_feature_data *data);
-int vfio_dma_logging_stop(struct vfio_device *device,
-			  union vfio_feature_data *data,
-			  struct vfio_feature_fd *new);
-int vfio_dma_logging_report(struct vfio_device *device,
-			    union vfio_feature_data *data);
+int vfio_dma_logging_start(
+	struct vfio_device *device,
+	struct vfio_device_feature_dma_logging_control *control, u64 *session);
+/* End @session, if it is still on. */
+void vfio_dma_logging_undo_start(struct vfio_device *device, u64 session);
+int vfio_dma_logging_stop(struct vfio_device *device);
+int vfio_dma_logging_report(
+	struct vfio_device *device,
+	const struct vfio_device_feature_dma_logging_report *report);
 
 /* kvm.c */
 

@@ -126,40 +126,41 @@ static int logger_init(struct kunit *test)
 	return 0;
 }
 
-static int start(struct logger *logger, u64 page_size, u32 count,
-		 union vfio_feature_data *data)
-{
-	struct vfio_feature_fd new = { .fd = -1 };
+/* A START: its payload, and the session that it began */
+struct log_start {
+	struct vfio_device_feature_dma_logging_control control;
+	u64 session;
+};
 
-	*data = (union vfio_feature_data){
-		.log_start.control = {
+static int start(struct logger *logger, u64 page_size, u32 count,
+		 struct log_start *data)
+{
+	*data = (struct log_start){
+		.control = {
 			.page_size = page_size,
 			.num_ranges = count,
 			.ranges = (unsigned long)logger->user,
 		},
 	};
-	return vfio_dma_logging_start(&logger->private.device, data, &new);
+	return vfio_dma_logging_start(&logger->private.device, &data->control,
+				      &data->session);
 }
 
 static int stop(struct logger *logger)
 {
-	struct vfio_feature_fd new = { .fd = -1 };
-
-	return vfio_dma_logging_stop(&logger->private.device, NULL, &new);
+	return vfio_dma_logging_stop(&logger->private.device);
 }
 
 static int report(struct logger *logger, u64 iova, u64 length, u64 page_size)
 {
-	union vfio_feature_data data = {
-		.log_report = {
-			.iova = iova,
-			.length = length,
-			.page_size = page_size,
-			.bitmap = (unsigned long)logger->user,
-		},
+	struct vfio_device_feature_dma_logging_report payload = {
+		.iova = iova,
+		.length = length,
+		.page_size = page_size,
+		.bitmap = (unsigned long)logger->user,
 	};
 
-	return vfio_dma_logging_report(&logger->private.device, &data);
+	return vfio_dma_logging_report(&logger->private.device, &payload);
 }
 
 static void put_ranges(struct kunit *test, const struct log_range *ranges,
@@ -172,7 +173,7 @@ static void put_ranges(struct kunit *test, const struct log_range *ranges,
 }
 
 /* Starts with one good range. */
-static int start_any(struct kunit *test, union vfio_feature_data *data)
+static int start_any(struct kunit *test, struct log_start *data)
 {
 	static const struct log_range range = { 0, SZ_1M };
 
@@ -252,7 +253,7 @@ static void ranges_of_start(struct kunit *test)
 {
 	const struct start_case *c = test->param_value;
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 	u32 count = start_count(c), i, j;
 
 	if (BITS_PER_LONG < 64)
@@ -279,14 +280,14 @@ static void ranges_of_start(struct kunit *test)
 			KUNIT_EXPECT_GT(test, logger->seen[i].iova,
 					logger->seen[i - 1].iova);
 	}
-	KUNIT_EXPECT_EQ(test, data.log_start.control.page_size, c->page_size);
+	KUNIT_EXPECT_EQ(test, data.control.page_size, c->page_size);
 }
 
 static void many_ranges(struct kunit *test)
 {
 	struct logger *logger = test->priv;
 	struct log_range *ranges;
-	union vfio_feature_data data;
+	struct log_start data;
 	u32 i;
 
 	ranges = kunit_kcalloc(test, MAX_RANGES + 1, sizeof(*ranges),
@@ -306,7 +307,7 @@ static void many_ranges(struct kunit *test)
 static void ranges_that_cannot_be_read(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 
 	logger->user += USER_SIZE - 8;
 	KUNIT_ASSERT_EQ(test, vm_munmap((unsigned long)logger->user + 8,
@@ -320,7 +321,7 @@ static void ranges_that_cannot_be_read(struct kunit *test)
 static void one_session_at_a_time(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 
 	KUNIT_EXPECT_EQ(test, stop(logger), -EINVAL);
 	KUNIT_EXPECT_EQ(test, report(logger, 0, SZ_4K, SZ_4K), -EINVAL);
@@ -338,7 +339,7 @@ static void one_session_at_a_time(struct kunit *test)
 static void the_driver_does_not_start(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 
 	logger->start_ret = -EIO;
 	KUNIT_EXPECT_EQ(test, start_any(test, &data), -EIO);
@@ -352,27 +353,27 @@ static void the_driver_does_not_start(struct kunit *test)
 static void the_driver_counts_in_other_pages(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 
 	logger->page_size = SZ_64K;
 	KUNIT_EXPECT_EQ(test, start_any(test, &data), 0);
-	KUNIT_EXPECT_EQ(test, data.log_start.control.page_size, SZ_64K);
+	KUNIT_EXPECT_EQ(test, data.control.page_size, SZ_64K);
 }
 
 /* It may be that the user has stopped, and started anew, in between. */
 static void undo_stops_its_own_session_only(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data first, second;
+	struct log_start first, second;
 
 	KUNIT_EXPECT_EQ(test, start_any(test, &first), 0);
 	KUNIT_EXPECT_EQ(test, stop(logger), 0);
-	vfio_dma_logging_undo_start(&logger->private.device, &first);
+	vfio_dma_logging_undo_start(&logger->private.device, first.session);
 	KUNIT_EXPECT_EQ(test, logger->stops, 1);
 	KUNIT_EXPECT_EQ(test, start_any(test, &second), 0);
-	vfio_dma_logging_undo_start(&logger->private.device, &first);
+	vfio_dma_logging_undo_start(&logger->private.device, first.session);
 	KUNIT_EXPECT_EQ(test, logger->stops, 1);
-	vfio_dma_logging_undo_start(&logger->private.device, &second);
+	vfio_dma_logging_undo_start(&logger->private.device, second.session);
 	KUNIT_EXPECT_EQ(test, logger->stops, 2);
 	KUNIT_EXPECT_EQ(test, stop(logger), -EINVAL);
 }
@@ -380,7 +381,7 @@ static void undo_stops_its_own_session_only(struct kunit *test)
 static void a_driver_that_does_not_stop(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 
 	KUNIT_EXPECT_EQ(test, start_any(test, &data), 0);
 	logger->stop_ret = -EBUSY;
@@ -440,7 +441,7 @@ static void ranges_of_report(struct kunit *test)
 {
 	const struct report_case *c = test->param_value;
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 	u8 byte;
 
 	if (BITS_PER_LONG < 64)
@@ -464,7 +465,7 @@ static void ranges_of_report(struct kunit *test)
 static void the_driver_cannot_be_read(struct kunit *test)
 {
 	struct logger *logger = test->priv;
-	union vfio_feature_data data;
+	struct log_start data;
 
 	KUNIT_ASSERT_EQ(test, start_any(test, &data), 0);
 	logger->read_ret = -EIO;
