@@ -10,7 +10,6 @@
 
 #include <linux/types.h>
 
-struct iommu_domain;
 struct iommu_group;
 struct module;
 struct page;
@@ -21,12 +20,10 @@ struct vfio_device;
  * @VFIO_IOMMU: a real IOMMU group: devices do DMA of their own
  * @VFIO_EMULATED_IOMMU: a group made for an emulated device, which reaches
  *	user memory only through pin_pages and dma_rw
- * @VFIO_NO_IOMMU: a device without IOMMU protection (not offered)
  */
 enum vfio_group_type {
 	VFIO_IOMMU,
 	VFIO_EMULATED_IOMMU,
-	VFIO_NO_IOMMU,
 };
 
 /**
@@ -50,7 +47,6 @@ enum vfio_group_type {
  * @unregister_device: undo @register_device, at the last close, when they have
  *	unpinned
  * @dma_rw: copy between @data and user memory at @user_iova
- * @group_iommu_domain: the domain that a group is attached to, or an ERR_PTR()
  *
  * Callbacks may sleep.  @attach_group, @detach_group, @open and @release are
  * called with the container's lock held for write, @ioctl with it held for
@@ -74,8 +70,6 @@ struct vfio_iommu_driver_ops {
 	void (*unregister_device)(void *iommu_data, struct vfio_device *vdev);
 	int (*dma_rw)(void *iommu_data, dma_addr_t user_iova, void *data,
 		      size_t count, bool write);
-	struct iommu_domain *(*group_iommu_domain)(void *iommu_data,
-						   struct iommu_group *group);
 };
 
 int vfio_register_iommu_driver(const struct vfio_iommu_driver_ops *ops);

@@ -361,21 +361,6 @@ static void type1_detach_group(void *iommu_data,
 	mutex_unlock(&iommu->lock);
 }
 
-static struct iommu_domain *
-type1_group_iommu_domain(void *iommu_data, struct iommu_group *iommu_group)
-{
-	struct iommu_domain *domain = ERR_PTR(-ENODEV);
-	struct type1_iommu *iommu = iommu_data;
-	struct type1_domain *d;
-
-	mutex_lock(&iommu->lock);
-	d = type1_find_domain(iommu, iommu_group);
-	if (d)
-		domain = d->domain;
-	mutex_unlock(&iommu->lock);
-	return domain;
-}
-
 static void *type1_open(unsigned long type)
 {
 	struct type1_iommu *iommu;
@@ -431,7 +416,6 @@ static const struct vfio_iommu_driver_ops type1_ops = {
 	.register_device = type1_register_device,
 	.unregister_device = type1_unregister_device,
 	.dma_rw = type1_dma_rw,
-	.group_iommu_domain = type1_group_iommu_domain,
 };
 
 static int __init type1_init(void)
