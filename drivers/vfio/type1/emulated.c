@@ -21,59 +21,11 @@
 /* How often drivers are asked to unpin a range, as they may pin it again */
 #define UNPIN_TRIES	10
 
-/**
- * type1_pin_from - find pins in the order of pages
- * @m: a mapping
- * @index: a page of it
- *
- * Return: the first pin at or after the page, or NULL.
- */
-struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index)
-{
-	struct rb_node *node = m->pins.rb_node;
-	struct type1_pin *pin, *found = NULL;
-
-	while (node) {
-		pin = rb_entry(node, struct type1_pin, node);
-		if (pin->index < index) {
-			node = node->rb_right;
-		} else {
-			found = pin;
-			node = node->rb_left;
-		}
-	}
-	return found;
-}
-
-/**
- * type1_next_pin - the next pin in the order of pages
- * @pin: a pin
- *
- * Return: the next one, or NULL.
- */
-struct type1_pin *type1_next_pin(struct type1_pin *pin)
-{
-	return rb_entry_safe(rb_next(&pin->node), struct type1_pin, node);
-}
-
-static bool pin_before(struct rb_node *node, const struct rb_node *parent)
-{
-	return rb_entry(node, struct type1_pin, node)->index <
-	       rb_entry(parent, struct type1_pin, node)->index;
-}
-
-static struct type1_pin *find_pin(struct type1_mapping *m, unsigned long index)
-{
-	struct type1_pin *pin = type1_pin_from(m, index);
-
-	return pin && pin->index == index ? pin : NULL;
-}
-
 /* Pin a page of a mapping, or count one more user of it; charges for nothing */
 static int get_page_pin(struct type1_mapping *m, unsigned long index,
 			struct page **page)
 {
-	struct type1_pin *pin = find_pin(m, index);
+	struct type1_pin *pin = type1_find_pin(m, index);
 	int ret;
 
 	if (pin) {
@@ -90,8 +42,7 @@ static int get_page_pin(struct type1_mapping *m, unsigned long index,
 	ret = type1_pin_page(m, index, &pin->page);
 	if (ret)
 		goto err_free;
-	rb_add(&pin->node, &m->pins, pin_before);
-	m->nr_pins++;
+	type1_insert_pin(m, pin);
 	*page = pin->page;
 	return 0;
 
@@ -106,8 +57,7 @@ static void drop_pin(struct type1_iommu *iommu, struct type1_mapping *m,
 {
 	if (iommu->dirty_tracking)
 		type1_dirty_mark(m, pin->index, 1);
-	rb_erase(&pin->node, &m->pins);
-	m->nr_pins--;
+	type1_remove_pin(m, pin);
 	type1_unpin_page(m, pin->page);
 	kfree(pin);
 }
@@ -118,7 +68,7 @@ static void put_page_pin(struct type1_iommu *iommu, struct type1_mapping *m,
 	struct type1_pin *pin = NULL;
 
 	if (m)
-		pin = find_pin(m, (iova - m->node.start) >> PAGE_SHIFT);
+		pin = type1_find_pin(m, (iova - m->node.start) >> PAGE_SHIFT);
 	if (!pin)
 		pr_err_ratelimited("a driver unpins IOVA %#lx, which it has not pinned\n",
 				   iova);

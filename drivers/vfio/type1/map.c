@@ -1,75 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mappings of a container: an interval tree from IOVAs to user memory, and
- * the requests that change it.
+ * The requests that make, change and remove mappings.
  *
  * Requests arrive here as kernel copies whose flags are known to be valid.
- * How memory is pinned and how an IOMMU learns of it are for pin.c
- * and domain.c.
+ * tree.c finds mappings, pin.c pins their memory, and domain.c maps it in the
+ * IOMMU.
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
 #include <linux/slab.h>
 
 #include "private.h"
-
-static struct type1_mapping *to_mapping(struct interval_tree_node *node)
-{
-	return node ? container_of(node, struct type1_mapping, node) : NULL;
-}
-
-/**
- * type1_first_mapping - the first mapping that touches a range
- * @iommu: the container
- * @first: first IOVA
- * @last: last IOVA
- *
- * Return: the mapping, or NULL.
- */
-struct type1_mapping *type1_first_mapping(struct type1_iommu *iommu,
-					  unsigned long first,
-					  unsigned long last)
-{
-	return to_mapping(interval_tree_iter_first(&iommu->mappings, first,
-						   last));
-}
-
-/**
- * type1_next_mapping - the next mapping that touches a range
- * @m: a mapping that does
- * @first: first IOVA
- * @last: last IOVA
- *
- * Return: the mapping, or NULL.
- */
-struct type1_mapping *type1_next_mapping(struct type1_mapping *m,
-					 unsigned long first,
-					 unsigned long last)
-{
-	return to_mapping(interval_tree_iter_next(&m->node, first, last));
-}
-
-/**
- * type1_check_no_bisect - does a range cut no mapping in two?
- * @iommu: the container
- * @first: first IOVA
- * @last: last IOVA
- *
- * Return: 0, or -EINVAL if a mapping is partly inside.
- */
-int type1_check_no_bisect(struct type1_iommu *iommu, unsigned long first,
-			  unsigned long last)
-{
-	struct type1_mapping *m;
-
-	m = type1_first_mapping(iommu, first, first);
-	if (m && m->node.start != first)
-		return -EINVAL;
-	m = type1_first_mapping(iommu, last, last);
-	if (m && m->node.last != last)
-		return -EINVAL;
-	return 0;
-}
 
 /* An unpinned mapping that is in no tree yet */
 static struct type1_mapping *
@@ -193,7 +134,7 @@ int type1_map(struct type1_iommu *iommu,
 		free_mapping(m);
 		return ret;
 	}
-	interval_tree_insert(&m->node, &iommu->mappings);
+	type1_insert_mapping(iommu, m);
 	iommu->dma_avail--;
 	return 0;
 }
@@ -257,7 +198,7 @@ static int invalidate_vaddrs(struct type1_iommu *iommu,
 /* No emulated device has anything of the mapping pinned */
 static void destroy_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
 {
-	interval_tree_remove(&m->node, &iommu->mappings);
+	type1_remove_mapping(iommu, m);
 	iommu->dma_avail++;
 	if (!m->vaddr_valid)
 		iommu->nr_vaddr_invalid--;

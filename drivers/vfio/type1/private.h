@@ -3,12 +3,16 @@
  * vfio_iommu_type1.ko: what its files share.
  *
  *   main.c      module, backend ops, the ioctls' user copies
- *   map.c       mappings: look up, map, unmap, new vaddr
- *   pin.c       a mapping's pages: pin, remember, account, unpin
- *   domain.c    groups and IOMMU domains
- *   iova.c      arithmetic on IOVAs, and which may be mapped
- *   dirty.c     dirty page tracking
+ *   map.c       requests: map, unmap, new vaddr
  *   emulated.c  emulated devices: pin_pages, dma_rw, unmap notices
+ *   domain.c    groups and IOMMU domains
+ *   dirty.c     dirty page tracking
+ *   pin.c       a mapping's pages: pin, record, charge, unpin
+ *   tree.c      the mappings by IOVA
+ *   pin_tree.c  the pages that emulated devices have pinned
+ *   iova.c      arithmetic on IOVAs, and which may be mapped
+ *
+ * Calls go down this list, never up.
  *
  * Locks.  type1_iommu.lock protects all of a container's state, the mappings
  * included, and is held while pages are pinned: page faults, and so the
@@ -255,7 +259,7 @@ static inline unsigned long type1_npages(struct type1_mapping *m)
 extern bool type1_allow_unsafe_interrupts;
 extern bool type1_disable_hugepages;
 
-/* map: all with iommu->lock held */
+/* tree: all with iommu->lock held */
 struct type1_mapping *type1_first_mapping(struct type1_iommu *iommu,
 					  unsigned long first,
 					  unsigned long last);
@@ -264,6 +268,21 @@ struct type1_mapping *type1_next_mapping(struct type1_mapping *m,
 					 unsigned long last);
 int type1_check_no_bisect(struct type1_iommu *iommu, unsigned long first,
 			  unsigned long last);
+void type1_insert_mapping(struct type1_iommu *iommu, struct type1_mapping *m);
+void type1_remove_mapping(struct type1_iommu *iommu, struct type1_mapping *m);
+
+#define type1_for_each_mapping(m, iommu, first, last)			\
+	for ((m) = type1_first_mapping(iommu, first, last); (m);	\
+	     (m) = type1_next_mapping(m, first, last))
+
+/* pin_tree: all with iommu->lock held */
+struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index);
+struct type1_pin *type1_next_pin(struct type1_pin *pin);
+struct type1_pin *type1_find_pin(struct type1_mapping *m, unsigned long index);
+void type1_insert_pin(struct type1_mapping *m, struct type1_pin *pin);
+void type1_remove_pin(struct type1_mapping *m, struct type1_pin *pin);
+
+/* map: all with iommu->lock held */
 int type1_map(struct type1_iommu *iommu,
 	      const struct vfio_iommu_type1_dma_map *map);
 int type1_update_vaddr(struct type1_iommu *iommu,
@@ -271,10 +290,6 @@ int type1_update_vaddr(struct type1_iommu *iommu,
 int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
 		u64 *unmapped);
 void type1_destroy_mappings(struct type1_iommu *iommu);
-
-#define type1_for_each_mapping(m, iommu, first, last)			\
-	for ((m) = type1_first_mapping(iommu, first, last); (m);	\
-	     (m) = type1_next_mapping(m, first, last))
 
 /* pin: all with iommu->lock held */
 int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m);
@@ -335,8 +350,6 @@ int type1_attach_emulated(struct type1_iommu *iommu,
 bool type1_detach_emulated(struct type1_iommu *iommu,
 			   struct iommu_group *iommu_group);
 void type1_drop_pins(struct type1_iommu *iommu);
-struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index);
-struct type1_pin *type1_next_pin(struct type1_pin *pin);
 int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
 			unsigned long last);
 int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
