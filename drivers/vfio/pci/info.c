@@ -8,38 +8,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "../put_info.h"
 #include "private.h"
-
-/*
- * Copy @size bytes of @info to the user who offered @argsz of them, and @caps
- * behind it if there is room for all.  *@info_argsz, *@info_flags and
- * *@info_offset are the members of @info that tell the user which.
- * Consumes @caps.
- */
-static int put_info(void __user *arg, void *info, size_t size, u32 *info_argsz,
-		    u32 *info_flags, u32 caps_flag, u32 *info_offset,
-		    struct vfio_info_cap *caps)
-{
-	size_t argsz = *info_argsz;
-	int ret = 0;
-
-	if (caps->size) {
-		*info_flags |= caps_flag;
-		if (argsz < size + caps->size) {
-			*info_argsz = size + caps->size;
-		} else {
-			vfio_info_cap_shift(caps, size);
-			*info_offset = size;
-			if (copy_to_user(arg + size, caps->buf, caps->size))
-				ret = -EFAULT;
-		}
-	}
-	if (copy_to_user(arg, info, min(argsz, size)))
-		ret = -EFAULT;
-
-	kfree(caps->buf);
-	return ret;
-}
 
 /* Do AtomicOps pass through @port, a port of a switch, on their way up? */
 static bool atomics_pass(struct pci_dev *port)
@@ -156,8 +126,8 @@ int vfio_pci_ioctl_device_info(struct vfio_pci_core_device *vdev,
 		kfree(caps.buf);
 		return ret;
 	}
-	return put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
-			VFIO_DEVICE_FLAGS_CAPS, &info.cap_offset, &caps);
+	return vfio_put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
+			     VFIO_DEVICE_FLAGS_CAPS, &info.cap_offset, &caps);
 }
 
 static int add_msix_mappable_cap(struct vfio_info_cap *caps)
@@ -258,8 +228,9 @@ int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
 
 	if (!caps.size)
 		return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
-	return put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
-			VFIO_REGION_INFO_FLAG_CAPS, &info.cap_offset, &caps);
+	return vfio_put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
+			     VFIO_REGION_INFO_FLAG_CAPS, &info.cap_offset,
+			     &caps);
 }
 
 int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "../put_info.h"
 #include "private.h"
 
 bool type1_allow_unsafe_interrupts;
@@ -123,15 +124,15 @@ static int add_iova_cap(struct type1_iommu *iommu, struct vfio_info_cap *caps)
 
 static long ioctl_get_info(struct type1_iommu *iommu, void __user *arg)
 {
+	const size_t minsz = offsetofend(struct vfio_iommu_type1_info,
+					 iova_pgsizes);
 	struct vfio_iommu_type1_info info = {};
 	struct vfio_info_cap caps = {};
-	size_t argsz;
 	int ret;
 
-	if (copy_from_user(&info, arg, offsetofend(typeof(info), iova_pgsizes)))
+	if (copy_from_user(&info, arg, minsz))
 		return -EFAULT;
-	argsz = info.argsz;
-	if (argsz < offsetofend(typeof(info), iova_pgsizes))
+	if (info.argsz < minsz)
 		return -EINVAL;
 
 	if (mutex_lock_killable(&iommu->lock))
@@ -144,25 +145,13 @@ static long ioctl_get_info(struct type1_iommu *iommu, void __user *arg)
 	if (!ret)
 		ret = add_iova_cap(iommu, &caps);
 	mutex_unlock(&iommu->lock);
-	if (ret)
-		goto out_free;
-
-	info.flags |= VFIO_IOMMU_INFO_CAPS;
-	if (argsz < sizeof(info) + caps.size) {
-		info.argsz = sizeof(info) + caps.size;
-	} else {
-		vfio_info_cap_shift(&caps, sizeof(info));
-		if (copy_to_user(arg + sizeof(info), caps.buf, caps.size)) {
-			ret = -EFAULT;
-			goto out_free;
-		}
-		info.cap_offset = sizeof(info);
+	if (ret) {
+		kfree(caps.buf);
+		return ret;
 	}
-	if (copy_to_user(arg, &info, min(argsz, sizeof(info))))
-		ret = -EFAULT;
-out_free:
-	kfree(caps.buf);
-	return ret;
+
+	return vfio_put_info(arg, &info, sizeof(info), &info.argsz, &info.flags,
+			     VFIO_IOMMU_INFO_CAPS, &info.cap_offset, &caps);
 }
 
 static long ioctl_map_dma(struct type1_iommu *iommu, void __user *arg)

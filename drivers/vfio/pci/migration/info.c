@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "../../put_info.h"
 #include "private.h"
 
 /* The BAR can be mapped but for the pages with traps. */
@@ -74,23 +75,13 @@ static long bar_info(struct vfio_pci_migration *pci,
 	info->size = pci_resource_len(pci->core.pdev, info->index);
 	info->cap_offset = 0;
 	ret = add_caps(pci, info, &caps);
-	if (ret)
-		goto out_free;
-	if (caps.size)
-		info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
-	if (info->argsz < sizeof(*info) + caps.size) {
-		info->argsz = sizeof(*info) + caps.size;
-	} else if (caps.size) {
-		vfio_info_cap_shift(&caps, sizeof(*info));
-		info->cap_offset = sizeof(*info);
-		if (copy_to_user(arg + 1, caps.buf, caps.size))
-			ret = -EFAULT;
+	if (ret) {
+		kfree(caps.buf);
+		return ret;
 	}
-	if (!ret && copy_to_user(arg, info, sizeof(*info)))
-		ret = -EFAULT;
-out_free:
-	kfree(caps.buf);
-	return ret;
+	return vfio_put_info(arg, info, sizeof(*info), &info->argsz,
+			     &info->flags, VFIO_REGION_INFO_FLAG_CAPS,
+			     &info->cap_offset, &caps);
 }
 
 static bool has_traps(struct vfio_pci_migration *pci, unsigned int bar)
