@@ -32,7 +32,7 @@ void vfio_address_space_close(struct vfio_device *device)
 	private->space = (struct vfio_address_space) {};
 }
 
-/* NULL, with a warning, if the driver calls while its device is closed */
+/* NULL, with a warning, if a driver calls while its device is closed */
 static const struct vfio_address_space_ops *
 vfio_space_ops(struct vfio_device *device)
 {
@@ -48,13 +48,13 @@ vfio_space_ops(struct vfio_device *device)
  * @device: an open device whose driver has ops->dma_unmap
  * @iova: address of the first page
  * @npage: how many, at most VFIO_PIN_PAGES_MAX_ENTRIES
- * @prot: IOMMU_READ, IOMMU_WRITE: what the device will do to them
- * @pages: where to put them
+ * @prot: IOMMU_READ, IOMMU_WRITE: how the device will access them
+ * @pages: where to store them
  *
- * The pages stay in place until vfio_unpin_pages(), for which ops->dma_unmap
- * may ask.
+ * The pages stay pinned until vfio_unpin_pages().  When ops->dma_unmap is
+ * called for them, the driver must unpin them.
  *
- * Return: @npage, or a negative errno, and nothing is pinned.
+ * Return: @npage; or a negative errno, and nothing is pinned.
  */
 int vfio_pin_pages(struct vfio_device *device, dma_addr_t iova,
 		   int npage, int prot, struct page **pages)
@@ -98,7 +98,7 @@ EXPORT_SYMBOL(vfio_unpin_pages);
  * @len: bytes
  * @write: true to write to user memory, false to read from it
  *
- * Return: 0 or a negative errno; part of @len may have been copied then.
+ * Return: 0; or a negative errno, and part of @data may have been copied.
  */
 int vfio_dma_rw(struct vfio_device *device, dma_addr_t iova, void *data,
 		size_t len, bool write)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's own way to a device: a node /dev/vfio/devices/vfioN for each,
- * whose file is that of device_file.c.  It is of no use until its user has
- * bound the device to an iommufd, which opens it.  What I/O address spaces are
- * and do is iommufd's business.
+ * The cdev interface: a node /dev/vfio/devices/vfioN for each device.  Its file
+ * (device_file.c) gives no access until user space binds the device to an
+ * iommufd, which opens the device.  iommufd has the I/O address spaces.
  *
- * A device is open either by way of its node, once, or by way of its group.
+ * A device can be open either through its node, by one file, or through its
+ * group.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -25,7 +25,7 @@ static dev_t cdev_first;
 
 /* ---- Open and close ---- */
 
-/* May the user have it who knows no secret?  Which else there is, match says. */
+/* Refuse the device if it needs a VF token: this interface cannot pass one. */
 static int cdev_check_token(struct vfio_device *device)
 {
 	char *name;
@@ -78,7 +78,7 @@ static int cdev_open_locked(struct vfio_device_file *df,
 	struct vfio_device *device = df->device;
 	int ret;
 
-	/* By this file, or another one: the node is for one user. */
+	/* Through this file or another one: a node has one user at a time. */
 	if (vfio_device_file_granted(df) || device->open_count) {
 		cdev_say_in_use(device);
 		return -EINVAL;
@@ -114,9 +114,10 @@ static int cdev_open(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 /*
  * Takes over the reference to @ictx if it succeeds.
  *
- * The id is written without dev_set->lock: the page fault of the write may
- * take as long as user space likes.  The device counts as open meanwhile, so
- * no other file can bind it, and this file cannot use it before the grant.
+ * The id is written without dev_set->lock, because user space decides how long
+ * the page fault of the write takes.  Meanwhile the device counts as open, so
+ * no other file can bind it, and this file cannot use it until access is
+ * granted.
  */
 static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 		     u32 __user *out_id)
@@ -185,10 +186,10 @@ static void cdev_detach(struct vfio_device *device)
 }
 
 /*
- * The answer is written twice, each time without dev_set->lock, as in
- * cdev_bind(): before the attach, so that memory that cannot be written leaves
- * the device where it is, and after it.  If the memory went away in between,
- * the device is detached: its user does not know where it is.
+ * The id is written twice, each time without dev_set->lock as in cdev_bind():
+ * once before the attach, so that memory that cannot be written changes
+ * nothing, and once after it.  If the second write fails, the device is
+ * detached, because user space does not know what it is attached to.
  */
 static long cdev_ioctl_attach(struct vfio_device_file *df,
 			      struct vfio_device_attach_iommufd_pt __user *arg)
@@ -273,11 +274,11 @@ static const struct file_operations vfio_cdev_fops = {
 	.unlocked_ioctl	= vfio_device_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.mmap		= vfio_device_file_mmap,
-	/* So that device memory can be mapped by huge page-table entries */
+	/* Aligned so that huge page-table entries can map device memory */
 	.get_unmapped_area = thp_get_unmapped_area,
 };
 
-/* The node comes and goes with the vfioN device, as that has a number now. */
+/* Once the vfioN device has a number, its registration creates the node. */
 static int vfio_cdev_join(struct vfio_device *device, enum vfio_group_type type)
 {
 	device->device.devt = MKDEV(MAJOR(cdev_first), device->index);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/vfio/vfio: a container is an I/O address space that groups are put
- * into.  It finds the IOMMU backend that its user asks for and hands it the
- * groups and the ioctls; mappings are the backend's business, ownership of
- * groups is that of group.c.
+ * /dev/vfio/vfio: a container is the I/O address space of the groups in it.
+ * This file finds the IOMMU backend that user space asks for and hands it the
+ * groups and the ioctls.  The backend has the mappings; group.c claims the DMA
+ * of the groups.
  *
  * container->lock protects the members and the backend: held for write while
  * either changes, for read over an ioctl of the backend.  backends_lock
@@ -26,10 +26,10 @@
 
 /**
  * struct vfio_container - an open /dev/vfio/vfio
- * @kref: one for the file, one for each member
+ * @kref: one reference for the file, one for each member
  * @lock: protects the rest
- * @members: groups, as vfio_container_member.next
- * @ops: the backend, or NULL; its module is held
+ * @members: the groups in it, struct vfio_container_member
+ * @ops: the backend, with a reference to its module, or NULL
  * @iommu_data: the backend's context
  */
 struct vfio_container {
@@ -45,7 +45,7 @@ struct vfio_backend {
 	const struct vfio_iommu_driver_ops *ops;
 };
 
-/* A container has no name: the task that calls it is named. */
+/* A container has no name, so messages name the task that uses it. */
 #define container_notice(fmt, ...) \
 	pr_notice_ratelimited("vfio: %s (%d): " fmt, current->comm, \
 			      task_pid_nr(current), ##__VA_ARGS__)
@@ -53,8 +53,11 @@ struct vfio_backend {
 static DEFINE_MUTEX(backends_lock);
 static LIST_HEAD(backends);
 
-/* What is called unasked, and what undoes something, must be there. */
-static bool vfio_backend_is_whole(const struct vfio_iommu_driver_ops *ops)
+/*
+ * The container calls some operations without checking that they exist, and
+ * needs others to undo what it has done.
+ */
+static bool vfio_backend_is_complete(const struct vfio_iommu_driver_ops *ops)
 {
 	return ops->open && ops->release && ops->ioctl && ops->attach_group &&
 	       ops->detach_group && !ops->pin_pages == !ops->unpin_pages &&
@@ -65,15 +68,16 @@ static bool vfio_backend_is_whole(const struct vfio_iommu_driver_ops *ops)
  * vfio_register_iommu_driver - offer an IOMMU backend to containers
  * @ops: the backend; stays valid until it is unregistered
  *
- * Return: 0 or a negative errno; -EINVAL if it is registered already, or lacks
- * an operation: open, release, ioctl, attach_group, detach_group, or the other
- * one of pin_pages and unpin_pages, register_device and unregister_device.
+ * Return: 0 or a negative errno.  -EINVAL if @ops is registered already; if it
+ * lacks open, release, ioctl, attach_group or detach_group; or if it has only
+ * one of pin_pages and unpin_pages, or of register_device and
+ * unregister_device.
  */
 int vfio_register_iommu_driver(const struct vfio_iommu_driver_ops *ops)
 {
 	struct vfio_backend *backend, *other;
 
-	if (!vfio_backend_is_whole(ops)) {
+	if (!vfio_backend_is_complete(ops)) {
 		pr_err("vfio: IOMMU backend %s lacks an operation\n",
 		       ops->name);
 		return -EINVAL;
@@ -99,8 +103,9 @@ int vfio_register_iommu_driver(const struct vfio_iommu_driver_ops *ops)
 EXPORT_SYMBOL_GPL(vfio_register_iommu_driver);
 
 /**
- * vfio_unregister_iommu_driver - take an IOMMU backend away
- * @ops: the backend.  No container uses it, as they hold its module
+ * vfio_unregister_iommu_driver - withdraw an IOMMU backend
+ * @ops: the backend.  No container uses it, since containers hold a reference
+ *	to its module
  */
 void vfio_unregister_iommu_driver(const struct vfio_iommu_driver_ops *ops)
 {
@@ -118,7 +123,7 @@ void vfio_unregister_iommu_driver(const struct vfio_iommu_driver_ops *ops)
 }
 EXPORT_SYMBOL_GPL(vfio_unregister_iommu_driver);
 
-/* What a backend without a context says to VFIO_CHECK_EXTENSION */
+/* VFIO_CHECK_EXTENSION of a backend that has no context yet */
 static long vfio_backend_check_extension(const struct vfio_backend *backend,
 					 unsigned long arg)
 {
@@ -168,7 +173,7 @@ static int vfio_container_start(struct vfio_container *container,
 	return 0;
 }
 
-/* Caller holds container->lock for write; no member is left. */
+/* Caller holds container->lock for write; the last member has left. */
 static void vfio_container_stop(struct vfio_container *container)
 {
 	const struct vfio_iommu_driver_ops *ops = container->ops;
@@ -193,7 +198,7 @@ static long vfio_container_ioctl_check_extension(struct vfio_container *containe
 		goto unlock;
 	}
 
-	/* Nothing chosen yet: is there any backend that could? */
+	/* No backend is chosen yet: does any of them have the extension? */
 	mutex_lock(&backends_lock);
 	list_for_each_entry(backend, &backends, next) {
 		ret = vfio_backend_check_extension(backend, arg);
@@ -206,7 +211,7 @@ unlock:
 	return ret;
 }
 
-/* The first backend that knows the type and can take all members is used. */
+/* Uses the first backend that has the type and accepts all members. */
 static long vfio_container_ioctl_set_iommu(struct vfio_container *container,
 					   unsigned long type)
 {

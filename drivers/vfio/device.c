@@ -28,7 +28,7 @@
 
 #include "private.h"
 
-/* How often a user is asked to release a device that is to go */
+/* How often ops->request asks for a device that is being unregistered */
 #define VFIO_REQUEST_INTERVAL	(10 * HZ)
 
 static DEFINE_IDA(vfio_device_ida);
@@ -36,7 +36,7 @@ static DEFINE_IDA(vfio_device_ida);
 static DEFINE_MUTEX(dev_sets_lock);
 static DEFINE_XARRAY(dev_sets);		/* set_id -> struct vfio_device_set */
 
-/* Find or make the set, and count one more member. */
+/* Find or create the set, and count one more member. */
 static struct vfio_device_set *vfio_get_device_set(void *set_id)
 {
 	unsigned long key = (unsigned long)set_id;
@@ -97,12 +97,13 @@ static void vfio_leave_device_set(struct vfio_device *device)
 }
 
 /**
- * vfio_assign_device_set - say which devices share a reset scope
+ * vfio_assign_device_set - put a device into a reset scope
  * @device: the device, not registered yet
  * @set_id: any pointer that is the same for all devices of the scope and for
  *	no other device, e.g. the PCI slot or bus that is reset as a whole
  *
- * A device for which this is not called gets a set of its own.
+ * If the driver does not call this, registration gives the device a set of its
+ * own.
  *
  * Return: 0 or a negative errno.
  */
@@ -217,7 +218,7 @@ static int vfio_device_init(struct vfio_device *device, struct device *dev,
 err_inode:
 	vfio_put_inode(device->inode);
 err_index:
-	/* An init that assigned a set and then failed must not leave it. */
+	/* ops->init may have assigned a set before it failed. */
 	vfio_leave_device_set(device);
 	ida_free(&vfio_device_ida, device->index);
 	return ret;
@@ -254,7 +255,7 @@ struct vfio_device *_vfio_alloc_device(size_t size, struct device *dev,
 }
 EXPORT_SYMBOL_GPL(_vfio_alloc_device);
 
-/* Refuse, with a reason, what would only be noticed in the middle of use. */
+/* Refuse, with a message, a device that would fail only when it is used. */
 static int vfio_device_check(struct vfio_device *device,
 			     enum vfio_group_type type)
 {
@@ -277,14 +278,11 @@ static int vfio_device_check(struct vfio_device *device,
 		return -EINVAL;
 	}
 
-	/*
-	 * User space relies on DMA being coherent with the CPU's caches: it
-	 * has no means to flush them.
-	 */
+	/* User space cannot flush the CPU's caches, so DMA must be coherent. */
 	if (type == VFIO_IOMMU &&
 	    !device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY)) {
 		dev_err(dev,
-			"vfio: no IOMMU with cache-coherent DMA; is it enabled (firmware set-up, intel_iommu=on)?\n");
+			"vfio: no IOMMU with cache-coherent DMA; enable the IOMMU (firmware setup, intel_iommu=on)\n");
 		return -EINVAL;
 	}
 
@@ -340,7 +338,7 @@ static void vfio_device_hide(struct vfio_device *device)
 			(*i)->hide(device);
 }
 
-/* NULL without nodes for devices, whose device number is 0 then */
+/* NULL if devices have no nodes; their device number is 0 then. */
 static struct cdev *vfio_device_cdev(struct vfio_device *device)
 {
 #if IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV)
@@ -376,7 +374,7 @@ static int vfio_device_register(struct vfio_device *device,
 	init_completion(&device->comp);
 	refcount_set(&device->refcount, 1);
 	vfio_debugfs_add(device);
-	/* Users find its node, if it has one, from here on. */
+	/* Creates the node, if devices have nodes: users may come from now on. */
 	ret = cdev_device_add(vfio_device_cdev(device), &device->device);
 	if (ret)
 		goto err_debugfs;
@@ -391,15 +389,15 @@ err_debugfs:
 }
 
 /**
- * vfio_register_group_dev - offer a device that does DMA to user space
+ * vfio_register_group_dev - make a device that does DMA available to user space
  * @device: the device; mig_ops, log_ops and migration_flags are set if it has
  *	them
  *
- * The device must be behind an IOMMU that confines it.  From here on users
- * may open it.
+ * The device must be behind an IOMMU that confines it.  Users may open it from
+ * now on.
  *
- * Return: 0 or a negative errno; -EINVAL, with a message that says why, for a
- * device that cannot be offered.
+ * Return: 0 or a negative errno; -EINVAL, and a message says why, if the device
+ * cannot be registered.
  */
 int vfio_register_group_dev(struct vfio_device *device)
 {
@@ -408,11 +406,11 @@ int vfio_register_group_dev(struct vfio_device *device)
 EXPORT_SYMBOL_GPL(vfio_register_group_dev);
 
 /**
- * vfio_register_emulated_iommu_dev - offer a device that does no DMA itself
- * @device: the device, which reaches user memory through vfio_pin_pages() and
- *	vfio_dma_rw() only
+ * vfio_register_emulated_iommu_dev - make a device that does no DMA available
+ * @device: the device, whose driver accesses user memory only through
+ *	vfio_pin_pages() and vfio_dma_rw()
  *
- * It is given an IOMMU group of its own.
+ * The device gets an IOMMU group of its own.
  *
  * Return: as vfio_register_group_dev().
  */
@@ -427,7 +425,7 @@ bool vfio_device_try_get_registration(struct vfio_device *device)
 	return refcount_inc_not_zero(&device->refcount);
 }
 
-/* After this the device may be gone. */
+/* The device may be freed as soon as this returns. */
 void vfio_device_put_registration(struct vfio_device *device)
 {
 	if (refcount_dec_and_test(&device->refcount))
@@ -439,15 +437,15 @@ static void vfio_device_say_in_use(struct vfio_device *device)
 	char opener[VFIO_OPENER_NAME];
 
 	dev_warn(device->dev,
-		 "vfio: still in use, opened last by %s; %s (%d) waits until all of its files are closed and nothing of them is mapped\n",
+		 "vfio: still in use, opened last by %s; %s (%d) waits until all of its files are closed and unmapped\n",
 		 vfio_opener_name(vfio_device_opener(device), opener),
 		 current->comm, task_pid_nr(current));
 }
 
 /*
- * Drop the registration's own reference and wait until nobody has the device
- * open.  A signal does not end the wait, as nothing could be done about the
- * users then; but like a wait that gets long, it has the user named.
+ * Drop the registration's own reference and wait until the device is closed.
+ * Unregistration cannot fail, so a signal does not end the wait.  A signal and
+ * a long wait both log which process has the device open.
  */
 static void vfio_device_wait_unused(struct vfio_device *device)
 {
@@ -476,11 +474,11 @@ static void vfio_device_wait_unused(struct vfio_device *device)
 }
 
 /**
- * vfio_unregister_group_dev - take a device away from user space
+ * vfio_unregister_group_dev - withdraw a device from user space
  * @device: the device
  *
- * New users are turned away from the start; present ones are asked to let go
- * through ops->request, again and again until they have.
+ * The device cannot be opened any more.  If it is open, ops->request is called
+ * repeatedly until it is closed.
  */
 void vfio_unregister_group_dev(struct vfio_device *device)
 {
@@ -489,8 +487,8 @@ void vfio_unregister_group_dev(struct vfio_device *device)
 	vfio_device_wait_unused(device);
 	vfio_debugfs_remove(device);
 	/*
-	 * Whoever still has a reference may keep the device for longer than the
-	 * parent is there: resets of the others are not to find it any more.
+	 * A remaining reference may keep the device after its parent is gone,
+	 * so resets of the other devices in the set must not find it.
 	 */
 	vfio_leave_device_set(device);
 	vfio_device_leave(device);
@@ -502,7 +500,7 @@ static struct module *vfio_device_owner(struct vfio_device *device)
 	return device->dev->driver ? device->dev->driver->owner : NULL;
 }
 
-/* A driver that is being unloaded is not opened any more. */
+/* Fails if the driver is being unloaded. */
 static int vfio_device_first_open(struct vfio_device *device,
 				  const struct vfio_address_space *space)
 {
@@ -547,7 +545,7 @@ int vfio_device_open(struct vfio_device *device,
 	if (ret)
 		device->open_count--;
 	else
-		vfio_opener_note(vfio_device_opener(device));
+		vfio_opener_set(vfio_device_opener(device));
 	return ret;
 }
 

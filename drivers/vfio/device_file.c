@@ -43,7 +43,7 @@ void vfio_device_file_free(struct vfio_device_file *df)
 
 void vfio_device_file_grant(struct vfio_device_file *df)
 {
-	/* A thread that sees this also sees the open device. */
+	/* A thread that sees this sees the device open, too. */
 	smp_store_release(&df->access_granted, true);
 }
 
@@ -113,7 +113,7 @@ static long vfio_device_ioctl_awake(struct vfio_device_file *df,
 	ret = pm_runtime_resume_and_get(device->dev);
 	if (ret) {
 		dev_err_ratelimited(device->dev,
-				    "vfio: does not wake up (%ld); remove and rescan it, or reset it\n",
+				    "vfio: cannot be woken up (%ld); remove and rescan it, or reset it\n",
 				    ret);
 		return -EIO;
 	}
@@ -127,7 +127,7 @@ long vfio_device_file_ioctl(struct file *file, unsigned int cmd,
 {
 	struct vfio_device_file *df = file->private_data;
 
-	/* Not the driver's, even if this file does not have it */
+	/* The driver must not see this ioctl, even if the file lacks it. */
 	if (IS_ENABLED(CONFIG_VFIO_DEVICE_CDEV) &&
 	    cmd == VFIO_DEVICE_BIND_IOMMUFD)
 		return df->ops->bind ?
@@ -179,7 +179,7 @@ static const struct file_operations vfio_device_fops = {
 	.unlocked_ioctl	= vfio_device_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.mmap		= vfio_device_file_mmap,
-	/* So that device memory can be mapped by huge page-table entries */
+	/* Aligned so that huge page-table entries can map device memory */
 	.get_unmapped_area = thp_get_unmapped_area,
 };
 
@@ -192,7 +192,7 @@ struct file *vfio_device_file_create(struct vfio_device_file *df)
 	if (IS_ERR(file))
 		return file;
 
-	/* Offsets select regions: pread and pwrite, but no position to seek */
+	/* Offsets select regions: pread() and pwrite(), but no file position */
 	file->f_mode |= FMODE_PREAD | FMODE_PWRITE;
 	/* One address space per device: unmap_mapping_range() finds them all */
 	file->f_mapping = df->device->inode->i_mapping;

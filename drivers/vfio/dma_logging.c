@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging: the features by which a user has the writes of a device logged,
- * and reads the log.  What is asked is checked here, and a driver is asked only
- * for what makes sense: it is not started twice, and neither stopped nor read
- * unless it was started.  How a device logs is the driver's
- * (struct vfio_log_ops).
+ * DMA logging: user space has a device's writes to memory logged, and reads the
+ * log.  Requests are checked here.  A driver (struct vfio_log_ops) is never
+ * started twice, and never stopped or read without having been started.
  *
- * vfio_dma_logging.lock protects the session of a device, and is held over the
- * driver's callbacks: they never run at the same time.
+ * vfio_dma_logging.lock protects the session of a device.  It is held over the
+ * driver's callbacks, so they never run at the same time.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -43,10 +41,7 @@ static bool vfio_log_page_size_valid(u64 size)
 	return size <= ULONG_MAX && is_power_of_2(size);
 }
 
-/*
- * The address behind the range must be one as well: drivers are free to
- * compute it.
- */
+/* iova + length must not overflow either, as drivers may compute it. */
 static int vfio_log_check_range(u64 iova, u64 length)
 {
 	u64 end;
@@ -58,11 +53,11 @@ static int vfio_log_check_range(u64 iova, u64 length)
 	return 0;
 }
 
-/* Put @nodes, one for each of @ranges, into the tree at @root. */
+/* Build the tree at @root: one of @nodes for each of @ranges. */
 static int
-vfio_log_plant(const struct vfio_device_feature_dma_logging_range *ranges,
-	       u32 count, u64 page_size, struct interval_tree_node *nodes,
-	       struct rb_root_cached *root)
+vfio_log_build_tree(const struct vfio_device_feature_dma_logging_range *ranges,
+		    u32 count, u64 page_size, struct interval_tree_node *nodes,
+		    struct rb_root_cached *root)
 {
 	u32 i;
 	int ret;
@@ -133,8 +128,8 @@ int vfio_dma_logging_start(
 		goto free_ranges;
 	}
 
-	ret = vfio_log_plant(ranges, control->num_ranges, control->page_size,
-			     nodes, &root);
+	ret = vfio_log_build_tree(ranges, control->num_ranges,
+				  control->page_size, nodes, &root);
 	if (!ret)
 		ret = vfio_log_begin(device, &root, control->num_ranges,
 				     &control->page_size, session);
@@ -145,8 +140,8 @@ free_ranges:
 }
 
 /*
- * If the driver cannot stop, the session stays: the user may try again, and
- * else the last close does.
+ * If the driver fails to stop, the session stays on.  User space may try again;
+ * otherwise the last close does.
  */
 static int vfio_log_end(struct vfio_device *device)
 {

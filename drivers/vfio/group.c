@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The group way to a device: one /dev/vfio/<N> for each IOMMU group that has
- * a registered device.  Its single user puts the group into a container, or an
- * iommufd in place of one, and then opens devices.  What these do with it is in
- * container.c and iommufd.c, what an open device does in device_file.c.
+ * The group interface: a node /dev/vfio/<N> for each IOMMU group that has a
+ * registered device.  Its single user puts the group into a container, or into
+ * an iommufd instead, and then opens devices.  Containers and iommufds are in
+ * container.c and iommufd.c, open devices in device_file.c.
  *
- * groups.lock protects the list of groups and nr_devices, and is held over
- * nothing that waits for users; group_lock who uses a group and how;
- * device_lock which devices its user may open; kvm_ref_lock the VM.  An open
- * device holds the group's file: so a group that has open devices is released
- * by nobody, and stays in its container.
+ * Locks: groups.lock protects the list of groups and nr_devices, and is never
+ * held while waiting for users.  group_lock protects the user of a group and
+ * its container or iommufd; device_lock the devices that the user may open;
+ * kvm_ref_lock the VM.
+ *
+ * An open device holds a reference to the group's file.  So a group with open
+ * devices is not released, and stays in its container.
  */
 #include <linux/cdev.h>
 #include <linux/device.h>
@@ -38,21 +40,21 @@
  *	devices, one for the open file
  * @cdev: /dev/vfio/<N>
  * @next: link in groups.list
- * @nr_devices: devices that have joined; the node goes with the last.  Under
+ * @nr_devices: registered devices; the last one removes the node.  Under
  *	groups.lock
- * @group_lock: who uses the group, and how
+ * @opener: the process that last opened the group, or one of its devices
+ *	through the device's own node; has a lock of its own
+ * @group_lock: protects the members up to @member
  * @opened_file: the file of the single user, or NULL
- * @opener: the process that opened the group, or one of its devices by its
- *	node, last; has a lock of its own
  * @container: the container that the group is in, or NULL
  * @iommufd: the iommufd that it is in instead, with a reference, or NULL
- * @container_users: open devices that rely on @container or @iommufd
- * @node_users: devices that are open by way of their own nodes
- * @member: the group's place in @container.  Its iommu_group is set for as
- *	long as there are devices, whether or not there is a container
- * @device_lock: which devices the user may open
+ * @container_users: devices that are open in @container or @iommufd
+ * @node_users: devices that are open through their own nodes
+ * @member: the group's place in @container.  member.iommu_group is set as long
+ *	as the group has devices, even without a container
+ * @device_lock: protects @device_list
  * @device_list: devices that can be opened, linked by vfio_device.group_next
- * @kvm_ref_lock: for which VM
+ * @kvm_ref_lock: protects @kvm
  * @kvm: the VM of the user, valid while set
  */
 struct vfio_group {
@@ -98,7 +100,7 @@ static struct vfio_group *vfio_group_from_file(struct file *file)
 }
 
 /*
- * What operators are told
+ * Messages
  */
 
 static void vfio_group_say_in_use(struct vfio_group *group)
@@ -106,16 +108,17 @@ static void vfio_group_say_in_use(struct vfio_group *group)
 	char opener[VFIO_OPENER_NAME];
 
 	dev_info_ratelimited(&group->dev,
-			     "in use, opened last by %s; it has one user at a time, until all of its files and devices are closed and nothing of them is mapped\n",
+			     "in use, opened last by %s; it has one user at a time: close and unmap all of its files and devices first\n",
 			     vfio_opener_name(&group->opener, opener));
 }
 
 /*
- * Does the device's driver leave its DMA to user space?  So do those of the
- * group's VFIO devices, and those that say so.  Caller holds device_lock() of
- * @dev, which has a driver.
+ * True if the driver of @dev leaves DMA to user space: a VFIO driver, or one
+ * with driver_managed_dma.  Caller holds device_lock() of @dev, which has a
+ * driver.
  */
-static bool vfio_group_tolerates(struct vfio_group *group, struct device *dev)
+static bool vfio_group_allows_driver(struct vfio_group *group,
+				     struct device *dev)
 {
 	struct vfio_device *device;
 	bool found = false;
@@ -130,19 +133,19 @@ static bool vfio_group_tolerates(struct vfio_group *group, struct device *dev)
 	return found;
 }
 
-/* Of iommu_group_for_each_dev(): 1 ends it. */
+/* For iommu_group_for_each_dev(), which a return value of 1 ends */
 static int vfio_group_name_blocker(struct device *dev, void *data)
 {
 	struct vfio_group *group = data;
 	int found = 0;
 
 	/*
-	 * Not to wait for it: a driver that is bound or unbound right now has
-	 * this lock, and may wait for a lock of ours.
+	 * No waiting here: a driver that is being bound or unbound holds this
+	 * lock, and may wait for one of ours.
 	 */
 	if (!device_trylock(dev))
 		return 0;
-	if (dev->driver && !vfio_group_tolerates(group, dev)) {
+	if (dev->driver && !vfio_group_allows_driver(group, dev)) {
 		dev_notice_ratelimited(&group->dev,
 				       "not viable: %s is bound to %s; unbind it, or bind it to vfio-pci, too\n",
 				       dev_name(dev), dev->driver->name);
@@ -159,14 +162,14 @@ static void vfio_group_say_not_viable(struct vfio_group *group)
 				     vfio_group_name_blocker))
 		return;
 	dev_notice_ratelimited(&group->dev,
-			       "not viable: another user of this IOMMU group owns its DMA; unbind every device of it from its host driver, close it where it is open\n");
+			       "not viable: another user owns the DMA of this IOMMU group; unbind all of its devices from their host drivers, and close them where they are open\n");
 }
 
 /*
  * A group in a container
  */
 
-/* Caller holds group_lock; the group has devices and is in no container. */
+/* Caller holds group_lock.  The group has devices and is in no container. */
 static int vfio_group_attach(struct vfio_group *group,
 			     struct vfio_container *container)
 {
@@ -200,8 +203,8 @@ static bool vfio_group_is_attached(const struct vfio_group *group)
 }
 
 /*
- * Caller holds group_lock; no device of the group is open, which is all that
- * iommufd knows of the group.
+ * Caller holds group_lock.  No device of the group is open, so iommufd has
+ * nothing of the group any more.
  */
 static void vfio_group_detach(struct vfio_group *group)
 {
@@ -224,7 +227,8 @@ static void vfio_group_detach(struct vfio_group *group)
  */
 
 /* Before the first open.  Caller holds group_lock. */
-static void vfio_group_use(struct vfio_group *group, struct vfio_device *device)
+static void vfio_group_get_user(struct vfio_group *group,
+				struct vfio_device *device)
 {
 	get_file(group->opened_file);
 	group->container_users++;
@@ -235,8 +239,8 @@ static void vfio_group_use(struct vfio_group *group, struct vfio_device *device)
 }
 
 /* After the last close.  Caller holds group_lock. */
-static void vfio_group_unuse(struct vfio_group *group,
-			     struct vfio_device *device)
+static void vfio_group_put_user(struct vfio_group *group,
+				struct vfio_device *device)
 {
 	vfio_device_put_kvm(device);
 	group->container_users--;
@@ -275,8 +279,7 @@ static int vfio_group_open_in_iommufd(struct vfio_group *group,
 }
 
 /* Caller holds group_lock. */
-static int vfio_group_put_into_iommufd(struct vfio_group *group,
-				       struct file *file)
+static int vfio_group_set_iommufd(struct vfio_group *group, struct file *file)
 {
 	struct iommufd_ctx *ictx = vfio_iommufd_container(file);
 
@@ -292,8 +295,7 @@ static int vfio_group_open_in_iommufd(struct vfio_group *group,
 	return -EINVAL;
 }
 
-static int vfio_group_put_into_iommufd(struct vfio_group *group,
-				       struct file *file)
+static int vfio_group_set_iommufd(struct vfio_group *group, struct file *file)
 {
 	return -EBADFD;
 }
@@ -307,7 +309,7 @@ static int vfio_group_open_one(struct vfio_group *group,
 				vfio_group_open_in_container(group, device);
 }
 
-static bool vfio_group_has_backend(struct vfio_group *group)
+static bool vfio_group_can_open(struct vfio_group *group)
 {
 	if (!vfio_group_is_attached(group)) {
 		dev_notice_ratelimited(&group->dev,
@@ -323,22 +325,22 @@ static bool vfio_group_has_backend(struct vfio_group *group)
 	return true;
 }
 
-static int vfio_group_open_counted(struct vfio_group *group,
-				   struct vfio_device *device)
+static int vfio_group_open_locked(struct vfio_group *group,
+				  struct vfio_device *device)
 {
 	int ret;
 
 	lockdep_assert_held(&group->group_lock);
-	if (!vfio_group_has_backend(group))
+	if (!vfio_group_can_open(group))
 		return -EINVAL;
 
 	if (mutex_lock_killable(&device->dev_set->lock))
 		return -EINTR;
 	if (!device->open_count)
-		vfio_group_use(group, device);
+		vfio_group_get_user(group, device);
 	ret = vfio_group_open_one(group, device);
 	if (!device->open_count)
-		vfio_group_unuse(group, device);
+		vfio_group_put_user(group, device);
 	mutex_unlock(&device->dev_set->lock);
 	return ret;
 }
@@ -352,7 +354,7 @@ static void vfio_group_close_device(struct vfio_device_file *df)
 	mutex_lock(&device->dev_set->lock);
 	vfio_device_close(device);
 	if (!device->open_count)
-		vfio_group_unuse(group, device);
+		vfio_group_put_user(group, device);
 	mutex_unlock(&device->dev_set->lock);
 	mutex_unlock(&group->group_lock);
 }
@@ -361,7 +363,7 @@ static const struct vfio_device_file_ops vfio_group_file_ops = {
 	.close = vfio_group_close_device,
 };
 
-/* Takes over the registration reference, also when it fails. */
+/* Takes over the registration reference, even if it fails. */
 static struct file *vfio_group_open_device(struct vfio_group *group,
 					   struct vfio_device *device)
 {
@@ -377,7 +379,7 @@ static struct file *vfio_group_open_device(struct vfio_group *group,
 
 	ret = mutex_lock_killable(&group->group_lock);
 	if (!ret) {
-		ret = vfio_group_open_counted(group, device);
+		ret = vfio_group_open_locked(group, device);
 		mutex_unlock(&group->group_lock);
 	}
 	if (ret) {
@@ -405,7 +407,7 @@ static int vfio_device_match(struct vfio_device *device, char *name)
 	return !strcmp(dev_name(device->dev), name);
 }
 
-/* The device that @name means, with a registration reference. */
+/* The device that @name stands for, with a registration reference */
 static struct vfio_device *vfio_group_find_device(struct vfio_group *group,
 						  char *name)
 {
@@ -463,13 +465,14 @@ static int vfio_group_ioctl_get_status(struct vfio_group *group,
 }
 
 /* Caller holds group_lock. */
-static int vfio_group_put_into(struct vfio_group *group, struct file *file)
+static int vfio_group_set_container_locked(struct vfio_group *group,
+					   struct file *file)
 {
 	struct vfio_container *container = vfio_container_from_file(file);
 
 	if (vfio_group_is_attached(group)) {
 		dev_notice_ratelimited(&group->dev,
-				       "VFIO_GROUP_SET_CONTAINER: it is in a container; VFIO_GROUP_UNSET_CONTAINER takes it out\n");
+				       "VFIO_GROUP_SET_CONTAINER: it is in a container already; call VFIO_GROUP_UNSET_CONTAINER first\n");
 		return -EINVAL;
 	}
 	if (!group->member.iommu_group)
@@ -477,7 +480,7 @@ static int vfio_group_put_into(struct vfio_group *group, struct file *file)
 	if (container)
 		return vfio_group_attach(group, container);
 
-	return vfio_group_put_into_iommufd(group, file);
+	return vfio_group_set_iommufd(group, file);
 }
 
 static int vfio_group_set_container(struct vfio_group *group,
@@ -487,7 +490,7 @@ static int vfio_group_set_container(struct vfio_group *group,
 
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
-	ret = vfio_group_put_into(group, file);
+	ret = vfio_group_set_container_locked(group, file);
 	mutex_unlock(&group->group_lock);
 	return ret;
 }
@@ -510,7 +513,7 @@ static int vfio_group_ioctl_set_container(struct vfio_group *group,
 }
 
 /* Caller holds group_lock. */
-static int vfio_group_take_out(struct vfio_group *group)
+static int vfio_group_unset_container_locked(struct vfio_group *group)
 {
 	if (!vfio_group_is_attached(group)) {
 		dev_notice_ratelimited(&group->dev,
@@ -533,7 +536,7 @@ static int vfio_group_ioctl_unset_container(struct vfio_group *group)
 
 	if (mutex_lock_killable(&group->group_lock))
 		return -EINTR;
-	ret = vfio_group_take_out(group);
+	ret = vfio_group_unset_container_locked(group);
 	mutex_unlock(&group->group_lock);
 	return ret;
 }
@@ -613,7 +616,7 @@ static int vfio_group_fops_open(struct inode *inode, struct file *file)
 		get_device(&group->dev);
 		group->opened_file = file;
 		file->private_data = group;
-		vfio_opener_note(&group->opener);
+		vfio_opener_set(&group->opener);
 	}
 	mutex_unlock(&group->group_lock);
 
@@ -705,7 +708,7 @@ static struct vfio_group *vfio_group_create(struct iommu_group *iommu_group,
 	if (ret)
 		goto err_put;
 
-	/* Users may come from here on. */
+	/* Users may open the node from now on. */
 	ret = cdev_device_add(&group->cdev, &group->dev);
 	if (ret)
 		goto err_put;
@@ -731,10 +734,10 @@ static struct vfio_group *vfio_group_find(struct iommu_group *iommu_group)
 }
 
 /*
- * A group of its own for a device that is behind no IOMMU.  By its name in
- * /sys/kernel/iommu_groups, tools tell it from those of hardware.
+ * Make an IOMMU group for a device that is not behind an IOMMU.  Tools tell it
+ * from groups of hardware by its name in /sys/kernel/iommu_groups.
  */
-static struct iommu_group *vfio_group_fake(struct device *dev)
+static struct iommu_group *vfio_group_make_iommu_group(struct device *dev)
 {
 	struct iommu_group *iommu_group;
 	int ret;
@@ -756,13 +759,14 @@ err_put:
 	return ERR_PTR(ret);
 }
 
-static int vfio_group_join(struct vfio_device *device, enum vfio_group_type type)
+static int vfio_group_join(struct vfio_device *device,
+			   enum vfio_group_type type)
 {
 	struct iommu_group *iommu_group;
 	struct vfio_group *group;
 
 	if (type == VFIO_EMULATED_IOMMU)
-		iommu_group = vfio_group_fake(device->dev);
+		iommu_group = vfio_group_make_iommu_group(device->dev);
 	else
 		iommu_group = iommu_group_get(device->dev);
 	if (IS_ERR(iommu_group))
@@ -791,14 +795,15 @@ static int vfio_group_join(struct vfio_device *device, enum vfio_group_type type
 }
 
 /*
- * The IOMMU group may not outlive its devices: a user that still has the group
- * open loses it, and its container loses what was mapped for the group.
+ * The last device is gone.  Drop the IOMMU group even if a user still has the
+ * group open: that file is of no use any more, and the container loses the
+ * mappings that it had for the group.
  *
- * This waits for the container's ioctls that are under way, so no lock is held
- * that other groups need.  A new group of devices that join meanwhile is not
- * viable until this is done.
+ * This waits for ioctls of the container, so the caller holds no lock that
+ * other groups need.  If new devices of the same IOMMU group are registered
+ * meanwhile, their group is not viable until this is done.
  */
-static void vfio_group_forget(struct vfio_group *group)
+static void vfio_group_drop_iommu_group(struct vfio_group *group)
 {
 	struct iommu_group *iommu_group = group->member.iommu_group;
 
@@ -826,7 +831,7 @@ static void vfio_group_leave(struct vfio_device *device)
 	cdev_device_del(&group->cdev, &group->dev);
 	mutex_unlock(&groups.lock);
 
-	vfio_group_forget(group);
+	vfio_group_drop_iommu_group(group);
 	put_device(&group->dev);
 }
 
@@ -866,7 +871,7 @@ int vfio_group_block(struct vfio_device *device)
 		ret = -EBUSY;
 	} else {
 		group->node_users++;
-		vfio_opener_note(&group->opener);
+		vfio_opener_set(&group->opener);
 	}
 	mutex_unlock(&group->group_lock);
 
@@ -885,17 +890,17 @@ void vfio_group_unblock(struct vfio_device *device)
 }
 
 /*
- * For those who are handed a file
+ * Questions about a file, for KVM and vfio-pci-core
  */
 
 /**
  * vfio_file_iommu_group - the IOMMU group behind a file
  * @file: any file
  *
- * Only KVM on machines with an sPAPR IOMMU has a use for it.
+ * Only KVM on machines with an sPAPR IOMMU uses it.
  *
- * Return: the IOMMU group with a reference, or NULL: on other machines, for
- * other files, and for a group whose devices are gone.
+ * Return: the IOMMU group with a reference; NULL on other machines, for other
+ * files, and for a group whose devices are gone.
  */
 struct iommu_group *vfio_file_iommu_group(struct file *file)
 {
@@ -919,7 +924,7 @@ EXPORT_SYMBOL_GPL(vfio_file_iommu_group);
  * vfio_file_is_group - is this the file of a group?
  * @file: any file
  *
- * Return: true for an open /dev/vfio/<group>.
+ * Return: true for an open /dev/vfio/<N>.
  */
 bool vfio_file_is_group(struct file *file)
 {
@@ -928,11 +933,11 @@ bool vfio_file_is_group(struct file *file)
 EXPORT_SYMBOL_GPL(vfio_file_is_group);
 
 /**
- * vfio_file_has_dev - does a group file own a device?
+ * vfio_file_has_dev - does a device belong to the group of a file?
  * @file: any file
  * @device: a registered device
  *
- * Return: true if @file is the file of the group that @device belongs to.
+ * Return: true if @file is the open group of @device.
  */
 bool vfio_file_has_dev(struct file *file, struct vfio_device *device)
 {
@@ -942,17 +947,16 @@ bool vfio_file_has_dev(struct file *file, struct vfio_device *device)
 }
 EXPORT_SYMBOL_GPL(vfio_file_has_dev);
 
-bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
+void vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
 {
 	struct vfio_group *group = vfio_group_from_file(file);
 
 	if (!group)
-		return false;
+		return;
 
 	spin_lock(&group->kvm_ref_lock);
 	group->kvm = kvm;
 	spin_unlock(&group->kvm_ref_lock);
-	return true;
 }
 
 bool vfio_group_file_not_coherent(struct file *file)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Chains of information capabilities, which the *_GET_INFO ioctls return
- * behind their structures.  Built in kernel memory with offsets from the
- * start of the chain, then shifted to where the user will find it.
+ * Chains of capabilities, which the *_GET_INFO ioctls return behind their
+ * structures.  A chain is built in kernel memory with offsets from its own
+ * start; before it is copied, the offsets are changed to count from the start
+ * of the structure.
  */
 #include <linux/align.h>
 #include <linux/err.h>
@@ -28,8 +29,8 @@ static struct vfio_info_cap_header *vfio_info_cap_at(struct vfio_info_cap *caps,
  * @id: VFIO_*_INFO_CAP_*
  * @version: of the capability
  *
- * Return: the new capability, of which all but the header is zero; valid until
- * the next call.  Or an ERR_PTR(), and the chain is freed and empty.
+ * Return: the new capability, zeroed except for its header, and valid until the
+ * next call; or an ERR_PTR(), and the chain is freed and empty.
  */
 struct vfio_info_cap_header *vfio_info_cap_add(struct vfio_info_cap *caps,
 					       size_t size, u16 id,
@@ -66,9 +67,9 @@ struct vfio_info_cap_header *vfio_info_cap_add(struct vfio_info_cap *caps,
 EXPORT_SYMBOL_GPL(vfio_info_cap_add);
 
 /**
- * vfio_info_cap_shift - move a chain to behind a structure
- * @caps: the chain, complete; not to be added to any more
- * @offset: where it will start, from the start of the structure
+ * vfio_info_cap_shift - add an offset to all links of a chain
+ * @caps: the chain; nothing may be added to it afterwards
+ * @offset: where the chain will start, from the start of the structure
  */
 void vfio_info_cap_shift(struct vfio_info_cap *caps, size_t offset)
 {

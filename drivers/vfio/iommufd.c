@@ -251,7 +251,7 @@ void vfio_iommufd_physical_detach_ioas(struct vfio_device *vdev)
 }
 EXPORT_SYMBOL_GPL(vfio_iommufd_physical_detach_ioas);
 
-/* ---- Devices that reach memory through vfio_pin_pages(), vfio_dma_rw() ---- */
+/* ---- Devices that use vfio_pin_pages() and vfio_dma_rw() ---- */
 
 /*
  * Called without a lock of ours, and not any more when the access has been

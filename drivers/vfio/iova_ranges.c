@@ -24,7 +24,7 @@ vfio_iova_range_first(struct rb_root_cached *root)
 			     rb);
 }
 
-/* Take @next in, which follows @node; the caller owns @next again. */
+/* Merge @next into @node, which it follows.  @next leaves the tree. */
 static void vfio_iova_range_absorb(struct rb_root_cached *root,
 				   struct interval_tree_node *node,
 				   struct interval_tree_node *next)
@@ -35,7 +35,7 @@ static void vfio_iova_range_absorb(struct rb_root_cached *root,
 	interval_tree_insert(node, root);
 }
 
-/* The range that is followed by the smallest gap */
+/* The range before the smallest gap */
 static struct interval_tree_node *
 vfio_iova_range_nearest(struct rb_root_cached *root)
 {
@@ -53,14 +53,14 @@ vfio_iova_range_nearest(struct rb_root_cached *root)
 }
 
 /**
- * vfio_combine_iova_ranges - merge ranges until few enough are left
+ * vfio_combine_iova_ranges - merge ranges until at most a given number is left
  * @root: interval tree of disjoint ranges
- * @cur_nodes: how many there are
- * @req_nodes: how many there may be, at least 1
+ * @cur_nodes: number of ranges
+ * @req_nodes: number of ranges wanted, at least 1
  *
- * Neighbours with the smallest gaps between them are merged first, so the
- * ranges that are left cover little that was not asked for.  Nodes that are
- * merged into others leave the tree; their memory is the caller's.
+ * Merges neighbours with the smallest gaps first, so the result covers few
+ * addresses that were in no range.  Nodes that are merged into others leave the
+ * tree; the caller frees them.
  */
 void vfio_combine_iova_ranges(struct rb_root_cached *root, u32 cur_nodes,
 			      u32 req_nodes)
@@ -71,7 +71,7 @@ void vfio_combine_iova_ranges(struct rb_root_cached *root, u32 cur_nodes,
 		return;
 
 	for (; cur_nodes > req_nodes; cur_nodes--) {
-		/* For a single hull the order of the merges is all the same. */
+		/* Down to one range the order of the merges does not matter. */
 		node = req_nodes == 1 ? vfio_iova_range_first(root) :
 					vfio_iova_range_nearest(root);
 		if (WARN_ON_ONCE(!node || !vfio_iova_range_next(node)))

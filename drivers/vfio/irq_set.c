@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Validation of VFIO_DEVICE_SET_IRQS, the same for every bus: afterwards the
- * range of interrupts is known to exist and the payload to be all there.
- * Which actions an interrupt knows is the driver's to say.
+ * Validation of VFIO_DEVICE_SET_IRQS for every bus: checks that the range of
+ * interrupts exists and that the payload is complete.  Which actions an
+ * interrupt supports is checked by the driver.
  */
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -10,7 +10,7 @@
 
 #include "private.h"
 
-/* Bytes of payload for each interrupt, or negative for more than one kind */
+/* Bytes of payload for each interrupt; negative unless one data type is set */
 static int vfio_irq_data_size(u32 flags)
 {
 	switch (flags & VFIO_IRQ_SET_DATA_TYPE_MASK) {
@@ -30,8 +30,8 @@ static int vfio_irq_data_size(u32 flags)
  * @hdr: kernel copy of the header
  * @num_irqs: interrupts that the device has at hdr->index
  * @max_irq_type: number of indexes
- * @data_size: set to the bytes of payload behind the header, 0 for none; may
- *	be NULL for a caller that takes no payload
+ * @data_size: out: bytes of payload behind the header, 0 for none; NULL if the
+ *	caller supports no payload
  *
  * Return: 0 or -EINVAL.
  */

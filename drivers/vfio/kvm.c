@@ -23,7 +23,7 @@ void vfio_device_get_kvm(struct vfio_device *device, struct kvm *kvm)
 	if (!kvm)
 		return;
 
-	/* The reference to this symbol keeps KVM loaded until it is put. */
+	/* Keeps KVM loaded until symbol_put() */
 	put = symbol_get(kvm_put_kvm);
 	if (!put)
 		return;

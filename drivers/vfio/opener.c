@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which process opened a group or a device last, to be named where somebody
- * else has to wait for it.  A file may outlive that process: in a child, in a
- * process that was sent the file, or in a mapping of a BAR, which no tool
- * finds by the file's name.
+ * Records which process opened a group or a device last, so that messages can
+ * name it when another process has to wait.  The open file may outlive that
+ * process: in a child, in a process that received the file, or in a mapping of
+ * a BAR, which tools cannot find by file name.
  */
 #include <linux/printk.h>
 #include <linux/sched.h>
@@ -18,7 +18,7 @@ void vfio_opener_init(struct vfio_opener *opener)
 	spin_lock_init(&opener->lock);
 }
 
-void vfio_opener_note(struct vfio_opener *opener)
+void vfio_opener_set(struct vfio_opener *opener)
 {
 	char comm[TASK_COMM_LEN];
 

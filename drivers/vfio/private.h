@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the files of vfio.ko.  Drivers see
- * include/linux/vfio.h, IOMMU backends see iommu_driver.h; both see no more.
+ * What the files of vfio.ko share.  Drivers include linux/vfio.h, IOMMU
+ * backends iommu_driver.h, and neither includes this.
  *
  * Calls go down this list, never up:
  *
@@ -15,62 +15,63 @@
  *   mig_fsm.c, kvm.c, debugfs.c, opener.c and the rest
  *				leaves
  *
- * Where something below has to reach something above, it goes through a table of
- * functions: device.c through vfio_interfaces, device_file.c through
+ * Where a file needs one that is higher up, it calls through a table that this
+ * one has handed down: device.c through vfio_interfaces, device_file.c through
  * vfio_device_file_ops.
  *
- * The locks of the whole tree, outermost first.  A task that holds one may
- * take those below it:
+ * The locks of the whole tree, outermost first.  A task that holds one may take
+ * those below it:
  *
- *   device_lock()	(driver core) of the parent: probe and remove, and so
- *			registration and unregistration
- *   groups.lock	(group.c) the list of groups and their device counts.  Held
- *			while a group's node is made or removed, and never while
- *			one of the locks below is taken
- *   group_lock		(group.c) one group: who has it open, its container
- *			or iommufd, the users of that, its IOMMU group.  Held
- *			over the first open and the last close of a device that
- *			is opened by way of the group
- *   dev_set->lock	one reset scope: the open counts of its devices, what
- *			iommufd they are bound to, and opens, closes and hot
- *			resets of any of them.  All of iommufd's locks are below
- *			it.  They are not held over a driver's dma_unmap, which
- *			iommufd waits for: so that takes no lock above
+ *   device_lock()	(driver core) of the parent: held over probe and remove,
+ *			and so over registration and unregistration
+ *   groups.lock	(group.c) the list of groups and their device counts.
+ *			Held while a group's node is created or removed; no lock
+ *			below is taken while it is held
+ *   group_lock		(group.c) one group: its user, its container or iommufd,
+ *			the devices that are open in there, its IOMMU group.
+ *			Held over the first open and the last close of a device
+ *			through the group
+ *   dev_set->lock	one reset scope: the open counts of its devices and the
+ *			iommufd that they are bound to.  Held over opens, closes
+ *			and hot resets of them.  All of iommufd's locks are
+ *			below it, though none is held over a driver's dma_unmap.
+ *			iommufd waits for that, so dma_unmap takes no lock that
+ *			is above here
  *   container->lock	(container.c, rwsem) the groups and the backend of a
  *			container.  Held for read over each ioctl of the
- *			backend, so the backend's locks are below it, and
- *			below those what a driver's dma_unmap callback takes.
- *			A driver may hold that while it pins, unpins or copies
- *   backends_lock	(container.c) the registered IOMMU backends; held over
- *			the attach of all groups by VFIO_SET_IOMMU
- *   device_lock	(group.c, per group) the devices that a group's user
- *			may open; leaf but for the match callback
- *   dev_sets_lock	(device.c) table of device sets, a leaf
+ *			backend.  So the backend's locks are below it, and below
+ *			these the locks that a driver's dma_unmap takes.  A
+ *			driver may hold those while it pins, unpins or copies
+ *   backends_lock	(container.c) the registered IOMMU backends; held while
+ *			VFIO_SET_IOMMU attaches all groups
+ *   device_lock	(group.c, per group) the devices that the group's user
+ *			may open.  A leaf, except that ops->match runs under it
+ *   dev_sets_lock	(device.c) the table of device sets; a leaf
  *
  * and inside a device, below dev_set->lock:
  *
  *   logging.lock	(dma_logging.c) the DMA logging session.  Held while the
- *			driver starts, stops and reports, and while the bitmap
- *			of the user is pinned, so mmap_lock is below it
+ *			driver starts, stops and reports, and while the user's
+ *			bitmap is pinned, so mmap_lock is below it
  *   igate		(vfio-pci-core) the interrupt configuration
  *   ioeventfds_lock	(vfio-pci-core) the ioeventfds
  *   io_lock		(vfio-migration) one reader or writer of a data file;
  *			held over its user copies
  *   mmap_lock		(mm) held by page faults, and taken by user copies
- *   memory_lock	(vfio-pci-core, rwsem) whether device memory answers:
- *			for read around each access, for write around reset
- *			and changes of power state or memory decoding
+ *   memory_lock	(vfio-pci-core, rwsem) whether device memory can be
+ *			accessed: held for read over each access, for write over
+ *			resets and changes of power state or memory decoding
  *   state lock		of a variant driver: the migration state and its data
- *			sessions.  Inside memory_lock, because a reset holds
- *			that when it reports back to the driver
+ *			sessions.  Below memory_lock, which a reset holds when
+ *			it calls the driver
  *   irqlock		(vfio-pci-core, spinlock, interrupts off)
  *
- * User memory is touched neither with memory_lock held nor with a state lock
- * held: the buffer may be a mapping of the device itself, and its fault takes
+ * User memory is never accessed with memory_lock or a state lock held: the
+ * buffer may be a mapping of the device itself, and its fault takes
  * memory_lock.
  *
- * Spinlocks kvm_ref_lock (group.c), kvm_lock (of a device file), the lock of a
- * struct vfio_opener and virqfd_lock (virqfd.c) are leaves.
+ * The spinlocks kvm_ref_lock (group.c), kvm_lock (of a device file), the lock
+ * of a struct vfio_opener and virqfd_lock (virqfd.c) are leaves.
  */
 #ifndef VFIO_PRIVATE_H
 #define VFIO_PRIVATE_H
@@ -96,7 +97,7 @@ struct vfio_container;
 
 /* main.c */
 
-/* Parent class of all vfioN */
+/* The class of all vfioN devices */
 extern struct class *vfio_device_class;
 
 /**
@@ -106,7 +107,7 @@ extern struct class *vfio_device_class;
  * @publish: users may open the device from now on
  * @hide: undo @publish; users that have the device open keep it
  *
- * @leave and @publish, @hide are NULL where there is nothing to do.
+ * All but @join are NULL where there is nothing to do.
  */
 struct vfio_interface {
 	int (*join)(struct vfio_device *device, enum vfio_group_type type);
@@ -115,7 +116,7 @@ struct vfio_interface {
 	void (*hide)(struct vfio_device *device);
 };
 
-/* Those that the kernel is configured with; ends with NULL */
+/* The interfaces that are configured; ends with NULL */
 extern const struct vfio_interface *const vfio_interfaces[];
 
 /* inode.c */
@@ -127,7 +128,7 @@ void vfio_put_inode(struct inode *inode);
 /**
  * struct vfio_opener - the process that opened something last
  * @lock: protects the rest
- * @pid: its process id, as the initial namespace has it
+ * @pid: its process id in the initial pid namespace
  * @comm: its name
  */
 struct vfio_opener {
@@ -140,9 +141,9 @@ struct vfio_opener {
 #define VFIO_OPENER_NAME	(TASK_COMM_LEN + 16)
 
 void vfio_opener_init(struct vfio_opener *opener);
-/* It is the current process. */
-void vfio_opener_note(struct vfio_opener *opener);
-/* Returns @name, for messages. */
+/* Record the current process. */
+void vfio_opener_set(struct vfio_opener *opener);
+/* Fills in and returns @name, for messages. */
 const char *vfio_opener_name(struct vfio_opener *opener,
 			     char name[VFIO_OPENER_NAME]);
 
@@ -152,12 +153,12 @@ const char *vfio_opener_name(struct vfio_opener *opener,
  * struct vfio_address_space_ops - a kind of I/O address space
  * @open: before the driver's open_device; dev_set->lock held
  * @close: after the driver's close_device; dev_set->lock held
- * @pin_pages: as vfio_pin_pages(), with valid arguments
- * @unpin_pages: as vfio_unpin_pages(), likewise
- * @dma_rw: as vfio_dma_rw(), likewise
+ * @pin_pages: see vfio_pin_pages(), which has checked the arguments
+ * @unpin_pages: see vfio_unpin_pages(), likewise
+ * @dma_rw: see vfio_dma_rw(), likewise
  *
- * The driver may pin, and is told of unmaps, from before open_device to after
- * close_device, so it may call the last three in there as well.
+ * Between @open and @close the driver's dma_unmap may be called, and the driver
+ * may call the other three, in open_device and close_device as well.
  */
 struct vfio_address_space_ops {
 	int (*open)(struct vfio_device *device);
@@ -171,7 +172,7 @@ struct vfio_address_space_ops {
 };
 
 /**
- * struct vfio_address_space - where a device is opened
+ * struct vfio_address_space - the I/O address space that a device is opened in
  * @ops: its kind
  * @iommufd: the iommufd; for vfio_iommufd_space_ops
  * @container: the container; for vfio_container_space_ops
@@ -197,9 +198,9 @@ void vfio_address_space_close(struct vfio_device *device);
 /**
  * struct vfio_dma_logging - the DMA logging of a device
  * @lock: protects all of it; debugfs reads @session and @since without
- * @session: number of the session that is on; 0: none
- * @last_session: number of the last one that was begun
- * @since: when that was, in seconds since the machine was booted
+ * @session: number of the session that is on, or 0
+ * @last_session: number of the last session
+ * @since: start of the last session, in seconds since the machine was booted
  */
 struct vfio_dma_logging {
 	struct mutex lock;
@@ -209,15 +210,16 @@ struct vfio_dma_logging {
 };
 
 /**
- * struct vfio_device_private - what only the core sees of a device
+ * struct vfio_device_private - a device, with what only the core sees
  * @logging: its DMA logging
- * @space: the I/O address space that it is open in; @space.ops is NULL while it
- *	is closed.  Written under dev_set->lock
+ * @space: the I/O address space that it is open in; @space.ops is NULL while
+ *	the device is closed.  Written under dev_set->lock
  * @iommufd_id: its id in the iommufd that it is bound to; under dev_set->lock
  * @opener: the process that opened it last
- * @device: what drivers see; the driver's structure goes on behind it
+ * @device: what drivers see; the rest of the driver's structure follows
  *
- * struct vfio_device has Linux's layout, so what is ours lies in front of it.
+ * struct vfio_device has the layout of Linux's, so the core's own members are
+ * in front of it.
  */
 struct vfio_device_private {
 	struct vfio_dma_logging logging;
@@ -246,7 +248,8 @@ static inline struct vfio_opener *vfio_device_opener(struct vfio_device *device)
 
 /*
  * While a registration reference is held, the device stays registered and
- * vfio_unregister_group_dev() waits.  Fails if it is on its way out.
+ * vfio_unregister_group_dev() waits.  Fails if that is waiting already for the
+ * last one, or has returned.
  */
 bool vfio_device_try_get_registration(struct vfio_device *device);
 void vfio_device_put_registration(struct vfio_device *device);
@@ -335,7 +338,7 @@ long vfio_ioctl_device_feature(struct vfio_device *device,
 /* mig_features.c */
 void vfio_migration_init(void);
 
-/* Can this device be registered with the mig_ops and flags that it has? */
+/* Check that mig_ops and migration_flags are valid; 0 or -EINVAL. */
 int vfio_migration_check(struct vfio_device *device);
 
 /**
@@ -359,7 +362,7 @@ int vfio_migration_set_state(struct vfio_device *device, u32 to,
 void vfio_debugfs_init(void);
 void vfio_debugfs_cleanup(void);
 
-/* From a device's registration to the end of that */
+/* Called when a device is registered and unregistered. */
 void vfio_debugfs_add(struct vfio_device *device);
 void vfio_debugfs_remove(struct vfio_device *device);
 #else
@@ -383,7 +386,7 @@ static inline void vfio_debugfs_remove(struct vfio_device *device)
 /* dma_logging.c */
 void vfio_dma_logging_init(struct vfio_device *device);
 
-/* The last user is gone: what is on ends. */
+/* The last file is being closed: end the session, if one is on. */
 void vfio_dma_logging_close(struct vfio_device *device);
 
 /*
@@ -403,9 +406,9 @@ int vfio_dma_logging_report(
 /* kvm.c */
 
 /*
- * Give the device the VM that will use it, before its first open, and take it
- * back after its last close.  Caller holds dev_set->lock; getting may be done
- * under a spinlock.
+ * Set the VM that will use the device, before its first open, and drop it after
+ * its last close.  Caller holds dev_set->lock.  vfio_device_get_kvm() does not
+ * sleep.
  */
 void vfio_device_get_kvm(struct vfio_device *device, struct kvm *kvm);
 void vfio_device_put_kvm(struct vfio_device *device);
@@ -418,14 +421,14 @@ int vfio_group_init(void);
 void vfio_group_cleanup(void);
 
 /*
- * From block to unblock, which enclose an open by the device's own node, nobody
- * can open its group.  -EBUSY, with a message, if somebody has; -EINTR.
+ * Keep the group of a device from being opened while the device is open through
+ * its own node.  -EBUSY, with a message, if the group is open; -EINTR.
  */
 int vfio_group_block(struct vfio_device *device);
 void vfio_group_unblock(struct vfio_device *device);
 
-/* Both false if the file is none of a group. */
-bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm);
+/* Nothing, and false, if the file is not a group's */
+void vfio_group_file_set_kvm(struct file *file, struct kvm *kvm);
 bool vfio_group_file_not_coherent(struct file *file);
 #else
 static inline int vfio_group_init(void)
@@ -446,9 +449,8 @@ static inline void vfio_group_unblock(struct vfio_device *device)
 {
 }
 
-static inline bool vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
+static inline void vfio_group_file_set_kvm(struct file *file, struct kvm *kvm)
 {
-	return false;
 }
 
 static inline bool vfio_group_file_not_coherent(struct file *file)
@@ -496,8 +498,8 @@ int vfio_iommufd_attach_container(struct vfio_device *device);
 /**
  * struct vfio_container_member - a group's place in a container
  * @next: link in the container's list, under container->lock
- * @iommu_group: what the backend attaches
- * @type: what stands behind it
+ * @iommu_group: the IOMMU group that the backend attaches
+ * @type: its type
  */
 struct vfio_container_member {
 	struct list_head next;
@@ -509,19 +511,19 @@ struct vfio_container_member {
 int vfio_container_init(void);
 void vfio_container_cleanup(void);
 
-/* NULL if @file is none of a container; no reference is taken. */
+/* NULL if @file is not a container; takes no reference. */
 struct vfio_container *vfio_container_from_file(struct file *file);
 
 /*
- * Members keep the container alive.  The last one to leave takes the backend
- * with it: the container is as new then.
+ * Each member holds a reference to the container.  When the last member leaves,
+ * the container has no backend any more.
  */
 int vfio_container_attach(struct vfio_container *container,
 			  struct vfio_container_member *member);
 void vfio_container_detach(struct vfio_container *container,
 			   struct vfio_container_member *member);
 
-/* The caller has a member in: if there is a backend, it stays. */
+/* The caller has a member in the container, so the answer stays true. */
 bool vfio_container_has_backend(struct vfio_container *container);
 
 extern const struct vfio_address_space_ops vfio_container_space_ops;

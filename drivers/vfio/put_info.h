@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of every ioctl that returns a structure with capabilities behind it.
- * Inline, because the modules that use it also run on the vfio.ko of Linux 6.12,
- * which exports no such function.
+ * The last step of every ioctl that returns a structure with capabilities
+ * behind it.  Inline, because vfio-pci-migration.ko also runs on the vfio.ko of
+ * Linux 6.12, which exports no such function.
  */
 #ifndef VFIO_PUT_INFO_H
 #define VFIO_PUT_INFO_H
