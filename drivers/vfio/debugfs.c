@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/vfio: for each registered device what an operator or a
- * driver's author wants to know of its migration.  Nothing in here changes
- * anything, and nothing depends on it: a directory that can't be made is not
- * there.  Documentation/ABI/testing/debugfs-vfio lists the files.
+ * /sys/kernel/debug/vfio: the state of each registered device, for operators
+ * and authors of drivers.  The files are read-only, and nothing depends on
+ * them: if a directory cannot be created, it is missing.  They are listed in
+ * Documentation/ABI/testing/debugfs-vfio.
  *
- * These files show what is.  What happens, and how long it takes, tracepoints
- * show (include/trace/events/vfio*.h).
+ * Tracepoints show the transitions and how long they take
+ * (include/trace/events/vfio*.h).
  */
 #include <linux/debugfs.h>
 #include <linux/device.h>
@@ -18,8 +18,8 @@
 static struct dentry *debugfs_root;
 
 /*
- * Drivers answer while the device is open, which dev_set->lock keeps it.  One
- * that nobody has open will be running when it is opened.
+ * Drivers report the state while the device is open; dev_set->lock keeps it
+ * from being closed.  A closed device will be RUNNING when it is opened.
  */
 static int state_show(struct seq_file *seq, void *unused)
 {
@@ -71,7 +71,7 @@ static int dma_logging_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(dma_logging);
 
-/* Empty if nobody has the device open; it may be closed in the meantime. */
+/* Empty if the device is closed; it may be closed while this runs. */
 static int opener_show(struct seq_file *seq, void *unused)
 {
 	struct vfio_device *device = seq->private;
@@ -109,7 +109,7 @@ void vfio_debugfs_add(struct vfio_device *device)
 		vfio_debugfs_add_migration(device);
 }
 
-/* The device has no users any more; readers are waited for. */
+/* The device has no users any more.  Waits for readers of the files. */
 void vfio_debugfs_remove(struct vfio_device *device)
 {
 	debugfs_remove_recursive(device->debug_root);

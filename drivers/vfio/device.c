@@ -374,7 +374,7 @@ static int vfio_device_register(struct vfio_device *device,
 	init_completion(&device->comp);
 	refcount_set(&device->refcount, 1);
 	vfio_debugfs_add(device);
-	/* Creates the node, if devices have nodes: users may come from now on. */
+	/* Users may open the device's node from now on, if it has one. */
 	ret = cdev_device_add(vfio_device_cdev(device), &device->device);
 	if (ret)
 		goto err_debugfs;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between a VFIO container and the IOMMU backend behind it.
- *
- * A backend never knows by which front door a user came in; a container
- * knows nothing of mappings.
+ * What VFIO containers and IOMMU backends share.  A container does not know the
+ * mappings; a backend does not know files.
  */
 #ifndef VFIO_IOMMU_DRIVER_H
 #define VFIO_IOMMU_DRIVER_H
@@ -16,10 +14,10 @@ struct page;
 struct vfio_device;
 
 /**
- * enum vfio_group_type - what stands behind a group
- * @VFIO_IOMMU: a real IOMMU group: devices do DMA of their own
- * @VFIO_EMULATED_IOMMU: a group made for an emulated device, which reaches
- *	user memory only through pin_pages and dma_rw
+ * enum vfio_group_type - how the devices of a group access user memory
+ * @VFIO_IOMMU: a real IOMMU group: devices do DMA
+ * @VFIO_EMULATED_IOMMU: a group made for an emulated device, whose driver uses
+ *	pin_pages and dma_rw
  */
 enum vfio_group_type {
 	VFIO_IOMMU,
@@ -33,24 +31,23 @@ enum vfio_group_type {
  * @open: start a context for VFIO_SET_IOMMU with the type @arg; returns the
  *	context or an ERR_PTR()
  * @release: end a context; all groups are detached before
- * @ioctl: ioctls of the container that the container does not handle itself,
- *	and VFIO_CHECK_EXTENSION; @iommu_data is NULL for a CHECK_EXTENSION
- *	on a container that has no backend yet
- * @attach_group: take a group into the context
- * @detach_group: take it out
- * @pin_pages: pin @npage pages at @user_iova for an emulated device of
- *	@group; returns how many, which is all, or an error
+ * @ioctl: ioctls that the container does not handle itself, and
+ *	VFIO_CHECK_EXTENSION; @iommu_data is NULL for VFIO_CHECK_EXTENSION of a
+ *	container that has no backend yet
+ * @attach_group: add a group to the context
+ * @detach_group: remove a group from the context
+ * @pin_pages: pin @npage pages at @user_iova for an emulated device of @group;
+ *	returns @npage or an error
  * @unpin_pages: undo @pin_pages
- * @register_device: tell vfio_device_ops.dma_unmap of this device of unmaps.
- *	Called for devices that have that callback, at their first open, before
- *	they can pin
- * @unregister_device: undo @register_device, at the last close, when they have
- *	unpinned
+ * @register_device: call vfio_device_ops.dma_unmap of this device before memory
+ *	is unmapped.  Called for devices that have dma_unmap, at their first
+ *	open, before they can pin
+ * @unregister_device: undo @register_device; called at the last close
  * @dma_rw: copy between @data and user memory at @user_iova
  *
  * Callbacks may sleep.  @attach_group, @detach_group, @open and @release are
  * called with the container's lock held for write, @ioctl with it held for
- * read, the others from a context that holds an open device.
+ * read, and the others while a device of the container is open.
  */
 struct vfio_iommu_driver_ops {
 	const char *name;

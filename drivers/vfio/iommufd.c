@@ -5,7 +5,7 @@
  * know which interface the device was opened by.
  *
  * A device is bound from before its driver's open_device to after its
- * close_device.  dev_set->lock protects which iommufd it is bound to, and
+ * close_device.  dev_set->lock protects the iommufd that it is bound to, and
  * whether it is attached.
  */
 #include <linux/bug.h>
@@ -124,7 +124,7 @@ int vfio_iommufd_attach_container(struct vfio_device *device)
 	return ret ?: device->ops->attach_ioas(device, &ioas_id);
 }
 
-/* ---- What drivers and vfio-pci-core ask ---- */
+/* ---- Queries of drivers and of vfio-pci-core ---- */
 
 /**
  * vfio_iommufd_device_ictx - the iommufd that a device with DMA is bound to
@@ -142,13 +142,13 @@ struct iommufd_ctx *vfio_iommufd_device_ictx(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_device_ictx);
 
 /**
- * vfio_iommufd_get_dev_id - does a device belong to the user of an iommufd?
+ * vfio_iommufd_get_dev_id - the id of a device in an iommufd
  * @vdev: the device; dev_set->lock held
  * @ictx: the iommufd
  *
- * Return: the device's id in @ictx, which is > 0; -ENOENT if it has none, but
- * its group belongs to @ictx, so that nobody else can open it; -ENODEV if it
- * may be somebody else's.
+ * Return: the device's id in @ictx, which is > 0; -ENOENT if the device is not
+ * bound to @ictx but its IOMMU group is, so that no other user can open the
+ * device; otherwise -ENODEV.
  */
 int vfio_iommufd_get_dev_id(struct vfio_device *vdev,
 			    struct iommufd_ctx *ictx)
@@ -174,13 +174,13 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_get_dev_id);
  * vfio_iommufd_physical_bind - bind a device that does DMA to an iommufd
  * @vdev: the device; dev_set->lock held
  * @ictx: the iommufd
- * @out_device_id: the device's id in it
+ * @out_device_id: out: the device's id in @ictx
  *
  * For vfio_device_ops.bind_iommufd.  The device's IOMMU group belongs to @ictx
- * from now on, and DMA is blocked until it is attached.
+ * from now on.  The device's DMA is blocked until it is attached.
  *
- * Return: 0; -EPERM if devices of that group could interrupt as they like;
- * or another error.
+ * Return: 0; -EPERM without interrupt remapping, where a device of that group
+ * could raise any interrupt; or another error.
  */
 int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 			       struct iommufd_ctx *ictx, u32 *out_device_id)
@@ -211,9 +211,10 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
 
 /**
  * vfio_iommufd_physical_attach_ioas - put a bound device into an address space
- * @vdev: the device; dev_set->lock held.  If it is in one already, that is
- *	replaced
- * @pt_id: an I/O address space or a hardware page table; what it is in then
+ * @vdev: the device; dev_set->lock held.  If it is in one already, the new one
+ *	replaces that
+ * @pt_id: in: an I/O address space or a hardware page table; out: the page
+ *	table that the device is attached to
  *
  * For vfio_device_ops.attach_ioas.
  *
@@ -237,7 +238,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_attach_ioas);
 
 /**
  * vfio_iommufd_physical_detach_ioas - take a device out of its address space
- * @vdev: the device; dev_set->lock held.  May be in none
+ * @vdev: the device, attached or not; dev_set->lock held
  *
  * For vfio_device_ops.detach_ioas.
  */
@@ -254,8 +255,8 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_detach_ioas);
 /* ---- Devices that use vfio_pin_pages() and vfio_dma_rw() ---- */
 
 /*
- * Called without a lock of ours, and not any more when the access has been
- * destroyed.
+ * iommufd calls this without any lock of VFIO's, and not after the access has
+ * been destroyed.
  */
 static void emulated_unmap(void *data, unsigned long iova,
 			   unsigned long length)
@@ -272,10 +273,10 @@ static const struct iommufd_access_ops emulated_access_ops = {
 };
 
 /**
- * vfio_iommufd_emulated_bind - bind a device without DMA to an iommufd
+ * vfio_iommufd_emulated_bind - bind a device that does no DMA to an iommufd
  * @vdev: the device; dev_set->lock held
  * @ictx: the iommufd
- * @out_device_id: the device's id in it
+ * @out_device_id: out: the device's id in @ictx
  *
  * For vfio_device_ops.bind_iommufd.
  *
@@ -311,10 +312,9 @@ void vfio_iommufd_emulated_unbind(struct vfio_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
 
 /**
- * vfio_iommufd_emulated_attach_ioas - give a device the memory of an address
- *	space
- * @vdev: the device; dev_set->lock held.  If it has one already, that is
- *	replaced
+ * vfio_iommufd_emulated_attach_ioas - let a driver access an address space
+ * @vdev: the device; dev_set->lock held.  If it has one already, the new one
+ *	replaces that
  * @pt_id: the I/O address space
  *
  * For vfio_device_ops.attach_ioas.
@@ -338,11 +338,11 @@ int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_attach_ioas);
 
 /**
- * vfio_iommufd_emulated_detach_ioas - take the memory away again
- * @vdev: the device; dev_set->lock held.  May have none
+ * vfio_iommufd_emulated_detach_ioas - end a driver's access to an address space
+ * @vdev: the device, attached or not; dev_set->lock held
  *
- * For vfio_device_ops.detach_ioas.  What the driver has pinned it is told to
- * unpin.
+ * For vfio_device_ops.detach_ioas.  Calls ops->dma_unmap, so that the driver
+ * unpins what it has pinned.
  */
 void vfio_iommufd_emulated_detach_ioas(struct vfio_device *vdev)
 {

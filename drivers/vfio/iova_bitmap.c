@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Bitmaps in user memory, with a bit for each page of a range of IOVAs.  A
- * window slides over the bitmap: the user's pages below it are pinned, and the
- * caller's function is asked for this part of the range only.  So terabytes
- * take no more memory than a few pages do, setting a bit cannot fail, and what
- * cannot be pinned is known before the device is asked, which forgets what it
- * told.
+ * window moves over the bitmap: its user pages are pinned, and the caller's
+ * function is called for this part of the range only.  So terabytes need no
+ * more memory than a few pages do, and setting a bit cannot fail.  Pages that
+ * cannot be pinned are noticed before the device is read, which clears its log.
  *
  * No locks: a bitmap belongs to the task that iterates over it.  Bits are set
  * with atomic operations, because user space may write to the same words.
@@ -30,8 +29,8 @@
 #include <linux/vfio_iova_bitmap.h>
 
 /*
- * Bits of a window: 1 MiB of user memory, for 32 GiB in pages of 4 KiB.  The
- * first and the last of them need not be at the border of a user page.
+ * Bits of a window: 1 MiB of user memory, or 32 GiB in pages of 4 KiB.  A
+ * window may begin and end in the middle of a user page.
  */
 #define WINDOW_SHIFT	23
 #define WINDOW_PAGES	(SZ_1M / PAGE_SIZE + 1)
@@ -42,7 +41,7 @@
 /**
  * struct iova_span - a range of IOVAs
  * @first: first address
- * @last: last address; an empty range has it before @first
+ * @last: last address; less than @first if the range is empty
  */
 struct iova_span {
 	unsigned long first;
@@ -53,13 +52,13 @@ struct iova_span {
 
 /**
  * struct iova_bitmap - a bitmap, and the window on it
- * @all: what the bitmap has bits for
+ * @all: the IOVAs that the bitmap has bits for
  * @shift: log2 of the bytes that a bit stands for
  * @base: user address of the page in which the bitmap begins
- * @origin: place of its first bit in that page
- * @window: the part whose bits are pinned; empty outside of the caller's
- *	function
- * @missed: what was set outside of the window
+ * @origin: number of its first bit in that page
+ * @window: the IOVAs whose bits are pinned; empty unless the caller's function
+ *	is running
+ * @missed: IOVAs that were set outside of the window
  * @first_page: number of the first pinned page, counted from @base
  * @npages: pinned pages
  * @written: a bit was set in them
@@ -93,7 +92,7 @@ static struct iova_span span_intersect(const struct iova_span *a,
 	};
 }
 
-/* Place of the bit for @iova, counted from @base */
+/* Number of the bit for @iova, counted from @base */
 static unsigned long iova_to_place(const struct iova_bitmap *bitmap,
 				   unsigned long iova)
 {
@@ -101,8 +100,8 @@ static unsigned long iova_to_place(const struct iova_bitmap *bitmap,
 }
 
 /*
- * A word of ones is just written: it cannot take a bit from anyone.  User
- * pages begin at a word, so words never cross pages.
+ * A word of all ones is written without an atomic operation, because it cannot
+ * clear a bit.  Pages begin at a word, so no word crosses pages.
  */
 static void set_bits_of_page(struct page *page, unsigned long first,
 			     unsigned long last)
@@ -125,7 +124,7 @@ static void set_bits_of_page(struct page *page, unsigned long first,
 	kunmap_local(words);
 }
 
-/* @span is not empty, and in the window. */
+/* @span is not empty and lies in the window. */
 static void set_span(struct iova_bitmap *bitmap, const struct iova_span *span)
 {
 	unsigned long place = iova_to_place(bitmap, span->first);
@@ -151,8 +150,8 @@ static void close_window(struct iova_bitmap *bitmap)
 }
 
 /*
- * Windows end where an aligned block of addresses ends, so that no power of
- * two that a device counts in is cut by the border of a window.
+ * Windows end where an aligned block of addresses ends, so that the border of a
+ * window does not cut a larger page that a device logs.
  */
 static struct iova_span first_window(const struct iova_bitmap *bitmap,
 				     const struct iova_span *span)
@@ -168,7 +167,7 @@ static struct iova_span first_window(const struct iova_bitmap *bitmap,
 	};
 }
 
-/* Pin what is written to for the first part of @span. */
+/* Pin the user pages with the bits for the first part of @span. */
 static int open_window(struct iova_bitmap *bitmap,
 		       const struct iova_span *span)
 {
@@ -194,9 +193,9 @@ static int open_window(struct iova_bitmap *bitmap,
 	return 0;
 }
 
-/* Ask @fn for all parts of @span, a part of the bitmap. */
-static int visit_windows(struct iova_bitmap *bitmap, struct iova_span span,
-			 void *opaque, iova_bitmap_fn_t fn)
+/* Call @fn for @span, which is a part of the bitmap, window by window. */
+static int for_each_window(struct iova_bitmap *bitmap, struct iova_span span,
+			   void *opaque, iova_bitmap_fn_t fn)
 {
 	unsigned long last;
 	int ret;
@@ -224,20 +223,19 @@ static int set_window(struct iova_bitmap *bitmap, unsigned long iova,
 }
 
 /**
- * iova_bitmap_for_each - go through a bitmap, in parts
+ * iova_bitmap_for_each - call a function for a bitmap, part by part
  * @bitmap: the bitmap
- * @opaque: for @fn
- * @fn: is called for one part after the other, from the lowest IOVA on.  It
- *	sets bits with iova_bitmap_set(); may sleep, and must not touch @bitmap
- *	otherwise
+ * @opaque: passed to @fn
+ * @fn: called for each part, from the lowest IOVA on.  Sets bits with
+ *	iova_bitmap_set(), may sleep, and does not access @bitmap otherwise
  *
- * The user's memory for a part is pinned before @fn is called for it.  When
- * this fails, the parts before have got their bits, and @fn has not been
- * asked for those after.
+ * The user's memory for a part is pinned before @fn is called for it.  If that
+ * fails, the bits of the parts before are set, and @fn is not called for the
+ * parts after.
  *
  * Context: process; may sleep and takes mmap_lock, but not while @fn runs.
- * Return: 0; what @fn returned; -EFAULT memory that cannot be written; -EINTR
- * the task is being killed.
+ * Return: 0; the error that @fn returned; -EFAULT if the memory cannot be
+ * written; -EINTR if the task is being killed.
  */
 int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 			 iova_bitmap_fn_t fn)
@@ -245,16 +243,16 @@ int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 	int ret, err;
 
 	bitmap->missed = EMPTY_SPAN;
-	ret = visit_windows(bitmap, bitmap->all, opaque, fn);
+	ret = for_each_window(bitmap, bitmap->all, opaque, fn);
 	if (span_empty(&bitmap->missed))
 		return ret;
-	err = visit_windows(bitmap, bitmap->missed, NULL, set_window);
+	err = for_each_window(bitmap, bitmap->missed, NULL, set_window);
 	return ret ?: err;
 }
 EXPORT_SYMBOL_GPL(vfio_iova_bitmap_for_each);
 
-static void miss(struct iova_bitmap *bitmap, unsigned long first,
-		 unsigned long last)
+static void add_missed(struct iova_bitmap *bitmap, unsigned long first,
+		       unsigned long last)
 {
 	bitmap->missed.first = min(bitmap->missed.first, first);
 	bitmap->missed.last = max(bitmap->missed.last, last);
@@ -262,14 +260,16 @@ static void miss(struct iova_bitmap *bitmap, unsigned long first,
 
 /**
  * iova_bitmap_set - set the bits for a range of IOVAs
- * @bitmap: the bitmap, in the function of an iova_bitmap_for_each()
+ * @bitmap: the bitmap that the caller's function got from
+ *	iova_bitmap_for_each()
  * @iova: first address
  * @length: bytes
  *
- * What the bitmap has no bits for is left out.  A range may go beyond the part
- * that the function was called for, as that of a device which counts in larger
- * units; its bits are set at the end, and, if several such ranges are, so are
- * those between them.
+ * Addresses that the bitmap has no bits for are ignored.  A range may reach
+ * beyond the part that the function was called for, for instance because the
+ * device logs larger pages.  Bits outside of the part are set at the end of
+ * iova_bitmap_for_each(); if there are several such ranges, the bits between
+ * them are set as well.
  *
  * Context: any that may use kmap_local_page().
  */
@@ -291,26 +291,26 @@ void iova_bitmap_set(struct iova_bitmap *bitmap,
 	if (!span_empty(&inside))
 		set_span(bitmap, &inside);
 	if (span.first < bitmap->window.first)
-		miss(bitmap, span.first,
-		     min(span.last, bitmap->window.first - 1));
+		add_missed(bitmap, span.first,
+			   min(span.last, bitmap->window.first - 1));
 	if (span.last > bitmap->window.last)
-		miss(bitmap, max(span.first, bitmap->window.last + 1),
-		     span.last);
+		add_missed(bitmap, max(span.first, bitmap->window.last + 1),
+			   span.last);
 }
 EXPORT_SYMBOL_GPL(vfio_iova_bitmap_set);
 
 /**
- * iova_bitmap_alloc - make a bitmap of user memory
+ * iova_bitmap_alloc - allocate a bitmap that is in user memory
  * @iova: first IOVA
  * @length: bytes, not 0
  * @page_size: bytes that a bit stands for, a power of two.  The first bit
- *	stands for those from @iova on
- * @data: the user's memory, of one bit for each page, also for a last one
- *	that @length does not fill
+ *	stands for the bytes from @iova on
+ * @data: the user's memory: one bit for each page, including a last page that
+ *	@length does not fill
  *
  * Return: the bitmap, to be freed with iova_bitmap_free(); or an ERR_PTR():
- * -EINVAL, -EOVERFLOW the range leaves the address space, -EFAULT the bitmap
- * does, -ENOMEM.
+ * -EINVAL; -EOVERFLOW if the range exceeds the address space; -EFAULT if @data
+ * exceeds user space; -ENOMEM.
  */
 struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 				      unsigned long page_size,
@@ -324,7 +324,7 @@ struct iova_bitmap *iova_bitmap_alloc(unsigned long iova, size_t length,
 		return ERR_PTR(-EINVAL);
 	if (check_add_overflow(iova, length - 1, &last))
 		return ERR_PTR(-EOVERFLOW);
-	/* Only with the low byte first, a bitmap is an array of bytes, too. */
+	/* A big-endian bitmap consists of 64-bit words, not of bytes. */
 	if (IS_ENABLED(CONFIG_CPU_BIG_ENDIAN) &&
 	    !IS_ALIGNED(user, sizeof(u64)))
 		return ERR_PTR(-EINVAL);
@@ -353,7 +353,7 @@ EXPORT_SYMBOL_GPL(vfio_iova_bitmap_alloc);
  * iova_bitmap_free - free a bitmap
  * @bitmap: from iova_bitmap_alloc()
  *
- * The bits that were set stay in the user's memory.
+ * The bits in the user's memory stay set.
  */
 void iova_bitmap_free(struct iova_bitmap *bitmap)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration features of a device, and the step function by which drivers
- * walk the state machine.  What the states and arcs are is in mig_fsm.c; the
- * state itself, and the lock that protects it, belong to the driver.
+ * The migration state of a device: setting it, and the function by which
+ * drivers walk the state machine.  mig_fsm.c has the states and arcs; the
+ * driver has the current state and the lock that protects it.
  */
 #include <linux/bug.h>
 #include <linux/device.h>
@@ -20,12 +20,12 @@
 #define MIG_FLAG_SETS	(2 * VFIO_MIGRATION_PRE_COPY)
 
 /*
- * Next hop for [flags][from][to], from vfio_mig_fsm_next(): ERROR where there
- * is none, and for flags that are not legal
+ * [flags][from][to]: the next state on the way, from vfio_mig_fsm_next(); ERROR
+ * if there is no way, and for flags that are not legal
  */
 static u8 mig_next_hop[MIG_FLAG_SETS][VFIO_MIG_STATES][VFIO_MIG_STATES]
 	__ro_after_init;
-/* Bits: the states of the data session that a state belongs to; or none */
+/* The states that share a data session with this state, a bit each */
 static u8 mig_session[VFIO_MIG_STATES] __ro_after_init;
 
 void __init vfio_migration_init(void)
@@ -73,19 +73,19 @@ int vfio_migration_check(struct vfio_device *device)
 /**
  * vfio_mig_get_next_state - the next arc on the way to a state
  * @device: a registered device with migration ops
- * @cur_fsm: the state that it is in
- * @new_fsm: the state that its user asked for
- * @next_fsm: the state to go to next
+ * @cur_fsm: the current state
+ * @new_fsm: the state that user space asked for
+ * @next_fsm: out: the state to go to next
  *
- * A driver goes to @next_fsm, makes that its @cur_fsm, and asks again until
- * it has arrived.  Every step is an arc that a device with these
- * migration_flags implements; states that they do not offer are stepped over.
- * If @new_fsm is @cur_fsm, so is @next_fsm.
+ * The driver goes to @next_fsm, which becomes @cur_fsm, and calls this again
+ * until it has reached @new_fsm.  Each step is an arc that a device with these
+ * migration_flags implements; states that they do not include are skipped.  If
+ * @new_fsm is @cur_fsm, so is @next_fsm.
  *
  * Return: 0, or -EINVAL if there is no way: @new_fsm does not exist, is not
- * offered or is ERROR; @cur_fsm is ERROR, which only a reset leaves; or
- * STOP_COPY would have to go back to PRE_COPY.  A @cur_fsm that such a device
- * cannot be in is a bug of the driver.
+ * supported or is ERROR; @cur_fsm is ERROR, which only a reset leaves; or the
+ * way would lead from STOP_COPY back to PRE_COPY.  It is a bug of the driver if
+ * such a device cannot be in @cur_fsm.
  */
 int vfio_mig_get_next_state(struct vfio_device *device,
 			    enum vfio_device_mig_state cur_fsm,
@@ -110,8 +110,8 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 }
 EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
 
-/* From RUNNING there is a way to every state that the device offers. */
-static bool vfio_migration_offers(struct vfio_device *device, u32 to)
+/* RUNNING has a way to every state that the device supports. */
+static bool vfio_migration_supports(struct vfio_device *device, u32 to)
 {
 	unsigned int flags = device->migration_flags;
 
@@ -187,7 +187,7 @@ int vfio_migration_set_state(struct vfio_device *device, u32 to,
 	if (to >= VFIO_MIG_STATES)
 		return -EINVAL;
 	to = array_index_nospec(to, VFIO_MIG_STATES);
-	if (!vfio_migration_offers(device, to))
+	if (!vfio_migration_supports(device, to))
 		return -EINVAL;
 
 	if (trace_vfio_mig_set_state_enabled())

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration state machine as data: which states there are, which arcs
- * lead from one to the next, and which flags of the device each needs.  Ways
- * of several arcs follow from these two tables; nothing else spells out a
- * transition.  No locks, no state, no kernel services.
+ * The migration state machine as two tables: the states and the arcs between
+ * them, with the device flags that each depends on.  Ways of several arcs are
+ * computed from these tables.  No locks, no state, no kernel services.
  */
 #include <linux/errno.h>
 #include <linux/vfio.h>
@@ -16,7 +15,7 @@
 
 struct mig_state {
 	const char *name;
-	unsigned int needs;	/* flags without which it does not exist */
+	unsigned int needs;	/* exists only with all of these flags */
 };
 
 #define STATE(name, needs)						\
@@ -36,13 +35,12 @@ static const struct mig_state mig_states[VFIO_MIG_STATES] = {
 struct mig_arc {
 	unsigned char from;
 	unsigned char to;
-	unsigned char without;	/* flags with which it does not exist */
+	unsigned char without;	/* exists only without these flags */
 };
 
 /*
- * An arc exists if both of its ends do, and none of the flags in without is
- * set.  A device that knows P2P never goes from running to stopped, or back,
- * in one step.
+ * An arc exists if both of its states exist and no flag in without is set.  A
+ * device with P2P never goes from RUNNING to STOP, or back, in one step.
  */
 #define ARC(from, to, without)						\
 	{ VFIO_DEVICE_STATE_##from, VFIO_DEVICE_STATE_##to, without }
@@ -101,9 +99,9 @@ static int mig_arc_exists(const struct mig_arc *arc, unsigned int flags)
 }
 
 /*
- * May the way between two states lead through a third?  Only if no session is
- * begun or ended unasked: a way between states of one session stays in it,
- * and any other way stays out of all.
+ * May the way between two states lead through @state?  Not if that would begin
+ * or end a session on the way: a way between two states of one session stays in
+ * the session, and any other way avoids all sessions.
  */
 static int mig_may_pass(unsigned int state, unsigned int from, unsigned int to)
 {
@@ -113,9 +111,9 @@ static int mig_may_pass(unsigned int state, unsigned int from, unsigned int to)
 }
 
 /*
- * Breadth first, from the end of the way to its beginning.  Each round takes
- * in states that were not reached before, so there are at most as many rounds
- * as states; the way found is a shortest one.
+ * A breadth-first search from the end of the way to its beginning finds a
+ * shortest way.  Each round adds states that were not reached before, so there
+ * are at most as many rounds as states.
  */
 unsigned int vfio_mig_fsm_next(unsigned int flags, unsigned int from,
 			       unsigned int to)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The states of a device under migration, the arcs between them, and the way
- * from one to another.  Pure logic on numbers, without knowledge of devices:
- * mig_fsm.c compiles in user space, too, where vfio-mig draws it.
+ * The migration states of a device, the arcs between them, and the way from one
+ * to another.  Pure logic on numbers: mig_fsm.c also compiles in user space,
+ * for vfio-mig, which prints the state machine.
  */
 #ifndef VFIO_MIG_FSM_H
 #define VFIO_MIG_FSM_H
@@ -10,13 +10,13 @@
 #include <linux/vfio.h>
 #include <linux/vfio_mig_states.h>
 
-/* Is this a state that a device with these flags can be in? */
+/* Can a device with these flags be in this state? */
 int vfio_mig_fsm_has_state(unsigned int flags, unsigned int state);
 
-/* "RUNNING"; "?" for a number that is no state. */
+/* For instance "RUNNING"; "?" if the number is not a state */
 const char *vfio_mig_fsm_state_name(unsigned int state);
 
-/* Do both states belong to a data session, and if so, to the same one? */
+/* Do both states belong to the same data session? */
 int vfio_mig_fsm_same_session(unsigned int a, unsigned int b);
 
 /* Does a device in this state have a data session? */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Eventfds that trigger a callback: the user, or KVM, signals the eventfd and
- * a driver unmasks its interrupt.  A virqfd ends when its driver disables it
- * or when the last file of the eventfd is closed, whichever comes first.
+ * Eventfds that trigger a callback: user space or KVM signals the eventfd, and
+ * a driver unmasks its interrupt.  A virqfd ends when its driver disables it or
+ * when the last file of the eventfd is closed, whichever is first.
  *
- * virqfd_lock protects the pointers by which drivers hold their virqfds, and
- * so decides which of the two ends it.  It is a leaf, taken with interrupts
- * off from the eventfd's wake-up.
+ * virqfd_lock protects the drivers' pointers to their virqfds, and so decides
+ * which of the two ends a virqfd.  It is a leaf, and is taken with interrupts
+ * off when the eventfd wakes up its waiters.
  */
 #include <linux/eventfd.h>
 #include <linux/export.h>
@@ -22,18 +22,19 @@
 static DEFINE_SPINLOCK(virqfd_lock);
 
 /*
- * Ordered, so that a flush that was queued while a virqfd lived is done
- * before the work that frees it.
+ * Ordered, so that a flush that was queued while a virqfd was alive is done
+ * before the work that frees the virqfd.
  */
 static struct workqueue_struct *virqfd_wq;
 
 /*
- * For thread callbacks.  They may wait for a device's locks, and there may be
- * as many as users like: in a system queue, others would wait for them.
+ * For thread callbacks.  They may wait for locks of a device, and user space
+ * may trigger any number of them, which would delay other work in a system
+ * queue.
  */
 static struct workqueue_struct *virqfd_inject_wq;
 
-/* Caller holds virqfd_lock, and has found that the virqfd still lives. */
+/* Caller holds virqfd_lock and has found the virqfd through its pointer. */
 static void virqfd_end(struct virqfd *virqfd)
 {
 	lockdep_assert_held(&virqfd_lock);
@@ -49,7 +50,7 @@ static void virqfd_trigger(struct virqfd *virqfd)
 		queue_work(virqfd_inject_wq, &virqfd->inject);
 }
 
-/* Called with the lock of the eventfd's wait queue held, interrupts off. */
+/* Called with the lock of the eventfd's wait queue held and interrupts off. */
 static int virqfd_wakeup(wait_queue_entry_t *wait, unsigned int mode,
 			 int sync, void *key)
 {
@@ -94,7 +95,7 @@ static void virqfd_flush_work(struct work_struct *work)
 	flush_work(&virqfd->inject);
 }
 
-/* Runs once for each virqfd; nobody can find it any more. */
+/* Runs once for each virqfd, after its driver's pointer has been cleared. */
 static void virqfd_shutdown_work(struct work_struct *work)
 {
 	struct virqfd *virqfd = container_of(work, struct virqfd, shutdown);
@@ -133,7 +134,7 @@ static int virqfd_attach(struct virqfd *virqfd, struct file *file)
 		return ret;
 	}
 
-	/* A signal from before this counts, too. */
+	/* The eventfd may have been signalled before. */
 	if (vfs_poll(file, &virqfd->pt) & EPOLLIN)
 		virqfd_trigger(virqfd);
 	return 0;
@@ -142,18 +143,18 @@ static int virqfd_attach(struct virqfd *virqfd, struct file *file)
 /**
  * vfio_virqfd_enable - have an eventfd trigger a callback
  * @opaque: first argument of the callbacks
- * @handler: called for each signal, in atomic context; its return value says
- *	if @thread is wanted.  NULL: always
+ * @handler: called for each signal, in atomic context; returns whether to call
+ *	@thread.  NULL: always call @thread
  * @thread: called from a work queue, or NULL
  * @data: second argument of the callbacks
- * @pvirqfd: where the driver keeps the virqfd; set to NULL again when it ends
+ * @pvirqfd: the driver's pointer to the virqfd; set to NULL when it ends
  * @fd: the eventfd
  *
  * The caller serialises this against vfio_virqfd_disable() for the same
  * @pvirqfd.
  *
- * Return: 0; -EBUSY if @pvirqfd is in use, -EBADF or -EINVAL if @fd is no
- * eventfd, or -ENOMEM.
+ * Return: 0; -EBUSY if @pvirqfd is in use; -EBADF or -EINVAL if @fd is not an
+ * eventfd; or -ENOMEM.
  */
 int vfio_virqfd_enable(void *opaque, int (*handler)(void *, void *),
 		       void (*thread)(void *, void *), void *data,
@@ -183,7 +184,7 @@ int vfio_virqfd_enable(void *opaque, int (*handler)(void *, void *),
 	if (fd_empty(f))
 		goto err_free;
 
-	/* While the file is held, the eventfd is not closed under us. */
+	/* The reference to the file keeps the eventfd open. */
 	ret = virqfd_attach(virqfd, fd_file(f));
 	fdput(f);
 	if (ret)
@@ -198,12 +199,12 @@ EXPORT_SYMBOL_GPL(vfio_virqfd_enable);
 
 /**
  * vfio_virqfd_disable - end a virqfd
- * @pvirqfd: where the driver keeps it; there need not be one
+ * @pvirqfd: the driver's pointer to the virqfd, or to NULL
  *
- * When this returns, no callback of it runs or will run, also if it was the
- * user who ended it by closing the eventfd.  May sleep, also for other
- * virqfds that are ending: the caller holds no lock that the thread callback of
- * any virqfd takes, memory_lock of vfio-pci-core among them.
+ * When this returns, no callback of the virqfd runs or will run, even if user
+ * space has ended it by closing the eventfd.  May sleep, and also waits for
+ * other virqfds that are ending.  So the caller holds no lock that the thread
+ * callback of any virqfd takes, such as memory_lock of vfio-pci-core.
  */
 void vfio_virqfd_disable(struct virqfd **pvirqfd)
 {
@@ -220,10 +221,10 @@ EXPORT_SYMBOL_GPL(vfio_virqfd_disable);
 
 /**
  * vfio_virqfd_flush_thread - wait for the thread callback
- * @pvirqfd: where the driver keeps the virqfd; there need not be one
+ * @pvirqfd: the driver's pointer to the virqfd, or to NULL
  *
- * When this returns, a thread callback that was due at the call has run.  May
- * sleep, as vfio_virqfd_disable().
+ * When this returns, a thread callback that was pending at the call has run.
+ * May sleep, with the same rule for locks as vfio_virqfd_disable().
  */
 void vfio_virqfd_flush_thread(struct virqfd **pvirqfd)
 {

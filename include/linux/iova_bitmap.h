@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * IOVA bitmaps, source-compatible with Linux 6.12: those of a kernel with
- * CONFIG_IOMMUFD_DRIVER, for IOMMU drivers.  Where there are none, VFIO's are
- * meant (linux/vfio_iova_bitmap.h); what is built in while vfio is a module does
- * without.  In VFIO drivers these names always mean VFIO's, by linux/vfio.h.
+ * IOVA bitmaps, source-compatible with Linux 6.12.  IOMMU drivers use those of
+ * the kernel, if it has CONFIG_IOMMUFD_DRIVER.  Without it, the names mean
+ * VFIO's (linux/vfio_iova_bitmap.h), or empty functions in code that is built
+ * in while vfio is a module.  VFIO drivers always use VFIO's, as they include
+ * linux/vfio.h.
  */
 #ifndef _IOVA_BITMAP_H_
 #define _IOVA_BITMAP_H_
@@ -14,11 +15,11 @@
 struct iova_bitmap;
 
 /**
- * typedef iova_bitmap_fn_t - fill in a part of the bitmap
- * @bitmap: for iova_bitmap_set()
+ * typedef iova_bitmap_fn_t - fill in a part of a bitmap
+ * @bitmap: the bitmap, for iova_bitmap_set()
  * @iova: first IOVA of the part
- * @length: bytes of it
- * @opaque: what iova_bitmap_for_each() was given
+ * @length: bytes of the part
+ * @opaque: as passed to iova_bitmap_for_each()
  *
  * Return: 0, or a negative errno, which ends the iteration.
  */

@@ -3,10 +3,9 @@
  * The VFIO API for device drivers.
  *
  * A driver embeds a struct vfio_device as the first member of its own device
- * structure, allocates it with vfio_alloc_device(), registers it, and from
- * then on answers the callbacks of struct vfio_device_ops.  The front doors
- * (groups and containers), the device file and the generic features belong to
- * the core.
+ * structure, allocates it with vfio_alloc_device(), registers it, and
+ * implements the callbacks of struct vfio_device_ops.  Groups, containers,
+ * device nodes, the device file and the generic features belong to the core.
  *
  * Source-compatible with Linux 6.12: a driver written for that kernel
  * compiles against this header unchanged.
@@ -37,10 +36,10 @@ struct vfio_group;
  * @lock: held around the first open and the last close of every member;
  *	protects @device_list and the open counts of the members
  * @device_list: members, linked by vfio_device.dev_set_list
- * @device_count: registrations; the set goes when it drops to 0.  Protected
- *	by the core's table of sets
+ * @device_count: number of members; the set is freed when it drops to 0.
+ *	Protected by the lock of the core's table of sets
  *
- * Allocated by the core.  A driver may take @lock to look at all members.
+ * Allocated by the core.  A driver may take @lock to access all members.
  */
 struct vfio_device_set {
 	void *set_id;
@@ -57,14 +56,14 @@ struct vfio_device_set {
  * @log_ops: DMA logging callbacks, or NULL; set before registration
  * @group: the group that the device belongs to
  * @group_next: link in the group's device list
- * @iommu_entry: link in the IOMMU backend's list of devices to tell of unmaps
+ * @iommu_entry: link in the IOMMU backend's list of devices with ops->dma_unmap
  * @dev_set: the reset scope
  * @dev_set_list: link in @dev_set
- * @migration_flags: VFIO_MIGRATION_* that @mig_ops serve; set before
+ * @migration_flags: VFIO_MIGRATION_* that @mig_ops support; set before
  *	registration
  * @kvm: the VM that uses the device; valid from first open to last close
  *
- * Everything up to here a driver may read; what follows is the core's.
+ * A driver may read these members.  All others belong to the core.
  */
 struct vfio_device {
 	struct device *dev;
@@ -104,7 +103,7 @@ struct vfio_device {
 };
 
 /**
- * struct vfio_device_ops - what a driver does for the core
+ * struct vfio_device_ops - the callbacks of a driver
  * @name: driver name
  * @init: initialise the private part; called by vfio_alloc_device()
  * @release: undo @init; called when the last reference is dropped
@@ -116,23 +115,24 @@ struct vfio_device {
  * @close_device: last close; called with dev_set->lock held
  * @read: read() of the device file
  * @write: write() of the device file
- * @ioctl: ioctls that the core does not know
+ * @ioctl: ioctls that the core does not handle itself
  * @mmap: mmap() of the device file
- * @request: ask the user to let go of the device; repeated, with a growing
- *	@count, while an unregistration waits
+ * @request: ask the user to close the device; called repeatedly, with a growing
+ *	@count, while unregistration waits
  * @match: does the string of VFIO_GROUP_GET_DEVICE_FD name this device?
- *	0: no, > 0: yes, < 0: stop with this error.  Optional: the default
- *	compares with dev_name()
- * @dma_unmap: the user unmaps [iova, iova + length): the driver must unpin
- *	what it holds there before it returns.  May come right before
- *	@open_device and right after @close_device, too.  Locks that it takes
- *	may be held over vfio_pin_pages().  Required for that
+ *	0: no, > 0: yes, < 0: fail with this error.  Optional: the default
+ *	compares it with dev_name()
+ * @dma_unmap: the user unmaps [iova, iova + length): the driver must unpin all
+ *	its pages in there before it returns.  May also be called right before
+ *	@open_device and right after @close_device.  Required for pinning; the
+ *	driver may hold the locks that it takes here while it pins or unpins
  * @device_feature: features of VFIO_DEVICE_FEATURE that the core does not
- *	know; returns -ENOTTY for those that the driver does not know either
+ *	handle; returns -ENOTTY for those that the driver does not support
+ *	either
  *
  * Callbacks may sleep.  @read, @write, @ioctl, @mmap and @device_feature run
- * only between @open_device and @close_device, possibly at once from many
- * threads.
+ * only between @open_device and @close_device, possibly in many threads at
+ * once.
  */
 struct vfio_device_ops {
 	char *name;
@@ -210,7 +210,7 @@ vfio_iommufd_get_dev_id(struct vfio_device *vdev, struct iommufd_ctx *ictx)
  * vfio_device_cdev_opened - was the device opened through its own node?
  * @device: the device
  *
- * Return: true for /dev/vfio/devices/vfioN, false for the group way.
+ * Return: true for /dev/vfio/devices/vfioN, false for the group interface.
  */
 static inline bool vfio_device_cdev_opened(struct vfio_device *device)
 {
@@ -219,17 +219,17 @@ static inline bool vfio_device_cdev_opened(struct vfio_device *device)
 
 /**
  * struct vfio_migration_ops - the migration callbacks of a driver
- * @migration_set_state: go to @new_state, through as many arcs as
- *	vfio_mig_get_next_state() says, and return when that is done.  Returns
- *	NULL, or the file of a data session that the last arc opened, or an
- *	ERR_PTR(); after an error the device is in the state that
- *	@migration_get_state reports
- * @migration_get_state: the current state
- * @migration_get_data_size: estimate, in bytes, of the data that STOP_COPY
- *	would yield; must answer in every state
+ * @migration_set_state: go to @new_state, by the arcs that
+ *	vfio_mig_get_next_state() gives, and return when the device is there.
+ *	Returns NULL, or the file of a data session that the last arc opened, or
+ *	an ERR_PTR(); after an error, @migration_get_state reports the state
+ *	that the device is in
+ * @migration_get_state: report the current state
+ * @migration_get_data_size: estimate how many bytes of data STOP_COPY would
+ *	provide; must work in every state
  *
  * All three are mandatory.  They may be called at any time between
- * open_device and close_device, at once from many threads.
+ * open_device and close_device, in many threads at once.
  */
 struct vfio_migration_ops {
 	struct file *(*migration_set_state)(
@@ -244,27 +244,28 @@ struct vfio_migration_ops {
 /**
  * struct vfio_log_ops - the DMA logging callbacks of a driver
  * @log_start: log the device's writes to the ranges in @ranges, from now on.
- *	These are @nnodes nodes of an interval tree, which do not overlap and
- *	are multiples of @page_size; vfio_combine_iova_ranges() makes fewer of
- *	them.  The tree and its nodes are the driver's until it returns, and
- *	the core's to free.  @page_size is a power of two: what the user asks
- *	for on entry, what the device counts in on return
- * @log_stop: stop, and forget what was not read.  After an error it is called
- *	again, on the user's next try or by the last close.  It must be
- *	harmless when nothing is on
- * @log_read_and_clear: call iova_bitmap_set() with @dirty for what the device
- *	wrote of [@iova, @iova + @length) since it was last asked, and forget
- *	it.  What could not be read must be read the next time; a driver that
- *	is in doubt says that all was written.  The user may ask for addresses
- *	that are not in the ranges of @log_start
+ *	@ranges is an interval tree of @nnodes nodes, which do not overlap and
+ *	are multiples of @page_size; vfio_combine_iova_ranges() merges them into
+ *	fewer.  The driver may change the tree until it returns; the core frees
+ *	the nodes.  @page_size is a power of two: on entry the page size that
+ *	user space asks for, on return the one that the device logs in
+ * @log_stop: stop, and discard the log.  If it fails, it is called again when
+ *	user space tries again or by the last close.  It must be harmless when
+ *	logging is off
+ * @log_read_and_clear: call iova_bitmap_set() with @dirty for all pages in
+ *	[@iova, @iova + @length) that the device has written since they were
+ *	last read, and clear them in the log.  Pages that could not be reported
+ *	must be reported the next time; a driver that lost part of the log
+ *	reports everything as written.  User space may pass addresses that are
+ *	not in the ranges of @log_start
  *
- * All three are mandatory.  They may sleep and may take the driver's locks, and
- * they are called one at a time between open_device and close_device, the last
+ * All three are mandatory.  They may sleep and take the driver's locks.  They
+ * are called one at a time between open_device and close_device, the last
  * @log_stop right before close_device.
  *
- * Between @log_start and @log_stop the core calls neither @log_start again nor,
- * before or after, @log_read_and_clear.  Linux's core does both; a driver that
- * is to work there refuses them.
+ * This core calls @log_start only when logging is off, and @log_read_and_clear
+ * only when it is on.  Linux's core does not check, so a driver that is to work
+ * there must refuse such calls.
  */
 struct vfio_log_ops {
 	int (*log_start)(struct vfio_device *device,
@@ -279,12 +280,12 @@ struct vfio_log_ops {
 /**
  * vfio_check_feature - check the header of a VFIO_DEVICE_FEATURE call
  * @flags: flags of the call: feature number, GET, SET, PROBE
- * @argsz: bytes of payload that the user offers
- * @supported_ops: VFIO_DEVICE_FEATURE_GET and/or _SET that the feature has
+ * @argsz: bytes of payload that user space provides
+ * @supported_ops: VFIO_DEVICE_FEATURE_GET, _SET or both
  * @minsz: bytes of payload that the feature needs
  *
- * Return: 1 if the feature is to be carried out, 0 if the call was a probe
- * and is answered by that, -EINVAL if it can't be served.
+ * Return: 1 if the caller is to carry out the feature; 0 if the call is a valid
+ * probe and is done; -EINVAL if the call is not supported.
  */
 static inline int vfio_check_feature(u32 flags, size_t argsz,
 				     u32 supported_ops, size_t minsz)
@@ -310,8 +311,8 @@ struct vfio_device *_vfio_alloc_device(size_t size, struct device *dev,
  * @dev: the parent device
  * @ops: callbacks; ops->init runs before this returns
  *
- * Return: the structure, zeroed but for what ops->init set, or an ERR_PTR().
- * Freed by the last vfio_put_device().
+ * Return: the structure, zeroed except for what ops->init has set, or an
+ * ERR_PTR().  Freed by the last vfio_put_device().
  */
 #define vfio_alloc_device(dev_struct, member, dev, ops)				\
 	container_of(_vfio_alloc_device(sizeof(struct dev_struct) +		\
@@ -347,9 +348,7 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 void vfio_combine_iova_ranges(struct rb_root_cached *root, u32 cur_nodes,
 			      u32 req_nodes);
 
-/*
- * Files, for those who are handed one: KVM finds these by name.
- */
+/* Questions about a file.  KVM finds some of these functions by symbol name. */
 struct iommu_group *vfio_file_iommu_group(struct file *file);
 #if IS_ENABLED(CONFIG_VFIO_GROUP)
 bool vfio_file_is_group(struct file *file);
@@ -370,7 +369,7 @@ bool vfio_file_is_valid(struct file *file);
 bool vfio_file_enforced_coherent(struct file *file);
 void vfio_file_set_kvm(struct file *file, struct kvm *kvm);
 
-/* Most pages that one vfio_pin_pages() call takes */
+/* Most pages that one vfio_pin_pages() call pins */
 #define VFIO_PIN_PAGES_MAX_ENTRIES	(PAGE_SIZE/sizeof(unsigned long))
 
 int vfio_pin_pages(struct vfio_device *device, dma_addr_t iova,
@@ -380,7 +379,7 @@ int vfio_dma_rw(struct vfio_device *device, dma_addr_t iova,
 		void *data, size_t len, bool write);
 
 /**
- * struct vfio_info_cap - a chain of information capabilities being built
+ * struct vfio_info_cap - a chain of capabilities that is being built
  * @buf: the chain, grown by vfio_info_cap_add(); freed by the caller (kfree)
  * @size: bytes in @buf
  */
@@ -403,7 +402,7 @@ int vfio_set_irqs_validate_and_prepare(struct vfio_irq_set *hdr,
 /**
  * struct virqfd - an eventfd that triggers a callback
  *
- * Made by vfio_virqfd_enable(), ended by vfio_virqfd_disable() or by the
+ * Created by vfio_virqfd_enable(), ended by vfio_virqfd_disable() or by the
  * last close of the eventfd.  All members belong to the core.
  */
 struct virqfd {

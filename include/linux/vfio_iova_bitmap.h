@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A bitmap in user memory that has a bit for each page of a range of IOVAs,
- * for those who report which of them a device has written: DMA loggers.
+ * A bitmap in user memory that has a bit for each page of a range of IOVAs.
+ * DMA loggers report in it which pages a device has written.
  *
- * The API is that of linux/iova_bitmap.h in Linux 6.12, and so are the names that
- * drivers use.  A kernel with CONFIG_IOMMUFD_DRIVER has such bitmaps as well, for
- * IOMMUs; VFIO does not use them: with them, a bitmap that can't be written is no
- * error, and some of the bits of others get lost.
+ * The API and the names that drivers use are those of linux/iova_bitmap.h in
+ * Linux 6.12.  VFIO does not use the bitmaps that a kernel with
+ * CONFIG_IOMMUFD_DRIVER has for IOMMUs: they report no error if the bitmap
+ * cannot be written, and may lose bits that user space or another device sets.
  */
 #ifndef _LINUX_VFIO_IOVA_BITMAP_H
 #define _LINUX_VFIO_IOVA_BITMAP_H

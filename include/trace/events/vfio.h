@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of vfio.ko: what users ask of devices.  Those of the migration
- * library, which works on other vfio.ko as well, are in vfio_migration.h.
+ * Tracepoints of vfio.ko: what user space requests from devices.  Those of the
+ * migration library, which also runs on Linux's vfio.ko, are in
+ * vfio_migration.h.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM vfio
@@ -14,7 +15,7 @@
 #include <linux/vfio.h>
 #include <trace/events/vfio_mig_states.h>
 
-/* A SET_STATE, as a whole; @from is the state before */
+/* A whole SET_STATE; @from is the state before it */
 TRACE_EVENT(vfio_mig_set_state,
 	TP_PROTO(struct vfio_device *device, u32 from, u32 to, int result,
 		 int data_fd, u64 duration),

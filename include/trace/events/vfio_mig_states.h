@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The names of migration states for the tracepoints of the TRACE_SYSTEM that
- * includes this.  No include guard: trace headers are read several times.
+ * The names of migration states, for the TRACE_SYSTEM that includes this.  No
+ * include guard: trace headers are read several times.
  */
 
-/* For programs that read raw events */
+/* For programs that decode raw events */
 TRACE_DEFINE_ENUM(VFIO_DEVICE_STATE_ERROR);
 TRACE_DEFINE_ENUM(VFIO_DEVICE_STATE_STOP);
 TRACE_DEFINE_ENUM(VFIO_DEVICE_STATE_RUNNING);
