@@ -3,19 +3,19 @@
  * Dirty page tracking: which pages of the mappings may devices have written
  * since the last report?
  *
- * Physical devices tell nobody what they write: while one is in the container,
- * that is every mapped page, each time.  Emulated devices can only have written
- * what they have pinned, and what they wrote through dma_rw: pages that are
- * pinned count at each report, the others are marked when they are unpinned or
- * written.  Marks take memory only where there are some; if there is none to
- * be had, the whole mapping counts.
+ * The writes of physical devices are unknown: while one is in the container,
+ * each report shows every mapped page as dirty.  Emulated devices can write
+ * only pages that they have pinned, and through dma_rw: each report shows
+ * pinned pages as dirty, and other pages are marked when they are unpinned or
+ * written.  Only parts of a mapping with marks need memory for these; if that
+ * cannot be allocated, the whole mapping is reported as dirty.
  *
- * In Linux a physical group stops counting once its driver has called
- * vfio_pin_pages().  Not here: no driver of a physical device does that, and a
- * pinned page does not prove that the device writes no other.
+ * Linux ignores a physical group once its driver has called vfio_pin_pages().
+ * This backend does not: no driver of a physical device calls it, and a pinned
+ * page does not prove that the device writes no other.
  *
- * Nothing is cleared before the user has got it.  Everything here runs with the
- * container's lock held.
+ * Marks are cleared only after they have been copied to the user.  Everything
+ * here runs with the container's lock held.
  */
 #include <linux/bitmap.h>
 #include <linux/sched/signal.h>
@@ -24,17 +24,17 @@
 
 #include "private.h"
 
-/* A page of bits: the unit of marks */
+/* Marks are allocated a page at a time, which has this many bits. */
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
-/* What is put together in one go: half a KiB of bits, on the stack */
+/* Bits that are collected and then copied, half a KiB on the stack */
 #define WINDOW_BITS	4096UL
 
-/* What is written in one go if it is all ones */
+/* Bits that are written without a pause if they are all ones */
 #define ONES_BITS	BIT(20)
 
 /**
- * struct dirty_window - a piece of a mapping's bits that is being put together
+ * struct dirty_window - a part of a mapping's bits that is being collected
  * @first: IOVA of the first bit
  * @last: last IOVA of the last bit
  * @shift: log2 of the bytes that a bit stands for
@@ -47,7 +47,7 @@ struct dirty_window {
 	DECLARE_BITMAP(bits, WINDOW_BITS + 64);
 };
 
-/* Set the bits of [@first, @last], as far as the window has them */
+/* Set the bits of the part of [@first, @last] that is in the window. */
 static void window_set(struct dirty_window *w, unsigned long first,
 		       unsigned long last)
 {
@@ -98,7 +98,7 @@ static void window_add_marks(struct dirty_window *w, struct type1_mapping *m)
 	}
 }
 
-/* Overwrite those bits of a word of the user's that are set in @mask */
+/* Overwrite the bits of a user's word that are set in @mask. */
 static int put_masked(u64 __user *to, u64 word, u64 mask)
 {
 	u64 old;
@@ -126,8 +126,8 @@ static __always_inline u64 shifted_word(const u64 *bits, unsigned long i,
 }
 
 /*
- * Overwrite @nbits bits of the user's bitmap, from bit @at on: with @bits,
- * which has a word more than it needs, or with ones if that is NULL.
+ * Overwrite @nbits bits of the user's bitmap, from bit @at on, with @bits, or
+ * with ones if @bits is NULL.  @bits has one spare word at its end.
  */
 static int put_bits(u64 __user *to, unsigned long at, unsigned long nbits,
 		    const u64 *bits)
@@ -165,10 +165,10 @@ efault:
 }
 
 /**
- * type1_dirty_forget - no page of a mapping is dirty
+ * type1_dirty_clear - mark all pages of a mapping as clean
  * @m: the mapping
  */
-void type1_dirty_forget(struct type1_mapping *m)
+void type1_dirty_clear(struct type1_mapping *m)
 {
 	unsigned long chunk, *bits;
 
@@ -178,7 +178,7 @@ void type1_dirty_forget(struct type1_mapping *m)
 	m->all_dirty = false;
 }
 
-/* The bits of a chunk of marks; all pages are dirty if there is no memory */
+/* The bits of a chunk of marks, or NULL: no memory */
 static unsigned long *mark_chunk(struct type1_mapping *m, unsigned long chunk)
 {
 	unsigned long *bits = xa_load(&m->dirty, chunk);
@@ -196,8 +196,8 @@ static unsigned long *mark_chunk(struct type1_mapping *m, unsigned long chunk)
 }
 
 /**
- * type1_dirty_mark - pages have been written
- * @m: a mapping of a container that tracks
+ * type1_dirty_mark - mark pages as dirty
+ * @m: a mapping of a container with dirty tracking on
  * @index: first page of the mapping
  * @npages: how many
  */
@@ -218,7 +218,7 @@ void type1_dirty_mark(struct type1_mapping *m, unsigned long index,
 }
 
 /**
- * type1_dirty_stop - stop tracking
+ * type1_dirty_stop - stop dirty tracking
  * @iommu: the container
  */
 void type1_dirty_stop(struct type1_iommu *iommu)
@@ -227,18 +227,19 @@ void type1_dirty_stop(struct type1_iommu *iommu)
 
 	iommu->dirty_tracking = false;
 	type1_for_each_mapping(m, iommu, 0, ULONG_MAX)
-		type1_dirty_forget(m);
+		type1_dirty_clear(m);
 }
 
 /**
- * type1_check_bitmap - is a request for a bitmap a good one?
+ * type1_check_bitmap - check a request for a dirty bitmap
  * @iommu: the container
  * @first: first IOVA
  * @last: last IOVA
- * @bitmap: where the answer is to go
+ * @bitmap: the user's bitmap
  *
- * Return: 0; -EINVAL not tracking, another granularity than the smallest, a
- * range that is not aligned to it, or a bitmap that is too small or too large.
+ * Return: 0; -EINVAL if dirty tracking is off, if the page size is not the
+ * smallest that is supported, if the range is not aligned to it, or if the
+ * bitmap is too small or too large.
  */
 int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,
 		       unsigned long last, const struct vfio_bitmap *bitmap)
@@ -258,7 +259,7 @@ int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,
 	return 0;
 }
 
-/* Write the bits of @m into a bitmap that begins with IOVA @first */
+/* Write the bits of @m to a bitmap whose first bit is for IOVA @first. */
 static int report_mapping(struct type1_mapping *m, unsigned long first,
 			  unsigned int shift, u64 __user *to)
 {
@@ -287,15 +288,16 @@ static int report_mapping(struct type1_mapping *m, unsigned long first,
 }
 
 /**
- * type1_dirty_report - tell the user what is dirty, and forget it
+ * type1_dirty_report - copy the dirty bits to the user, and clear them
  * @iommu: the container
  * @first: IOVA of the bitmap's first bit
  * @last: last IOVA; the range cuts no mapping
- * @bitmap: where the answer goes; passed type1_check_bitmap()
+ * @bitmap: the user's bitmap, checked by type1_check_bitmap()
  *
- * Overwrites the bits of each mapping, as Linux does, and no other.
+ * Overwrites the bits of mappings and, like Linux, leaves all others as they
+ * are.
  *
- * Return: 0; -EFAULT, -EINTR: then nothing is forgotten.
+ * Return: 0; -EFAULT or -EINTR, and nothing is cleared.
  */
 int type1_dirty_report(struct type1_iommu *iommu, unsigned long first,
 		       unsigned long last, const struct vfio_bitmap *bitmap)
@@ -310,6 +312,6 @@ int type1_dirty_report(struct type1_iommu *iommu, unsigned long first,
 			return ret;
 	}
 	type1_for_each_mapping(m, iommu, first, last)
-		type1_dirty_forget(m);
+		type1_dirty_clear(m);
 	return 0;
 }

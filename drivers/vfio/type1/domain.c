@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The IOMMU's side of a container: which groups are in it, the domains that
- * they are attached to, and the IOVAs that all of them can use.
+ * The groups of a container, the IOMMU domains that they are attached to, and
+ * the IOVAs that all of them can use.
  *
  * Groups share a domain where the IOMMU driver permits it.  Every domain has
- * every mapping: a domain that is new gets those that exist already.
+ * every mapping: a new domain gets those that exist already.
  *
  * Everything here runs with the container's lock held.
  */
@@ -18,14 +18,14 @@
 
 #include "private.h"
 
-/* Pages that are mapped one by one, without large IOMMU pages, without a pause */
+/* Small IOMMU pages that are mapped without a pause */
 #define SMALL_STEP	16384UL
 
 /*
- * Takes away what an IOMMU driver got done of a request that failed.  That of
- * Intel IOMMUs (Linux 6.12) leaves it and reports nothing done, so that
- * iommu_map() leaves it, too; but the pages are about to be given back.
- * False: something is left.
+ * Unmap what an IOMMU driver has mapped before it failed.  The driver for Intel
+ * IOMMUs (Linux 6.12) leaves such pages mapped and reports that it has mapped
+ * none, so that iommu_map() does not unmap them either.  They must go, because
+ * the caller unpins the memory.  False: some are still mapped.
  */
 static bool unmap_remains(struct iommu_domain *domain, unsigned long iova,
 			  size_t size)
@@ -36,7 +36,7 @@ static bool unmap_remains(struct iommu_domain *domain, unsigned long iova,
 		done = PAGE_SIZE;
 		if (!iommu_iova_to_phys(domain, iova + at))
 			continue;
-		/* More than was asked for, if a large page is there. */
+		/* Unmaps more than PAGE_SIZE if a large page is there */
 		done = iommu_unmap(domain, iova + at, PAGE_SIZE);
 		if (!done)
 			return false;
@@ -44,26 +44,29 @@ static bool unmap_remains(struct iommu_domain *domain, unsigned long iova,
 	return true;
 }
 
-/* Unmap a range; false: something is left */
+/* Unmap a range.  False: a part is still mapped. */
 static bool unmap_range(struct iommu_domain *domain, unsigned long iova,
 			size_t size)
 {
-	/* More than was asked for, if a large page reaches beyond the end. */
+	/* Unmaps more than @size if a large page reaches beyond the end */
 	return !size || iommu_unmap(domain, iova, size) >= size;
 }
 
-/* How much of a run is given to an IOMMU driver at once */
+/* How many bytes of a run one iommu_map() call gets */
 static size_t map_step(const struct type1_run *r, unsigned long iova)
 {
 	if (type1_disable_hugepages)
 		return PAGE_SIZE;
-	/* Page by page, as no large page can fit? */
+	/* Not aligned to each other, so that no large page fits */
 	if ((PFN_PHYS(r->pfn) ^ iova) & ~PMD_MASK)
 		return SMALL_STEP << PAGE_SHIFT;
 	return TYPE1_RUN_MAX << PAGE_SHIFT;
 }
 
-/* Map @r from @iova on; @clean: not changed if nothing is left of a failure */
+/*
+ * Map @r from @iova on, all or nothing.  After an error, sets *@clean to false
+ * if a part is still mapped.
+ */
 static int map_run(struct iommu_domain *domain, unsigned long iova, int prot,
 		   const struct type1_run *r, bool *clean)
 {
@@ -95,8 +98,8 @@ err_unmap:
 }
 
 /*
- * Unmap @npages from the start of @m on, in pieces that fit the runs; false:
- * something is left.
+ * Unmap @npages from the start of @m on, in pieces that do not cut runs.
+ * False: a part is still mapped.
  */
 static bool unmap_domain(struct iommu_domain *domain, struct type1_mapping *m,
 			 unsigned long npages)
@@ -114,7 +117,7 @@ static bool unmap_domain(struct iommu_domain *domain, struct type1_mapping *m,
 	return clean;
 }
 
-/* As map_run(), for all of @m */
+/* The same as map_run(), for all of @m */
 static int map_domain(struct iommu_domain *domain, struct type1_mapping *m,
 		      bool *clean)
 {
@@ -142,7 +145,7 @@ err_unmap:
 	return ret;
 }
 
-/* Devices of a domain that stays may still reach the memory of @m. */
+/* A domain still maps the memory of @m, so devices may access it. */
 static void set_stuck(struct type1_mapping *m)
 {
 	m->stuck = true;
@@ -151,12 +154,12 @@ static void set_stuck(struct type1_mapping *m)
 }
 
 /**
- * type1_map_domains - let every domain know a mapping
+ * type1_map_domains - add a mapping to every domain
  * @iommu: the container
  * @m: the mapping, pinned, in no domain yet
  *
- * Return: 0, or the error of the IOMMU driver, or -EINTR: then no domain has
- * the mapping, or it is stuck.
+ * Return: 0; or the error of the IOMMU driver or -EINTR, and the mapping is in
+ * no domain, or stuck.
  */
 int type1_map_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 {
@@ -180,12 +183,12 @@ err_unmap:
 }
 
 /**
- * type1_unmap_domains - take a mapping out of every domain
+ * type1_unmap_domains - remove a mapping from every domain
  * @iommu: the container
  * @m: a mapping that is in every domain
  *
- * On return no device reaches the memory; or, if an IOMMU driver failed, the
- * mapping is stuck.
+ * On return no device can access the memory.  If an IOMMU driver has failed,
+ * the mapping is stuck instead.
  */
 void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 {
@@ -199,10 +202,10 @@ void type1_unmap_domains(struct type1_iommu *iommu, struct type1_mapping *m)
 }
 
 /**
- * type1_all_coherent - is no device able to bypass CPU caches?
+ * type1_all_coherent - is all DMA coherent with the CPU's caches?
  * @iommu: the container
  *
- * Return: true if every domain enforces it.
+ * Return: true if every domain enforces that.
  */
 bool type1_all_coherent(struct type1_iommu *iommu)
 {
@@ -251,8 +254,8 @@ struct type1_domain *type1_find_domain(struct type1_iommu *iommu,
 }
 
 /*
- * Page sizes that all domains offer, @extra included, but none below
- * PAGE_SIZE: an IOMMU with smaller pages does PAGE_SIZE with several.
+ * Page sizes that all domains and @extra support.  In place of sizes below
+ * PAGE_SIZE there is PAGE_SIZE, which the IOMMU maps as several pages.
  */
 static unsigned long common_pgsizes(struct type1_iommu *iommu,
 				    struct type1_domain *extra)
@@ -277,7 +280,7 @@ static void free_resv_regions(struct list_head *regions)
 	}
 }
 
-/* Add to @regions what the groups of @d must not have mapped */
+/* Add the IOVAs that the groups of @d cannot use to @regions. */
 static int get_resv_regions(struct type1_domain *d, struct list_head *regions)
 {
 	struct type1_group *group;
@@ -292,8 +295,9 @@ static int get_resv_regions(struct type1_domain *d, struct list_head *regions)
 }
 
 /*
- * IOVAs that all groups of all domains can use; if given, also @extra, a group
- * that is about to come in, and @fresh, a domain that is in no list yet.
+ * IOVAs that all groups of all domains can use.  @extra is a group that is
+ * about to be added, and @fresh its domain, which is in no list yet; both may
+ * be NULL.
  */
 static struct type1_ranges *usable_ranges(struct type1_iommu *iommu,
 					  struct type1_domain *fresh,
@@ -329,7 +333,10 @@ out_free:
 	return ranges ? ranges : ERR_PTR(ret);
 }
 
-/* Of any device of the group, which can't go while it is looked at */
+/*
+ * For iommu_group_for_each_dev(), which keeps the device in the group.  Stops
+ * at the first device, as any will do.
+ */
 static int alloc_domain(struct device *dev, void *data)
 {
 	*(struct iommu_domain **)data = iommu_paging_domain_alloc(dev);
@@ -341,8 +348,8 @@ static int not_coherent(struct device *dev, void *data)
 	return !device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 }
 
-/* An existing domain that takes the group as it is, and has it now; or NULL */
-static struct type1_domain *join_domain(struct type1_iommu *iommu,
+/* Attach the group to an existing domain.  NULL: it fits none. */
+static struct type1_domain *attach_existing_domain(struct type1_iommu *iommu,
 					struct iommu_group *iommu_group)
 {
 	bool coherent = !iommu_group_for_each_dev(iommu_group, NULL,
@@ -357,8 +364,8 @@ static struct type1_domain *join_domain(struct type1_iommu *iommu,
 }
 
 /*
- * Where the IOMMU translates MSIs like other writes, the kernel has to map
- * the doorbells: in the window that the IOMMU driver has reserved for it.
+ * If the IOMMU translates MSIs like other writes, the kernel maps the doorbells
+ * in a window that the IOMMU driver has reserved for them.
  */
 static int prepare_msi(struct iommu_domain *domain,
 		       struct iommu_group *iommu_group)
@@ -380,14 +387,14 @@ static int prepare_msi(struct iommu_domain *domain,
 	}
 	if (window)
 		ret = iommu_get_msi_cookie(domain, window->start);
-	if (ret == -ENODEV) /* the kernel has no use for it */
+	if (ret == -ENODEV) /* the kernel does not need the window */
 		ret = 0;
 out_free:
 	free_resv_regions(&regions);
 	return ret;
 }
 
-/* A domain with the group and without mappings, in no list yet */
+/* A new domain, with the group but without mappings; in no list yet */
 static struct type1_domain *new_domain(struct type1_iommu *iommu,
 				       struct iommu_group *iommu_group)
 {
@@ -432,12 +439,12 @@ err_free:
 
 static void free_domain(struct type1_domain *d)
 {
-	/* its page tables go as a whole: no need to unmap from them */
+	/* Frees the page tables, so the mappings need not be unmapped. */
 	iommu_domain_free(d->domain);
 	kfree(d);
 }
 
-/* Can all mappings stay if only @ranges may be mapped? */
+/* Are all mappings within @ranges? */
 static bool mappings_fit(struct type1_iommu *iommu,
 			 const struct type1_ranges *ranges)
 {
@@ -450,9 +457,9 @@ static bool mappings_fit(struct type1_iommu *iommu,
 }
 
 /*
- * Put all mappings into a new domain; if it is the first one, pin them.  After
- * an error some may be pinned, and be in this domain, without being in_iommu.
- * The domain then goes as a whole, so nothing that is left in there matters.
+ * Add all mappings to a new domain; if it is the first domain, pin them.  After
+ * an error some may be pinned and in this domain without being in_iommu: the
+ * caller frees the domain and unpins them.
  */
 VISIBLE_IF_KUNIT int type1_replay(struct type1_iommu *iommu,
 				  struct type1_domain *d)
@@ -476,8 +483,8 @@ VISIBLE_IF_KUNIT int type1_replay(struct type1_iommu *iommu,
 	return 0;
 }
 
-/* Unpin mappings that are in no domain (any more) */
-static void unpin_idle(struct type1_iommu *iommu)
+/* Unpin mappings that are in no domain. */
+static void unpin_unmapped(struct type1_iommu *iommu)
 {
 	struct type1_mapping *m;
 
@@ -486,7 +493,10 @@ static void unpin_idle(struct type1_iommu *iommu)
 			type1_unpin_mapping(m);
 }
 
-/* What may be mapped once the group is in, too; an error if it can't be */
+/*
+ * IOVAs that may be mapped once the group has been added.  An error if there
+ * are none, or if a mapping is outside.
+ */
 static struct type1_ranges *ranges_with(struct type1_iommu *iommu,
 					struct type1_domain *fresh,
 					struct iommu_group *iommu_group)
@@ -496,7 +506,7 @@ static struct type1_ranges *ranges_with(struct type1_iommu *iommu,
 	if (IS_ERR(ranges))
 		return ranges;
 	if (!ranges->nr || !mappings_fit(iommu, ranges)) {
-		pr_warn_ratelimited("group %d: can't reach the IOVAs that are in use in the container\n",
+		pr_warn_ratelimited("group %d: cannot use the IOVAs that are mapped in the container\n",
 				    iommu_group_id(iommu_group));
 		kfree(ranges);
 		return ERR_PTR(-EINVAL);
@@ -527,7 +537,7 @@ static struct type1_domain *add_domain(struct type1_iommu *iommu,
 		ret = -EINVAL;
 		goto err_detach;
 	}
-	/* Some IOMMU drivers know the aperture only now. */
+	/* Some IOMMU drivers set the aperture only at the attach. */
 	ranges = ranges_with(iommu, d, iommu_group);
 	if (IS_ERR(ranges)) {
 		ret = PTR_ERR(ranges);
@@ -545,18 +555,18 @@ err_free:
 err_detach:
 	iommu_detach_group(d->domain, iommu_group);
 	free_domain(d);
-	unpin_idle(iommu);
+	unpin_unmapped(iommu);
 	return ERR_PTR(ret);
 }
 
 /**
- * type1_attach_physical - take a group of DMA capable devices in
+ * type1_attach_physical - add a group of devices that do DMA
  * @iommu: the container
  * @iommu_group: a group that is not in it
  *
- * Return: 0; -EPERM its devices could raise any interrupt; -EINVAL it can't
- * have the mappings that exist, or the IOMMU driver refuses; or the error of
- * pinning, of accounting or of the IOMMU driver.
+ * Return: 0; -EPERM if its devices could raise any interrupt; -EINVAL if it
+ * cannot use the IOVAs of a mapping, or if the IOMMU driver refuses; or the
+ * error of pinning, of charging or of the IOMMU driver.
  */
 int type1_attach_physical(struct type1_iommu *iommu,
 			  struct iommu_group *iommu_group)
@@ -578,13 +588,13 @@ int type1_attach_physical(struct type1_iommu *iommu,
 		return -ENOMEM;
 	group->iommu_group = iommu_group;
 
-	/* Before it is attached to a domain that has mappings already */
+	/* Before the group is attached to a domain that has mappings already */
 	ranges = ranges_with(iommu, NULL, iommu_group);
 	if (IS_ERR(ranges)) {
 		ret = PTR_ERR(ranges);
 		goto err_free;
 	}
-	d = join_domain(iommu, iommu_group);
+	d = attach_existing_domain(iommu, iommu_group);
 	if (d) {
 		set_ranges(iommu, ranges);
 	} else {
@@ -604,8 +614,8 @@ err_free:
 	return ret;
 }
 
-/* No physical group is left: nothing needs to be pinned as a whole */
-static void leave_iommu(struct type1_iommu *iommu)
+/* The last physical group has left: mappings need not be pinned as a whole. */
+static void unpin_all_mappings(struct type1_iommu *iommu)
 {
 	struct type1_mapping *m;
 
@@ -613,11 +623,11 @@ static void leave_iommu(struct type1_iommu *iommu)
 		m->in_iommu = false;
 		m->all_dirty = iommu->dirty_tracking;
 	}
-	unpin_idle(iommu);
+	unpin_unmapped(iommu);
 }
 
 /**
- * type1_detach_physical - let a group go
+ * type1_detach_physical - remove a group of devices that do DMA
  * @iommu: the container
  * @iommu_group: the group
  *
@@ -641,13 +651,13 @@ bool type1_detach_physical(struct type1_iommu *iommu,
 		list_del(&d->next);
 		free_domain(d);
 		if (list_empty(&iommu->domains))
-			leave_iommu(iommu);
+			unpin_all_mappings(iommu);
 	}
 
 	iommu->pgsize_bitmap = common_pgsizes(iommu, NULL);
 	if (!list_empty(&iommu->domains))
 		ranges = usable_ranges(iommu, NULL, NULL);
-	if (!IS_ERR(ranges)) /* else the narrower ones stay */
+	if (!IS_ERR(ranges)) /* otherwise the narrower ranges stay */
 		set_ranges(iommu, ranges);
 	return true;
 }

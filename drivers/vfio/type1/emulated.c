@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Emulated devices: their drivers do the DMA.  They pin single pages of the
- * mappings, copy to and from them, and are told before memory goes away.
+ * Emulated devices: their drivers access memory for them.  The drivers pin
+ * single pages of the mappings, copy to and from the mappings, and are notified
+ * before memory is unmapped.
  *
- * Pages are found, counted and charged here; that a physical group has the same
- * memory pinned as a whole makes no difference but to the charge.
+ * Pages are found, counted and charged here.  If a physical group has the same
+ * memory pinned as a whole, that affects only the charge.
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
@@ -18,10 +19,10 @@
 
 #include "private.h"
 
-/* How often drivers are asked to unpin a range, as they may pin it again */
+/* How often drivers are asked to unpin a range, since they may pin it again */
 #define UNPIN_TRIES	10
 
-/* Pin a page of a mapping, or count one more user of it; charges for nothing */
+/* Pin a page of a mapping, or count one more user of the pin.  No charge. */
 static int get_page_pin(struct type1_mapping *m, unsigned long index,
 			struct page **page)
 {
@@ -51,7 +52,7 @@ err_free:
 	return ret;
 }
 
-/* Its charge stays */
+/* The caller adapts the charge. */
 static void drop_pin(struct type1_iommu *iommu, struct type1_mapping *m,
 		     struct type1_pin *pin)
 {
@@ -76,7 +77,7 @@ static void put_page_pin(struct type1_iommu *iommu, struct type1_mapping *m,
 		drop_pin(iommu, m, pin);
 }
 
-/* Undo get_page_pin() for @npage pages, and take the charge back */
+/* Undo get_page_pin() for @npage pages, and the charge for them. */
 static void put_page_pins(struct type1_iommu *iommu, unsigned long iova,
 			  int npage)
 {
@@ -94,7 +95,7 @@ static void put_page_pins(struct type1_iommu *iommu, unsigned long iova,
 		type1_recharge(m);
 }
 
-/* Charge for what is pinned in all mappings of a range, which has no gaps */
+/* Charge for the pins in all mappings of a range, which has no gaps. */
 static int charge_pins(struct type1_iommu *iommu, unsigned long first,
 		       unsigned long last)
 {
@@ -109,7 +110,7 @@ static int charge_pins(struct type1_iommu *iommu, unsigned long first,
 	return ret;
 }
 
-/* The mapping of a page that a device wants to use like @prot */
+/* The mapping of a page, which must permit @prot */
 static struct type1_mapping *mapping_for(struct type1_iommu *iommu,
 					 unsigned long iova, int prot)
 {
@@ -124,16 +125,17 @@ static struct type1_mapping *mapping_for(struct type1_iommu *iommu,
  * type1_pin_pages - vfio_iommu_driver_ops.pin_pages
  * @iommu_data: the container
  * @iommu_group: group of the device
- * @user_iova: first IOVA; its offset in the page does not matter
- * @npage: how many pages
- * @prot: IOMMU_READ, IOMMU_WRITE: what the device wants to do
+ * @user_iova: first IOVA; its offset in the page is ignored
+ * @npage: number of pages
+ * @prot: IOMMU_READ, IOMMU_WRITE: the access that the device needs
  * @pages: out: the pages
  *
  * The driver may hold locks that its dma_unmap takes.
  *
- * Return: @npage; -EINVAL not mapped, or no device would hear of an unmap;
- * -EPERM the mapping does not permit @prot; -EACCES not VFIO_TYPE1v2_IOMMU; or
- * the error of pinning or of accounting: then nothing is pinned.
+ * Return: @npage.  -EINVAL if a page is not mapped, or if no device is
+ * registered for dma_unmap; -EPERM if a mapping does not permit @prot; -EACCES
+ * unless the container is a VFIO_TYPE1v2_IOMMU; or the error of pinning or of
+ * charging.  After an error nothing is pinned.
  */
 int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
 		    dma_addr_t user_iova, int npage, int prot,
@@ -149,7 +151,7 @@ int type1_pin_pages(void *iommu_data, struct iommu_group *iommu_group,
 		return -EINVAL;
 	if (!iommu->v2)
 		return -EACCES;
-	/* Not devices_lock: a driver may have locks that its dma_unmap takes. */
+	/* Without devices_lock: the driver may hold a lock of its dma_unmap. */
 	if (list_empty(&iommu->devices))
 		return -EINVAL;
 
@@ -182,7 +184,7 @@ err_unpin:
  * type1_unpin_pages - vfio_iommu_driver_ops.unpin_pages
  * @iommu_data: the container
  * @user_iova: first IOVA
- * @npage: how many pages
+ * @npage: number of pages
  */
 void type1_unpin_pages(void *iommu_data, dma_addr_t user_iova, int npage)
 {
@@ -212,7 +214,7 @@ void type1_register_device(void *iommu_data, struct vfio_device *vdev)
 /**
  * type1_unregister_device - vfio_iommu_driver_ops.unregister_device
  * @iommu_data: the container
- * @vdev: the device; its dma_unmap is not running any more on return
+ * @vdev: the device; on return its dma_unmap does not run any more
  */
 void type1_unregister_device(void *iommu_data, struct vfio_device *vdev)
 {
@@ -248,8 +250,8 @@ static struct type1_mapping *first_with_pins(struct type1_iommu *iommu,
 }
 
 /*
- * Have each mapping of the range that has pins unpinned, once.  The lock is
- * dropped and taken again for each.
+ * Notify drivers once for each mapping of the range that has pins.  Drops the
+ * lock and takes it again for each.
  */
 static int ask_to_unpin(struct type1_iommu *iommu, unsigned long first,
 			unsigned long last)
@@ -274,13 +276,13 @@ static int ask_to_unpin(struct type1_iommu *iommu, unsigned long first,
 
 /**
  * type1_wait_unpinned - have drivers unpin a range
- * @iommu: the container, locked; the lock is dropped and taken again if there
- *	is anything pinned
+ * @iommu: the container, locked; if a page is pinned, the lock is dropped and
+ *	taken again
  * @first: first IOVA
  * @last: last IOVA
  *
- * Return: 0 with nothing pinned in the range; -EBUSY a driver does not unpin;
- * -EINTR.
+ * Return: 0 if no page of the range is pinned any more; -EBUSY if a driver does
+ * not unpin; -EINTR.
  */
 int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
 			unsigned long last)
@@ -302,7 +304,7 @@ int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
 	return 0;
 }
 
-/* Copy within one mapping, whose memory is that of this or of no process */
+/* Copy within one mapping; the caller is its owner or a kernel thread. */
 static int copy_user(struct type1_mapping *m, unsigned long offset, void *data,
 		     size_t len, bool write)
 {
@@ -333,14 +335,14 @@ static int copy_user(struct type1_mapping *m, unsigned long offset, void *data,
  * @user_iova: first IOVA
  * @data: kernel memory
  * @count: bytes
- * @write: from @data to the user's memory; else the other way
+ * @write: copy from @data to the user's memory; otherwise to @data
  *
- * For the process that owns the memory and for kernel threads.
+ * For the process that owns the memory, and for kernel threads.
  *
- * Return: 0; -EINVAL not mapped; -EPERM the mapping does not permit it, or the
- * caller is another process; -EBUSY its virtual address was taken away; -EFAULT
- * no memory there; -ESRCH the process is gone.  After an error, a part may have
- * been copied.
+ * Return: 0.  -EINVAL if the range is not mapped; -EPERM if a mapping does not
+ * permit the access, or if the caller is another process; -EBUSY if the vaddr
+ * of a mapping is invalid; -EFAULT if there is no memory; -ESRCH if the process
+ * has exited.  After an error a part may have been copied.
  */
 int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
 		 size_t count, bool write)
@@ -381,11 +383,11 @@ int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
 }
 
 /**
- * type1_attach_emulated - take a group of emulated devices in
+ * type1_attach_emulated - add a group of emulated devices
  * @iommu: the container, locked
  * @iommu_group: a group that is not in it
  *
- * Return: 0; -EBUSY a mapping has no virtual address; -ENOMEM.
+ * Return: 0; -EBUSY if the vaddr of a mapping is invalid; -ENOMEM.
  */
 int type1_attach_emulated(struct type1_iommu *iommu,
 			  struct iommu_group *iommu_group)
@@ -403,7 +405,7 @@ int type1_attach_emulated(struct type1_iommu *iommu,
 }
 
 /**
- * type1_detach_emulated - let a group go
+ * type1_detach_emulated - remove a group of emulated devices
  * @iommu: the container, locked
  * @iommu_group: the group
  *
@@ -423,18 +425,18 @@ bool type1_detach_emulated(struct type1_iommu *iommu,
 }
 
 /**
- * type1_drop_pins - drop what drivers have left pinned
+ * type1_drop_pins - unpin pages that drivers have left pinned
  * @iommu: the container, locked
  *
- * Called when a group has left: if no device is open any more, nobody will
- * unpin what is still pinned.
+ * Called when a group has left.  Does nothing while a device is open, since its
+ * driver will unpin its pages.
  */
 void type1_drop_pins(struct type1_iommu *iommu)
 {
 	struct type1_mapping *m;
 	struct type1_pin *pin;
 
-	/* Whoever is being opened can't pin before this is done. */
+	/* A device that is being opened cannot pin before this is done. */
 	if (!list_empty(&iommu->devices))
 		return;
 	type1_for_each_mapping(m, iommu, 0, ULONG_MAX) {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arithmetic on IOVAs: ranges as user space gives them, and the ranges that
- * may be mapped.  Pure logic on numbers; where the numbers come from is for
- * main.c and domain.c.
+ * Arithmetic on IOVAs: ranges that user space passes, and the ranges that may
+ * be mapped.  Pure logic on numbers, which main.c, map.c and domain.c provide.
  */
 #include <linux/iommu.h>
 #include <linux/overflow.h>
@@ -12,14 +11,14 @@
 #include "private.h"
 
 /**
- * type1_check_range - the bytes that a start and a size from user space mean
+ * type1_check_range - convert a start and a size from user space to a range
  * @start: IOVA or virtual address
  * @size: bytes
  * @first: out: the first byte
  * @last: out: the last byte
  *
- * Return: 0; -EINVAL size 0; -EOVERFLOW the range wraps, or does not fit the
- * kernel's addresses.
+ * Return: 0; -EINVAL if @size is 0; -EOVERFLOW if the range wraps or exceeds
+ * the kernel's addresses.
  */
 int type1_check_range(u64 start, u64 size, unsigned long *first,
 		      unsigned long *last)
@@ -104,14 +103,14 @@ out:
 }
 
 /**
- * type1_usable_ranges - which IOVAs may be mapped
- * @start: the first that the IOMMU translates
- * @end: the last
- * @regions: struct iommu_resv_region, what must not be mapped: in any order,
- *	and they may overlap
+ * type1_usable_ranges - compute which IOVAs may be mapped
+ * @start: the first IOVA that the IOMMU translates
+ * @end: the last one
+ * @regions: struct iommu_resv_region: IOVAs that must not be mapped; in any
+ *	order, and they may overlap
  *
- * Return: what is left of [@start, @end], to be freed by kfree(), or NULL:
- * no memory.
+ * Return: [@start, @end] without @regions, to be freed by kfree(); NULL if out
+ * of memory.
  */
 struct type1_ranges *type1_usable_ranges(u64 start, u64 end,
 					 struct list_head *regions)
@@ -127,8 +126,8 @@ struct type1_ranges *type1_usable_ranges(u64 start, u64 end,
 }
 
 /**
- * type1_iova_allowed - may IOVAs be mapped?
- * @ranges: what may be mapped; NULL: anything
+ * type1_iova_allowed - may a range of IOVAs be mapped?
+ * @ranges: IOVAs that may be mapped; NULL: all
  * @first: first IOVA
  * @last: last IOVA
  *

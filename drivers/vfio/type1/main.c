@@ -3,9 +3,9 @@
  * vfio_iommu_type1: the container backend for IOMMUs that map any IOVA to any
  * memory, a page at a time (x86, ARM).
  *
- * This file has the module, the life of a container's state, and the edge to
- * user space: what comes in is copied and checked for form, what goes out is
- * complete.  The work is done by the other files, see private.h.
+ * This file has the module, allocates and frees a container's state, and copies
+ * from and to user space: the arguments of ioctls are copied and their flags
+ * checked here.  The other files do the work, see private.h.
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
@@ -33,7 +33,7 @@ module_param(dma_entry_limit, uint, 0644);
 MODULE_PARM_DESC(dma_entry_limit,
 		 "Most mappings of a container (65535)");
 
-/* What depends on the groups that are in the container */
+/* Extensions that depend on the groups in the container */
 static long check_state_extension(struct type1_iommu *iommu, unsigned long ext)
 {
 	long yes;
@@ -43,7 +43,7 @@ static long check_state_extension(struct type1_iommu *iommu, unsigned long ext)
 	if (mutex_lock_killable(&iommu->lock))
 		return -EINTR;
 	if (ext == VFIO_UPDATE_VADDR)
-		/* drivers of emulated devices may use vaddr at any time */
+		/* Drivers of emulated devices may use the vaddr at any time. */
 		yes = list_empty(&iommu->emulated_groups);
 	else
 		yes = type1_all_coherent(iommu);
@@ -68,8 +68,8 @@ static long check_extension(struct type1_iommu *iommu, unsigned long ext)
 }
 
 /*
- * Capabilities are filled in where they are: structures on the stack would
- * leave their padding to chance.
+ * Capabilities are filled in inside the chain, which is zeroed.  The padding of
+ * structures on the stack would leak.
  */
 static int add_migration_cap(struct type1_iommu *iommu,
 			     struct vfio_info_cap *caps)
@@ -384,7 +384,7 @@ static void type1_release(void *iommu_data)
 {
 	struct type1_iommu *iommu = iommu_data;
 
-	/* the last group has taken all mappings with it */
+	/* All mappings are gone since the last group has left. */
 	mutex_destroy(&iommu->devices_lock);
 	mutex_destroy(&iommu->lock);
 	kfree(iommu->ranges);

@@ -12,7 +12,7 @@
 
 #include "private.h"
 
-/* An unpinned mapping that is in no tree yet */
+/* A mapping that is neither pinned nor in the tree yet */
 static struct type1_mapping *
 new_mapping(const struct vfio_iommu_type1_dma_map *map)
 {
@@ -35,12 +35,12 @@ new_mapping(const struct vfio_iommu_type1_dma_map *map)
 	return m;
 }
 
-/* The mapping is in no tree; in no domain and not pinned, unless it is stuck */
+/* The mapping is not in the tree, and is in no domain and unpinned or stuck. */
 static void free_mapping(struct type1_mapping *m)
 {
-	type1_dirty_forget(m);
+	type1_dirty_clear(m);
 	if (m->stuck)
-		m->owner.charged = 0;	/* never to be given back */
+		m->owner.charged = 0;	/* the charge stays for ever */
 	type1_owner_put(&m->owner);
 	kfree(m);
 }
@@ -62,7 +62,7 @@ static int pin_and_map(struct type1_iommu *iommu, struct type1_mapping *m)
 	return ret;
 }
 
-/* Addresses that fit the kernel's types, are aligned and do not wrap */
+/* Check that addresses fit the kernel's types, are aligned and do not wrap. */
 static int check_map(struct type1_iommu *iommu,
 		     const struct vfio_iommu_type1_dma_map *map)
 {
@@ -79,14 +79,14 @@ static int check_map(struct type1_iommu *iommu,
 	return 0;
 }
 
-/* Why can't [@first, @last] be mapped?  Names what may be next to @first. */
+/* Say why [@first, @last] cannot be mapped, and the nearest range that can. */
 static void warn_not_allowed(struct type1_iommu *iommu, unsigned long first,
 			     unsigned long last)
 {
 	const struct vfio_iova_range *r = iommu->ranges->range;
 	const struct vfio_iova_range *end = r + iommu->ranges->nr;
 
-	/* The range that @first is in, or the next one, or the last one */
+	/* The range with @first, or the next one, or the last one */
 	while (r + 1 < end && r->end < first)
 		r++;
 	pr_warn_ratelimited("%s[%d]: DMA mapping of IOVAs %#lx-%#lx refused: they are reserved (as for interrupts) or beyond the IOMMU's width; the nearest usable range is %#llx-%#llx (VFIO_IOMMU_GET_INFO has all of them)\n",
@@ -99,9 +99,10 @@ static void warn_not_allowed(struct type1_iommu *iommu, unsigned long first,
  * @iommu: the container, locked
  * @map: the request, with flags READ or WRITE or both
  *
- * Return: 0; -EINVAL size 0, misaligned, or IOVAs that may not be mapped;
- * -EOVERFLOW the range wraps; -EEXIST some of it is mapped; -ENOSPC too many
- * mappings; or the error of pinning or of the IOMMU driver.
+ * Return: 0.  -EINVAL if the size is 0, an address is not aligned, or the IOVAs
+ * may not be mapped; -EOVERFLOW if the range wraps; -EEXIST if a part is
+ * mapped; -ENOSPC if there are too many mappings; or the error of pinning or of
+ * the IOMMU driver.
  */
 int type1_map(struct type1_iommu *iommu,
 	      const struct vfio_iommu_type1_dma_map *map)
@@ -117,7 +118,7 @@ int type1_map(struct type1_iommu *iommu,
 	if (type1_first_mapping(iommu, map->iova, last))
 		return -EEXIST;
 	if (!iommu->dma_avail) {
-		pr_warn_ratelimited("%s[%d]: DMA mapping refused: the container has as many mappings as it may have; map larger pieces, or raise the module parameter dma_entry_limit, which new containers take over\n",
+		pr_warn_ratelimited("%s[%d]: DMA mapping refused: the container has as many mappings as it may have; map larger pieces, or raise the module parameter dma_entry_limit, which applies to new containers\n",
 				    current->comm, task_tgid_nr(current));
 		return -ENOSPC;
 	}
@@ -144,12 +145,12 @@ int type1_map(struct type1_iommu *iommu,
  * @iommu: the container, locked
  * @map: the request, with the flag VADDR
  *
- * The calling process, which may be another than the one that made the
- * mapping, says that its memory at vaddr is the memory that is mapped.
+ * The calling process need not be the one that made the mapping.  It says that
+ * its memory at vaddr is the memory that is mapped.
  *
- * Return: 0; -EINVAL misaligned, another size, or the address was not taken
- * away; -EOVERFLOW the range wraps; -ENOENT no mapping starts there; -ENOMEM
- * over the caller's limit; -EINTR.
+ * Return: 0.  -EINVAL if an address is not aligned, the size differs, or the
+ * vaddr is still valid; -EOVERFLOW if the range wraps; -ENOENT if there is no
+ * mapping; -ENOMEM if the caller's limit is exceeded; -EINTR.
  */
 int type1_update_vaddr(struct type1_iommu *iommu,
 		       const struct vfio_iommu_type1_dma_map *map)
@@ -176,7 +177,7 @@ int type1_update_vaddr(struct type1_iommu *iommu,
 	return 0;
 }
 
-/* Take the virtual address of all mappings in a range away, or of none */
+/* Invalidate the vaddr of all mappings in a range, or of none. */
 static int invalidate_vaddrs(struct type1_iommu *iommu,
 			     const struct type1_unmap_req *req, u64 *size)
 {
@@ -195,7 +196,7 @@ static int invalidate_vaddrs(struct type1_iommu *iommu,
 	return 0;
 }
 
-/* No emulated device has anything of the mapping pinned */
+/* No emulated device has a page of the mapping pinned. */
 static void destroy_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
 {
 	type1_remove_mapping(iommu, m);
@@ -223,18 +224,19 @@ static int check_unmap(struct type1_iommu *iommu,
 }
 
 /**
- * type1_unmap - unmap all mappings in a range, or take their vaddr away
+ * type1_unmap - unmap all mappings in a range, or invalidate their vaddr
  * @iommu: the container, locked; the lock is dropped while emulated devices
  *	are asked to unpin
  * @req: the request
  * @unmapped: out: bytes unmapped
  *
- * With VFIO_TYPE1v2_IOMMU a range that cuts a mapping is refused.  With
- * VFIO_TYPE1_IOMMU a mapping that begins before the range ends the work, and
- * one that reaches beyond it goes as a whole.
+ * VFIO_TYPE1v2_IOMMU refuses a range that cuts a mapping.  VFIO_TYPE1_IOMMU
+ * stops at a mapping that begins before the range, and unmaps the whole of a
+ * mapping that reaches beyond its end.
  *
- * Return: 0; -EINVAL a mapping would be cut, or bad bitmap; -EBUSY an emulated device does not
- * unpin; -EFAULT the bitmap can't be written: then nothing is unmapped.
+ * Return: 0.  -EINVAL if a mapping would be cut or the bitmap is not valid;
+ * -EBUSY if an emulated device does not unpin; -EFAULT if the bitmap cannot be
+ * written.  After an error nothing is unmapped.
  */
 int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
 		u64 *unmapped)
@@ -250,7 +252,7 @@ int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
 		return invalidate_vaddrs(iommu, req, unmapped);
 
 	ret = type1_wait_unpinned(iommu, req->first, req->last);
-	if (!ret) /* mappings and groups may have come and gone meanwhile */
+	if (!ret) /* mappings may have changed while the lock was dropped */
 		ret = check_unmap(iommu, req);
 	if (!ret && req->bitmap)
 		ret = type1_dirty_report(iommu, req->first, req->last,
@@ -269,8 +271,8 @@ int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
 }
 
 /**
- * type1_destroy_mappings - forget all mappings
- * @iommu: the container, locked, which has no groups any more
+ * type1_destroy_mappings - unmap everything
+ * @iommu: the container, locked; it has no groups any more
  */
 void type1_destroy_mappings(struct type1_iommu *iommu)
 {

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The memory behind a mapping: pinned, charged to RLIMIT_MEMLOCK, remembered
- * as runs of contiguous page frames, and given back.
+ * The memory of a mapping: pinned, charged to RLIMIT_MEMLOCK, recorded as runs
+ * of contiguous page frames, and unpinned.
  *
- * Work is done by folio and by run: on memory of huge pages little is left to
- * do for a single page.  Because the runs are remembered, nothing is ever read
- * back from an IOMMU's page tables.
+ * Huge pages are pinned and unpinned as a whole.  Because the runs are
+ * recorded, nothing is read back from an IOMMU's page tables.
  *
- * Not here: IOMMU domains, and which mappings have to be pinned when.
+ * Not here: IOMMU domains, and when a mapping has to be pinned.
  */
 #include <kunit/visibility.h>
 #include <linux/hugetlb.h>
@@ -20,16 +19,16 @@
 
 #include "private.h"
 
-/* Leaves of a page table that are looked at in one hold of the mmap_lock */
+/* Page-table leaves that are visited in one hold of the mmap_lock */
 #define LEAVES_MAX		1024
 
-/* Pages that are charged in one go, and that are unpinned without a pause */
+/* Pages that are charged at once, and that are unpinned without a pause */
 #define CHARGE_STEP		16384UL
 #define UNPIN_STEP		4096UL
 
 #define RUN_BLOCK_MIN_BYTES	64
 
-/* Charge @owner for @want pages in all; fails only if that is more than now */
+/* Charge @owner for @want pages in total.  Fails only if the charge rises. */
 static int try_charge(struct type1_owner *owner, unsigned long want)
 {
 	struct mm_struct *mm = owner->mm;
@@ -56,7 +55,7 @@ static int try_charge(struct type1_owner *owner, unsigned long want)
 	return ret;
 }
 
-/* The same; tells the operator if the limit is in the way */
+/* The same, with a message if the limit is exceeded */
 static int set_charge(struct type1_owner *owner, unsigned long want)
 {
 	int ret = try_charge(owner, want);
@@ -70,8 +69,8 @@ static int set_charge(struct type1_owner *owner, unsigned long want)
 }
 
 /**
- * type1_owner_init - the calling process owns a mapping, nothing is charged
- * @owner: the mapping's owner
+ * type1_owner_init - make the calling process the owner of a mapping
+ * @owner: the mapping's owner; nothing is charged yet
  */
 void type1_owner_init(struct type1_owner *owner)
 {
@@ -84,8 +83,8 @@ void type1_owner_init(struct type1_owner *owner)
 }
 
 /**
- * type1_owner_put - nobody owns the mapping, or another does
- * @owner: the mapping's owner; what it is still charged for is taken back
+ * type1_owner_put - undo type1_owner_init()
+ * @owner: the mapping's owner; what is still charged is uncharged
  */
 void type1_owner_put(struct type1_owner *owner)
 {
@@ -95,10 +94,10 @@ void type1_owner_put(struct type1_owner *owner)
 }
 
 /**
- * type1_owner_change - hand a mapping with its charge to the calling process
+ * type1_owner_change - make the calling process owner, and charge it
  * @owner: the mapping's owner
  *
- * Return: 0; -ENOMEM the caller's limit does not allow it, -EINTR.
+ * Return: 0; -ENOMEM if the caller's limit does not allow it; -EINTR.
  */
 int type1_owner_change(struct type1_owner *owner)
 {
@@ -119,29 +118,29 @@ int type1_owner_change(struct type1_owner *owner)
 }
 
 /**
- * type1_recharge - charge for what a mapping has pinned now
+ * type1_recharge - charge for the pages of a mapping that are pinned
  * @m: the mapping
  *
- * A page that is pinned both as a part of the whole and by an emulated device
- * counts once.  Fails only if the charge rises.
+ * If the mapping is pinned as a whole, pages that emulated devices have pinned
+ * count once.  Fails only if the charge rises.
  *
- * Return: 0, -ENOMEM if over the limit, -EINTR.
+ * Return: 0; -ENOMEM if the limit is exceeded; -EINTR.
  */
 int type1_recharge(struct type1_mapping *m)
 {
 	return set_charge(&m->owner, max(m->runs.nr_pinned, m->nr_pins));
 }
 
-/* Pages of the mapping that may be pinned and are charged for already */
+/* Pages that are charged for but not pinned yet */
 static unsigned long charged_ahead(const struct type1_mapping *m)
 {
 	return m->owner.charged - min(m->owner.charged, m->runs.nr_pinned);
 }
 
 /*
- * Charge for at least one more page, and for as many of those that may follow
- * as the limit allows: each time takes the mmap_lock for write.  What turns out
- * to be device memory is given back by the type1_recharge() at the end.
+ * Charge for at least one more page, and for as many of those that follow as
+ * the limit allows, because each charge takes the mmap_lock for write.  If some
+ * turn out to be device memory, type1_recharge() lowers the charge at the end.
  */
 static int charge_more(struct type1_mapping *m)
 {
@@ -154,7 +153,7 @@ static int charge_more(struct type1_mapping *m)
 	return ret == -ENOMEM ? set_charge(&m->owner, now + 1) : ret;
 }
 
-/* Pages that a run may grow by at the current end of the mapping */
+/* Pages that fit a run at the end of the runs of the mapping */
 VISIBLE_IF_KUNIT unsigned long type1_run_room(struct type1_mapping *m)
 {
 	unsigned long pos = (m->node.start >> PAGE_SHIFT) + m->runs.nr_pages;
@@ -187,7 +186,7 @@ static struct type1_run *new_run(struct type1_runs *runs)
 	return &block->run[0];
 }
 
-/* Does a run that goes on at @pfn still have one pin for each of its blocks? */
+/* Can a run be extended by pages at @pfn, with one pin for each block? */
 static bool run_continues(const struct type1_run *r, unsigned long pfn,
 			  unsigned int order)
 {
@@ -195,7 +194,7 @@ static bool run_continues(const struct type1_run *r, unsigned long pfn,
 	       (order == TYPE1_NO_PIN || !(pfn & (BIT(order) - 1)));
 }
 
-/* Appends up to type1_run_room() pages, all or none */
+/* Appends @npages pages, at most type1_run_room(); all or none. */
 VISIBLE_IF_KUNIT int type1_append_run(struct type1_mapping *m,
 				      unsigned long pfn, unsigned long npages,
 				      unsigned int order)
@@ -243,8 +242,8 @@ static unsigned int gup_flags(struct type1_mapping *m)
 }
 
 /*
- * Pins up to @nr pages of the calling process's own memory, as far as they are
- * present: takes nothing in that would have to be faulted in.
+ * Pins up to @nr pages of the calling process's own memory, up to the first one
+ * that would have to be faulted in.
  */
 static long pin_present(struct type1_mapping *m, unsigned long vaddr,
 			unsigned long nr, struct page **pages)
@@ -256,10 +255,10 @@ static long pin_present(struct type1_mapping *m, unsigned long vaddr,
 }
 
 /*
- * Pins up to @nr pages, and faults them in.  Never lets go of the mmap_lock,
- * which the caller holds: a fault that userfaultfd would have to answer then is
- * an error at once.  It may be answered very late, or never, and the container
- * is locked.  The caller keeps the users of a foreign mm from going to 0.
+ * Pins up to @nr pages, and faults them in.  The caller holds the mmap_lock,
+ * and a reference to the users of a foreign mm.  The lock is never dropped, so
+ * a fault for userfaultfd fails at once: user space might answer it late or
+ * never, and the container is locked.
  */
 static long pin_faulting(struct type1_mapping *m, unsigned long vaddr,
 			 unsigned long nr, struct page **pages)
@@ -269,9 +268,9 @@ static long pin_faulting(struct type1_mapping *m, unsigned long vaddr,
 }
 
 /*
- * log2 of the pages of the huge page that @addr is in, 0 if it is in none.
- * The caller holds the mmap_lock and a pin on @page, which was there a moment
- * ago: so the page tables stay, and what they say now is checked against @page.
+ * The order of the huge page that maps @addr; 0 if none does.  The caller holds
+ * the mmap_lock, which keeps the page tables, and a pin on @page.  The entry
+ * may have changed since @page was pinned, so it is compared with @page.
  */
 static unsigned int huge_order(struct vm_area_struct *vma, unsigned long addr,
 			       struct page *page, bool write)
@@ -296,9 +295,9 @@ static unsigned int huge_order(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /*
- * Pin the next pages of a mapping that are in @vma, faulting them in: huge
- * pages, with one pin for each, up to the first small page.  -EAGAIN asks to
- * charge for them first.  Called with the mmap_lock held.
+ * Pin the next pages of a mapping, which are in @vma, and fault them in: huge
+ * pages with one pin each, and the first small page after them.  -EAGAIN: the
+ * caller has to charge for them first.  Called with the mmap_lock held.
  */
 static int pin_leaves(struct type1_mapping *m, struct vm_area_struct *vma,
 		      unsigned long vaddr)
@@ -333,9 +332,9 @@ static int pin_leaves(struct type1_mapping *m, struct vm_area_struct *vma,
 }
 
 /*
- * Pin the next pages of a mapping, each with a pin of its own, as far as they
- * are charged for and no huge page may begin.  It is no error if there are
- * none: the next step finds out why.
+ * Pin the next pages of a mapping, with one pin each, up to where a huge page
+ * may begin or the charge ends.  Pinning none is not an error: add_next() finds
+ * out why.
  */
 static int pin_small(struct type1_iommu *iommu, struct type1_mapping *m)
 {
@@ -362,7 +361,7 @@ static int pin_small(struct type1_iommu *iommu, struct type1_mapping *m)
 		len = contiguous_pages(pages + i, len);
 		ret = type1_append_run(m, page_to_pfn(pages[i]), len, 0);
 		if (ret) {
-			/* the caller undoes what is in runs already */
+			/* The caller unpins the pages that are in runs. */
 			unpin_user_pages(pages + i, got - i);
 			return ret;
 		}
@@ -370,7 +369,7 @@ static int pin_small(struct type1_iommu *iommu, struct type1_mapping *m)
 	return 0;
 }
 
-/* Pages that the leaf covers which maps @addr; its lock is held */
+/* Pages of the page-table leaf that maps @addr; its lock is held. */
 static unsigned long leaf_pages(struct mm_struct *mm, unsigned long addr)
 {
 	p4d_t *p4dp = p4d_offset(pgd_offset(mm, addr), addr);
@@ -384,7 +383,7 @@ static unsigned long leaf_pages(struct mm_struct *mm, unsigned long addr)
 	return 1;
 }
 
-/* Memory that could be freed or reused while we don't hold a pin on it? */
+/* Is this memory that could be freed and reused while it is not pinned? */
 static bool pfns_need_pin(unsigned long pfn, unsigned long npages)
 {
 	for (; npages; pfn++, npages--)
@@ -394,9 +393,9 @@ static bool pfns_need_pin(unsigned long pfn, unsigned long npages)
 }
 
 /*
- * Appends page frames that a driver has mapped at @vaddr, as many as are
- * there, contiguous, and fit a run: at least one.  Called with the mmap_lock
- * held; -ENOENT asks to fault @vaddr in.
+ * Appends page frames that a driver has mapped at @vaddr: at least one, and as
+ * many as are present, contiguous and fit the run.  -ENOENT: the caller has to
+ * fault @vaddr in.  Called with the mmap_lock held.
  */
 static int append_present_pfns(struct type1_mapping *m,
 			       struct vm_area_struct *vma, unsigned long vaddr)
@@ -431,8 +430,8 @@ static int append_present_pfns(struct type1_mapping *m,
 }
 
 /*
- * Remember the next pages of a mapping, which a driver has mapped (BARs).
- * Called with the mmap_lock held, which stays so.
+ * Record the next pages of a mapping, which a driver has mapped (BARs).  Called
+ * with the mmap_lock held, and does not drop it.
  */
 static int add_pfnmap(struct type1_mapping *m, struct vm_area_struct *vma,
 		      unsigned long vaddr)
@@ -452,7 +451,7 @@ static int add_pfnmap(struct type1_mapping *m, struct vm_area_struct *vma,
 	return ret == -ENOENT ? -EFAULT : ret;
 }
 
-/* Take in the next memory of a mapping, whatever it is; -EAGAIN: charge first */
+/* Pin or record the next pages of a mapping.  -EAGAIN: charge for them. */
 static int add_next(struct type1_mapping *m)
 {
 	struct mm_struct *mm = m->owner.mm;
@@ -475,7 +474,7 @@ static int add_next(struct type1_mapping *m)
 	return ret;
 }
 
-/* Give back the pins of a run: one for each block of its order */
+/* Release the pins of a run: one for each block of its order. */
 static void unpin_run(const struct type1_run *r, bool dirty)
 {
 	unsigned long pfn = r->pfn, left = r->npages, n, pins;
@@ -510,11 +509,11 @@ static void free_runs(struct type1_runs *runs)
 }
 
 /**
- * type1_unpin_mapping - give back the memory behind a mapping
- * @m: the mapping, which no domain maps any more, or which is stuck
+ * type1_unpin_mapping - unpin the memory of a mapping
+ * @m: the mapping, which is in no domain any more, or stuck
  *
- * Pages that emulated devices have pinned stay pinned by them, and charged.
- * A mapping that is stuck keeps its pins and its charge for good.
+ * Pins of emulated devices stay, and are still charged.  A mapping that is
+ * stuck keeps its pins and its charge for ever.
  */
 void type1_unpin_mapping(struct type1_mapping *m)
 {
@@ -536,18 +535,18 @@ void type1_unpin_mapping(struct type1_mapping *m)
 }
 
 /**
- * type1_pin_mapping - pin the memory behind a mapping and charge for it
+ * type1_pin_mapping - pin the memory of a mapping and charge for it
  * @iommu: the container
  * @m: a mapping that is not pinned
  *
- * Memory is faulted in.  Device memory (VM_PFNMAP) is taken as it is: its
- * driver may take it away again, and then answers for what a device finds
- * there.  A fatal signal ends this early; on any error nothing stays pinned.
+ * Memory is faulted in.  Device memory (VM_PFNMAP) is recorded without a pin:
+ * the driver that has mapped it may revoke it, and is responsible for what a
+ * device then finds there.  A fatal signal ends this early.
  *
- * Return: 0; -EFAULT no memory there, or it does not permit what @m permits,
- * or the fault is for userfaultfd to answer;
- * -ENOMEM over the limit, or out of memory; -EBUSY the user has taken the
- * virtual address away; -ESRCH the process is gone; -EINTR.
+ * Return: 0.  -EFAULT if there is no memory, if it does not permit the access
+ * that @m permits, or if its fault is for userfaultfd; -ENOMEM if the limit is
+ * exceeded or there is no memory for the runs; -EBUSY if the vaddr is invalid;
+ * -ESRCH if the process has exited; -EINTR.  After an error nothing is pinned.
  */
 int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
 {
@@ -574,7 +573,7 @@ int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
 	if (ret)
 		type1_unpin_mapping(m);
 	else
-		type1_recharge(m);	/* for less, if that */
+		type1_recharge(m);	/* maybe for less */
 
 	if (foreign)
 		mmput(m->owner.mm);
@@ -587,10 +586,9 @@ int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m)
  * @index: page of the mapping
  * @page: out: the page
  *
- * The caller charges for it.  What happens is as in type1_pin_mapping(), but
- * for huge pages, which nobody needs here.
+ * The caller charges for it.
  *
- * Return: 0; -EFAULT, -ESRCH, -EBUSY as type1_pin_mapping().
+ * Return: 0; -EFAULT, -ESRCH or -EBUSY as type1_pin_mapping().
  */
 int type1_pin_page(struct type1_mapping *m, unsigned long index,
 		   struct page **page)

@@ -8,7 +8,7 @@
 #include "private.h"
 
 /**
- * type1_pin_from - find pins in the order of pages
+ * type1_pin_from - find the first pin from a page on
  * @m: a mapping
  * @index: a page of it
  *
@@ -32,7 +32,7 @@ struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index)
 }
 
 /**
- * type1_next_pin - the next pin in the order of pages
+ * type1_next_pin - find the next pin in the order of pages
  * @pin: a pin
  *
  * Return: the next one, or NULL.

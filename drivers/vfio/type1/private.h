@@ -14,16 +14,19 @@
  *
  * Calls go down this list, never up.
  *
- * Locks.  type1_iommu.lock protects all of a container's state, the mappings
- * included, and is held while pages are pinned: page faults, and so the
- * mmap_lock, nest inside.  type1_iommu.devices_lock protects the list of
- * devices to notify and is held while they are called back; they take
- * type1_iommu.lock by unpinning, so it nests outside.  A driver's own locks are
- * between the two: so who pins, unpins or copies for it does not take
- * devices_lock.
+ * Locks, outermost first:
  *
- * All byte ranges are [first, last]: a range may end with the last byte of the
- * address space.
+ *   devices_lock	the devices to notify of unmaps; held while the
+ *			dma_unmap of their drivers runs
+ *   (driver)		locks that a driver's dma_unmap takes.  The driver may
+ *			hold them when it pins, unpins or copies, so pin_pages,
+ *			unpin_pages and dma_rw do not take devices_lock
+ *   lock		the rest of the container's state, with the mappings.
+ *			Held while pages are pinned, and so over page faults
+ *   mmap_lock		(mm)
+ *
+ * All byte ranges are [first, last], because a range may end with the last byte
+ * of the address space.
  */
 #ifndef VFIO_TYPE1_PRIVATE_H
 #define VFIO_TYPE1_PRIVATE_H
@@ -40,13 +43,13 @@
 
 #include "../iommu_driver.h"
 
-/* Most pages that are pinned by one call; their pointers fill one page */
+/* Most pages that one call pins; their pointers fill one page */
 #define TYPE1_BATCH		(PAGE_SIZE / sizeof(struct page *))
 
 /*
- * A run ends where the IOVA is a multiple of this many pages (1 GiB of 4 KiB
- * pages), so that its length fits the bit field and the largest IOMMU pages
- * still fit runs.
+ * A run ends where the IOVA is a multiple of this many pages (1 GiB with pages
+ * of 4 KiB): its length fits the bit field, and the largest IOMMU pages fit a
+ * run.
  */
 #define TYPE1_RUN_SHIFT		18
 #define TYPE1_RUN_MAX		BIT(TYPE1_RUN_SHIFT)
@@ -54,16 +57,16 @@
 #define TYPE1_ORDER_BITS	5
 #define TYPE1_PFN_BITS		40
 
-/* type1_run.order of device memory: it has no pins and is not accounted */
+/* type1_run.order of device memory, which is neither pinned nor charged */
 #define TYPE1_NO_PIN		(BIT(TYPE1_ORDER_BITS) - 1)
 
 /**
  * struct type1_run - contiguous physical memory behind contiguous IOVAs
  * @pfn: first page frame
  * @npages: how many, 1 to TYPE1_RUN_MAX
- * @order: the run has one pin for each block of 2^@order aligned page frames
- *	that it touches, on the first of its pages in there: 0 for small pages,
- *	otherwise the order of huge pages; or TYPE1_NO_PIN
+ * @order: 0 for small pages, the order of huge pages, or TYPE1_NO_PIN.  The run
+ *	has one pin for each aligned block of 2^@order page frames that it
+ *	overlaps, on its first page in the block
  */
 struct type1_run {
 	u64 pfn:TYPE1_PFN_BITS;
@@ -73,7 +76,7 @@ struct type1_run {
 
 /**
  * struct type1_run_block - some runs of a mapping
- * @next: the block that goes on
+ * @next: the next block
  * @nr: runs in use
  * @max: runs that fit
  * @run: the runs, in the order of IOVAs
@@ -90,7 +93,7 @@ struct type1_run_block {
  * @first: blocks, in the order of IOVAs
  * @last: the block that is being filled
  * @nr_pages: pages in all runs
- * @nr_pinned: of these, pages that pins hold: memory, not devices'
+ * @nr_pinned: the part of them that is pinned, which device memory is not
  */
 struct type1_runs {
 	struct type1_run_block *first;
@@ -104,7 +107,7 @@ struct type1_runs {
  * @node: link in type1_mapping.pins, ordered by @index
  * @index: page of the mapping
  * @page: the page
- * @refs: pin_pages calls that are not undone yet
+ * @refs: calls of pin_pages that have not been undone
  */
 struct type1_pin {
 	struct rb_node node;
@@ -114,12 +117,12 @@ struct type1_pin {
 };
 
 /**
- * struct type1_owner - the process whose memory a mapping is
- * @task: its RLIMIT_MEMLOCK applies; referenced
- * @mm: its memory, and the locked_vm that is charged; held by mmgrab(), so it
- *	may be that of a process that is gone
- * @lock_cap: it had CAP_IPC_LOCK: no limit applies
- * @charged: pages that it is charged for now
+ * struct type1_owner - the process that a mapping's memory belongs to
+ * @task: its thread group leader, whose RLIMIT_MEMLOCK applies; referenced
+ * @mm: its memory, whose locked_vm is charged.  Held by mmgrab(), so the
+ *	process may have exited
+ * @lock_cap: it had CAP_IPC_LOCK, so that no limit applies
+ * @charged: pages that it is charged for
  */
 struct type1_owner {
 	struct task_struct *task;
@@ -131,18 +134,18 @@ struct type1_owner {
 /**
  * struct type1_mapping - user memory at a range of IOVAs
  * @node: the range; link in type1_iommu.mappings
- * @vaddr: where the memory is in the owner's mm, if @vaddr_valid
- * @prot: IOMMU_READ, IOMMU_WRITE: what devices may do
- * @vaddr_valid: the user has not taken @vaddr away
+ * @vaddr: address of the memory in the owner's mm, if @vaddr_valid
+ * @prot: IOMMU_READ, IOMMU_WRITE: the access that devices have
+ * @vaddr_valid: user space has not invalidated @vaddr
  * @in_iommu: pinned as a whole, and mapped in every domain of the container
- * @all_dirty: report every page as dirty next time
- * @stuck: an IOMMU driver failed to unmap it, and it is about to go: its pages
- *	stay pinned, and charged, for good
- * @owner: whose memory it is
+ * @all_dirty: the next report shows every page as dirty
+ * @stuck: an IOMMU driver failed to unmap it.  The mapping is freed, but its
+ *	pages stay pinned and charged for ever
+ * @owner: the process that the memory belongs to
  * @runs: pages of the mapping; empty unless @in_iommu
  * @pins: pages that emulated devices have pinned, struct type1_pin
- * @nr_pins: how many of these
- * @dirty: pages dirtied since the last report: bitmaps of a page each, in the
+ * @nr_pins: number of @pins
+ * @dirty: pages dirtied since the last report: bitmaps of one page each, in the
  *	order of the mapping's pages
  */
 struct type1_mapping {
@@ -175,7 +178,7 @@ struct type1_group {
  * @next: link in type1_iommu.domains
  * @domain: the domain
  * @groups: groups attached to it, struct type1_group; never empty
- * @coherent: no device in it can bypass CPU caches
+ * @coherent: the IOMMU keeps its devices' DMA coherent with the CPU's caches
  */
 struct type1_domain {
 	struct list_head next;
@@ -195,21 +198,21 @@ struct type1_ranges {
 };
 
 /**
- * struct type1_iommu - the backend's side of a container
+ * struct type1_iommu - the backend's state of a container
  * @v2: VFIO_TYPE1v2_IOMMU semantics; constant
  * @nesting: domains are stage 2 below a user's stage 1; constant
- * @lock: protects everything that follows, up to @devices_lock
+ * @lock: protects the members that follow, up to @batch
  * @mappings: struct type1_mapping by IOVA
  * @domains: struct type1_domain; empty without physical groups
  * @emulated_groups: struct type1_group of emulated devices
  * @ranges: IOVAs that may be mapped; NULL: any
- * @pgsize_bitmap: page sizes that every domain offers, PAGE_SIZE or more
- * @dma_avail: mappings that may still be made
- * @nr_vaddr_invalid: mappings whose vaddr was taken away
+ * @pgsize_bitmap: page sizes that every domain supports, PAGE_SIZE or more
+ * @dma_avail: how many more mappings may be made
+ * @nr_vaddr_invalid: mappings whose vaddr is invalid
  * @dirty_tracking: between START and STOP
- * @batch: TYPE1_BATCH page pointers, scratch of the pinning loop
+ * @batch: TYPE1_BATCH page pointers, scratch memory of the pinning loop
  * @devices_lock: protects @devices
- * @devices: emulated devices to be told of unmaps, by vfio_device.iommu_entry
+ * @devices: emulated devices with dma_unmap, linked by vfio_device.iommu_entry
  */
 struct type1_iommu {
 	bool v2;
@@ -231,11 +234,11 @@ struct type1_iommu {
 };
 
 /**
- * struct type1_unmap_req - an unmap request, checked for form
+ * struct type1_unmap_req - an unmap request whose flags have been checked
  * @first: first IOVA
  * @last: last IOVA
- * @vaddr_only: keep the mappings, take their vaddr away
- * @bitmap: report dirty pages before unmapping; NULL: don't
+ * @vaddr_only: keep the mappings, but invalidate their vaddr
+ * @bitmap: where to report dirty pages before unmapping, or NULL
  */
 struct type1_unmap_req {
 	unsigned long first;
@@ -251,7 +254,7 @@ static inline unsigned int type1_pgshift(struct type1_iommu *iommu)
 
 static inline unsigned long type1_npages(struct type1_mapping *m)
 {
-	/* not last - first + 1: that is 0 for all of the address space */
+	/* last - first + 1 would be 0 for the whole address space. */
 	return ((m->node.last - m->node.start) >> PAGE_SHIFT) + 1;
 }
 
@@ -339,7 +342,7 @@ int type1_dirty_report(struct type1_iommu *iommu, unsigned long first,
 void type1_dirty_stop(struct type1_iommu *iommu);
 void type1_dirty_mark(struct type1_mapping *m, unsigned long index,
 		      unsigned long npages);
-void type1_dirty_forget(struct type1_mapping *m);
+void type1_dirty_clear(struct type1_mapping *m);
 
 /* Bytes of the largest dirty bitmap of one request: 2^31 pages */
 #define TYPE1_DIRTY_BITMAP_MAX	BIT_ULL(28)

@@ -30,7 +30,7 @@ struct type1_mapping *type1_first_mapping(struct type1_iommu *iommu,
 
 /**
  * type1_next_mapping - the next mapping that touches a range
- * @m: a mapping that does
+ * @m: the mapping before, which touches the range as well
  * @first: first IOVA
  * @last: last IOVA
  *
@@ -49,7 +49,7 @@ struct type1_mapping *type1_next_mapping(struct type1_mapping *m,
  * @first: first IOVA
  * @last: last IOVA
  *
- * Return: 0, or -EINVAL if a mapping is partly inside.
+ * Return: 0; -EINVAL if a mapping is partly inside.
  */
 int type1_check_no_bisect(struct type1_iommu *iommu, unsigned long first,
 			  unsigned long last)
