@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which IOMMU backends a container takes: those that have each operation that it
- * calls unasked, and undo what they do.
+ * Which IOMMU backends can be registered: those that have every operation that
+ * the container calls without checking, and the operations that undo others.
  */
 #include <kunit/test.h>
 #include <linux/err.h>
@@ -18,7 +18,7 @@ static void backend_release(void *iommu_data)
 {
 }
 
-/* There is no type that it supports. */
+/* Supports no type */
 static long backend_ioctl(void *iommu_data, unsigned int cmd, unsigned long arg)
 {
 	return 0;
@@ -99,7 +99,7 @@ static void backend_lacks_an_operation(struct kunit *test)
 	is_refused(test, &ops);
 }
 
-/* Half of a pair: what was done could not be undone. */
+/* With half of a pair, the container could not undo the other half. */
 static void backend_has_half_of_a_pair(struct kunit *test)
 {
 	struct vfio_iommu_driver_ops ops;

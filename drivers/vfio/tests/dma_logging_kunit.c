@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging: which requests of a user are refused, and that a driver is asked
- * for nothing else: the ranges that it gets are those of the user, it is
- * started once, and neither stopped nor read unless it was started.
+ * DMA logging: which requests of user space are refused, and which calls a
+ * driver gets: its ranges are those of the user, it is started once, and it is
+ * never stopped or read without having been started.
  *
- * The device here is not registered, and its driver only writes down what it
- * was asked.
+ * The device is not registered.  Its driver only records its calls.
  */
 #include <kunit/device.h>
 #include <kunit/test.h>
@@ -19,11 +18,11 @@
 
 #include "../private.h"
 
-#define TOP(bytes)	(U64_MAX - (bytes) + 1)	/* so far from the end */
+#define TOP(bytes)	(U64_MAX - (bytes) + 1)	/* this far from the end */
 #define MAX_RANGES	(PAGE_SIZE / sizeof(struct log_range))
 #define USER_SIZE	(2 * PAGE_SIZE)
 
-/* struct vfio_device_feature_dma_logging_range, by a shorter name */
+/* struct vfio_device_feature_dma_logging_range under a shorter name */
 struct log_range {
 	u64 iova;
 	u64 length;
@@ -36,13 +35,13 @@ struct logger {
 	struct vfio_device_private private;
 	u8 __user *user;	/* USER_SIZE bytes */
 
-	/* How the driver is to answer */
+	/* What the driver returns */
 	int start_ret;
 	int stop_ret;
 	int read_ret;
-	u64 page_size;		/* 0: as asked */
+	u64 page_size;		/* 0: the page size of the request */
 
-	/* What it was asked */
+	/* The calls that it got */
 	unsigned int starts;
 	unsigned int stops;
 	unsigned int reads;
@@ -172,7 +171,7 @@ static void put_ranges(struct kunit *test, const struct log_range *ranges,
 					   count * sizeof(*ranges)), 0);
 }
 
-/* Starts with one good range. */
+/* Starts with one valid range. */
 static int start_any(struct kunit *test, struct log_start *data)
 {
 	static const struct log_range range = { 0, SZ_1M };
@@ -187,8 +186,8 @@ struct start_case {
 	const char *name;
 	u64 page_size;
 	int ret;
-	struct log_range in[4];		/* ends with one of length 0 */
-	u32 count;			/* if not up to that one */
+	struct log_range in[4];		/* ends with length 0 */
+	u32 count;			/* 0: those before length 0 */
 };
 
 static const struct start_case start_cases[] = {
@@ -210,16 +209,16 @@ static const struct start_case start_cases[] = {
 	{ "unaligned for large pages", SZ_2M, -EINVAL, { { SZ_1M, SZ_2M } } },
 	{ "unaligned length", SZ_4K, -EINVAL, { { 0, SZ_4K + 1 } } },
 	{ "shorter than a page", SZ_2M, -EINVAL, { { 0, SZ_4K } } },
-	{ "nothing", SZ_4K, -EINVAL, { { SZ_4K, 0 } }, 1 },
-	{ "nothing behind something", SZ_4K, -EINVAL,
+	{ "empty range", SZ_4K, -EINVAL, { { SZ_4K, 0 } }, 1 },
+	{ "empty range after another", SZ_4K, -EINVAL,
 	  { { 0, SZ_4K }, { SZ_1M, 0 } }, 2 },
 	{ "the last page", SZ_4K, -EOVERFLOW, { { TOP(SZ_4K), SZ_4K } } },
 	{ "beyond the end", SZ_4K, -EOVERFLOW, { { TOP(SZ_4K), SZ_8K } } },
-	{ "wraps to itself", SZ_4K, -EOVERFLOW,
+	{ "wraps around", SZ_4K, -EOVERFLOW,
 	  { { SZ_8K, TOP(SZ_4K) } } },
 	{ "the whole space, largest pages", BIT_ULL(63), -EOVERFLOW,
 	  { { BIT_ULL(63), BIT_ULL(63) } } },
-	{ "overflow behind something", SZ_4K, -EOVERFLOW,
+	{ "overflow after another range", SZ_4K, -EOVERFLOW,
 	  { { 0, SZ_4K }, { TOP(SZ_4K), SZ_4K } } },
 	{ "twice the same", SZ_4K, -EINVAL, { { 0, SZ_4K }, { 0, SZ_4K } } },
 	{ "a page in common", SZ_4K, -EINVAL,
@@ -248,7 +247,7 @@ static u32 start_count(const struct start_case *c)
 	return count;
 }
 
-/* The driver gets all ranges, whatever their order, or is not asked. */
+/* The driver gets all ranges, in whatever order, or is not called. */
 static void ranges_of_start(struct kunit *test)
 {
 	const struct start_case *c = test->param_value;
@@ -263,7 +262,7 @@ static void ranges_of_start(struct kunit *test)
 			c->ret);
 	KUNIT_EXPECT_EQ(test, logger->starts, c->ret ? 0 : 1);
 	if (c->ret) {
-		/* Nothing is left of it. */
+		/* No session is left. */
 		KUNIT_EXPECT_EQ(test, stop(logger), -EINVAL);
 		KUNIT_EXPECT_EQ(test, start_any(test, &data), 0);
 		return;
@@ -360,7 +359,7 @@ static void the_driver_counts_in_other_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, data.control.page_size, SZ_64K);
 }
 
-/* It may be that the user has stopped, and started anew, in between. */
+/* User space may have stopped, and started again, in between. */
 static void undo_stops_its_own_session_only(struct kunit *test)
 {
 	struct logger *logger = test->priv;
@@ -386,13 +385,13 @@ static void a_driver_that_does_not_stop(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, start_any(test, &data), 0);
 	logger->stop_ret = -EBUSY;
 	KUNIT_EXPECT_EQ(test, stop(logger), -EBUSY);
-	/* It is still on, and can be read. */
+	/* The session is still on, and can be read. */
 	KUNIT_EXPECT_EQ(test, start_any(test, &data), -EINVAL);
 	KUNIT_EXPECT_EQ(test, report(logger, 0, SZ_4K, SZ_4K), 0);
 	logger->stop_ret = 0;
 	KUNIT_EXPECT_EQ(test, stop(logger), 0);
 
-	/* The last close forgets the session, whatever the driver says. */
+	/* The last close ends the session even if the driver fails. */
 	KUNIT_EXPECT_EQ(test, start_any(test, &data), 0);
 	logger->stop_ret = -EBUSY;
 	vfio_dma_logging_close(&logger->private.device);
@@ -419,14 +418,14 @@ static const struct report_case report_cases[] = {
 	{ "the last but one page", TOP(SZ_8K), SZ_4K, SZ_4K, 0 },
 	{ "all but the last byte", 0, U64_MAX, BIT_ULL(63), 0 },
 
-	{ "nothing", 0, 0, SZ_4K, -EINVAL },
+	{ "empty range", 0, 0, SZ_4K, -EINVAL },
 	{ "pages of no size", 0, SZ_4K, 0, -EINVAL },
 	{ "small pages", 0, SZ_4K, SZ_2K, -EINVAL },
 	{ "pages of an odd size", 0, SZ_1M, SZ_4K + 1, -EINVAL },
 	{ "pages of two sizes", 0, SZ_1M, SZ_8K | SZ_4K, -EINVAL },
 	{ "the last page", TOP(SZ_4K), SZ_4K, SZ_4K, -EOVERFLOW },
 	{ "beyond the end", TOP(SZ_4K), SZ_8K, SZ_4K, -EOVERFLOW },
-	{ "wraps to itself", SZ_4K, U64_MAX, SZ_4K, -EOVERFLOW },
+	{ "wraps around", SZ_4K, U64_MAX, SZ_4K, -EOVERFLOW },
 	{ "a bitmap that leaves user space", 0, U64_MAX, SZ_4K, -EFAULT },
 };
 
@@ -457,7 +456,7 @@ static void ranges_of_report(struct kunit *test)
 		return;
 	KUNIT_EXPECT_EQ(test, logger->iova, c->iova);
 	KUNIT_EXPECT_EQ(test, logger->length, c->length);
-	/* The driver has set the first; what was set before stays. */
+	/* The driver has set the first bit; bits that were set stay set. */
 	KUNIT_ASSERT_EQ(test, get_user(byte, logger->user), 0);
 	KUNIT_EXPECT_EQ(test, byte, 0x81);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Chains of information capabilities, read as a user reads them: from the
- * first one on by their next members.
+ * Chains of capabilities, read as user space reads them: from the first one on,
+ * by their next members.
  */
 #include <kunit/test.h>
 #include <linux/err.h>
@@ -27,13 +27,13 @@ static struct vfio_info_cap *new_chain(struct kunit *test)
 	return caps;
 }
 
-/* Sizes of which some are no multiple of anything */
+/* Sizes, some of which are not aligned */
 static size_t cap_size(unsigned int i)
 {
 	return sizeof(struct vfio_info_cap_header) + i * 3;
 }
 
-/* A chain of NR_CAPS, capability i full of byte i + 1 */
+/* A chain of NR_CAPS; the bytes of capability i are i + 1 */
 static void fill_chain(struct kunit *test, struct vfio_info_cap *caps)
 {
 	struct vfio_info_cap_header *header;
@@ -48,7 +48,7 @@ static void fill_chain(struct kunit *test, struct vfio_info_cap *caps)
 	}
 }
 
-/* Walk a chain that begins @offset behind @base, with @size bytes */
+/* Walk a chain of @size bytes that begins at @base + @offset. */
 static void check_chain(struct kunit *test, const void *base, size_t offset,
 			size_t size)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Bitmaps in user memory: which of them can be made, in which parts they are
- * gone through, up to the end of the address space, and which bits are set,
- * against a model that knows each bit.
+ * Bitmaps in user memory: which of them can be allocated, in which parts
+ * iova_bitmap_for_each() processes them, up to the end of the address space,
+ * and which bits are set, compared with a model of every bit.
  *
- * The user's memory is that of the task that runs the test.
+ * The user memory is that of the task that runs the test.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -15,9 +15,9 @@
 #include <linux/uaccess.h>
 #include <linux/vfio_iova_bitmap.h>
 
-#define TOP(bytes)	(ULONG_MAX - (bytes) + 1)	/* so far from the end */
+#define TOP(bytes)	(ULONG_MAX - (bytes) + 1)	/* this far from the end */
 
-/* The same sequence in each run */
+/* The same sequence in every run */
 static u32 next_random(u32 *seed, u32 below)
 {
 	*seed = *seed * 1664525 + 1013904223;
@@ -35,7 +35,7 @@ static u8 __user *user_memory(struct kunit *test, size_t size)
 	return (u8 __user *)addr;
 }
 
-/* ---- What can be made ---- */
+/* ---- Allocation ---- */
 
 struct alloc_case {
 	const char *name;
@@ -76,7 +76,7 @@ static void made_or_refused(struct kunit *test)
 	u8 __user *user = user_memory(test, PAGE_SIZE);
 	struct iova_bitmap *bitmap;
 
-	/* Near the top, where there is no room for much */
+	/* Near the end of the address space */
 	if (c->ret == -EFAULT)
 		user = (u8 __user *)(TASK_SIZE_MAX - PAGE_SIZE);
 	bitmap = iova_bitmap_alloc(c->iova, c->length, c->page_size,
@@ -86,14 +86,14 @@ static void made_or_refused(struct kunit *test)
 		iova_bitmap_free(bitmap);
 }
 
-/* ---- The parts ---- */
+/* ---- Parts ---- */
 
 struct parts_case {
 	const char *name;
 	unsigned long iova;
 	size_t length;
 	unsigned long page_size;
-	size_t offset;		/* of the bitmap in a user page */
+	size_t offset;		/* of the bitmap in its first user page */
 };
 
 static const struct parts_case parts_cases[] = {
@@ -122,15 +122,15 @@ KUNIT_ARRAY_PARAM(parts, parts_cases, parts_desc);
 
 struct parts {
 	struct kunit *test;
-	unsigned long next;	/* where the next part has to begin */
+	unsigned long next;	/* IOVA where the next part must begin */
 	unsigned long last;
 	unsigned int count;
 	bool done;
 };
 
 /*
- * No border of a part cuts an aligned GiB: a device that counts in units of
- * that size or below is never asked for half of one.
+ * No border of a part cuts an aligned GiB: a device that logs in units of up to
+ * that size is never read for half a unit.
  */
 static int visit_part(struct iova_bitmap *bitmap, unsigned long iova,
 		      size_t length, void *opaque)
@@ -148,7 +148,7 @@ static int visit_part(struct iova_bitmap *bitmap, unsigned long iova,
 		KUNIT_EXPECT_EQ(test, iova % SZ_1G, 0);
 	parts->done = last == parts->last;
 	parts->next = last + 1;
-	/* What a part has bits for can be set: its pages are there. */
+	/* All bits of a part can be set, because its pages are pinned. */
 	iova_bitmap_set(bitmap, iova, 1);
 	iova_bitmap_set(bitmap, last, 1);
 	return 0;
@@ -176,7 +176,7 @@ static void parts_are_the_whole(struct kunit *test)
 			0);
 	iova_bitmap_free(bitmap);
 	KUNIT_EXPECT_TRUE(test, parts.done);
-	/* Bounded memory: more than one part from some size on */
+	/* Memory is bounded: from some size on there are several parts */
 	if (bytes > SZ_2M)
 		KUNIT_EXPECT_GT(test, parts.count, 1);
 
@@ -186,13 +186,13 @@ static void parts_are_the_whole(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, last & BIT((bits - 1) % BITS_PER_BYTE));
 }
 
-/* ---- The bits ---- */
+/* ---- Bits ---- */
 
-/* User memory with noise, and what is expected of it */
+/* User memory with random bits, and the expected result */
 struct canvas {
 	u8 __user *user;
 	size_t size;
-	unsigned long *model;	/* of all of @user */
+	unsigned long *model;	/* the expected bits of all of @user */
 	unsigned long *seen;
 };
 
@@ -209,7 +209,7 @@ static void canvas_init(struct kunit *test, struct canvas *canvas, size_t size,
 	KUNIT_ASSERT_NOT_NULL(test, canvas->model);
 	KUNIT_ASSERT_NOT_NULL(test, canvas->seen);
 	bytes = (u8 *)canvas->model;
-	/* A quarter of the bits are set already, and have to stay. */
+	/* A quarter of the bits are set already, and must stay set. */
 	for (i = 0; i < size; i++)
 		bytes[i] = next_random(&seed, 256) & next_random(&seed, 256);
 	KUNIT_ASSERT_EQ(test, copy_to_user(canvas->user, bytes, size), 0);
@@ -256,7 +256,7 @@ struct bits {
 	unsigned int calls;
 };
 
-/* The model: page by page, as the contract says it */
+/* The model: page by page, as iova_bitmap_set() is documented */
 static void model_set(struct bits *bits, unsigned long first,
 		      unsigned long last)
 {
@@ -287,7 +287,7 @@ static void set_both(struct bits *bits, struct iova_bitmap *bitmap,
 	model_set(bits, iova, last < iova ? ULONG_MAX : last);
 }
 
-/* Inside, at the borders, beyond them, and nowhere */
+/* Ranges inside of the bitmap, at its borders, and beyond them */
 static int draw(struct iova_bitmap *bitmap, unsigned long iova, size_t length,
 		void *opaque)
 {
@@ -308,7 +308,7 @@ static int draw(struct iova_bitmap *bitmap, unsigned long iova, size_t length,
 		set_both(bits, bitmap, iova - 1, 1);
 	if (last < ULONG_MAX)
 		set_both(bits, bitmap, last + 1, ULONG_MAX - last);
-	/* Longer than the address space is from there on */
+	/* Reaches beyond the end of the address space */
 	set_both(bits, bitmap, last, ULONG_MAX);
 	return 0;
 }
@@ -347,7 +347,7 @@ static int draw_all(struct iova_bitmap *bitmap, unsigned long iova,
 	return 0;
 }
 
-/* Whole words and single bits: none is left out, none is set beside. */
+/* Whole words and single bits: exactly the right bits are set. */
 static void all_bits_of_the_model(struct kunit *test)
 {
 	struct bits bits = {};
@@ -386,7 +386,7 @@ static bool user_bit(struct kunit *test, u8 __user *user, unsigned long iova)
 	return byte & BIT(bit % BITS_PER_BYTE);
 }
 
-/* The second part sets across its end, and the last one across its start. */
+/* The second part sets bits beyond its end, the last one before its start. */
 static int straddle_ends(struct iova_bitmap *bitmap, unsigned long iova,
 			 size_t length, void *opaque)
 {
@@ -443,7 +443,7 @@ static void an_error_ends_it(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &straddle,
 						   fail_later), -EIO);
 	KUNIT_EXPECT_EQ(test, straddle.calls, 2);
-	/* Bits that were set before stay, and it can be gone through again. */
+	/* Bits that were set stay set, and the bitmap can be used again. */
 	KUNIT_EXPECT_TRUE(test, user_bit(test, user, straddle.parts[1]));
 	straddle = (struct straddle){};
 	KUNIT_EXPECT_EQ(test, iova_bitmap_for_each(bitmap, &straddle,
@@ -452,7 +452,7 @@ static void an_error_ends_it(struct kunit *test)
 	iova_bitmap_free(bitmap);
 }
 
-/* A hole: parts before it get their bits, nobody is asked for those after. */
+/* A hole: parts before it get their bits; no call for the parts after it */
 static void memory_that_is_missing(struct kunit *test)
 {
 	struct straddle straddle = {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Merging of IOVA ranges: few enough are left, all that was covered still is,
- * and no more is added than has to be.
+ * Merging of IOVA ranges: at most the wanted number is left, every address that
+ * was in a range still is, and as few addresses as possible are added.
  */
 #include <kunit/test.h>
 #include <linux/interval_tree.h>
@@ -19,7 +19,7 @@ struct iova_range {
 struct merge_case {
 	const char *name;
 	unsigned int want;
-	struct iova_range in[MAX_RANGES];	/* ends with one of last 0 */
+	struct iova_range in[MAX_RANGES];	/* ends with last 0 */
 	struct iova_range out[MAX_RANGES];
 };
 
@@ -67,7 +67,7 @@ static void case_desc(const struct merge_case *c, char *desc)
 
 KUNIT_ARRAY_PARAM(merge, cases, case_desc);
 
-/* The first range may be the single address 0, no later one can. */
+/* Only the first range may be the single address 0. */
 static unsigned int count(const struct iova_range *ranges)
 {
 	unsigned int nr = 1;
@@ -118,8 +118,8 @@ static int cmp_ulong(const void *a, const void *b)
 }
 
 /*
- * Many ranges with gaps of all sizes: what is added is the sum of the smallest
- * gaps, whatever the order of the merges.
+ * Many ranges with gaps of all sizes: the addresses that are added are those of
+ * the smallest gaps, whatever the order of the merges.
  */
 static void adds_as_little_as_can_be(struct kunit *test)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Validation of SET_IRQS at its borders: what the range of interrupts, the
- * size of the payload and the flags may be, and what the caller is told to
- * copy.
+ * Validation of SET_IRQS at its limits: which ranges of interrupts, payload
+ * sizes and flags are accepted, and how many bytes the caller is to copy.
  */
 #include <kunit/test.h>
 #include <linux/limits.h>
@@ -79,7 +78,7 @@ static const struct irq_set_case cases[] = {
 	  -EINVAL },
 	{ "eventfd, room for more", HDR + 1000, FD | TRIGGER, 0, 0, 1, 16, 0,
 	  4 },
-	/* 4 * count is 4 in 32 bits */
+	/* 4 * count overflows to 4 in 32 bits */
 	{ "size wraps", HDR + 16, FD | TRIGGER, 0, 0, (1U << 30) + 1, INT_MAX,
 	  -EINVAL },
 	{ "size is 0 in 32 bits", HDR, FD | TRIGGER, 0, 0, 1U << 30, INT_MAX,
@@ -117,7 +116,7 @@ static void borders(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, size, c->size);
 }
 
-/* A caller that can take no payload is never given one. */
+/* A payload is refused for a caller that supports none. */
 static void no_room_for_payload(struct kunit *test)
 {
 	const struct irq_set_case *c = test->param_value;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The next state on every way, against a search over the arcs as the migration
- * protocol lists them.  Search and lists are written independently of
+ * The next state on every way, compared with a search over the arcs that the
+ * migration protocol lists.  The search and the lists are independent of
  * mig_fsm.c: they share no table and no rule with it.
  */
 #include <kunit/test.h>
@@ -103,9 +103,9 @@ static void offer_desc(const struct offer *offer, char *desc)
 KUNIT_ARRAY_PARAM(offer, offers, offer_desc);
 
 /*
- * Breadth first from @from, all shortest ways at once: @hops gathers, for each
- * state of a layer, the first states of the ways that lead there.  Returns the
- * first states of all shortest ways to @to, as bits.
+ * Breadth-first search from @from for all shortest ways at once: @hops
+ * collects, for each state of a layer, the first states of the ways that lead
+ * there.  Returns the first states of all shortest ways to @to, as bits.
  */
 static unsigned int search(const struct offer *offer, unsigned int from,
 			   unsigned int to)
@@ -123,7 +123,7 @@ static unsigned int search(const struct offer *offer, unsigned int from,
 
 		memset(next, 0, sizeof(next));
 		for (s = 0; s < NR_STATES; s++) {
-			/* A way inside of the saving group stays there. */
+			/* A way within the saving session stays in it. */
 			if (!(layer & BIT(s)) ||
 			    (s != from && !(BIT(s) & SAVING) == inside))
 				continue;
@@ -141,7 +141,7 @@ static unsigned int search(const struct offer *offer, unsigned int from,
 	return layer ? hops[to] : 0;
 }
 
-/* One that is not registered */
+/* A device that is not registered */
 static struct vfio_device *device_with(struct kunit *test, unsigned int flags)
 {
 	struct vfio_device_private *private;
@@ -166,7 +166,7 @@ static void next_state_is_the_shortest_way(struct kunit *test)
 			int ret;
 
 			hops = search(offer, from, to);
-			/* The rules leave no choice */
+			/* There is only one shortest way. */
 			KUNIT_ASSERT_LE_MSG(test, hweight32(hops), 1,
 					    "%u -> %u", from, to);
 			expected = hops ? __ffs(hops) : VFIO_DEVICE_STATE_ERROR;
@@ -174,7 +174,7 @@ static void next_state_is_the_shortest_way(struct kunit *test)
 					    vfio_mig_fsm_next(offer->flags,
 							      from, to),
 					    "%u -> %u", from, to);
-			/* A driver in such a state is warned of */
+			/* In such a state the driver gets a warning. */
 			if (from != VFIO_DEVICE_STATE_ERROR &&
 			    !(offer->states & BIT(from)))
 				continue;

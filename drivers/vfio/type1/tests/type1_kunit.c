@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Intervals, ranges and sizes of the type 1 backend, above all where the
- * address space begins and ends: against tables of borders, and against
- * models that know each page.
+ * address space begins and ends: compared with tables of limits, and with
+ * models of every page.
  *
- * The containers here have no group: memory is mapped, but never pinned.  An
- * IOMMU is asked only where it is one made of a bitmap, to see it fail.
+ * The containers here have no group: memory is mapped, but never pinned.  The
+ * only IOMMU is a bitmap, which is made to fail.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -17,10 +17,10 @@
 
 #include "../private.h"
 
-#define TOP(bytes)	(U64_MAX - (bytes) + 1)	/* so far from the end */
+#define TOP(bytes)	(U64_MAX - (bytes) + 1)	/* this far from the end */
 #define RW		(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
 
-/* The same sequence in each run */
+/* The same sequence in every run */
 static u32 next_random(u32 *seed, u32 below)
 {
 	*seed = *seed * 1664525 + 1013904223;
@@ -208,7 +208,7 @@ static void reserved_regions_are_left_out(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, ranges->nr);
 }
 
-/* A space of few bytes, at both ends of the real one: each of them asked */
+/* Every byte of a few, at both ends of the address space */
 static void each_byte_is_usable_or_reserved(struct kunit *test)
 {
 	enum { SPACE = 64, ROUNDS = 300 };
@@ -271,7 +271,7 @@ static void destroy(void *iommu)
 	type1_destroy_mappings(iommu);
 }
 
-/* With a process to which mappings belong */
+/* With a process that owns the mappings */
 static struct type1_iommu *new_iommu(struct kunit *test, bool v2)
 {
 	struct type1_iommu *iommu;
@@ -419,7 +419,7 @@ static void number_of_mappings_is_limited(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iommu->dma_avail, 0);
 }
 
-/* ---- A model of a container that knows each page ---- */
+/* ---- A model of a container: every page ---- */
 
 #define MODEL_PAGES	24
 
@@ -449,7 +449,7 @@ static void model_set(struct model *model, unsigned int first,
 	}
 }
 
-/* Begins a mapping before page i that goes on there? */
+/* Is there a mapping that begins before page i and contains it? */
 static bool model_cuts(const struct model *model, unsigned int i)
 {
 	return i < MODEL_PAGES && model->first[i] && model->first[i] - 1 != i;
@@ -465,7 +465,7 @@ static int model_unmap(struct model *model, bool v2, unsigned int first,
 		   model_cuts(model, first + pages)))
 		return -EINVAL;
 	if (model_cuts(model, first))
-		return 0;	/* type 1, version 1: the end of the work */
+		return 0;	/* VFIO_TYPE1_IOMMU stops here. */
 	for (i = first; i < first + pages; i++) {
 		if (!model->first[i])
 			continue;
@@ -552,13 +552,13 @@ static void map_and_unmap_at_random(struct kunit *test)
 		}
 		check_model(test, iommu, &model);
 	}
-	/* Both have been put to the test */
+	/* Both cases have occurred. */
 	KUNIT_EXPECT_GT(test, refused, ROUNDS / 20);
 	if (c->v2)
 		KUNIT_EXPECT_GT(test, cut, ROUNDS / 20);
 }
 
-/* What cuts a mapping, for every range over two mappings with a gap */
+/* Every range over two mappings with a gap: does it cut one? */
 static void ranges_that_cut_mappings(struct kunit *test)
 {
 	const struct container_case *c = test->param_value;
@@ -712,7 +712,7 @@ static void size_of_dirty_bitmaps(struct kunit *test)
 	struct vfio_bitmap bitmap = {
 		.pgsize = c->pgsize ?: PG,
 		.size = c->size,
-		/* Never touched, and far from the end of user space */
+		/* Never accessed, and far from the end of user space */
 		.data = (u64 __user *)PG,
 	};
 
@@ -751,7 +751,7 @@ static void bitmap_of_larger_pages(struct kunit *test)
 
 /*
  * Two mappings and a gap, longer than a chunk of marks (32768 pages), at the
- * very end of the space: what was marked is reported, once, and nothing else.
+ * end of the address space: exactly the marked pages are reported, once.
  */
 #define FIRST_PAGES	33000UL
 #define GAP_PAGES	77UL
@@ -803,8 +803,8 @@ static void marks_are_reported_once(struct kunit *test)
 	m[1] = type1_first_mapping(iommu, ULONG_MAX, ULONG_MAX);
 
 	/*
-	 * Only bits of mappings are overwritten: those of the gap between them,
-	 * and beyond, are the user's.
+	 * Only bits of mappings are overwritten; those of the gap and beyond
+	 * the mappings stay as they were.
 	 */
 	memset(expected, 0xff, BITMAP_BYTES);
 	KUNIT_ASSERT_EQ(test, 0,
@@ -835,7 +835,7 @@ static void marks_are_reported_once(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, NULL, memchr_inv(bits, 0, BITMAP_BYTES));
 }
 
-/* Mappings of few pages side by side: one's bits next to the other's */
+/* Small mappings next to each other, whose bits share words */
 static void neighbours_share_words(struct kunit *test)
 {
 	static const unsigned int sizes[] = { 1, 62, 3, 64, 65, 5, 128, 2, 1 };
@@ -877,7 +877,7 @@ static void neighbours_share_words(struct kunit *test)
 				    test_bit(i, expected), "page %u", i);
 }
 
-/* A whole mapping, and a part of the space that begins in a gap */
+/* A whole mapping, and a range that begins in a gap */
 static void whole_mappings_are_reported(struct kunit *test)
 {
 	struct type1_iommu *iommu = new_iommu(test, true);
@@ -902,7 +902,7 @@ static void whole_mappings_are_reported(struct kunit *test)
 				    i >= 67 && i < 40067, "page %u", i);
 }
 
-static void nothing_is_forgotten_after_a_fault(struct kunit *test)
+static void marks_stay_after_a_fault(struct kunit *test)
 {
 	struct type1_iommu *iommu = new_iommu(test, true);
 	struct vfio_bitmap bitmap = { .pgsize = PG, .size = 8 };
@@ -928,7 +928,7 @@ static void nothing_is_forgotten_after_a_fault(struct kunit *test)
 
 /* ---- Runs of page frames ---- */
 
-/* No page here is pinned: there is none to unpin. */
+/* No page here is pinned, so there is none to unpin. */
 static void forget_runs(void *mapping)
 {
 	struct type1_mapping *m = mapping;
@@ -952,7 +952,7 @@ static struct type1_mapping *new_mapping(struct kunit *test,
 	return m;
 }
 
-/* Append @npages contiguous frames, as fast as runs have room */
+/* Append @npages contiguous frames, as many at once as fit the run */
 static void append(struct kunit *test, struct type1_mapping *m,
 		   unsigned long pfn, unsigned long npages, unsigned int order)
 {
@@ -964,7 +964,7 @@ static void append(struct kunit *test, struct type1_mapping *m,
 	}
 }
 
-/* Runs follow each other, none crosses a border, and they sum up. */
+/* Runs follow each other, none crosses a border, and the sum is right. */
 static unsigned int check_runs(struct kunit *test, struct type1_mapping *m)
 {
 	const struct type1_run_block *block;
@@ -1087,12 +1087,12 @@ static void frames_beyond_the_field_are_refused(struct kunit *test)
 #define FAKE_PAGES	16UL
 #define NO_PAGE		ULONG_MAX
 
-/* An IOMMU domain for IOVAs from 0 on, that is a bitmap of mapped pages */
+/* An IOMMU domain for IOVAs from 0 on: a bitmap of mapped pages */
 struct fake_domain {
 	struct iommu_domain domain;
 	struct type1_domain d;
 	DECLARE_BITMAP(mapped, FAKE_PAGES);
-	unsigned long map_fails_at;	/* page; after those before it */
+	unsigned long map_fails_at;	/* this page; those before are mapped */
 	bool unmap_fails;
 	bool unmap_takes_more;
 };
@@ -1154,7 +1154,7 @@ static struct fake_domain *new_fake(struct kunit *test)
 	return fake;
 }
 
-/* A mapping of FAKE_PAGES at 0, in no domain; its memory is not there. */
+/* A mapping of FAKE_PAGES at 0, in no domain and without memory */
 static struct type1_mapping *fake_mapping(struct kunit *test,
 					  struct type1_iommu *iommu,
 					  unsigned int order)
@@ -1170,7 +1170,7 @@ static struct type1_mapping *fake_mapping(struct kunit *test,
 	return m;
 }
 
-/* A new domain that fails is given up: other domains have no harm of it. */
+/* If mapping in a new domain fails, other domains are not affected. */
 static void failing_replay_leaves_mappings_alone(struct kunit *test)
 {
 	struct type1_iommu *iommu = new_iommu(test, true);
@@ -1239,11 +1239,11 @@ static void unmapping_more_is_no_failure(struct kunit *test)
 	INIT_LIST_HEAD(&iommu->domains);
 }
 
-/* What stays pinned stays charged, though the mapping is gone. */
+/* Memory that stays pinned stays charged, even after the mapping is freed. */
 static void stuck_memory_stays_charged(struct kunit *test)
 {
 	struct type1_iommu *iommu = new_iommu(test, true);
-	/* Pinned, as far as the runs say: nothing is unpinned here */
+	/* Only the runs say that it is pinned; nothing is unpinned here. */
 	struct type1_mapping *m = fake_mapping(test, iommu, 0);
 	struct fake_domain *fake = new_fake(test);
 	struct mm_struct *mm = current->mm;
@@ -1301,7 +1301,7 @@ static struct kunit_case type1_dirty_cases[] = {
 	KUNIT_CASE(marks_are_reported_once),
 	KUNIT_CASE(neighbours_share_words),
 	KUNIT_CASE(whole_mappings_are_reported),
-	KUNIT_CASE(nothing_is_forgotten_after_a_fault),
+	KUNIT_CASE(marks_stay_after_a_fault),
 	{}
 };
 
