@@ -16,7 +16,7 @@ int vfio_address_space_open(struct vfio_device *device,
 	struct vfio_device_private *private = vfio_device_private(device);
 	int ret;
 
-	/* Before open(), as the driver may be told of an unmap from then on */
+	/* Before open(), because dma_unmap may be called from then on */
 	private->space = *space;
 	ret = space->ops->open(device);
 	if (ret)

@@ -20,8 +20,8 @@
 #define MIG_FLAG_SETS	(2 * VFIO_MIGRATION_PRE_COPY)
 
 /*
- * [flags][from][to]: the next state on the way, from vfio_mig_fsm_next(); ERROR
- * if there is no way, and for flags that are not legal
+ * [flags][from][to]: the next state on the path, from vfio_mig_fsm_next();
+ * ERROR if there is no path, and for flags that are not legal
  */
 static u8 mig_next_hop[MIG_FLAG_SETS][VFIO_MIG_STATES][VFIO_MIG_STATES]
 	__ro_after_init;
@@ -71,7 +71,7 @@ int vfio_migration_check(struct vfio_device *device)
 }
 
 /**
- * vfio_mig_get_next_state - the next arc on the way to a state
+ * vfio_mig_get_next_state - the next arc on the path to a state
  * @device: a registered device with migration ops
  * @cur_fsm: the current state
  * @new_fsm: the state that user space asked for
@@ -82,10 +82,10 @@ int vfio_migration_check(struct vfio_device *device)
  * migration_flags implements; states that they do not include are skipped.  If
  * @new_fsm is @cur_fsm, so is @next_fsm.
  *
- * Return: 0, or -EINVAL if there is no way: @new_fsm does not exist, is not
+ * Return: 0, or -EINVAL if there is no path: @new_fsm does not exist, is not
  * supported or is ERROR; @cur_fsm is ERROR, which only a reset leaves; or the
- * way would lead from STOP_COPY back to PRE_COPY.  It is a bug of the driver if
- * such a device cannot be in @cur_fsm.
+ * path would lead from STOP_COPY back to PRE_COPY.  If such a device
+ * cannot be in @cur_fsm, the driver has a bug, which is logged as a warning.
  */
 int vfio_mig_get_next_state(struct vfio_device *device,
 			    enum vfio_device_mig_state cur_fsm,
@@ -110,7 +110,7 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 }
 EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
 
-/* RUNNING has a way to every state that the device supports. */
+/* RUNNING has a path to every state that the device supports. */
 static bool vfio_migration_supports(struct vfio_device *device, u32 to)
 {
 	unsigned int flags = device->migration_flags;

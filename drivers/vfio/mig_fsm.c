@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The migration state machine as two tables: the states and the arcs between
- * them, with the device flags that each depends on.  Ways of several arcs are
+ * them, with the device flags that each depends on.  Paths of several arcs are
  * computed from these tables.  No locks, no state, no kernel services.
  */
 #include <linux/errno.h>
@@ -99,9 +99,9 @@ static int mig_arc_exists(const struct mig_arc *arc, unsigned int flags)
 }
 
 /*
- * May the way between two states lead through @state?  Not if that would begin
- * or end a session on the way: a way between two states of one session stays in
- * the session, and any other way avoids all sessions.
+ * May the path between two states lead through @state?  Not if a session would
+ * begin or end on it: a path between two states of one session stays in that
+ * session, and any other path avoids all sessions.
  */
 static int mig_may_pass(unsigned int state, unsigned int from, unsigned int to)
 {
@@ -111,8 +111,8 @@ static int mig_may_pass(unsigned int state, unsigned int from, unsigned int to)
 }
 
 /*
- * A breadth-first search from the end of the way to its beginning finds a
- * shortest way.  Each round adds states that were not reached before, so there
+ * A breadth-first search from the end of the path to its beginning finds a
+ * shortest path.  Each round adds states that were not reached before, so there
  * are at most as many rounds as states.
  */
 unsigned int vfio_mig_fsm_next(unsigned int flags, unsigned int from,

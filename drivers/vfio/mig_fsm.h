@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The migration states of a device, the arcs between them, and the way from one
- * to another.  Pure logic on numbers: mig_fsm.c also compiles in user space,
- * for vfio-mig, which prints the state machine.
+ * The migration states of a device, the arcs between them, and the path from
+ * one to another.  Pure logic on numbers: mig_fsm.c also compiles in user
+ * space, for vfio-mig, which prints the state machine.
  */
 #ifndef VFIO_MIG_FSM_H
 #define VFIO_MIG_FSM_H
@@ -23,8 +23,8 @@ int vfio_mig_fsm_same_session(unsigned int a, unsigned int b);
 int vfio_mig_fsm_in_session(unsigned int state);
 
 /*
- * The state that follows @from on the way to @to: an arc that a device with
- * these flags implements.  VFIO_DEVICE_STATE_ERROR if there is no way; @to
+ * The state that follows @from on the path to @to: an arc that a device with
+ * these flags implements.  VFIO_DEVICE_STATE_ERROR if there is no path; @to
  * itself if that is @from.
  */
 unsigned int vfio_mig_fsm_next(unsigned int flags, unsigned int from,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The next state on every way, compared with a search over the arcs that the
+ * The next state on every path, compared with a search over the arcs that the
  * migration protocol lists.  The search and the lists are independent of
  * mig_fsm.c: they share no table and no rule with it.
  */
@@ -103,9 +103,9 @@ static void offer_desc(const struct offer *offer, char *desc)
 KUNIT_ARRAY_PARAM(offer, offers, offer_desc);
 
 /*
- * Breadth-first search from @from for all shortest ways at once: @hops
- * collects, for each state of a layer, the first states of the ways that lead
- * there.  Returns the first states of all shortest ways to @to, as bits.
+ * Breadth-first search from @from for all shortest paths at once: @hops
+ * collects, for each state of a layer, the first states of the paths that lead
+ * there.  Returns the first states of all shortest paths to @to, as bits.
  */
 static unsigned int search(const struct offer *offer, unsigned int from,
 			   unsigned int to)
@@ -123,7 +123,7 @@ static unsigned int search(const struct offer *offer, unsigned int from,
 
 		memset(next, 0, sizeof(next));
 		for (s = 0; s < NR_STATES; s++) {
-			/* A way within the saving session stays in it. */
+			/* A path within the saving session stays in it. */
 			if (!(layer & BIT(s)) ||
 			    (s != from && !(BIT(s) & SAVING) == inside))
 				continue;
@@ -166,7 +166,7 @@ static void next_state_is_the_shortest_way(struct kunit *test)
 			int ret;
 
 			hops = search(offer, from, to);
-			/* There is only one shortest way. */
+			/* There is only one shortest path. */
 			KUNIT_ASSERT_LE_MSG(test, hweight32(hops), 1,
 					    "%u -> %u", from, to);
 			expected = hops ? __ffs(hops) : VFIO_DEVICE_STATE_ERROR;

@@ -19,7 +19,7 @@
 
 #include "private.h"
 
-/* How often drivers are asked to unpin a range, since they may pin it again */
+/* How often a range is notified: drivers may pin it again */
 #define UNPIN_TRIES	10
 
 /* Pin a page of a mapping, or count one more user of the pin.  No charge. */
