@@ -38,7 +38,7 @@ struct vfio_migration;
  *	it, too, so that no stream continues after a gap
  *
  * A driver gets a writer as an argument of save(), and may read @bytes.  Code
- * that writes a stream of its own sets @put, then calls vfio_mig_write_header().
+ * that writes a stream of its own sets @put and calls vfio_mig_write_header().
  */
 struct vfio_mig_writer {
 	int (*put)(struct vfio_mig_writer *writer, const void *data,
@@ -248,7 +248,7 @@ struct vfio_mig_arc {
  * @prepare: makes the device answer.  Called before each function of an arc,
  *	@save, @load, @load_end and @close.  Optional
  * @save: appends to the stream @to what is due in mig->state.  Called when a
- *	session begins in a PRE_COPY state and when STOP_COPY is reached.  Called
+ *	session begins in a PRE_COPY state and when STOP_COPY is reached, and
  *	again when the user has read all that it wrote: in PRE_COPY if @pending
  *	is not 0, in STOP_COPY if the previous call returned 1.  @to->bytes is 0
  *	at the beginning of a stream.  Returns 0, 1 in STOP_COPY if there is
@@ -333,10 +333,10 @@ struct vfio_migration {
 	struct lock_class_key lock_key;
 	struct vfio_migration_ops ops;
 	struct vfio_mig_session *session;
-	atomic_t file_ops;	/* operations of data files that use the device */
+	atomic_t file_ops;	/* data file operations that use the device */
 	struct ratelimit_state messages;
 	size_t image_size;
-	/* [from], bit N: the way to state N takes a VFIO_MIG_ARC_EXCLUSIVE arc. */
+	/* [from], bit N: the way to state N takes an exclusive arc. */
 	u8 exclusive[VFIO_MIG_STATES];
 	/* [from][to]: index of the arc in driver->arcs, plus 1; 0: no arc */
 	u8 arc[VFIO_MIG_STATES][VFIO_MIG_STATES];

@@ -49,7 +49,7 @@ static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
 	if (arc->from >= VFIO_MIG_STATES ||
 	    arc->to >= VFIO_MIG_STATES || *known) {
 		dev_err(mig->vdev->dev,
-			"vfio: the driver's arc %u -> %u comes twice or is not possible\n",
+			"vfio: the driver's arc %u -> %u is listed twice or not possible\n",
 			arc->from, arc->to);
 		return -EINVAL;
 	}
@@ -57,7 +57,7 @@ static int check_arc_listed(struct vfio_migration *mig, unsigned int index)
 	return 0;
 }
 
-/* From RUNNING there is a way to every state that the flags offer. */
+/* A state that the flags offer can be reached from RUNNING. */
 static bool state_offered(struct vfio_migration *mig,
 			  enum vfio_device_mig_state state)
 {
@@ -67,7 +67,7 @@ static bool state_offered(struct vfio_migration *mig,
 					state, &next);
 }
 
-/* Does a device with these flags have the arc, and the driver, too? */
+/* The driver has the arc if, and only if, the device's flags offer it. */
 static int check_arc(struct vfio_migration *mig,
 		     enum vfio_device_mig_state from,
 		     enum vfio_device_mig_state to)
@@ -100,7 +100,7 @@ static int check_arcs(struct vfio_migration *mig)
 	return ret;
 }
 
-/* All arcs are there. */
+/* The table of arcs is complete. */
 static bool leads_over_exclusive(struct vfio_migration *mig,
 				 enum vfio_device_mig_state state,
 				 enum vfio_device_mig_state target)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A buffer for streams from bytes to gigabytes: chunks that are allocated when
- * bytes come and freed when they are gone, so that it never needs more
- * contiguous memory than a chunk, and kvmalloc() not even that.
+ * A buffer for streams from bytes to gigabytes.  It consists of chunks that are
+ * allocated when bytes are added and freed when all of their bytes are taken,
+ * so it needs little contiguous memory whatever the size of the stream.
  *
- * The producer publishes bytes by moving end, the consumer frees what is
- * before start; neither touches what is the other's, so there is no lock.
+ * The producer publishes bytes by moving end, and the consumer frees chunks
+ * before start.  Neither writes what the other writes, so there is no lock.
  */
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -30,14 +30,14 @@ void vfio_mig_buffer_free(struct vfio_mig_buffer *buffer)
 	buffer->start = buffer->end;
 }
 
-/* Bytes that can be taken */
+/* Returns how many bytes can be taken. */
 unsigned long vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer)
 {
-	/* Pairs with the release in add(): the bytes are there, too. */
+	/* Pairs with the release in add(): the bytes before end are written. */
 	return smp_load_acquire(&buffer->end) - READ_ONCE(buffer->start);
 }
 
-/* The chunk that bytes are added to next */
+/* The chunk to which the next byte is added: allocated if needed */
 static void *buffer_last_chunk(struct vfio_mig_buffer *buffer)
 {
 	unsigned long index = buffer->end / VFIO_MIG_CHUNK;
@@ -59,7 +59,7 @@ static void *buffer_last_chunk(struct vfio_mig_buffer *buffer)
 	return chunk;
 }
 
-/* Between two chunks of a long copy: is it enough? */
+/* Called between two chunks: should a long copy stop here? */
 static bool buffer_interrupted(void)
 {
 	cond_resched();
@@ -80,7 +80,7 @@ ssize_t vfio_mig_buffer_add(struct vfio_mig_buffer *buffer,
 		offset = buffer->end % VFIO_MIG_CHUNK;
 		part = min(iov_iter_count(from), VFIO_MIG_CHUNK - offset);
 		copied = copy_from_iter(chunk + offset, part, from);
-		/* Pairs with the acquire in fill() */
+		/* Pairs with the acquire in fill(). */
 		smp_store_release(&buffer->end, buffer->end + copied);
 		done += copied;
 		if (copied < part)

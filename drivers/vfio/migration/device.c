@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The migration state of a device: the walk over the driver's arcs, and what
- * resets, errors and closes do to it.  What an arc does is the driver's, what
- * its session carries is in session.c.
+ * resets, errors and closes do to it.  The driver's arcs move the device, and
+ * session.c has the data that they save and load.
  *
- * The state lock, vfio_migration.lock, protects state and session, and is
- * held over every arc.  Nobody who holds it waits for user memory, so that a
- * reset takes it like everybody else, and the device's state is RUNNING when
- * the reset is done.
+ * The state lock, vfio_migration.lock, protects state and session, and is held
+ * over each arc.  No holder waits for user memory: so a reset can simply take
+ * the lock, and the state is RUNNING when the reset is done.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -23,13 +22,15 @@
 /* ---- The walk ---- */
 
 /**
- * vfio_mig_error - the device can't be relied on any more
- * @mig: migration; called in an arc, from save() or from load_end(), or by a
- *	driver that finds the device lost and holds memory_lock and the state
- *	lock
- * @error: why: a negative number, which the caller is to return
+ * vfio_mig_error - put a device into ERROR
+ * @mig: migration
+ * @error: a negative errno, for the caller to return
  *
- * Nothing but a reset helps.
+ * For a device that cannot be relied on any more: calls the driver's quiesce()
+ * and ends the session.  Only a reset leaves ERROR.
+ *
+ * Context: memory_lock and state lock held: in an arc's function, in save() or
+ * load_end(), or where a driver finds its device lost.
  *
  * Return: @error.
  */
@@ -44,9 +45,9 @@ int vfio_mig_error(struct vfio_migration *mig, int error)
 EXPORT_SYMBOL_GPL(vfio_mig_error);
 
 /*
- * The arc was taken, but the state in which it ends can't be saved.  What its
- * function began is undone by that of the arc that leaves the state: the one
- * back or, as what leads to STOP_COPY has stopped the device, the one to STOP.
+ * The arc was taken, but save() failed in the state where it ends.  The
+ * function of the arc that leaves this state undoes what the arc has begun: the
+ * arc back or, as the way to STOP_COPY has stopped the device, the arc to STOP.
  */
 static void mig_save_failed(struct vfio_migration *mig,
 			    const struct vfio_mig_arc *arc, int error)
@@ -68,7 +69,7 @@ static void mig_save_failed(struct vfio_migration *mig,
 	vfio_mig_session_end(mig);
 }
 
-/* What an arc does, with the session that it needs there. */
+/* Takes an arc.  A session that it needs is open already. */
 static int mig_do_arc(struct vfio_migration *mig,
 		      const struct vfio_mig_arc *arc)
 {
@@ -85,7 +86,7 @@ static int mig_do_arc(struct vfio_migration *mig,
 	mig->state = arc->to;
 	if (vfio_mig_session_kind(arc->to) != VFIO_MIG_SAVING)
 		return 0;
-	/* What is due when PRE_COPY changes to or from P2P is read later. */
+	/* Between PRE_COPY and PRE_COPY_P2P, the next read() calls save(). */
 	if (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)) {
 		vfio_mig_session_changed(mig->session);
 		return 0;
@@ -96,7 +97,10 @@ static int mig_do_arc(struct vfio_migration *mig,
 	return ret;
 }
 
-/* NULL, the file of the session that the arc has opened, or an error */
+/*
+ * Takes an arc and opens or ends the session.  Returns the data file if a
+ * session was opened, else NULL, or an error pointer.
+ */
 static struct file *mig_take_arc(struct vfio_migration *mig,
 				 enum vfio_device_mig_state to)
 {
@@ -165,7 +169,7 @@ static struct file *mig_walk(struct vfio_migration *mig,
 					      &next);
 		if (ret)
 			return ERR_PTR(ret);
-		/* A file can only come of the last. */
+		/* Only the last arc of a way can open a session. */
 		filp = mig_step(mig, next);
 		if (IS_ERR(filp))
 			break;
@@ -181,17 +185,20 @@ static struct vfio_migration *to_migration(struct vfio_device *vdev)
 }
 
 /*
- * The locks for the whole way to @target.  Which of them it needs depends on the
- * state, which may change before the state lock is held.
+ * Takes the locks for the whole way to @target.  Whether it needs memory_lock
+ * for writing depends on the state, which may change until the state lock is
+ * held.
  */
 static int mig_lock_way(struct vfio_migration *mig,
 			enum vfio_device_mig_state target, bool *exclusive)
 {
 	int ret;
 
-	*exclusive = vfio_mig_way_is_exclusive(mig, READ_ONCE(mig->state), target);
+	*exclusive = vfio_mig_way_is_exclusive(mig, READ_ONCE(mig->state),
+					       target);
 	ret = vfio_mig_lock_killable(mig, *exclusive);
-	if (ret || *exclusive || !vfio_mig_way_is_exclusive(mig, mig->state, target))
+	if (ret || *exclusive ||
+	    !vfio_mig_way_is_exclusive(mig, mig->state, target))
 		return ret;
 	vfio_mig_unlock(mig, false);
 	*exclusive = true;
@@ -242,11 +249,13 @@ static int mig_get_data_size(struct vfio_device *vdev, unsigned long *size)
 /* ---- What the driver calls ---- */
 
 /**
- * vfio_mig_changed - there is something new to be read in PRE_COPY
- * @mig: migration; state lock held
+ * vfio_mig_changed - pending() may return something else now
+ * @mig: migration
  *
- * To be called when @pending of the driver may have become other than 0, which
- * it is asked then: poll() relies on that.
+ * To be called when pending() of the driver may have changed between 0 and not
+ * 0: poll() of the data file relies on it.  Calls pending() in PRE_COPY.
+ *
+ * Context: State lock held.
  */
 void vfio_mig_changed(struct vfio_migration *mig)
 {
@@ -260,8 +269,10 @@ EXPORT_SYMBOL_GPL(vfio_mig_changed);
  * vfio_mig_reset_prepare - the device is about to be reset
  * @mig: migration
  *
- * For pci_error_handlers.reset_prepare and the like.  Takes the state lock:
- * until vfio_mig_reset_done() no callback of the driver runs.
+ * For pci_error_handlers.reset_prepare and the like.  Takes the state lock, so
+ * no function of the driver runs until vfio_mig_reset_done().
+ *
+ * Context: May sleep.  The caller may hold memory_lock and the PCI device lock.
  */
 void vfio_mig_reset_prepare(struct vfio_migration *mig)
 {
@@ -273,8 +284,8 @@ EXPORT_SYMBOL_GPL(vfio_mig_reset_prepare);
  * vfio_mig_reset_done - the device has been reset
  * @mig: migration, after vfio_mig_reset_prepare()
  *
- * Ends the session and calls the driver's reset(); the state is RUNNING then.
- * To be called whether or not the device is open.
+ * Ends the session, calls the driver's reset(), sets the state to RUNNING and
+ * releases the state lock.  To be called whether or not the device is open.
  */
 void vfio_mig_reset_done(struct vfio_migration *mig)
 {
@@ -290,10 +301,13 @@ EXPORT_SYMBOL_GPL(vfio_mig_reset_done);
  * vfio_mig_close - the last user closes the device
  * @mig: migration
  *
- * For vfio_device_ops.close_device, before anything else is taken down.  Ends
- * the session and calls the driver's close().  The state is RUNNING then, as
- * the next user expects it, and data files that are still open do not lead to
- * the device any more.  Waits, for bounded time, for who is on the way.
+ * For vfio_device_ops.close_device, before the driver disables the device.
+ * Ends the session, calls the driver's close(), and sets the state to RUNNING
+ * for the next user.  Waits, for bounded time, for operations on data files
+ * that use the device.  Data files that are still open fail with ENODEV from
+ * then on.
+ *
+ * Context: May sleep.  Takes memory_lock for writing and the state lock.
  */
 void vfio_mig_close(struct vfio_migration *mig)
 {
@@ -336,15 +350,16 @@ static int check_driver(struct vfio_migration *mig)
 }
 
 /**
- * vfio_mig_init - give a device the migration that its driver describes
+ * vfio_mig_init - set up the migration of a device
  * @mig: part of the driver's device
  * @vdev: the device, before it is registered
  * @memory_lock: vfio_pci_core_device.memory_lock, or NULL
- * @driver: the description; stays where it is for the life of the device
+ * @driver: the driver's description, which must stay in place for the life of
+ *	the device
  *
  * For vfio_device_ops.init.
  *
- * Return: 0, or -EINVAL if the description has a gap, which a message names.
+ * Return: 0, or -EINVAL after a message that names what @driver lacks.
  */
 int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 		  struct rw_semaphore *memory_lock,
@@ -368,7 +383,10 @@ int vfio_mig_init(struct vfio_migration *mig, struct vfio_device *vdev,
 	if (ret)
 		return ret;
 	mutex_init(&mig->lock);
-	/* A hot reset takes those of several devices, in the order of the bus. */
+	/*
+	 * A hot reset takes the locks of several devices, in the order of the
+	 * bus.
+	 */
 	lockdep_register_key(&mig->lock_key);
 	lockdep_set_class(&mig->lock, &mig->lock_key);
 	ratelimit_default_init(&mig->messages);
@@ -379,7 +397,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_init);
 
 /**
  * vfio_mig_release - undo vfio_mig_init()
- * @mig: migration of a device that nobody uses any more
+ * @mig: migration of a device without users
  *
  * For vfio_device_ops.release.
  */

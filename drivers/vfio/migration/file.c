@@ -2,9 +2,10 @@
 /*
  * The data file of a session: read, write, poll and ioctl.
  *
- * io_lock, which one reader or writer holds, is all that is held over user
- * copies.  A session may end at any time in the middle of it; the state lock
- * is taken for short, and whoever has it knows.
+ * Of the locks only io_lock, which makes readers and writers take turns, is
+ * held over user copies.  So the session may end in the middle of a copy.  The
+ * state lock is taken for short, and each holder checks whether the session
+ * lasts.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
@@ -22,7 +23,9 @@ static bool io_nowait(const struct kiocb *iocb)
 	       iocb->ki_filp->f_flags & O_NONBLOCK;
 }
 
-/* Takes io_lock if the session lasts. */
+/*
+ * Takes io_lock: 0, -ENODEV if the session has ended, -EAGAIN or -ERESTARTSYS
+ */
 static int io_begin(struct vfio_mig_session *session, struct kiocb *iocb)
 {
 	if (io_nowait(iocb)) {
@@ -40,12 +43,15 @@ static int io_begin(struct vfio_mig_session *session, struct kiocb *iocb)
 static void io_end(struct vfio_mig_session *session)
 {
 	mutex_unlock(&session->io_lock);
-	/* Who ended the session meanwhile could not take it. */
+	/* If the session ended meanwhile, the data could not be freed. */
 	if (READ_ONCE(session->ended))
 		vfio_mig_session_drop_data(session);
 }
 
-/* Takes the state lock, and memory_lock, if the session lasts. */
+/*
+ * Takes memory_lock and the state lock: 0, -ENODEV if the session has ended, or
+ * an error of vfio_mig_lock_io()
+ */
 static int session_lock(struct vfio_mig_session *session, bool nowait)
 {
 	int ret;
@@ -70,7 +76,11 @@ static void session_unlock(struct vfio_mig_session *session)
 	vfio_mig_session_leave(session);
 }
 
-/* All has been read: 1 if there is more now, 0 at the end, or an error */
+/*
+ * The buffer is empty: calls save() if something is due.  1 if the buffer has
+ * bytes now, 0 at the end of the stream, -ENOMSG at its end for now, or an
+ * error
+ */
 static int session_refill(struct vfio_mig_session *session, bool nowait)
 {
 	int ret;
@@ -97,7 +107,7 @@ static ssize_t saving_read(struct kiocb *iocb, struct iov_iter *to)
 		return ret;
 	if (!iov_iter_count(to))
 		goto out_end;
-	/* What is in the buffer then is a part of what there should be. */
+	/* After an error the rest of the buffer is an incomplete stream. */
 	ret = READ_ONCE(session->writer.error);
 	if (ret)
 		goto out_end;
@@ -113,12 +123,13 @@ out_end:
 }
 
 /*
- * Loads what is in bounce, unit by unit.  The driver may need long for each, and
- * a stream that nobody vouches for may have many: so a reset or another thread
- * gets the locks between two of them, and a signal ends it there.
+ * Passes @len bytes of bounce to the driver, unit by unit.  The driver may take
+ * long for each, and a stream from anywhere may have many: so the locks are
+ * released between two units, where a reset or another thread may get them and
+ * a signal ends the write().
  *
- * Returns bytes, or the error for which the stream is refused: then it does
- * not matter any more how much of it was taken.
+ * Returns the bytes taken, or the error that refuses the stream: then it no
+ * longer matters how much was taken.
  */
 static ssize_t load_bounce(struct vfio_mig_session *session, size_t len,
 			   bool nowait)
@@ -143,7 +154,7 @@ static ssize_t load_bounce(struct vfio_mig_session *session, size_t len,
 	return done;
 }
 
-/* Records are taken in as they come. */
+/* A stream of records is checked and loaded while it is written. */
 static ssize_t write_records(struct vfio_mig_session *session,
 			     struct iov_iter *from, bool nowait)
 {
@@ -164,6 +175,7 @@ static ssize_t write_records(struct vfio_mig_session *session,
 	return done;
 }
 
+/* Bytes without a record format are kept in the buffer. */
 static ssize_t write_bytes(struct vfio_mig_session *session,
 			   struct iov_iter *from)
 {
@@ -194,7 +206,7 @@ static ssize_t resuming_write(struct kiocb *iocb, struct iov_iter *from)
 	return ret;
 }
 
-/* Without the state lock, which somebody may hold for seconds */
+/* Does not take the state lock, which another task may hold for seconds. */
 static __poll_t session_poll(struct file *filp, struct poll_table_struct *wait)
 {
 	struct vfio_mig_session *session = filp->private_data;
@@ -204,7 +216,7 @@ static __poll_t session_poll(struct file *filp, struct poll_table_struct *wait)
 		return EPOLLERR | EPOLLHUP;
 	if (!session->saving)
 		return EPOLLOUT | EPOLLWRNORM;
-	/* Would read() give anything but ENOMSG? */
+	/* Would read() return something else than ENOMSG? */
 	if (READ_ONCE(session->due) || READ_ONCE(session->writer.error) ||
 	    vfio_mig_buffer_fill(&session->buffer))
 		return EPOLLIN | EPOLLRDNORM;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * States that are 32-bit words in memory (an image), for drivers that say in
- * their table of records where in it each record is: saving, loading, and
- * what has changed since.  Works on memory alone; how the image comes from a
- * device and into it is the driver's.
+ * Saving and loading for drivers that keep the state of a device in memory as a
+ * struct of 32-bit words, its image, and say in their table of records which
+ * record is which part.  Works on memory alone: the driver copies the image
+ * from the device and to it.
  *
- * All with the state lock held, which protects both images.
+ * The state lock, which all callers hold, protects both images.
  */
 #include <linux/device.h>
 #include <linux/export.h>
@@ -19,7 +19,9 @@ static bool is_early(const struct vfio_mig_record_type *type)
 	return type->flags & VFIO_MIG_TYPE_EARLY;
 }
 
-/* The next one after @type that is a part of the image; NULL: the first one */
+/*
+ * The next record type after @type that is a part of the image; NULL: the first
+ */
 static const struct vfio_mig_record_type *
 next_part(struct vfio_migration *mig, const struct vfio_mig_record_type *type)
 {
@@ -57,7 +59,7 @@ int vfio_mig_image_init(struct vfio_migration *mig)
 	return 0;
 }
 
-/* Has it changed since it was streamed?  What can't repeat stays as it was. */
+/* Has a part changed since it was sent, and may it be sent again? */
 static bool part_pending(struct vfio_migration *mig,
 			 const struct vfio_mig_record_type *type)
 {
@@ -86,7 +88,7 @@ static int write_part(struct vfio_migration *mig, struct vfio_mig_writer *to,
 	return ret;
 }
 
-/* Nothing is sent that the other side would have to refuse. */
+/* The destination makes the same checks: what it would refuse is not sent. */
 static int check_image(struct vfio_migration *mig)
 {
 	const struct vfio_mig_record_type *type;
@@ -106,16 +108,18 @@ static int check_image(struct vfio_migration *mig)
 
 /**
  * vfio_mig_image_save - append to a stream what is due of an image
- * @mig: migration, whose image is up to date: in PRE_COPY the early parts of
- *	it, in STOP_COPY all
+ * @mig: migration.  The driver has brought up to date, in PRE_COPY, the early
+ *	parts of mig->image, in STOP_COPY all of it
  * @to: the stream
  *
- * For vfio_mig_driver.save.  In PRE_COPY these are the early parts, or those
- * of them that have changed; in STOP_COPY all that the stream does not have
- * yet.
+ * For vfio_mig_driver.save.  Appends, in PRE_COPY, the early parts, and later
+ * those of them that may be repeated and have changed; in STOP_COPY all that
+ * the stream does not have yet.
  *
- * Return: 0, -EIO if the image is not one that could be loaded, or another
- * error.
+ * Context: State lock held.
+ *
+ * Return: 0, -EIO after a message if a check of the driver refuses the image,
+ * or -ENOMEM.
  */
 int vfio_mig_image_save(struct vfio_migration *mig, struct vfio_mig_writer *to)
 {
@@ -138,9 +142,11 @@ EXPORT_SYMBOL_GPL(vfio_mig_image_save);
 
 /**
  * vfio_mig_image_pending - what vfio_mig_image_save() would append in PRE_COPY
- * @mig: migration, with a session
+ * @mig: migration with a saving session
  *
  * For vfio_mig_driver.pending.
+ *
+ * Context: State lock held.
  *
  * Return: bytes.
  */
@@ -157,16 +163,18 @@ u64 vfio_mig_image_pending(struct vfio_migration *mig)
 EXPORT_SYMBOL_GPL(vfio_mig_image_pending);
 
 /**
- * vfio_mig_image_load - take in a part of an image
+ * vfio_mig_image_load - put a part of an image into mig->incoming
  * @mig: migration
- * @payload: a record with VFIO_MIG_TYPE_IMAGE, which comes in one piece
- * @why: what is wrong, if it is refused
+ * @payload: the record, in one piece
+ * @why: set to the reason if the record is refused
  *
- * For vfio_mig_driver.load.  A driver that has records of other kinds as well
- * does not call this with them: such a one is refused, as it has no place in
- * the image.  That is no WARN(), which a stream could bring about.
+ * For vfio_mig_driver.load.  A driver that also has records without
+ * VFIO_MIG_TYPE_IMAGE must not pass them on.  They are refused, without a
+ * WARN(), which a stream from anywhere could trigger.
  *
- * Return: 0, or -EINVAL if it does not pass its check.
+ * Context: State lock held.
+ *
+ * Return: 0, or -EINVAL if the record's check refuses it.
  */
 int vfio_mig_image_load(struct vfio_migration *mig,
 			const struct vfio_mig_payload *payload,
@@ -199,7 +207,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_image_load);
  *
  * For vfio_mig_driver.data_size.
  *
- * Return: bytes, but for what is repeated in PRE_COPY.
+ * Return: bytes.  Parts that PRE_COPY sends again are not counted twice.
  */
 unsigned long vfio_mig_image_data_size(struct vfio_migration *mig)
 {

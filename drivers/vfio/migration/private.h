@@ -3,7 +3,8 @@
  * The contract between the files of vfio-migration.ko.
  *
  * Calls go down: device.c (the walk, resets, closes) -> file.c (data files) ->
- * session.c -> buffer.c and record.c; all -> lock.c.  Drivers call image.c.
+ * session.c -> buffer.c and record.c.  arcs.c and lock.c are leaves.  Drivers
+ * call image.c, which writes records.
  *
  * Locks, outermost first.  A task that holds one may take those below it:
  *
@@ -15,12 +16,12 @@
  *			and what the driver protects with it
  *
  * The state lock may be held for seconds, while a device or its PF does not
- * answer.  So poll() does without it, O_NONBLOCK only tries it, and other system
- * calls can be killed while they wait for it; a reset and the last close cannot.
+ * answer.  So poll() does not take it, O_NONBLOCK only tries it, and a signal
+ * ends the wait of other system calls.  A reset and the last close wait.
  *
- * Whoever ends a session holds the state lock and may be a reset, so it only
- * tries io_lock.  This is what makes a reset never wait for user memory, and
- * the reason why none has to be put off.
+ * A session is ended with the state lock held, perhaps by a reset.  So the end
+ * of a session only tries io_lock: a reset never waits for user memory, and
+ * never has to be deferred.
  */
 #ifndef VFIO_MIGRATION_PRIVATE_H
 #define VFIO_MIGRATION_PRIVATE_H
@@ -35,13 +36,13 @@
 /* buffer.c */
 
 /**
- * struct vfio_mig_buffer - bytes, in the order in which they were added
- * @chunks: memory for them, by position
- * @start: where those begin that are still there; moved by the consumer
- * @end: where they end; moved by the producer
+ * struct vfio_mig_buffer - a queue of bytes
+ * @chunks: memory of VFIO_MIG_CHUNK bytes each, by position in the stream
+ * @start: position of the first byte in the buffer; moved by the consumer
+ * @end: position behind the last byte; moved by the producer
  *
- * Takes one producer and one consumer at a time, without a lock.  Memory is
- * charged to the producer's cgroup.
+ * One producer and one consumer may use it at the same time, without a lock.
+ * Memory is charged to the cgroup of the producer.
  */
 struct vfio_mig_buffer {
 	struct xarray chunks;
@@ -56,48 +57,56 @@ void vfio_mig_buffer_free(struct vfio_mig_buffer *buffer);
 unsigned long vfio_mig_buffer_fill(const struct vfio_mig_buffer *buffer);
 
 /*
- * Bytes from @from to the end of the buffer, or from its start to @to.  Return
- * how many were moved, 0 if the buffer is empty, or an error if none were.
+ * Append bytes of @from, or remove bytes from the start of the buffer to @to.
+ * Return how many bytes were moved, which may be fewer if a signal is pending;
+ * 0 if the buffer is empty; or a negative errno if no byte was moved.
  */
 ssize_t vfio_mig_buffer_add(struct vfio_mig_buffer *buffer,
 			    struct iov_iter *from);
 ssize_t vfio_mig_buffer_take(struct vfio_mig_buffer *buffer,
 			     struct iov_iter *to);
-/* Copies from the middle, and leaves the bytes there. */
+/*
+ * Copies @len bytes at position @pos without removing them: 0, or -EINVAL if
+ * they are not all in the buffer
+ */
 int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
 			 size_t len);
 
 /* session.c */
 
 /**
- * struct vfio_mig_session - the stream of one stay in the saving group or in
+ * struct vfio_mig_session - the stream of one stay in the saving states or in
  *	RESUMING
- * @ref: one for the device as long as the session lasts, one for the file
- * @mig: whose session it is; from the file it is reached only by
- *	vfio_mig_session_enter()
- * @wait: woken when poll() may have something new to say
- * @saving: the stream is read; else it is written
- * @max_bytes: of a stream that is not made of records: it has no more
+ * @ref: one reference of the device while the session lasts, one of the file
+ * @mig: the device's migration.  The file may follow this pointer only between
+ *	vfio_mig_session_enter() and vfio_mig_session_leave()
+ * @wait: woken when poll() may return something else
+ * @saving: the user reads the stream; else the user writes it
+ * @max_bytes: bytes that a written stream without records may have
  * @io_lock: see above
- * @buffer: the stream; if it is written in records, not used.  Producer and
- *	consumer are who holds the state lock and who holds @io_lock
- * @bounce: of a written stream of records: bytes on their way; under @io_lock
- * @end_lock: a leaf
+ * @buffer: the stream, unless it is written in records.  The holder of the
+ *	state lock and the holder of @io_lock are producer and consumer
+ * @bounce: VFIO_MIG_CHUNK bytes between the user's copy and the reader, for a
+ *	written stream of records; under @io_lock
+ * @end_lock: protects @ended; a leaf
  * @ended: the session is over; set under the state lock and @end_lock
- * @complete: the end of the stream is in the buffer; set under the state lock
- * @due: read() has more to say than the buffer: save() has something to add, or
- *	the stream ends.  Written under the state lock, and read without it
- * @initial_end: where dirty bytes begin; under the state lock
- * @writer: writes @buffer; under the state lock
- * @reader: reads what comes in records; under the state lock, but for its format,
- *	which is NULL if the stream is not made of records
- * @loaded: bytes of records that were taken in; under the state lock
- * @streamed: of a driver with an image: as much of it as has been saved, in
- *	PRE_COPY; under the state lock
+ * @complete: the end of the stream is in the buffer or was read; under the
+ *	state lock
+ * @due: read() would return something else than ENOMSG even if the buffer is
+ *	empty: save() has something to add, or the stream ends.  Written under
+ *	the state lock, read without it
+ * @initial_end: position in the stream at which initial_bytes of
+ *	VFIO_MIG_GET_PRECOPY_INFO end; under the state lock
+ * @writer: appends to @buffer; under the state lock
+ * @reader: checks a written stream of records; under the state lock, except for
+ *	@reader.format, which does not change: NULL without records
+ * @loaded: bytes of the stream that @reader has taken; under the state lock
+ * @streamed: with an image: a copy of the parts that were sent, by which
+ *	changes in PRE_COPY are found; under the state lock
  *
- * The file may outlive the session, and the session its file.  It may also
- * outlive the device and its driver, which it does not hold: so a data file that
- * somebody has kept is in nobody's way.
+ * The file may outlive the session, and the session the file.  The file may
+ * also outlive the device and its driver, and does not hold them: a data file
+ * that a process keeps open delays neither close nor module removal.
  */
 struct vfio_mig_session {
 	refcount_t ref;
@@ -108,7 +117,7 @@ struct vfio_mig_session {
 	struct mutex io_lock;	/* see above */
 	struct vfio_mig_buffer buffer;
 	void *bounce;
-	spinlock_t end_lock;	/* the next member */
+	spinlock_t end_lock;	/* ended */
 	bool ended;
 	bool complete;
 	bool due;
@@ -120,14 +129,16 @@ struct vfio_mig_session {
 };
 
 /*
- * From enter to leave, which the last close waits for, there is session->mig.
- * Enter fails if the session has ended.  Nobody waits for user memory between.
+ * Between enter and leave session->mig may be used; the last close waits for
+ * it.  Enter fails if the session has ended.  User memory must not be touched
+ * in between.
  */
 bool vfio_mig_session_enter(struct vfio_mig_session *session);
 void vfio_mig_session_leave(struct vfio_mig_session *session);
+/* All sessions have ended: waits until the last operation has left. */
 void vfio_mig_wait_file_ops(struct vfio_migration *mig);
 
-/* All of these with the state lock held, but put() and drop_data() */
+/* Called with the state lock held, except for put() and drop_data() */
 
 /* Returns a session with one reference, the file's, or an error pointer. */
 struct vfio_mig_session *vfio_mig_session_create(struct vfio_migration *mig,
@@ -139,34 +150,35 @@ struct vfio_mig_session *vfio_mig_session_create(struct vfio_migration *mig,
 void vfio_mig_session_begin(struct vfio_mig_session *session);
 void vfio_mig_session_end(struct vfio_migration *mig);
 void vfio_mig_session_put(struct vfio_mig_session *session);
-/* Frees the data of an ended session unless somebody is at it. */
+/* Frees the data of an ended session, unless another task holds io_lock. */
 void vfio_mig_session_drop_data(struct vfio_mig_session *session);
-/* What read() would return may have changed: brings @due up to date for poll(). */
+/*
+ * Updates session->due and wakes poll(): read() may return something else now.
+ */
 void vfio_mig_session_changed(struct vfio_mig_session *session);
-/* Has save() write what is due in mig->state. */
+/*
+ * Calls the driver's save() if something is due in mig->state: 0 or an error.
+ */
 int vfio_mig_session_save(struct vfio_mig_session *session);
 /*
- * Takes in bytes of a stream of records, with one call of load() at most.
- * Returns how many, or the error for which the stream is refused.
+ * Passes bytes of a stream of records to the reader, with one call of load() at
+ * most.  Returns how many were taken, or the error that refuses the stream.
  */
 ssize_t vfio_mig_session_load(struct vfio_mig_session *session,
 			      const void *data, size_t len);
-/* How long the stream is by now; 0 without a session */
+/* Bytes that were saved or loaded so far; 0 if @session is NULL */
 u64 vfio_mig_session_bytes(const struct vfio_mig_session *session);
-/* Is what was written a whole stream? */
+/* 0 if the written stream is complete and good, else an error */
 int vfio_mig_session_check(struct vfio_mig_session *session);
 
 /* file.c */
 
-/*
- * Begins a session, and returns its data file or an error pointer; state lock
- * held
- */
+/* Begins a session: its data file, or an error pointer; state lock held */
 struct file *vfio_mig_file_open(struct vfio_migration *mig, bool saving);
 
 /* image.c */
 
-/* Sets mig->image_size.  0, or -EINVAL after a message */
+/* Sets mig->image_size: 0, or -EINVAL after a message */
 int vfio_mig_image_init(struct vfio_migration *mig);
 
 /* arcs.c */
@@ -178,7 +190,7 @@ const struct vfio_mig_arc *
 vfio_mig_find_arc(const struct vfio_migration *mig,
 		  enum vfio_device_mig_state from,
 		  enum vfio_device_mig_state to);
-/* Must vfio_mig_get_next_state() not be asked for this way? */
+/* Must vfio_mig_get_next_state() not be asked for the way? */
 bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
 			     enum vfio_device_mig_state to);
 /* Is there an arc with VFIO_MIG_ARC_EXCLUSIVE on the way? */
@@ -194,7 +206,7 @@ bool vfio_mig_way_is_exclusive(const struct vfio_migration *mig,
  */
 int vfio_mig_lock_io(struct vfio_migration *mig, bool nowait);
 
-/* To be called before each function of the driver that may reach the device */
+/* Called before each function of the driver that may reach the device */
 static inline void vfio_mig_prepare(struct vfio_migration *mig)
 {
 	if (mig->driver->prepare)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Writer and reader of the record stream, which
+ * Writer and reader of the record stream that
  * uapi/linux/vfio_migration_stream.h describes.  Pure logic on memory: no
  * device, no lock, no file.
  *
- * The reader is given bytes as they come, in whatever pieces, and relies on
- * none before their checksum: it works in units (a header, a block of
- * payload), each of which ends with its checksum.  A unit that lies in one
+ * The reader works in units, which are headers and blocks of payload: each ends
+ * with its checksum, and no byte of it is used before the checksum was right.
+ * The caller may pass bytes in pieces of any size.  A unit that lies in one
  * piece is not copied.
  */
 #include <linux/crc32.h>
@@ -24,8 +24,8 @@
 /* ---- Writer ---- */
 
 /*
- * A stream that lacks bytes in its middle is of no use: after an error nothing
- * more is written, whether or not the caller heeds it.
+ * A stream with a gap is useless: after an error nothing more is written, even
+ * if the caller ignores the error.
  */
 static int write_bytes(struct vfio_mig_writer *writer, const void *data,
 		       size_t len)
@@ -38,12 +38,14 @@ static int write_bytes(struct vfio_mig_writer *writer, const void *data,
 }
 
 /**
- * vfio_mig_write - append bytes to a stream that is not made of records
- * @to: what save() was given
+ * vfio_mig_write - append bytes to a stream without records
+ * @to: the writer that save() has got
  * @data: the bytes
- * @len: how many
+ * @len: how many bytes
  *
- * Return: 0 or -ENOMEM, now or of an earlier write.
+ * Context: State lock held.
+ *
+ * Return: 0, or -ENOMEM, also if an earlier write has failed.
  */
 int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len)
 {
@@ -51,7 +53,7 @@ int vfio_mig_write(struct vfio_mig_writer *to, const void *data, size_t len)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_write);
 
-/* A header: its last word is the checksum. */
+/* The last word of a header is its checksum. */
 static int write_header(struct vfio_mig_writer *writer, void *header,
 			size_t size)
 {
@@ -62,9 +64,11 @@ static int write_header(struct vfio_mig_writer *writer, void *header,
 
 /**
  * vfio_mig_write_header - begin a stream
- * @writer: whose put() is set
- * @format: name of the record format
- * @format_version: its version
+ * @writer: a writer with put() set
+ * @format: name of the record format, 16 bytes at most
+ * @format_version: version of @format
+ *
+ * For writers of their own: the library begins the streams of data files.
  *
  * Return: 0, or the error of put().
  */
@@ -90,13 +94,13 @@ EXPORT_SYMBOL_GPL(vfio_mig_write_header);
 
 /**
  * vfio_mig_record_begin - begin a record
- * @writer: between two records
+ * @writer: the writer; the previous record is complete
  * @type: type of the record
  * @version: version of its payload
  * @flags: VFIO_MIG_RECORD_MANDATORY or 0
- * @length: bytes of payload, which vfio_mig_record_data() is to write next
+ * @length: bytes of payload, which vfio_mig_record_data() has to write next
  *
- * Return: 0, -EINVAL if the record before is not complete, or the error of
+ * Return: 0, -EINVAL if the previous record is not complete, or the error of
  * put().
  */
 int vfio_mig_record_begin(struct vfio_mig_writer *writer, u16 type,
@@ -118,13 +122,13 @@ int vfio_mig_record_begin(struct vfio_mig_writer *writer, u16 type,
 EXPORT_SYMBOL_GPL(vfio_mig_record_begin);
 
 /**
- * vfio_mig_record_data - write payload
- * @writer: in a record
+ * vfio_mig_record_data - write a part of a payload
+ * @writer: the writer, after vfio_mig_record_begin()
  * @data: the next bytes of the payload
- * @len: how many
+ * @len: how many bytes
  *
- * Return: 0, -EINVAL if this is more than was announced, or the error of
- * put().
+ * Return: 0, -EINVAL if @len exceeds what is left of the payload, or the error
+ * of put().
  */
 int vfio_mig_record_data(struct vfio_mig_writer *writer, const void *data,
 			 size_t len)
@@ -158,14 +162,14 @@ EXPORT_SYMBOL_GPL(vfio_mig_record_data);
 
 /**
  * vfio_mig_write_record - write a whole record
- * @writer: between two records
+ * @writer: the writer; the previous record is complete
  * @type: type of the record
  * @version: version of its payload
  * @flags: VFIO_MIG_RECORD_MANDATORY or 0
  * @data: the payload
- * @len: bytes of it
+ * @len: bytes in @data
  *
- * Return: 0, -EINVAL if the record before is not complete, or the error of
+ * Return: 0, -EINVAL if the previous record is not complete, or the error of
  * put().
  */
 int vfio_mig_write_record(struct vfio_mig_writer *writer, u16 type,
@@ -179,9 +183,9 @@ EXPORT_SYMBOL_GPL(vfio_mig_write_record);
 
 /**
  * vfio_mig_write_end - end a stream
- * @writer: between two records
+ * @writer: the writer; the previous record is complete
  *
- * Return: 0, -EINVAL if the record before is not complete, or the error of
+ * Return: 0, -EINVAL if the previous record is not complete, or the error of
  * put().
  */
 int vfio_mig_write_end(struct vfio_mig_writer *writer)
@@ -216,9 +220,9 @@ static int take_header(struct vfio_mig_reader *reader, const u8 *unit)
 	memcpy(&header, unit, sizeof(header));
 	strtomem_pad(format, reader->format, 0);
 	if (memcmp(header.magic, VFIO_MIG_STREAM_MAGIC, sizeof(header.magic)))
-		return refuse(reader, "it is not the state of a device");
+		return refuse(reader, "the data is not a device state");
 	if (le16_to_cpu(header.version) != VFIO_MIG_STREAM_VERSION)
-		return refuse(reader, "its stream is of another version");
+		return refuse(reader, "its stream has another version");
 	if (memcmp(header.format, format, sizeof(format)))
 		return refuse(reader, "it is of another kind of device");
 	if (le16_to_cpu(header.format_version) != reader->format_version)
@@ -274,7 +278,7 @@ static int take_end(struct vfio_mig_reader *reader, u64 length)
 	return 0;
 }
 
-/* A record of a known type, in a known version */
+/* For a record whose type and version are known */
 static int check_known(struct vfio_mig_reader *reader, unsigned int index,
 		       u64 length)
 {
@@ -289,7 +293,7 @@ static int check_known(struct vfio_mig_reader *reader, unsigned int index,
 	return 0;
 }
 
-/* Index of the record's type in the table; nr_types if it is not known */
+/* Returns the index of the record's type in the table; nr_types: not known. */
 static unsigned int find_type(const struct vfio_mig_reader *reader, u16 type,
 			      u16 version)
 {
@@ -321,7 +325,7 @@ static int take_record(struct vfio_mig_reader *reader, const u8 *unit)
 	if (flags & ~VFIO_MIG_RECORD_MANDATORY || header.reserved)
 		return refuse(reader, "a record is newer than this driver");
 	if (!reader->seen && type != VFIO_MIG_RECORD_IDENTITY)
-		return refuse(reader, "it does not say first what it is of");
+		return refuse(reader, "its first record is not the identity");
 	if (type == VFIO_MIG_RECORD_END && version == END_VERSION)
 		return take_end(reader, length);
 
@@ -345,12 +349,12 @@ static int take_record(struct vfio_mig_reader *reader, const u8 *unit)
 	return 0;
 }
 
-/* Keeps bytes of a unit that has not come in one piece; returns how many. */
+/* Copies bytes of a unit that comes in several pieces; returns how many. */
 static ssize_t collect(struct vfio_mig_reader *reader, const u8 *data,
 		       size_t len)
 {
 	if (reader->room < reader->need) {
-		/* Never in the middle of a unit */
+		/* need changes between units only, so unit is empty now. */
 		kvfree(reader->unit);
 		reader->room = 0;
 		reader->unit = kvmalloc(reader->need, GFP_KERNEL_ACCOUNT);
@@ -382,7 +386,7 @@ static ssize_t push_unit(struct vfio_mig_reader *reader, const u8 *data,
 	ssize_t ret;
 
 	if (reader->complete)
-		return refuse(reader, "something follows its end");
+		return refuse(reader, "data follows its end");
 	if (!reader->have && len >= used)
 		return take_unit(reader, data) ?: used;
 	ret = collect(reader, data, len);
@@ -395,14 +399,14 @@ static ssize_t push_unit(struct vfio_mig_reader *reader, const u8 *data,
  * vfio_mig_reader_push_unit - read on, to the end of a unit at most
  * @reader: the reader
  * @data: the next bytes of the stream
- * @len: how many; not 0
+ * @len: how many bytes; not 0
  *
  * A unit is a header or a block of payload, so load() is called once at most:
- * the caller can give up its locks between two blocks.
+ * the caller can release its locks between two blocks.
  *
- * Return: how many bytes it has taken, at least one, or the error for which
- * the stream is refused, now and at every later call; reader->why may say
- * more.
+ * Return: how many bytes were taken, at least one, or the negative errno that
+ * refuses the stream, also at each later call.  reader->why may then say the
+ * reason.
  */
 ssize_t vfio_mig_reader_push_unit(struct vfio_mig_reader *reader,
 				  const void *data, size_t len)
@@ -427,10 +431,10 @@ EXPORT_SYMBOL_GPL(vfio_mig_reader_push_unit);
  * vfio_mig_reader_push - read on
  * @reader: the reader
  * @data: the next bytes of the stream
- * @len: how many
+ * @len: how many bytes
  *
- * Return: 0 if all is well so far, else the error for which the stream is
- * refused, now and at every later call; reader->why may say more.
+ * Return: 0 if the stream is good so far, else the negative errno that refuses
+ * it, also at each later call.  reader->why may then say the reason.
  */
 int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
 			 size_t len)
@@ -447,10 +451,10 @@ int vfio_mig_reader_push(struct vfio_mig_reader *reader, const void *data,
 EXPORT_SYMBOL_GPL(vfio_mig_reader_push);
 
 /**
- * vfio_mig_reader_complete - is the stream at its end?
+ * vfio_mig_reader_complete - is the stream complete?
  * @reader: the reader
  *
- * Return: true if all of it has been read, and was good.
+ * Return: true if the end of the stream was read and nothing was refused.
  */
 bool vfio_mig_reader_complete(const struct vfio_mig_reader *reader)
 {
@@ -460,7 +464,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_reader_complete);
 
 /**
  * vfio_mig_reader_free - free what a reader has allocated
- * @reader: the reader, which is of no use any more
+ * @reader: the reader, which must not be used again
  */
 void vfio_mig_reader_free(struct vfio_mig_reader *reader)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Data sessions: their life, and what a driver's save() and load() have to do
- * with their stream.  The file through which a user sees it is in file.c.
+ * Data sessions: their life, and the calls of the driver's save() and load()
+ * for their streams.  The file by which a user reads or writes one is in
+ * file.c.
  *
- * The state lock protects whether there is a session, and all that drivers
- * are asked.
+ * The state lock protects mig->session, and is held over all calls of the
+ * driver.
  */
 #include <linux/device.h>
 #include <linux/err.h>
@@ -33,7 +34,7 @@ static int session_put_bytes(struct vfio_mig_writer *writer, const void *data,
 	return ret == len ? 0 : -ENOMEM;
 }
 
-/* Has the driver write; also if it does not heed errors of its writes. */
+/* Calls save().  Fails if a write has failed, even if save() ignores that. */
 static int session_append(struct vfio_mig_session *session)
 {
 	struct vfio_migration *mig = session->mig;
@@ -71,12 +72,14 @@ void vfio_mig_session_leave(struct vfio_mig_session *session)
 {
 	atomic_t *file_ops = &session->mig->file_ops;
 
-	/* After that it may be gone, and is no more than a key. */
+	/*
+	 * After the last decrement file_ops may be freed: only its address
+	 * counts.
+	 */
 	if (atomic_dec_and_test(file_ops))
 		wake_up_var(file_ops);
 }
 
-/* Sessions have ended: no new ones come. */
 void vfio_mig_wait_file_ops(struct vfio_migration *mig)
 {
 	wait_var_event(&mig->file_ops, !atomic_read(&mig->file_ops));
@@ -264,8 +267,8 @@ int vfio_mig_session_save(struct vfio_mig_session *session)
 	else
 		ret = session_save_precopy(session);
 	/*
-	 * The buffer may have a part of what there should be, and the writer be
-	 * in the middle of a record: no later save() can go on from there.
+	 * The buffer may end in the middle of a record, so no later save() can
+	 * continue the stream.
 	 */
 	if (ret)
 		WRITE_ONCE(session->writer.error, ret);
@@ -325,9 +328,10 @@ int vfio_mig_session_check(struct vfio_mig_session *session)
 }
 
 /**
- * vfio_mig_loaded - how much was written in RESUMING
- * @mig: migration of a driver without record format; in RESUMING, state lock
- *	held
+ * vfio_mig_loaded - how many bytes were written in RESUMING
+ * @mig: migration of a driver without record format, in RESUMING
+ *
+ * Context: State lock held.
  *
  * Return: bytes.
  */
@@ -338,14 +342,15 @@ u64 vfio_mig_loaded(struct vfio_migration *mig)
 EXPORT_SYMBOL_GPL(vfio_mig_loaded);
 
 /**
- * vfio_mig_read_loaded - look at bytes that were written in RESUMING
- * @mig: migration of a driver without record format; in RESUMING, state lock
- *	held
- * @offset: where to begin
+ * vfio_mig_read_loaded - copy bytes that were written in RESUMING
+ * @mig: migration of a driver without record format, in RESUMING
+ * @offset: bytes of the stream before the first one to copy
  * @data: where to put them
- * @len: how many
+ * @len: how many bytes
  *
- * Return: 0, or -EINVAL if so many were not written.
+ * Context: State lock held.
+ *
+ * Return: 0, or -EINVAL if not all of them were written.
  */
 int vfio_mig_read_loaded(struct vfio_migration *mig, u64 offset, void *data,
 			 size_t len)
