@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of DMA logging by vfio-pci-migration.ko.  They belong to the trace
- * system of vfio.h and vfio_migration.h.
+ * Tracepoints of DMA logging by vfio-pci-migration.ko, in the trace system of
+ * vfio.h and vfio_migration.h.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM vfio
@@ -15,7 +15,7 @@
 #include <linux/tracepoint.h>
 #include <linux/vfio.h>
 
-/* A START; @ranges: that it names */
+/* A START has ended; @ranges: how many it names, @duration: ns */
 TRACE_EVENT(vfio_dma_log_start,
 	TP_PROTO(struct vfio_device *device, u32 ranges, int result,
 		 u64 duration),
@@ -40,7 +40,10 @@ TRACE_EVENT(vfio_dma_log_start,
 		  __entry->ranges, __entry->result, __entry->duration)
 );
 
-/* A REPORT, or a part of one: of @pages dirty pages of 4 KiB, in @runs */
+/*
+ * A REPORT, or a part of one, has ended: it has reported @pages pages of 4 KiB,
+ * in @runs runs of adjacent pages.  @duration: ns
+ */
 TRACE_EVENT(vfio_dma_log_report,
 	TP_PROTO(struct vfio_device *device, u64 iova, u64 length, u64 pages,
 		 u64 runs, u64 duration),
@@ -70,7 +73,7 @@ TRACE_EVENT(vfio_dma_log_report,
 		  __entry->pages, __entry->runs, __entry->duration)
 );
 
-/* Logging has ended: by STOP, or since the device was closed */
+/* Logging has ended, by STOP or because the device was closed. */
 TRACE_EVENT(vfio_dma_log_stop,
 	TP_PROTO(struct vfio_device *device),
 
@@ -88,8 +91,9 @@ TRACE_EVENT(vfio_dma_log_stop,
 );
 
 /*
- * More counts as written to than was: the 128 MiB around a buffer of @ring, for
- * lack of memory, or, if its buffers can't be known, all ranges
+ * More memory counts as written to than the device has written to.  @all: all
+ * ranges of START, because the buffers of @ring cannot be known.  Else: 128 MiB
+ * around a buffer of @ring, because no bitmap could be allocated
  */
 TRACE_EVENT(vfio_dma_log_overflow,
 	TP_PROTO(struct vfio_device *device, u32 ring, bool all),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of the migration library: what devices go through.  They belong
- * to vfio-migration.ko, so that they are there on other vfio.ko as well, and
- * stand next to those of vfio.h.
+ * Tracepoints of the migration library.  They are in the trace system of
+ * vfio.h, but belong to vfio-migration.ko, so they exist on Linux's own
+ * vfio.ko, too.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM vfio
@@ -18,8 +18,10 @@
 #include <trace/events/vfio_mig_states.h>
 
 /*
- * A step; @bytes: that it added to the stream which is saved, or, if it loads
- * one, of that stream
+ * An arc was taken or has failed.  @bytes: when saving, those that the arc has
+ * added to the stream; on RESUMING -> STOP, those of the stream that was
+ * loaded.
+ * @duration: ns
  */
 TRACE_EVENT(vfio_mig_arc,
 	TP_PROTO(struct vfio_device *device, u32 from, u32 to, int result,
@@ -51,7 +53,7 @@ TRACE_EVENT(vfio_mig_arc,
 		  __entry->bytes, __entry->duration)
 );
 
-/* A data session; @bytes: that its user has read or written */
+/* A data session begins or ends; @bytes: that the user has read or written */
 DECLARE_EVENT_CLASS(vfio_mig_data,
 	TP_PROTO(struct vfio_device *device, bool saving, u64 bytes),
 
@@ -83,7 +85,7 @@ DEFINE_EVENT(vfio_mig_data, vfio_mig_data_end,
 	TP_ARGS(device, saving, bytes)
 );
 
-/* A reset, by whichever way, that has found the device in @state */
+/* The device was reset, by any means, while it was in @state. */
 TRACE_EVENT(vfio_mig_reset,
 	TP_PROTO(struct vfio_device *device, u32 state),
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * The stream of device state that drivers write which use the record stream of
+ * The stream of device state of drivers that use the records of
  * vfio-migration.ko:
  *
  *	struct vfio_mig_stream_header
@@ -8,21 +8,22 @@
  *	a record of type VFIO_MIG_RECORD_END, and nothing after it
  *
  * Numbers are little endian.  The payload of a record comes in blocks of
- * VFIO_MIG_BLOCK_SIZE bytes, the last of them shorter if need be, each
- * followed by a checksum; a payload of 0 bytes has no block.
+ * VFIO_MIG_BLOCK_SIZE bytes, of which the last may be shorter.  A checksum, a
+ * __le32, follows each block.  A payload of 0 bytes has no block.
  *
- * Every checksum (those in the two headers, and that after each block) is the
- * CRC-32C of all bytes of the stream before it, other checksums left out.  So
- * bytes may be relied on as soon as the next checksum is there, and parts that
- * are missing, exchanged or repeated are noticed with the next checksum.
+ * Each checksum (those in the two headers, and that after each block) is the
+ * CRC-32C of all bytes of the stream before it, other checksums left out.  So a
+ * reader can rely on bytes as soon as the next checksum has come, which also
+ * shows whether parts are missing, exchanged or repeated.
  *
- * The first record is of type VFIO_MIG_RECORD_IDENTITY: what the device is,
- * and what it has.  What records carry is the driver's, named by format.  A
- * reader that does not know the type or the version of a record skips it if
- * it is optional, and refuses the stream if it is mandatory.
+ * The first record is of type VFIO_MIG_RECORD_IDENTITY: it says which kind of
+ * device the state is of, and what that device has.  The driver defines the
+ * contents of records under the name of its format.  A reader that does not
+ * know the type or the version of a record skips the record if it is optional,
+ * and refuses the stream if it is mandatory.
  *
- * What is read in PRE_COPY and in STOP_COPY is one stream: STOP_COPY ends it.
- * Of records that may come again, the last counts.
+ * What is read in PRE_COPY and in STOP_COPY is one stream, which ends in
+ * STOP_COPY.  Of records that may come several times, the last counts.
  */
 #ifndef _UAPI_LINUX_VFIO_MIGRATION_STREAM_H
 #define _UAPI_LINUX_VFIO_MIGRATION_STREAM_H
@@ -34,11 +35,14 @@
 #define VFIO_MIG_BLOCK_SIZE		(1 << 16)
 
 /**
- * struct vfio_mig_stream_header - how a stream begins
+ * struct vfio_mig_stream_header - the beginning of a stream
  * @magic: VFIO_MIG_STREAM_MAGIC, without a NUL
- * @format: whose records these are, e.g. "82576-vf"; padded with NULs
- * @version: of what this file says, VFIO_MIG_STREAM_VERSION
- * @format_version: of @format; a reader of another version refuses the stream
+ * @format: name of the driver's record format, e.g. "82576-vf", padded with
+ *	NULs
+ * @version: version of the stream that this file describes,
+ *	VFIO_MIG_STREAM_VERSION
+ * @format_version: version of @format.  A reader of another version refuses the
+ *	stream
  * @crc: checksum
  */
 struct vfio_mig_stream_header {
@@ -53,12 +57,12 @@ struct vfio_mig_stream_header {
 #define VFIO_MIG_RECORD_MANDATORY	(1 << 0)
 
 /**
- * struct vfio_mig_record_header - what stands before a payload
- * @type: what it is; VFIO_MIG_RECORD_*, or the driver's
- * @version: of the payload's layout
- * @flags: VFIO_MIG_RECORD_MANDATORY or 0; a reader refuses other bits
- * @length: bytes of payload, checksums not counted
- * @reserved: 0
+ * struct vfio_mig_record_header - the beginning of a record
+ * @type: VFIO_MIG_RECORD_*, or a type that the driver defines
+ * @version: version of the payload's layout
+ * @flags: VFIO_MIG_RECORD_MANDATORY or 0.  A reader refuses other bits
+ * @length: bytes of payload, without checksums
+ * @reserved: 0.  A reader refuses another value
  * @crc: checksum
  */
 struct vfio_mig_record_header {
@@ -70,7 +74,7 @@ struct vfio_mig_record_header {
 	__le32 crc;
 };
 
-/* 2 to 0xfffe are the driver's.  The payload of END has 0 bytes. */
+/* The driver defines types 2 to 0xfffe.  The payload of END has 0 bytes. */
 #define VFIO_MIG_RECORD_IDENTITY	1
 #define VFIO_MIG_RECORD_END		0xffff
 
