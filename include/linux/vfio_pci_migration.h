@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Variant drivers of vfio-pci with live migration (vfio-pci-migration.ko):
- * what all of them need between vfio-pci-core and the migration library.
+ * The library for variant drivers of vfio-pci with live migration
+ * (vfio-pci-migration.ko): what they need between vfio-pci-core and the
+ * migration library.
  *
  * A driver embeds a struct vfio_pci_migration at the beginning of its device,
- * and describes itself in a struct vfio_pci_mig_driver.  It gets the life of
- * the device, registers that are served by its own functions while the rest
- * of the BAR is mapped, bus mastering that is off while the device is stopped
- * without the guest seeing it, and resets.
+ * and describes the device in a struct vfio_pci_mig_driver.  The library does
+ * the rest: binding, open and close; registers that the driver serves while the
+ * rest of the BAR is mapped; bus mastering that is off while the device is
+ * stopped, without the guest seeing it; resets; and DMA logging.
  *
  * Works with the vfio.ko and vfio-pci-core.ko of this tree as well as with
  * those of Linux 6.12.
@@ -25,42 +26,44 @@ struct vfio_pci_mig_log;
 
 /**
  * struct vfio_pci_migration - a PCI function with migration
- * @core: what it is to vfio-pci-core; first
- * @mig: what it is to vfio-migration
+ * @core: the function for vfio-pci-core; the first member
+ * @mig: the function for the migration library
  */
 struct vfio_pci_migration {
 	struct vfio_pci_core_device core;
 	struct vfio_migration mig;
 	/* private: under mig.lock */
-	bool dma_off;		/* bus mastering is off below the guest's view */
-	bool bus_master;	/* the guest's wish, while dma_off */
-	bool opened;		/* there is a user */
-	bool lost;		/* its link is frozen, or was and is to be reset */
-	bool closing;		/* the last user closes it; under dev_set->lock */
-	bool leaving;		/* its driver is being taken away; only ever set */
+	bool dma_off;		/* bus mastering is off, unseen by the guest */
+	bool bus_master;	/* while dma_off: the bit that the guest sees */
+	bool opened;		/* the device has a user */
+	bool lost;		/* the link was frozen, and not yet reset */
+	bool closing;		/* in the last close; under dev_set->lock */
+	bool leaving;		/* the driver is being unbound; never cleared */
 	/* private: of DMA logging */
 	struct mutex log_lock;	/* START, STOP and REPORT, one at a time */
 	struct vfio_pci_mig_log *log;	/* NULL until the first START */
 };
 
 /**
- * struct vfio_pci_mig_trap - registers that are not mapped, but served
- * @bar: of this BAR ...
- * @start: ... those from here ...
- * @end: ... up to here, exclusive; both are multiples of 4
- * @read: the user reads the register at an offset into the BAR.  Where it
- *	wants a part of one it is called all the same
- * @write: the user writes that register
- * @doorbells: it is one page of SZ_4K with the doorbells of the receive queues:
- *	the user can map it, alone, and reads and writes the device or, while
- *	DMA is logged, a page of memory in its place.  @read and @write are NULL
+ * struct vfio_pci_mig_trap - registers that the driver serves
+ * @bar: number of the BAR
+ * @start: offset of the first register in the BAR; a multiple of 4
+ * @end: offset behind the last register; a multiple of 4
+ * @read: returns what the user reads from the register at @offset in the BAR.
+ *	Also called if the user reads only a part of the register
+ * @write: the user writes @value to the register at @offset in the BAR
+ * @doorbells: the trap is the page of SZ_4K with the doorbells of the receive
+ *	queues, and @read and @write are NULL.  The user can map it, in a
+ *	mapping of its own.  Its accesses go to the device or, while DMA is
+ *	logged, to a page of memory
  *
- * Both are called with memory_lock (for reading) and the state lock held, and
- * with the device awake and its memory decoding on.  Where that is off, the
- * access fails with EIO, as that to any other register.
+ * @read and @write are called with memory_lock (for reading) and the state lock
+ * held, with the device awake and its memory decoding on.  While decoding is
+ * off, an access fails with EIO, as with any other register.
  *
- * The user can map the other pages of the BAR.  What there is besides in the
- * pages of a trap it reads and writes through vfio-pci-core.
+ * The user cannot map pages in which traps are, except that of @doorbells.  The
+ * other registers of these pages are read and written through vfio-pci-core.
+ * All other pages of the BAR can be mapped.
  */
 struct vfio_pci_mig_trap {
 	unsigned int bar;
@@ -71,22 +74,24 @@ struct vfio_pci_mig_trap {
 	bool doorbells;
 };
 
-/* A descriptor names this many buffers, at most. */
+/* A descriptor names this many buffers at most. */
 #define VFIO_PCI_MIG_BUFFERS		2
 
-/* No buffer */
+/* In place of the IOVA of a buffer: there is none. */
 #define VFIO_PCI_MIG_NO_BUFFER		U64_MAX
 
 /**
  * struct vfio_pci_mig_ring - a ring of descriptors that name buffers
- * @iova: where it is
- * @count: descriptors in it
- * @next: index of the first descriptor that the device does not have
+ * @iova: IOVA of the first descriptor
+ * @count: descriptors in the ring
+ * @next: index of the first descriptor that the device does not have yet
  * @len: bytes that the device may write to each buffer of a descriptor
- * @format: of the descriptors; the driver's own
- * @in_use: the device has descriptors of it that nobody has recorded
- * @unknown: the device may have buffers that nobody knows of: all memory counts
- *	as written to while the ring is in use
+ * @format: format of the descriptors, for the driver's buffers()
+ * @in_use: the device has descriptors whose buffers are not recorded
+ * @unknown: the device may have buffers that no descriptor names any more: all
+ *	memory counts as written to while the ring is in use
+ *
+ * @iova, @count and @next come from the guest and may make no sense.
  */
 struct vfio_pci_mig_ring {
 	u64 iova;
@@ -100,36 +105,37 @@ struct vfio_pci_mig_ring {
 
 /**
  * struct vfio_pci_mig_log_driver - DMA logging for a device that does not log
- * @nr_rings: rings that name the buffers to which the device writes
- * @nr_areas: ranges of IOVAs to which it may write at any time, such as the
- *	rings themselves
- * @desc_size: bytes of a descriptor
- * @usable: can it be done with this device?  Asked when it is opened, after the
- *	driver's open().  Optional: yes
- * @begin: logging begins, or the device was reset: fill the page that
- *	vfio_pci_mig_shadow() returns with the registers, and call
+ * @nr_rings: rings of descriptors that name the buffers to which the device
+ *	writes
+ * @nr_areas: ranges of IOVAs to which the device may write at any time, such as
+ *	the rings themselves
+ * @desc_size: bytes of a descriptor; 4096 at most
+ * @usable: can DMA of this device be logged?  Called when the device is opened,
+ *	after the driver's open(); state lock held.  Optional: yes
+ * @begin: logging begins, or the device was reset.  Fills the page that
+ *	vfio_pci_mig_shadow() returns with the device's registers, and calls
  *	vfio_pci_mig_ring_begin() for each ring that is in use
- * @sync: the user may have written registers in that page: take over what is
- *	not a doorbell.  Called before each access to a trap, too, so that what
- *	a guest writes there takes effect in order
- * @end: logging ends: have the device hold what the page does, doorbells
+ * @sync: passes on to the device what the user has written to that page, except
+ *	for doorbells.  Also called before each access to a trap, so that the
+ *	guest's accesses take effect in their order
+ * @end: logging ends.  Writes what the page holds to the device, doorbells
  *	included
- * @areas: call vfio_pci_mig_area() for each area, as it is now, and show the guest
- *	what the device has changed by itself.  Called before each access to a
- *	trap, each report, and now and then
- * @tail: index of the first descriptor of a ring that the guest has not posted;
- *	beyond the ring: it has posted none
- * @post: give the device the descriptors of a ring up to an index, exclusive
- * @buffers: the buffers of a descriptor that is not used yet; those that it does
- *	not have are VFIO_PCI_MIG_NO_BUFFER.  Returns false if the device has
- *	used it, and written over the addresses
+ * @areas: calls vfio_pci_mig_area() for each area, as it is now, and shows the
+ *	guest what the device has changed by itself.  Called before each access
+ *	to a trap, in each REPORT, and now and then
+ * @tail: returns the index behind the last descriptor that the guest has posted
+ *	to @ring; an index outside of the ring if there is none
+ * @post: gives the device the descriptors of @ring before @index
+ * @buffers: finds the buffers of the descriptor @desc, with
+ *	VFIO_PCI_MIG_NO_BUFFER for those that it does not have.  Returns false
+ *	if the device has used the descriptor, and overwritten the addresses
  *
- * All are called with memory_lock and the state lock held, and the device
- * awake, but for @usable, @begin after a reset, where memory_lock need not be
- * held, and @buffers, which looks at its arguments only.  @sync, @tail and @post are
- * called in states in which the device runs.
+ * All are called with memory_lock and the state lock held and with the device
+ * awake, except that @usable, and @begin after a reset, may be called without
+ * memory_lock.  @buffers looks at its arguments only.  @sync, @tail and @post
+ * are called only in states in which the device runs.
  *
- * What the page, the descriptors and the rings say comes from the guest.
+ * What the page, the descriptors and the rings hold comes from the guest.
  */
 struct vfio_pci_mig_log_driver {
 	unsigned int nr_rings;
@@ -149,15 +155,19 @@ struct vfio_pci_mig_log_driver {
 };
 
 /**
- * struct vfio_pci_mig_counters - counters that a guest can read, but nobody set
- * @bar: where they are: in traps, whose functions then do not see them, of a
- *	BAR that the driver uses
- * @regs: their offsets
- * @count: how many
- * @shown: offset in the driver's device of as many words, part of its image:
- *	what the guest sees while the device does not react to accesses
- * @ahead: offset in the driver's device of as many words: how much more than
- *	the counter the guest sees while it does
+ * struct vfio_pci_mig_counters - read-only counters of a device
+ * @bar: number of the BAR: one of vfio_pci_mig_driver.bars.  The counters are
+ *	in traps, whose functions are not called for them
+ * @regs: offsets of the counters in the BAR; 32 bits each
+ * @count: elements of @regs
+ * @shown: offset of an array of @count u32 in the driver's device, a part of
+ *	its image: what the guest sees while the device does not react to
+ *	accesses
+ * @ahead: offset of another such array: what is added to a counter for the
+ *	guest while the device reacts
+ *
+ * The guest must not see a counter jump or go back, but no driver can set it:
+ * see vfio_pci_mig_counters_stop() and vfio_pci_mig_counters_run().
  */
 struct vfio_pci_mig_counters {
 	unsigned int bar;
@@ -168,24 +178,25 @@ struct vfio_pci_mig_counters {
 };
 
 /**
- * struct vfio_pci_mig_driver - what a variant driver has to say
- * @ops: VFIO_PCI_MIG_OPS(name), or with some functions of the driver's own,
- *	which call those of there
- * @mig: what it has to say about migration.  For @mig.prepare and @mig.quiesce
- *	there are vfio_pci_mig_prepare() and vfio_pci_mig_quiesce()
- * @size: of its device
- * @bars: bits: BARs that it uses itself, which are in core.barmap while the
- *	device is open
- * @traps: registers that are served, by ascending BAR and offset
- * @nr_traps: how many ranges
- * @counters: which of them are counters that nobody can set; NULL: none
- * @log: how to know what it writes to memory, if one of @traps is its doorbells;
- *	NULL: nobody knows
- * @init: set up what is the driver's own, with core.pdev to look at; an error
- *	refuses the device.  There is no undoing: no memory is allocated here.
- *	Optional
- * @open: the device is opened, and enabled, and its images are zero; state lock
- *	held.  Optional
+ * struct vfio_pci_mig_driver - a variant driver
+ * @ops: VFIO_PCI_MIG_OPS(name).  A driver may replace some of its functions by
+ *	functions that call them
+ * @mig: the migration of its devices, with vfio_pci_mig_prepare() and
+ *	vfio_pci_mig_quiesce(), or functions that call them, as @mig.prepare and
+ *	@mig.quiesce
+ * @size: bytes of the driver's device, which begins with a struct
+ *	vfio_pci_migration
+ * @bars: bit N: the driver uses BAR N, which is mapped at core.barmap[N] while
+ *	the device is open
+ * @traps: registers that the driver serves, by ascending BAR and offset
+ * @nr_traps: elements of @traps
+ * @counters: read-only counters in @traps; NULL: none
+ * @log: DMA logging, if one of @traps is the page of doorbells; NULL: none
+ * @init: sets up the driver's part of the device.  Returns 0, or a negative
+ *	errno that refuses the device.  core.pdev may be read; nothing is
+ *	allocated, as nothing is called to undo it.  Optional
+ * @open: the device has been opened and enabled.  Its images and counters are
+ *	zero.  Called with the state lock held.  Optional
  */
 struct vfio_pci_mig_driver {
 	struct vfio_device_ops ops;
@@ -213,7 +224,7 @@ mig_to_vfio_pci_mig(struct vfio_migration *mig)
 	return container_of(mig, struct vfio_pci_migration, mig);
 }
 
-/* For a struct pci_driver.  .probe calls the first of them. */
+/* For a struct pci_driver; the driver's probe() calls vfio_pci_mig_probe(). */
 int vfio_pci_mig_probe(struct pci_dev *pdev,
 		       const struct vfio_pci_mig_driver *driver);
 void vfio_pci_mig_remove(struct pci_dev *pdev);
@@ -233,8 +244,8 @@ ssize_t vfio_pci_mig_write(struct vfio_device *vdev, const char __user *buf,
 int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 
 /**
- * VFIO_PCI_MIG_OPS - the vfio_device_ops of a driver
- * @_name: its name
+ * VFIO_PCI_MIG_OPS - the struct vfio_device_ops of a driver
+ * @_name: name of the driver
  */
 #define VFIO_PCI_MIG_OPS(_name)						\
 	{								\
@@ -257,12 +268,12 @@ int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 	}
 
 /**
- * module_vfio_pci_mig_driver() - a module that is nothing but one driver
+ * module_vfio_pci_mig_driver() - a module that consists of one driver
  * @_driver: its struct vfio_pci_mig_driver
  * @_name: its name
- * @_table: the struct pci_device_id that it is for
+ * @_table: its table of struct pci_device_id
  *
- * A driver with more in its struct pci_driver writes that down itself.
+ * A driver that needs more in its struct pci_driver writes one itself.
  */
 #define module_vfio_pci_mig_driver(_driver, _name, _table)		\
 static int _driver##_probe(struct pci_dev *pdev,			\
@@ -281,11 +292,11 @@ static struct pci_driver _driver##_pci = {				\
 };									\
 module_pci_driver(_driver##_pci)
 
-/* For a struct vfio_mig_driver */
+/* For the members prepare and quiesce of a struct vfio_mig_driver */
 void vfio_pci_mig_prepare(struct vfio_migration *mig);
 void vfio_pci_mig_quiesce(struct vfio_migration *mig);
 
-/* For arcs */
+/* For the functions of arcs */
 int vfio_pci_mig_dma_off(struct vfio_pci_migration *pci);
 void vfio_pci_mig_dma_on(struct vfio_pci_migration *pci);
 int vfio_pci_mig_counters_stop(struct vfio_migration *mig);
@@ -304,10 +315,10 @@ void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
 		       u64 iova, u64 length);
 
 /**
- * struct vfio_pci_mig_reg - a register whose value is a word of the state
- * @offset: where it is
- * @mask: the bits of it that a guest can set; 0: there is none, and the word
- *	is 0
+ * struct vfio_pci_mig_reg - a register whose value is a word of an image
+ * @offset: offset of the register, relative to a base that the caller passes
+ * @mask: the bits that a guest can set.  0: there is no such register, and the
+ *	word is 0
  */
 struct vfio_pci_mig_reg {
 	u32 offset;
@@ -324,9 +335,9 @@ bool vfio_pci_mig_regs_valid(const struct vfio_pci_mig_reg *regs,
 			     unsigned int count, const u32 *values);
 
 /**
- * struct vfio_pci_mig_wait - waiting, for bounded time, for a device to answer
+ * struct vfio_pci_mig_wait - a bounded wait for a device to answer
  *
- * To be used as::
+ * Use it as::
  *
  *	struct vfio_pci_mig_wait wait = vfio_pci_mig_wait_begin(100, 10);
  *
@@ -336,10 +347,9 @@ bool vfio_pci_mig_regs_valid(const struct vfio_pci_mig_reg *regs,
  *	} while (vfio_pci_mig_wait_more(&wait));
  *	return -EIO;
  *
- * Unlike read_poll_timeout(), which sleeps from the beginning, this is for
- * answers by software elsewhere, such as the PF's driver: most of them come
- * sooner than a sleep may end, some take milliseconds, and some come from a CPU
- * that is this one.
+ * read_poll_timeout() sleeps from the beginning.  This is for answers of
+ * software, such as the PF's driver: most come sooner than a sleep would end,
+ * some take milliseconds, and the software may need this CPU.
  */
 struct vfio_pci_mig_wait {
 	/* private: */

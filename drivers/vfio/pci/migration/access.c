@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * read() and write() of the device file: traps, and PCI_COMMAND.  All others
- * are vfio-pci-core's.
+ * read() and write() of the device file: traps, and PCI_COMMAND.  All other
+ * accesses are passed to vfio-pci-core.
  *
- * User memory is touched without any lock: it may be a mapping of the BAR.
+ * User memory is touched with no lock held: it may be a mapping of the BAR,
+ * whose fault takes memory_lock.
  */
 #include <linux/export.h>
 #include <linux/pm_runtime.h>
@@ -15,9 +16,9 @@
 /* ---- Traps ---- */
 
 /*
- * A VF has no bit for memory decoding, and always answers.  With others, the
- * device would take an access for an unsupported request, and the host might
- * take that for an error.
+ * A VF has no memory enable bit and always answers.  Another function without
+ * the bit would answer an access with Unsupported Request, which the host might
+ * handle as an error.
  */
 bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command)
 {
@@ -36,7 +37,7 @@ bool vfio_pci_mig_answers(const struct vfio_pci_migration *pci)
 	return !pci->core.pm_runtime_engaged && memory_answers(pci);
 }
 
-/* Locks held */
+/* memory_lock and state lock held */
 static void trap_do(struct vfio_pci_migration *pci,
 		    const struct vfio_pci_mig_trap *trap, u64 offset,
 		    u32 *value, bool write)
@@ -49,7 +50,7 @@ static void trap_do(struct vfio_pci_migration *pci,
 		*value = trap->read(pci, offset);
 }
 
-/* One register, with the device awake and not in the middle of a reset */
+/* Accesses one register.  memory_lock keeps resets away. */
 static int trap_access(struct vfio_pci_migration *pci,
 		       const struct vfio_pci_mig_trap *trap, u64 offset,
 		       u32 *value, bool write)
@@ -60,20 +61,20 @@ static int trap_access(struct vfio_pci_migration *pci,
 	if (ret)
 		return ret;
 	if (memory_answers(pci)) {
-		/* What the guest has done to the doorbells' page came before. */
+		/* The guest's earlier writes to the page of doorbells. */
 		vfio_pci_mig_log_sync(pci);
 		trap_do(pci, trap, offset, value, write);
 	} else {
 		ret = -EIO;
 	}
-	vfio_mig_changed(&pci->mig);	/* perhaps */
+	vfio_mig_changed(&pci->mig);	/* the access may have changed it */
 	vfio_mig_unlock(&pci->mig, false);
 	return ret;
 }
 
 /*
- * Registers are 32 bits wide.  Any part of one can be read; a write of a part
- * has no meaning that all devices agree on, and is refused.
+ * Registers are 32 bits wide.  Any part of one can be read.  What a write to a
+ * part means differs between devices, so it is refused.
  */
 static ssize_t trap_read(struct vfio_pci_migration *pci,
 			 const struct vfio_pci_mig_trap *trap,
@@ -119,7 +120,10 @@ static ssize_t trap_write(struct vfio_pci_migration *pci,
 	return done;
 }
 
-/* The trap that an access begins in, or NULL; *count is what is alike. */
+/*
+ * The trap in which an access begins, or NULL.  *count is cut so that the
+ * access lies in this trap, or in none.
+ */
 static const struct vfio_pci_mig_trap *
 find_trap(struct vfio_pci_migration *pci, loff_t pos, size_t *count)
 {
@@ -135,7 +139,10 @@ find_trap(struct vfio_pci_migration *pci, loff_t pos, size_t *count)
 
 /* ---- PCI_COMMAND ---- */
 
-/* Where in an access to config space its low byte is, or -1 */
+/*
+ * The offset of the low byte of PCI_COMMAND in an access at @pos, or -1 if the
+ * access does not contain it
+ */
 static ssize_t command_byte(loff_t pos, size_t count)
 {
 	u64 offset = pos & VFIO_PCI_OFFSET_MASK;
@@ -147,8 +154,9 @@ static ssize_t command_byte(loff_t pos, size_t count)
 }
 
 /*
- * Shows bus mastering as the guest wants it, at one moment: vfio-pci-core may
- * have read the register before or after DMA went off or on.
+ * Replaces the bus master bit in the user's buffer by the guest's:
+ * vfio-pci-core has read the register, where the bit may be off while the
+ * device is stopped.
  */
 static int command_show(struct vfio_pci_migration *pci, u8 __user *byte)
 {
@@ -195,7 +203,7 @@ static ssize_t core_write(struct vfio_pci_migration *pci,
 	ret = vfio_pci_core_write(&pci->core.vdev, buf, count, ppos);
 	if (ret <= 0 || !config)
 		return ret;
-	/* Not to be interrupted: bus mastering must not stay on. */
+	/* No signal may interrupt this: bus mastering must not stay on. */
 	vfio_mig_lock(&pci->mig, false);
 	if (command >= 0 && ret > command)
 		vfio_pci_mig_command_written(pci, value);
@@ -207,7 +215,6 @@ static ssize_t core_write(struct vfio_pci_migration *pci,
 
 /* ---- The device file ---- */
 
-/* The user's buffer is written to by a read and read by a write. */
 static ssize_t trap_rw(struct vfio_pci_migration *pci,
 		       const struct vfio_pci_mig_trap *trap, char __user *buf,
 		       size_t count, u64 offset, bool write)
@@ -247,12 +254,12 @@ static ssize_t device_rw(struct vfio_device *vdev, char __user *buf,
  * @vdev: the function
  * @buf: destination
  * @count: bytes
- * @ppos: region and offset
+ * @ppos: region and offset; moved on
  *
  * For vfio_device_ops.read.
  *
- * Return: bytes read, which may be fewer where a trap begins or ends, or an
- * error.
+ * Return: bytes read, fewer than @count where a trap begins or ends, or a
+ * negative errno.
  */
 ssize_t vfio_pci_mig_read(struct vfio_device *vdev, char __user *buf,
 			  size_t count, loff_t *ppos)
@@ -266,12 +273,12 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_read);
  * @vdev: the function
  * @buf: source
  * @count: bytes
- * @ppos: region and offset
+ * @ppos: region and offset; moved on
  *
  * For vfio_device_ops.write.
  *
- * Return: bytes written, which may be fewer where a trap begins or ends, or an
- * error.
+ * Return: bytes written, fewer than @count where a trap begins or ends, or a
+ * negative errno: -EINVAL if a part of a register in a trap is written.
  */
 ssize_t vfio_pci_mig_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos)

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters that nobody can set.  A guest that has come from another device, or
- * was stopped, would see them jump, and takes one that goes back for one that
- * wrapped: so it sees the counter plus what it is ahead of it, and while the
- * device does not react to accesses, what it saw last.  All of them are 32 bits
- * wide and wrap.
+ * Read-only counters.  Their values differ between devices, and a guest takes a
+ * counter that goes back for one that has wrapped.  So the guest sees the
+ * counter plus an offset, and while the device does not react to accesses, the
+ * value that it saw last.  Counters are 32 bits wide and wrap.
  */
 #include <linux/export.h>
 #include <linux/io.h>
@@ -74,10 +73,14 @@ bool vfio_pci_mig_counter_read(struct vfio_pci_migration *pci,
 }
 
 /**
- * vfio_pci_mig_counters_stop - from now on the image has the counters
- * @mig: migration of a function; memory_lock and state lock held
+ * vfio_pci_mig_counters_stop - copy the guest's view of the counters to the
+ * image
+ * @mig: migration of a function with vfio_pci_mig_driver.counters
  *
- * Ready to be the function of an arc, or called by it.
+ * For an arc to a state in which the device does not react to accesses: as the
+ * arc's function, or called by it.
+ *
+ * Context: memory_lock and state lock held.
  *
  * Return: 0.
  */
@@ -93,10 +96,13 @@ int vfio_pci_mig_counters_stop(struct vfio_migration *mig)
 EXPORT_SYMBOL_GPL(vfio_pci_mig_counters_stop);
 
 /**
- * vfio_pci_mig_counters_run - the device counts on, from what the image says
- * @mig: migration of a function; memory_lock and state lock held
+ * vfio_pci_mig_counters_run - let the counters go on from the image's values
+ * @mig: migration of a function with vfio_pci_mig_driver.counters
  *
- * Ready to be the function of an arc, or called by it.
+ * For an arc to a state in which the device reacts to accesses: as the arc's
+ * function, or called by it.
+ *
+ * Context: memory_lock and state lock held.
  *
  * Return: 0.
  */

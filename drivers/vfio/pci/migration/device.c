@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The life of a function: binding, open and close, resets; each is passed on
- * to vfio-pci-core and to the migration library, in the order in which they
- * need it.
+ * The life of a function: binding, open and close, resets.  Each is passed on
+ * to vfio-pci-core and to the migration library, in the order that they need.
  */
 #include <linux/export.h>
 #include <linux/module.h>
@@ -24,17 +23,18 @@ static int check_driver(struct vfio_pci_migration *pci)
 	if (vfio_pci_mig_traps_valid(driver, sizes) &&
 	    vfio_pci_mig_counters_valid(driver))
 		return 0;
-	pci_err(pdev, "vfio: registers that the driver wants to serve are out of order, or not there\n");
+	pci_err(pdev, "vfio: the driver's traps or counters are out of order or not in its BARs\n");
 	return -EINVAL;
 }
 
 /**
- * vfio_pci_mig_init_dev - begin of the life of a device
+ * vfio_pci_mig_init_dev - set up a device
  * @vdev: the function
  *
  * For vfio_device_ops.init.  Calls the driver's init().
  *
- * Return: 0 or an error, after a message if the driver's description is wrong.
+ * Return: 0, -EINVAL after a message if the driver's description is wrong, or
+ * the error of init() or of vfio-pci-core.
  */
 int vfio_pci_mig_init_dev(struct vfio_device *vdev)
 {
@@ -95,10 +95,10 @@ static int map_bars(struct vfio_pci_migration *pci)
  * vfio_pci_mig_open_device - the first user opens the device
  * @vdev: the function
  *
- * For vfio_device_ops.open_device.  Maps the BARs that the driver uses and
- * calls its open().
+ * For vfio_device_ops.open_device.  Enables the device, maps the BARs that the
+ * driver uses and calls its open().
  *
- * Return: 0 or an error.
+ * Return: 0 or an error of vfio-pci-core.
  */
 int vfio_pci_mig_open_device(struct vfio_device *vdev)
 {
@@ -137,15 +137,15 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_open_device);
  * vfio_pci_mig_close_device - the last user closes the device
  * @vdev: the function
  *
- * For vfio_device_ops.close_device.  Calls the driver's mig.close(), with the
- * device still enabled.
+ * For vfio_device_ops.close_device.  Ends DMA logging and calls the driver's
+ * mig.close() while the device is still enabled.
  */
 void vfio_pci_mig_close_device(struct vfio_device *vdev)
 {
 	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
 
 	vfio_pci_mig_log_close(pci);
-	/* An error of the link from now on is none of the next user's. */
+	/* A link error from now on does not concern the next user. */
 	mutex_lock(&pci->mig.lock);
 	pci->opened = false;
 	pci->lost = false;
@@ -166,11 +166,12 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_close_device);
 /**
  * vfio_pci_mig_probe - bind a driver to a function
  * @pdev: the function
- * @driver: the driver
+ * @driver: the driver's description, which must stay in place until
+ *	vfio_pci_mig_remove()
  *
  * For pci_driver.probe.
  *
- * Return: 0 or an error.
+ * Return: 0 or a negative errno.
  */
 int vfio_pci_mig_probe(struct pci_dev *pdev,
 		       const struct vfio_pci_mig_driver *driver)
@@ -219,7 +220,7 @@ static void reset_prepare(struct pci_dev *pdev)
 	vfio_mig_reset_prepare(&pdev_to_vfio_pci_mig(pdev)->mig);
 }
 
-/* The state lock is still held, and released with the state RUNNING. */
+/* The state lock is held since reset_prepare(), and released here. */
 static void reset_done(struct pci_dev *pdev)
 {
 	struct vfio_pci_migration *pci = pdev_to_vfio_pci_mig(pdev);
@@ -231,9 +232,9 @@ static void reset_done(struct pci_dev *pdev)
 }
 
 /*
- * The link is frozen, or dead for good: the function cannot be relied on until it
- * has been reset.  The PCI core may give up before that, and says nothing then: so
- * no lock is held until the reset, and the state is ERROR instead.
+ * The link is frozen, or dead for good: the function cannot be relied on until
+ * it has been reset.  The PCI core may give up before, without telling, so no
+ * lock is held until the reset; the state is ERROR instead.
  */
 static void function_lost(struct vfio_pci_migration *pci)
 {
@@ -254,7 +255,7 @@ static pci_ers_result_t error_detected(struct pci_dev *pdev,
 	return vfio_pci_core_aer_err_detected(pdev, channel);
 }
 
-/* The recovery has succeeded: it has reset the link, and the function with it. */
+/* The link has recovered, by a reset that has reset the function, too. */
 static void resume(struct pci_dev *pdev)
 {
 	struct vfio_pci_migration *pci = pdev_to_vfio_pci_mig(pdev);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What stops a function from the outside: bus mastering, which goes off below
- * the guest's view and comes back as the guest wants it by then, and FLR.
+ * Stopping a function without its help: bus mastering, which goes off unseen by
+ * the guest and comes back as the guest has set it by then, and FLR.
  *
- * The state lock protects the guest's wish.  vfio-pci-core changes PCI_COMMAND
- * as well: for the guest with memory_lock held for writing, and in INTx's handler
- * with irqlock held.  So this file changes it with irqlock held and, except at the
- * end of a reset, with memory_lock held for reading.
+ * The state lock protects the bit that the guest sees.  vfio-pci-core changes
+ * PCI_COMMAND as well: for the guest with memory_lock held for writing, and in
+ * the handler of INTx with irqlock held.  So this file changes it with irqlock
+ * held and, except at the end of a reset, with memory_lock held for reading.
  */
 #include <linux/delay.h>
 #include <linux/export.h>
@@ -16,7 +16,7 @@
 
 #include "private.h"
 
-/* A function that is lost reads as all ones, which must not be written back. */
+/* A lost function reads as all ones, which must not be written back. */
 static bool command_get(struct pci_dev *pdev, u16 *command)
 {
 	return !pci_read_config_word(pdev, PCI_COMMAND, command) &&
@@ -51,13 +51,14 @@ static void bus_master_set(struct vfio_pci_migration *pci, bool on)
 }
 
 /**
- * vfio_pci_mig_prepare - have the registers of a function answer
- * @mig: migration; memory_lock and state lock held
+ * vfio_pci_mig_prepare - make the registers of a function answer
+ * @mig: migration of a function
  *
- * For vfio_mig_driver.prepare.  A guest may have the memory enable bit off.
- * That of a VF has no function (SR-IOV 9.3.4.1.3) and is emulated to the
- * guest, which often has it off; but where there is one after all, as in
- * QEMU's models, it has to be on as well.
+ * For vfio_mig_driver.prepare.  Turns memory decoding on, which the guest may
+ * have turned off.  A VF has no memory enable bit (SR-IOV 9.3.4.1.3); the
+ * guest's is emulated, and often off.  QEMU's models of VFs do have the bit.
+ *
+ * Context: memory_lock and state lock held.
  */
 void vfio_pci_mig_prepare(struct vfio_migration *mig)
 {
@@ -68,10 +69,12 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_prepare);
 
 /**
  * vfio_pci_mig_quiesce - turn bus mastering off
- * @mig: migration; memory_lock and state lock held
+ * @mig: migration of a function
  *
- * For vfio_mig_driver.quiesce.  No DMA and no MSI begins any more, whatever
- * the guest does.  It sees the bit as it wants it to be.
+ * For vfio_mig_driver.quiesce.  The function begins no DMA and sends no MSI any
+ * more, whatever the guest does.  The guest still sees the bit that it has set.
+ *
+ * Context: memory_lock and state lock held.
  */
 void vfio_pci_mig_quiesce(struct vfio_migration *mig)
 {
@@ -87,11 +90,13 @@ void vfio_pci_mig_quiesce(struct vfio_migration *mig)
 EXPORT_SYMBOL_GPL(vfio_pci_mig_quiesce);
 
 /**
- * vfio_pci_mig_dma_off - turn bus mastering off and see what is on its way end
- * @pci: the function, which the driver has told to stop; memory_lock and state
- *	lock held
+ * vfio_pci_mig_dma_off - turn bus mastering off and wait for transactions to
+ * end
+ * @pci: the function, which the driver has stopped by the function's own means
  *
- * Return: 0, or -EIO if it does not end.
+ * Context: memory_lock and state lock held.  Sleeps.
+ *
+ * Return: 0, or -EIO if transactions are still pending.
  */
 int vfio_pci_mig_dma_off(struct vfio_pci_migration *pci)
 {
@@ -101,10 +106,13 @@ int vfio_pci_mig_dma_off(struct vfio_pci_migration *pci)
 EXPORT_SYMBOL_GPL(vfio_pci_mig_dma_off);
 
 /**
- * vfio_pci_mig_dma_on - have bus mastering as the guest wants it
- * @pci: the function; state lock held
+ * vfio_pci_mig_dma_on - set bus mastering to what the guest has set
+ * @pci: the function
  *
- * The undoing of vfio_pci_mig_dma_off().  A reset and a close do it, too.
+ * Undoes vfio_pci_mig_dma_off() and vfio_pci_mig_quiesce().  The library does
+ * so after a reset and in a close.
+ *
+ * Context: State lock held.
  */
 void vfio_pci_mig_dma_on(struct vfio_pci_migration *pci)
 {
@@ -121,19 +129,18 @@ bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci)
 	u16 command;
 
 	lockdep_assert_held(&pci->mig.lock);
-	/* By all ones a guest sees that the function is lost. */
+	/* All ones show the guest that the function is lost. */
 	if (!command_get(pci->core.pdev, &command))
 		return true;
 	return pci->dma_off ? pci->bus_master : command & PCI_COMMAND_MASTER;
 }
 
 /*
- * vfio-pci-core has let the device have the bit, also while it is to be off.  The
- * driver has stopped the function before, so there is nothing that the bit could
- * have let through.
+ * vfio-pci-core has written the guest's bit to the device, even while it has to
+ * be off.  The driver has stopped the function before, so no DMA came of it.
  *
- * DMA may have gone off or on since: then the register no longer tells what the
- * guest wants, so this goes by what was written.
+ * DMA may have gone off or on since the write.  The register then no longer has
+ * what the guest wrote, so this goes by @command.
  */
 void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, u8 command)
 {
@@ -154,7 +161,7 @@ void vfio_pci_mig_config_written(struct vfio_pci_migration *pci)
 		bus_master_set(pci, false);
 }
 
-/* Nobody has a BAR mapped until memory_lock is released. */
+/* Removes all mappings of BARs.  They fault again when memory_lock is free. */
 static void zap_bars(struct vfio_pci_core_device *core)
 {
 	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
@@ -165,9 +172,9 @@ static void zap_bars(struct vfio_pci_core_device *core)
 }
 
 /*
- * While a device is closed because its driver is taken away, whoever does that
- * has the device's lock, and waits.  A device that is not going yet does not
- * begin to as long as we have its lock.
+ * If a device is closed because its driver is unbound, the task that unbinds it
+ * holds the device lock and waits for the close.  A driver that is not being
+ * unbound yet cannot begin to be while this task holds the device lock.
  */
 static bool lock_is_held_for_us(const struct vfio_pci_migration *pci)
 {
@@ -190,14 +197,17 @@ static void flr_unlock(struct vfio_pci_migration *pci)
 }
 
 /**
- * vfio_pci_mig_flr - reset a function, by FLR
- * @pci: the function; memory_lock held for writing, and the state lock
+ * vfio_pci_mig_flr - reset a function by FLR
+ * @pci: the function
  *
- * For arcs with VFIO_MIG_ARC_EXCLUSIVE, and vfio_mig_driver.close.  The
- * driver's reset() is not called.  Configuration space is saved and restored.
+ * For arcs with VFIO_MIG_ARC_EXCLUSIVE, and for vfio_mig_driver.close.  Removes
+ * the user's mappings of BARs, and saves and restores configuration space.
+ * Does not call the driver's reset().
  *
- * Return: 0, -EAGAIN if it was not done since somebody else is about to reset
- * it or has its lock for other reasons, or another error.
+ * Context: memory_lock held for writing, and the state lock.  Sleeps.
+ *
+ * Return: 0; -EAGAIN if the function was not reset, because another task holds
+ * its device lock, perhaps to reset it; or an error of pcie_flr().
  */
 int vfio_pci_mig_flr(struct vfio_pci_migration *pci)
 {
@@ -206,7 +216,9 @@ int vfio_pci_mig_flr(struct vfio_pci_migration *pci)
 
 	lockdep_assert_held_write(&core->memory_lock);
 	zap_bars(core);
-	/* Whoever has the lock may wait for ours, but mostly reads sysfs. */
+	/*
+	 * Its holder may wait for our locks, but most holders only read sysfs.
+	 */
 	if (read_poll_timeout(flr_trylock, locked, locked, USEC_PER_MSEC,
 			      100 * USEC_PER_MSEC, false, pci))
 		return -EAGAIN;

@@ -13,11 +13,11 @@
 /* ---- Registers ---- */
 
 /**
- * vfio_pci_mig_regs_read - read registers
- * @base: what their offsets are relative to
- * @regs: the registers, read in this order
- * @count: how many
- * @values: where to put the bits that a guest can set
+ * vfio_pci_mig_regs_read - read a table of registers
+ * @base: address to which the offsets in @regs are added
+ * @regs: the registers, in the order in which they are read
+ * @count: elements of @regs and of @values
+ * @values: where to put the values, without bits that a guest cannot set
  */
 void vfio_pci_mig_regs_read(const void __iomem *base,
 			    const struct vfio_pci_mig_reg *regs,
@@ -32,11 +32,11 @@ void vfio_pci_mig_regs_read(const void __iomem *base,
 EXPORT_SYMBOL_GPL(vfio_pci_mig_regs_read);
 
 /**
- * vfio_pci_mig_regs_write - write registers
- * @base: what their offsets are relative to
- * @regs: the registers, written in this order
- * @count: how many
- * @values: what to write to them; valid
+ * vfio_pci_mig_regs_write - write a table of registers
+ * @base: address to which the offsets in @regs are added
+ * @regs: the registers, in the order in which they are written
+ * @count: elements of @regs and of @values
+ * @values: the values, for which vfio_pci_mig_regs_valid() is true
  */
 void vfio_pci_mig_regs_write(void __iomem *base,
 			     const struct vfio_pci_mig_reg *regs,
@@ -53,10 +53,10 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_regs_write);
 /**
  * vfio_pci_mig_regs_valid - could a guest have set registers to these values?
  * @regs: the registers
- * @count: how many
- * @values: from somewhere else
+ * @count: elements of @regs and of @values
+ * @values: the values, such as those of a stream
  *
- * Return: true if no bits are set but those of the masks.
+ * Return: true if no bit outside of the masks is set.
  */
 bool vfio_pci_mig_regs_valid(const struct vfio_pci_mig_reg *regs,
 			     unsigned int count, const u32 *values)
@@ -72,16 +72,16 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_regs_valid);
 
 /* ---- Waiting ---- */
 
-/* The first looks follow each other without a sleep. */
+/* So many polls follow each other without a sleep. */
 #define BUSY_POLLS	100
 
 /**
- * vfio_pci_mig_wait_begin - begin to wait
- * @ms: for how long, at most
- * @min_polls: but look so many times, at least: if this CPU was away, what
- *	answers may have been, too
+ * vfio_pci_mig_wait_begin - begin a bounded wait
+ * @ms: milliseconds after which the wait ends
+ * @min_polls: polls before which it does not end: if this CPU has not run for a
+ *	while, the software that answers may not have run either
  *
- * Return: what vfio_pci_mig_wait_more() works with.
+ * Return: the state of the wait, for vfio_pci_mig_wait_more().
  */
 struct vfio_pci_mig_wait vfio_pci_mig_wait_begin(unsigned int ms,
 						 unsigned int min_polls)
@@ -94,10 +94,12 @@ struct vfio_pci_mig_wait vfio_pci_mig_wait_begin(unsigned int ms,
 EXPORT_SYMBOL_GPL(vfio_pci_mig_wait_begin);
 
 /**
- * vfio_pci_mig_wait_more - pause between two looks; may sleep
- * @wait: begun
+ * vfio_pci_mig_wait_more - pause until the next poll
+ * @wait: from vfio_pci_mig_wait_begin()
  *
- * Return: false if there were enough.
+ * Context: May sleep.
+ *
+ * Return: false if the wait has ended.
  */
 bool vfio_pci_mig_wait_more(struct vfio_pci_mig_wait *wait)
 {

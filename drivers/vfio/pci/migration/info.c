@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What user space is told of BARs with traps, and not let past them: region
- * information, mmap() and ioeventfds.
+ * BARs with traps for user space: region information says which pages can be
+ * mapped, and mmap() and ioeventfds that would bypass a trap are refused.
  */
 #include <linux/export.h>
 #include <linux/overflow.h>
@@ -11,7 +11,7 @@
 #include "../../put_info.h"
 #include "private.h"
 
-/* The BAR can be mapped but for the pages with traps. */
+/* Says which pages of the BAR can be mapped: those without traps. */
 static int add_areas(struct vfio_pci_migration *pci,
 		     struct vfio_region_info *info, struct vfio_info_cap *caps)
 {
@@ -39,7 +39,7 @@ static int add_areas(struct vfio_pci_migration *pci,
 	return ret;
 }
 
-/* The interrupt table can be mapped as well, if it is in there. */
+/* Says that the pages with the MSI-X table can be mapped, too. */
 static int add_msix(struct vfio_info_cap *caps)
 {
 	struct vfio_info_cap_header header = {
@@ -104,7 +104,7 @@ static long region_info(struct vfio_pci_migration *pci, unsigned long arg)
 	return bar_info(pci, &info, user);
 }
 
-/* An eventfd that writes to a trap would go past the driver. */
+/* The write of an ioeventfd would bypass the driver's trap. */
 static long ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
 {
 	struct vfio_device_ioeventfd info;
@@ -128,7 +128,7 @@ static long ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
  *
  * For vfio_device_ops.ioctl.
  *
- * Return: what the ioctl returns.
+ * Return: the result of the ioctl.
  */
 long vfio_pci_mig_ioctl(struct vfio_device *vdev, unsigned int cmd,
 			unsigned long arg)
@@ -149,12 +149,12 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_ioctl);
 /**
  * vfio_pci_mig_mmap - mmap() of the device file
  * @vdev: the function
- * @vma: what is to be mapped where
+ * @vma: the mapping
  *
  * For vfio_device_ops.mmap.
  *
- * Return: 0, -EINVAL if there is a trap in it, but for the page of doorbells
- * alone, or an error of vfio-pci-core.
+ * Return: 0, -EINVAL if the mapping has a trap in it and is not that of the
+ * page of doorbells alone, or an error of vfio-pci-core.
  */
 int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {

@@ -3,8 +3,8 @@
  * DMA logging for a device that does not log: START and STOP, what the driver
  * says of its device, and what happens to that meanwhile.
  *
- * A network device writes to buffers that descriptors name.  While logging is on,
- * the device gets no descriptor before its buffers are recorded, as the
+ * A network device writes to buffers that descriptors name.  While logging is
+ * on, the device gets no descriptor before its buffers are recorded, as the
  * doorbells that the guest rings are kept from the device (doorbells.c) and
  * passed on by the worker (log_worker.c).
  *
@@ -162,7 +162,9 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_log_reset);
 static void log_destroy(struct vfio_pci_mig_log *log)
 {
 	if (!IS_ERR_OR_NULL(log->worker)) {
-		/* It may wait for memory that its user does not come up with. */
+		/*
+		 * It may wait for memory that its user does not come up with.
+		 */
 		send_sig(SIGKILL, log->worker, 1);
 		kthread_stop(log->worker);
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging: REPORT.  What was recorded since the report before is taken out of
- * the dirty set.  Then the buffers that the device still has are marked again, for
- * the next report: it may write to them at any time.
+ * DMA logging: REPORT.  What was recorded since the report before is taken out
+ * of the dirty set.  Then the buffers that the device still has are marked
+ * again, for the next report: it may write to them at any time.
  */
 #include <linux/ktime.h>
 
@@ -56,7 +56,9 @@ static bool take(struct vfio_pci_mig_log *log)
 	return taken;
 }
 
-/* Linux's iova_bitmap_set() may touch user memory: no lock of a reset is held. */
+/*
+ * Linux's iova_bitmap_set() may touch user memory: no lock of a reset is held.
+ */
 static void tell(const struct vfio_pci_mig_dirty_part *part,
 		 struct iova_bitmap *to, u64 *pages, u64 *runs)
 {

@@ -5,13 +5,13 @@
  * device.
  *
  * Guest memory is read with no lock held: it may be a mapping of the device, or
- * take as long to appear as its owner likes.  What has become of the ring in the
- * meantime is seen by its generation.
+ * take as long to appear as its owner likes.  What has become of the ring in
+ * the meantime is seen by its generation.
  *
- * A guest's doorbell is a write to memory, which wakes nobody.  So the worker looks
- * again and again while there is traffic.  When there was none for a while, it
- * takes the page away from the guest and sleeps: the guest's next access faults,
- * and wakes it.
+ * A guest's doorbell is a write to memory, which wakes nobody.  So the worker
+ * looks again and again while there is traffic.  When there was none for a
+ * while, it takes the page away from the guest and sleeps: the guest's next
+ * access faults, and wakes it.
  */
 #include <linux/delay.h>
 #include <linux/freezer.h>
@@ -234,8 +234,8 @@ static enum look look(struct vfio_pci_mig_log *log, unsigned int looks)
 }
 
 /*
- * Sleeps until there is a doorbell.  One that was rung before the page was taken
- * away is seen by the look after that.
+ * Sleeps until there is a doorbell.  One that was rung before the page was
+ * taken away is seen by the look after that.
  */
 static void rest(struct vfio_pci_mig_log *log)
 {

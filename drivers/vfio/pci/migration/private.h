@@ -4,7 +4,7 @@
  *
  * Calls go down: device.c (life), info.c and access.c (the device file) ->
  * log.c, log_report.c and log_worker.c (DMA logging) -> doorbells.c, rings.c ->
- * dirty.c, and dma.c, traps.c and counters.c.
+ * dirty.c, and dma.c, traps.c and counters.c.  Drivers call helpers.c.
  *
  * Locks, outermost first:
  *
@@ -12,12 +12,12 @@
  *			accesses to user memory; no reset takes it
  *	mmap_lock	(mm)
  *	memory_lock	as in struct vfio_migration
- *	state lock	likewise; log->on changes with both held, memory_lock for
- *			writing
- *	dirty_lock	(log) the dirty set, rings and areas.  Rings and areas are
- *			changed with the state lock held, too
+ *	state lock	as in struct vfio_migration.  log->on changes with both
+ *			held, memory_lock for writing
+ *	dirty_lock	(log) the dirty set, rings and areas.  Rings and areas
+ *			change with the state lock held, too
  *
- * The worker of DMA logging reads guest memory, with no lock held.
+ * The worker of DMA logging reads guest memory with no lock held.
  */
 #ifndef VFIO_PCI_MIG_PRIVATE_H
 #define VFIO_PCI_MIG_PRIVATE_H
@@ -37,26 +37,26 @@ vfio_pci_mig_driver_log(const struct vfio_pci_migration *pci)
 	return vfio_pci_mig_driver(pci)->log;
 }
 
-/* traps.c; @count of accesses to the BAR begin at @offset */
+/* traps.c; an access is of @count bytes at @offset of the BAR */
 
-/* Are the traps in order, and within BARs of these sizes? */
+/* Are the traps well formed, in order, and within BARs of these sizes? */
 bool vfio_pci_mig_traps_valid(const struct vfio_pci_mig_driver *driver,
 			      const u64 bar_sizes[PCI_STD_NUM_BARS]);
 /*
- * The trap at an offset, or NULL.  *count is cut to where it ends, or where
- * the next one begins.
+ * The trap at @offset, or NULL.  *count is cut so that the access ends where
+ * this trap ends or, if there is none, where the next one begins.
  */
 const struct vfio_pci_mig_trap *
 vfio_pci_mig_trap_at(const struct vfio_pci_mig_driver *driver,
 		     unsigned int bar, u64 offset, u64 *count);
-/* Is there a trap in these bytes? */
+/* Does the access touch a trap? */
 bool vfio_pci_mig_trapped(const struct vfio_pci_mig_driver *driver,
 			  unsigned int bar, u64 offset, u64 count);
-/* Can the user map this trap, in a mapping of its own? */
+/* May the user map the trap, in a mapping of its own? */
 bool vfio_pci_mig_trap_maps(const struct vfio_pci_mig_trap *trap);
 /*
- * What can be mapped of a BAR of so many bytes: fills in two areas for each
- * trap and one more, at most; returns how many.
+ * Fills in the areas of a BAR of @size bytes that can be mapped: two for each
+ * trap, and one more, at most.  Returns how many.
  */
 unsigned int
 vfio_pci_mig_areas(const struct vfio_pci_mig_driver *driver, unsigned int bar,
@@ -66,23 +66,29 @@ vfio_pci_mig_areas(const struct vfio_pci_mig_driver *driver, unsigned int bar,
 
 /* Are all counters of the driver in traps? */
 bool vfio_pci_mig_counters_valid(const struct vfio_pci_mig_driver *driver);
-/* State lock held */
+/* The device is opened; state lock held */
 void vfio_pci_mig_counters_open(struct vfio_pci_migration *pci);
-/* Is it a counter, and what does the guest see?  Locks as for a trap */
+/*
+ * If the register is a counter, sets *value to what the guest sees and returns
+ * true.  Locks as for a trap
+ */
 bool vfio_pci_mig_counter_read(struct vfio_pci_migration *pci,
 			       unsigned int bar, u64 offset, u32 *value);
 
 /* doorbells.c */
 
-/* The trap that is the doorbells' page, or NULL */
+/* The trap that is the page of doorbells, or NULL */
 const struct vfio_pci_mig_trap *
 vfio_pci_mig_doorbells(const struct vfio_pci_mig_driver *driver);
-/* Has vfio-pci-core's mapping of that page become one that can be swapped. */
+/*
+ * Turns a mapping of that page that vfio-pci-core has made into one whose page
+ * can be exchanged.
+ */
 void vfio_pci_mig_doorbells_mmap(struct vfio_pci_migration *pci,
 				 struct vm_area_struct *vma);
-/* Removes it from all page tables; memory_lock held for writing */
+/* Removes the page from all page tables; memory_lock held for writing */
 void vfio_pci_mig_doorbells_zap(struct vfio_pci_migration *pci);
-/* One register of that page, by read() or write(); locks as for a trap */
+/* Serves read() or write() of a register of that page; locks as for a trap */
 void vfio_pci_mig_doorbells_access(struct vfio_pci_migration *pci,
 				   const struct vfio_pci_mig_trap *trap,
 				   u64 offset, u32 *value, bool write);
@@ -90,38 +96,40 @@ void vfio_pci_mig_doorbells_access(struct vfio_pci_migration *pci,
 /* access.c */
 
 /*
- * Does the memory of a function answer, whose guest has set PCI_COMMAND to
+ * Does the memory of the function answer if the guest has set PCI_COMMAND to
  * @command?  memory_lock held
  */
 bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command);
-/* The same for this function, which may be asleep; memory_lock held */
+/* Is the function awake, and does its memory answer?  memory_lock held */
 bool vfio_pci_mig_answers(const struct vfio_pci_migration *pci);
 
-/* dirty.c: the pages that were written to, of the ranges of a START */
+/* dirty.c: a set of pages out of the ranges of a START; dirty_lock held */
 struct vfio_pci_mig_dirty;
 
 struct vfio_pci_mig_dirty *
 vfio_pci_mig_dirty_alloc(struct rb_root_cached *ranges, unsigned int count);
 void vfio_pci_mig_dirty_free(struct vfio_pci_mig_dirty *dirty);
-/* Memory for a bitmap, or NULL; for a test to take its place */
+/* Allocates a bitmap, or returns NULL.  A KUnit test replaces it. */
 unsigned long *vfio_pci_mig_dirty_chunk(void);
 /*
- * Marks the pages of these bytes, as far as they are in a range.  False if more
- * pages count as dirty now, since there was no memory for the fact.
+ * Marks the pages of these bytes that are in a range.  Returns false if more
+ * pages count as dirty now, because a bitmap could not be allocated.
  */
 bool vfio_pci_mig_dirty_mark(struct vfio_pci_mig_dirty *dirty, u64 iova,
 			     u64 length);
 void vfio_pci_mig_dirty_mark_all(struct vfio_pci_mig_dirty *dirty);
 
-#define VFIO_PCI_MIG_DIRTY_SHIFT	12	/* of a page */
+/* Page numbers are IOVAs shifted right by this. */
+#define VFIO_PCI_MIG_DIRTY_SHIFT	12
+/* Pages of a bitmap */
 #define VFIO_PCI_MIG_DIRTY_PAGES	(SZ_4K * BITS_PER_BYTE)
 
 /**
  * struct vfio_pci_mig_dirty_part - pages that were taken out of a dirty set
- * @next: page number, where to look next; set by the caller at first
- * @last: where to stop, inclusive
- * @base: page number of the first bit
- * @bits: one for each page
+ * @next: number of the next page to look at; the caller sets the first one
+ * @last: number of the last page to look at; set by the caller
+ * @base: number of the page of the first bit
+ * @bits: bit N: page @base + N was dirty
  */
 struct vfio_pci_mig_dirty_part {
 	u64 next;
@@ -130,22 +138,25 @@ struct vfio_pci_mig_dirty_part {
 	DECLARE_BITMAP(bits, VFIO_PCI_MIG_DIRTY_PAGES);
 };
 
-/* Takes the next dirty pages out of the set; false if there are none left. */
+/* Moves the next dirty pages to @part; false if none are left. */
 bool vfio_pci_mig_dirty_take(struct vfio_pci_mig_dirty *dirty,
 			     struct vfio_pci_mig_dirty_part *part);
 
-/* rings.c: buffers that the device has, and areas; dirty_lock held */
+/* rings.c: the buffers that the device has; dirty_lock held */
 
 /**
- * struct vfio_pci_mig_log_ring - a ring, and the buffers that the device has
- * @setup: as the driver has set it up; @setup.next moves on
- * @active: the device uses it
- * @blind: there is no memory to remember its buffers, or they can't be known, or
- *	its indices make no sense: while it is active all memory counts as
- *	written
- * @generation: changes whenever it begins or ends
- * @scanned: descriptors that have been looked at, of a ring that was in use
- * @last: by index, VFIO_PCI_MIG_BUFFERS each: the buffers that were posted last
+ * struct vfio_pci_mig_log_ring - a ring, and its mirror
+ * @setup: the ring as the driver has described it.  @setup.next moves on as
+ *	descriptors are given to the device
+ * @active: the device uses the ring
+ * @blind: the buffers cannot be tracked: there is no memory for the mirror,
+ *	they cannot be known, or the ring's indices make no sense.  While the
+ *	ring is active all memory counts as written to
+ * @generation: changes whenever the ring begins or ends
+ * @scanned: descriptors of a ring that was in use at its begin that START has
+ *	looked at; @setup.count if there is nothing to scan
+ * @last: the mirror: for each index VFIO_PCI_MIG_BUFFERS IOVAs, of the buffers
+ *	that were posted there last
  */
 struct vfio_pci_mig_log_ring {
 	struct vfio_pci_mig_ring setup;
@@ -157,24 +168,29 @@ struct vfio_pci_mig_log_ring {
 };
 
 /**
- * struct vfio_pci_mig_log_area - a range to which the device writes at any time
- * @iova: where it begins
- * @length: bytes; 0: there is none
+ * struct vfio_pci_mig_log_area - a range to which the device may write any time
+ * @iova: the first byte
+ * @length: bytes; 0: no such range
  */
 struct vfio_pci_mig_log_area {
 	u64 iova;
 	u64 length;
 };
 
+/* The ring is inactive.  False if it is blind */
 bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 				 const struct vfio_pci_mig_ring *setup);
+/* Marks what the device may have written to, and drops the mirror. */
 void vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
 			       struct vfio_pci_mig_dirty *dirty);
-/* The buffers at an index are these from now on: false as for marking */
+/*
+ * Marks the buffers at @index, and puts them into the mirror.  False if more
+ * than these count as dirty
+ */
 bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,
 				  struct vfio_pci_mig_dirty *dirty, u32 index,
 				  const u64 iova[VFIO_PCI_MIG_BUFFERS]);
-/* Marks all buffers that the device may have. */
+/* Marks all buffers in the mirror, as the device may have them; likewise */
 bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
 				struct vfio_pci_mig_dirty *dirty);
 
@@ -184,22 +200,22 @@ struct mem_cgroup;
 
 /**
  * struct vfio_pci_mig_log - DMA logging of a device, from its first START until
- *	it is closed
+ *	the device is closed
  * @pci: the device
- * @worker: looks at the doorbells
- * @wait: the worker waits here for @kicked, and START for the worker
- * @kicked: there may be something to see
- * @on: logging
- * @scanning: START waits, until the buffers that the device already had are
+ * @worker: the thread that looks at doorbells
+ * @wait: where the worker waits for @kicked, and START for @scanning to end
+ * @kicked: there may be a doorbell to look at
+ * @on: logging is on
+ * @scanning: START waits until the buffers that the device already had are
  *	recorded
- * @page: takes the place of the device's doorbells
- * @memcg: whom to charge: that of the process that called START
- * @dirty_lock: the members below
- * @dirty: pages written since the last report; NULL: not logging
- * @rings: of the driver
- * @areas: of the driver
- * @descs: descriptors that the worker has read
- * @taken: REPORT's
+ * @page: the shadow: what the user accesses in place of the device's doorbells
+ * @memcg: the cgroup that is charged: that of the process that called START
+ * @dirty_lock: protects the members from @dirty to @areas
+ * @dirty: pages written to since the last REPORT; NULL: logging is off
+ * @rings: vfio_pci_mig_log_driver.nr_rings rings
+ * @areas: vfio_pci_mig_log_driver.nr_areas areas
+ * @descs: the worker's copy of descriptors
+ * @taken: pages that REPORT has taken out of @dirty; under log_lock
  */
 struct vfio_pci_mig_log {
 	struct vfio_pci_migration *pci;
@@ -210,7 +226,7 @@ struct vfio_pci_mig_log {
 	bool scanning;
 	struct page *page;
 	struct mem_cgroup *memcg;
-	struct mutex dirty_lock;	/* see above */
+	struct mutex dirty_lock;	/* dirty to areas */
 	struct vfio_pci_mig_dirty *dirty;
 	struct vfio_pci_mig_log_ring *rings;
 	struct vfio_pci_mig_log_area *areas;
@@ -218,7 +234,7 @@ struct vfio_pci_mig_log {
 	struct vfio_pci_mig_dirty_part *taken;
 };
 
-/* With memory_lock or the state lock held */
+/* Is logging on?  memory_lock or state lock held */
 static inline bool vfio_pci_mig_logs(const struct vfio_pci_migration *pci)
 {
 	return pci->log && pci->log->on;
@@ -226,26 +242,26 @@ static inline bool vfio_pci_mig_logs(const struct vfio_pci_migration *pci)
 
 /* The device is about to be registered. */
 void vfio_pci_mig_log_init(struct vfio_pci_migration *pci);
-/* It is opened: sets vdev->log_ops for its user.  State lock held */
+/* It is opened: offers DMA logging to this user or not.  State lock held */
 void vfio_pci_mig_log_open(struct vfio_pci_migration *pci);
 /* It is closed. */
 void vfio_pci_mig_log_close(struct vfio_pci_migration *pci);
 
-/* log_report.c; log_lock held, while logging */
+/* log_report.c; logging is on, log_lock held: 0 or -EINTR */
 int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
 			    unsigned long length, struct iova_bitmap *to);
 
-/* log_worker.c: the function of a kernel thread */
+/* log_worker.c: the function of the worker's thread */
 int vfio_pci_mig_log_worker(void *log);
 
 /* dma.c; state lock held */
 
-/* Bus mastering as the guest is to read it */
+/* The bus master bit that the guest reads */
 bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci);
 /*
- * The guest has written @command to the low byte of PCI_COMMAND; or something
- * else in configuration space, by which bus mastering may have come back, as a
- * change of the power state restores it.  memory_lock held
+ * The guest has written @command to the low byte of PCI_COMMAND, or has written
+ * to another part of configuration space.  Both may turn bus mastering on: a
+ * change of the power state restores the bit.  memory_lock held
  */
 void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, u8 command);
 void vfio_pci_mig_config_written(struct vfio_pci_migration *pci);

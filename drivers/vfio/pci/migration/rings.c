@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The buffers that a device has.  A ring remembers, by index, which buffers were
- * posted there last: the device may write to them until they are replaced, which
- * a guest does when it has seen that the device is done with them.
+ * The buffers that a device has.  A ring remembers, by index, which buffers
+ * were posted there last: the device may write to them until they are replaced,
+ * which a guest does when it has seen that the device is done with them.
  *
  * A buffer is in the dirty set as soon as it is recorded.  A report takes it
  * out, and those that the device may still write to are marked again then.

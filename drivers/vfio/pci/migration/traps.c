@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where in the BARs the traps of a driver are, and what is left between them.
- * Pure arithmetic.
+ * Where the traps of a driver are in its BARs, and which pages without traps
+ * can be mapped.  Pure arithmetic.
  */
 #include <linux/align.h>
 #include <linux/minmax.h>
