@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A set of pages, out of the ranges of IOVAs that a START names.
+ * A set of pages out of the ranges of IOVAs that a START names: the dirty set.
  *
- * Each 128 MiB of a range have a bitmap, which is allocated when its first page
- * is marked.  Where there is no memory for it, all of its pages count as dirty:
- * to send too much costs time, to send too little costs the VM.
+ * A bitmap covers 128 MiB of a range.  It is allocated when a page in it is
+ * marked for the first time.  If that fails, all of its pages count as dirty:
+ * to send a page too often costs time, to send it too rarely corrupts the VM.
  *
- * No locks: the caller has one.
+ * No locks: callers have dirty_lock.
  */
 #include <kunit/static_stub.h>
 #include <linux/bitmap.h>
@@ -19,18 +19,19 @@
 #define CHUNK_SHIFT	15
 static_assert(BIT(CHUNK_SHIFT) == VFIO_PCI_MIG_DIRTY_PAGES);
 
-/* Of all ranges together: 64 TiB, whose table takes 4 MiB */
+/* Bitmaps of all ranges: they cover 64 TiB, and the table takes 4 MiB. */
 #define MAX_CHUNKS	SZ_512K
 
-/* In place of a bitmap: all pages are dirty. */
+/* In place of a bitmap: all of its pages are dirty. */
 #define ALL_DIRTY	((unsigned long *)1)
 
 /**
- * struct dirty_range - a range
- * @first: page number
- * @last: page number
- * @chunks: its bitmaps, or NULL where no page is dirty; the first page of a
- *	bitmap is a multiple of their size
+ * struct dirty_range - a range of START
+ * @first: number of the first page
+ * @last: number of the last page
+ * @chunks: the bitmaps of the range; NULL or empty where no page is dirty.  The
+ *	number of the first page of a bitmap is a multiple of
+ *	VFIO_PCI_MIG_DIRTY_PAGES
  */
 struct dirty_range {
 	u64 first;
@@ -62,7 +63,7 @@ unsigned long *vfio_pci_mig_dirty_chunk(void)
 	return kzalloc(SZ_4K, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 }
 
-/* The set takes the ranges in order, so that they can be searched. */
+/* Copies the ranges in ascending order, so that range_from() can search. */
 static void add_ranges(struct vfio_pci_mig_dirty *dirty,
 		       struct rb_root_cached *root)
 {
@@ -79,8 +80,8 @@ static void add_ranges(struct vfio_pci_mig_dirty *dirty,
 }
 
 /*
- * An empty set for these ranges, which do not overlap.  Charged to the caller.
- * -E2BIG if they are too large, or -ENOMEM.
+ * Allocates an empty set for ranges that do not overlap, charged to the caller.
+ * -E2BIG if they are too large, or -ENOMEM
  */
 struct vfio_pci_mig_dirty *
 vfio_pci_mig_dirty_alloc(struct rb_root_cached *ranges, unsigned int count)
@@ -125,8 +126,9 @@ void vfio_pci_mig_dirty_free(struct vfio_pci_mig_dirty *dirty)
 	kvfree(dirty);
 }
 
-/* The first range that ends at a page or behind it, or the end of all ranges */
-static struct dirty_range *range_from(struct vfio_pci_mig_dirty *dirty, u64 page)
+/* The first range that ends at @page or behind; the end of the array if none */
+static struct dirty_range *range_from(struct vfio_pci_mig_dirty *dirty,
+				      u64 page)
 {
 	unsigned int low = 0, high = dirty->nr_ranges, middle;
 
@@ -140,7 +142,7 @@ static struct dirty_range *range_from(struct vfio_pci_mig_dirty *dirty, u64 page
 	return &dirty->ranges[low];
 }
 
-/* Where a run of pages of one chunk ends */
+/* The last page up to @last in the same bitmap as @first */
 static u64 chunk_end(u64 first, u64 last)
 {
 	return min(last, first | (VFIO_PCI_MIG_DIRTY_PAGES - 1));
@@ -193,8 +195,8 @@ void vfio_pci_mig_dirty_mark_all(struct vfio_pci_mig_dirty *dirty)
 }
 
 /*
- * Makes a bitmap of a chunk of whose pages all are dirty, as some are about to
- * be taken.  Without memory they stay dirty, and are taken again later.
+ * Replaces ALL_DIRTY by a bitmap, as some of the pages are about to be taken
+ * out.  Without memory all stay dirty, and are reported again later.
  */
 static void chunk_expand(unsigned long **chunk)
 {
@@ -206,7 +208,7 @@ static void chunk_expand(unsigned long **chunk)
 	*chunk = bits;
 }
 
-/* Moves bits from a chunk to @to; false if there are none. */
+/* Moves bits from a bitmap to @to; false if none was set. */
 static bool chunk_take(unsigned long **chunk, u64 first, u64 last,
 		       unsigned long *to)
 {
@@ -238,7 +240,8 @@ bool vfio_pci_mig_dirty_take(struct vfio_pci_mig_dirty *dirty,
 		for (first = max(range->first, part->next); first <= last;
 		     first = part->next) {
 			part->next = chunk_end(first, last) + 1;
-			part->base = ALIGN_DOWN(first, VFIO_PCI_MIG_DIRTY_PAGES);
+			part->base = ALIGN_DOWN(first,
+						VFIO_PCI_MIG_DIRTY_PAGES);
 			taken = chunk_take(chunk_of(range, first), first,
 					   part->next - 1, part->bits);
 			if (taken)

@@ -161,7 +161,7 @@ void vfio_pci_mig_config_written(struct vfio_pci_migration *pci)
 		bus_master_set(pci, false);
 }
 
-/* Removes all mappings of BARs.  They fault again when memory_lock is free. */
+/* Removes all mappings of BARs: accesses wait until memory_lock is released. */
 static void zap_bars(struct vfio_pci_core_device *core)
 {
 	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The page of a BAR that has the doorbells of the receive queues.  The user has
- * the device's own page mapped, and while DMA is logged a page of memory in its
- * place, the shadow.  So the guest rings doorbells at its own speed, and the
- * device hears of them when the buffers behind them have been recorded.
+ * The page of a BAR with the doorbells of the receive queues.  The user has the
+ * device's own page mapped or, while DMA is logged, the shadow: a page of
+ * memory.  So the guest rings doorbells at its own speed, and the device gets a
+ * doorbell only when the buffers behind it have been recorded.
  *
- * A mapping is filled when it is touched, with memory_lock held: who swaps the
- * pages holds it for writing, and removes the old one from all page tables.  A
- * touch is also what wakes the worker of an idle device.
+ * The page is inserted into the mapping in its fault handler, with memory_lock
+ * held for reading.  The pages are exchanged with memory_lock held for writing,
+ * and the old page is removed from all page tables.  The fault also wakes the
+ * worker of an idle device.
  *
- * The mapping is VM_MIXEDMAP and VM_IO, not VM_PFNMAP.  KVM and the CPU don't
- * mind, but neither VFIO's type1 nor iommufd can map it for DMA then: another
- * device can't ring the doorbell, and no IOMMU keeps the shadow's address after
- * it is freed.
+ * The mapping is VM_MIXEDMAP and VM_IO, not VM_PFNMAP.  This makes no
+ * difference to KVM and the CPU, but neither VFIO's type1 nor iommufd maps such
+ * memory for DMA.  So no other device can ring a doorbell past the shadow, and
+ * no IOMMU keeps the address of the shadow after it is freed.
  */
 #include <linux/io.h>
 #include <linux/mm.h>
@@ -104,12 +105,16 @@ void vfio_pci_mig_doorbells_access(struct vfio_pci_migration *pci,
 }
 
 /**
- * vfio_pci_mig_shadow - the registers as the guest sees them
- * @pci: the function; memory_lock or state lock held
+ * vfio_pci_mig_shadow - the page that the guest has in place of its doorbells
+ * @pci: the function
  *
- * Return: the page that the guest reads and writes in place of its doorbells;
- * NULL if DMA is not logged, and it has those of the device.  The guest may
- * change it at any moment.
+ * The guest may change the page at any moment, so a driver reads each word once
+ * and checks what it has read.
+ *
+ * Context: memory_lock or state lock held.
+ *
+ * Return: the page, or NULL if DMA is not logged and the guest has the device's
+ * doorbells.
  */
 u32 *vfio_pci_mig_shadow(struct vfio_pci_migration *pci)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * DMA logging for a device that does not log: START and STOP, what the driver
- * says of its device, and what happens to that meanwhile.
+ * tells of its rings, and resets while logging is on.
  *
  * A network device writes to buffers that descriptors name.  While logging is
- * on, the device gets no descriptor before its buffers are recorded, as the
- * doorbells that the guest rings are kept from the device (doorbells.c) and
- * passed on by the worker (log_worker.c).
+ * on, the device gets no descriptor before its buffers are recorded: the
+ * guest's doorbells go to a page of memory (doorbells.c), and the worker passes
+ * them on (log_worker.c).
  *
  * Documentation/driver-api/vfio-dma-tracking.rst says why that is sound.
  */
@@ -23,16 +23,19 @@
 
 #include "private.h"
 
-/* ---- What a driver says of its device ---- */
+/* ---- What a driver tells of its rings ---- */
 
 /**
  * vfio_pci_mig_ring_begin - the device is about to use a ring
- * @pci: the function; logging, memory_lock and state lock held
- * @ring: which
- * @setup: where it is; at @setup->next begin the descriptors that the device is
- *	not to have before the driver's post() gives them to it
+ * @pci: the function; DMA is logged
+ * @ring: number of the ring
+ * @setup: the ring.  The device must not have descriptors from @setup->next on
+ *	until the driver's post() gives them to it
  *
- * For the driver's begin() and sync(), and where it lets the device run.
+ * For the driver's begin() and sync(), and where it lets the device run.  Ends
+ * the ring first if it is in use.
+ *
+ * Context: memory_lock and state lock held.
  */
 void vfio_pci_mig_ring_begin(struct vfio_pci_migration *pci, unsigned int ring,
 			     const struct vfio_pci_mig_ring *setup)
@@ -53,11 +56,13 @@ void vfio_pci_mig_ring_begin(struct vfio_pci_migration *pci, unsigned int ring,
 EXPORT_SYMBOL_GPL(vfio_pci_mig_ring_begin);
 
 /**
- * vfio_pci_mig_ring_end - the device does not use a ring any more
- * @pci: the function; logging, memory_lock and state lock held
- * @ring: which
+ * vfio_pci_mig_ring_end - the device no longer uses a ring
+ * @pci: the function; DMA is logged
+ * @ring: number of the ring
  *
- * To be called when the device can't write to its buffers any more.
+ * To be called when the device cannot write to the ring's buffers any more.
+ *
+ * Context: memory_lock and state lock held.
  */
 void vfio_pci_mig_ring_end(struct vfio_pci_migration *pci, unsigned int ring)
 {
@@ -71,13 +76,15 @@ void vfio_pci_mig_ring_end(struct vfio_pci_migration *pci, unsigned int ring)
 EXPORT_SYMBOL_GPL(vfio_pci_mig_ring_end);
 
 /**
- * vfio_pci_mig_area - memory that the device may write to at any time
- * @pci: the function; logging, state lock held
- * @area: which of the driver's
- * @iova: where it is by now
- * @length: bytes; 0: there is none
+ * vfio_pci_mig_area - set a range to which the device may write at any time
+ * @pci: the function; DMA is logged
+ * @area: number of the area
+ * @iova: the first byte
+ * @length: bytes; 0: no range
  *
- * For the driver's areas(), or where it knows of a change.
+ * For the driver's areas(), or where it learns of a change.
+ *
+ * Context: State lock held.
  */
 void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
 		       u64 iova, u64 length)
@@ -88,7 +95,7 @@ void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
 	if (old->iova == iova && old->length == length)
 		return;
 	mutex_lock(&pci->log->dirty_lock);
-	/* The device may have written to the old one until now. */
+	/* The device may have written to the old range until now. */
 	vfio_pci_mig_dirty_mark(pci->log->dirty, old->iova, old->length);
 	old->iova = iova;
 	old->length = length;
@@ -96,11 +103,13 @@ void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_area);
 
-/* ---- What happens to the device meanwhile ---- */
+/* ---- While logging is on ---- */
 
 /**
- * vfio_pci_mig_log_wake - there may be a doorbell
- * @pci: the function; memory_lock or state lock held
+ * vfio_pci_mig_log_wake - wake the worker, as there may be a doorbell
+ * @pci: the function; does nothing if DMA is not logged
+ *
+ * Context: memory_lock or state lock held.
  */
 void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci)
 {
@@ -112,10 +121,13 @@ void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci)
 EXPORT_SYMBOL_GPL(vfio_pci_mig_log_wake);
 
 /**
- * vfio_pci_mig_log_sync - take over what the guest has written so far
- * @pci: the function; memory_lock and state lock held
+ * vfio_pci_mig_log_sync - take over what the guest has written to the shadow
+ * @pci: the function; does nothing if DMA is not logged
  *
- * Doorbells are passed on later.
+ * Calls the driver's sync(), if the device runs, and areas().  The worker
+ * passes doorbells on later.
+ *
+ * Context: memory_lock and state lock held.
  */
 void vfio_pci_mig_log_sync(struct vfio_pci_migration *pci)
 {
@@ -140,11 +152,13 @@ static void end_rings(struct vfio_pci_mig_log *log)
 
 /**
  * vfio_pci_mig_log_reset - the device has been reset, and its rings with it
- * @pci: the function; state lock held
+ * @pci: the function; does nothing if DMA is not logged
  *
- * What it wrote before is still reported.  The library calls this for resets
- * that it hears of; a driver that has reset the device, or has let the guest do
- * so, calls it.
+ * What the device wrote before is still reported.  The library calls this for
+ * the resets that reach it.  A driver calls it when it has reset the device, or
+ * has let the guest reset it.
+ *
+ * Context: State lock held.
  */
 void vfio_pci_mig_log_reset(struct vfio_pci_migration *pci)
 {
@@ -162,9 +176,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_log_reset);
 static void log_destroy(struct vfio_pci_mig_log *log)
 {
 	if (!IS_ERR_OR_NULL(log->worker)) {
-		/*
-		 * It may wait for memory that its user does not come up with.
-		 */
+		/* It may wait for user memory that never becomes available. */
 		send_sig(SIGKILL, log->worker, 1);
 		kthread_stop(log->worker);
 	}
@@ -227,7 +239,7 @@ static int log_create(struct vfio_pci_migration *pci)
 
 /* ---- START, STOP ---- */
 
-/* Puts the page in place of the doorbells. */
+/* Exchanges the device's page of doorbells for the shadow. */
 static int switch_on(struct vfio_pci_migration *pci,
 		     struct vfio_pci_mig_dirty *dirty)
 {
@@ -255,7 +267,7 @@ out_unlock:
 	return ret;
 }
 
-/* Afterwards, the worker has nothing to do with the set any more. */
+/* Gives the guest the device's page again.  The worker no longer uses dirty. */
 static void switch_off(struct vfio_pci_migration *pci)
 {
 	struct vfio_pci_mig_log *log = pci->log;
@@ -306,7 +318,9 @@ static int log_begin(struct vfio_pci_migration *pci,
 	pm_runtime_put(pci->core.vdev.dev);
 	if (ret)
 		goto err_free;
-	/* What the device wrote until here is not asked for. */
+	/*
+	 * No REPORT has to contain what the device wrote before START returned.
+	 */
 	ret = wait_event_state(pci->log->wait, !READ_ONCE(pci->log->scanning),
 			       (TASK_KILLABLE | TASK_FREEZABLE));
 	if (ret)
@@ -385,9 +399,7 @@ static const struct vfio_log_ops vfio_pci_mig_log_ops = {
 /* ---- The life of the device ---- */
 
 /*
- * Linux's vfio.ko reports by means of iommufd's IOVA bitmaps.  On arm64 a guest
- * maps registers as device memory, and does not see what the kernel writes to a
- * page in their place.
+ * Linux's vfio.ko reports with the IOVA bitmaps of iommufd.
  */
 #ifdef VFIO_CORE_OF_LINUX
 #define CORE_CAN_REPORT	IS_ENABLED(CONFIG_IOMMUFD_DRIVER)
@@ -395,7 +407,11 @@ static const struct vfio_log_ops vfio_pci_mig_log_ops = {
 #define CORE_CAN_REPORT	true
 #endif
 
-/* Each user has the feature or not, from open to close. */
+/*
+ * A user is offered DMA logging or not, from open to close.  Never on arm64,
+ * where a guest maps registers as device memory, and does not see what the
+ * kernel writes to memory in their place.
+ */
 static void set_feature(struct vfio_pci_migration *pci, bool offered)
 {
 	if (!CORE_CAN_REPORT || !IS_ENABLED(CONFIG_X86) ||

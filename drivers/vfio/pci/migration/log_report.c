@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging: REPORT.  What was recorded since the report before is taken out
- * of the dirty set.  Then the buffers that the device still has are marked
- * again, for the next report: it may write to them at any time.
+ * DMA logging: REPORT.  Takes the pages that were recorded since the previous
+ * REPORT out of the dirty set.  Then it marks the buffers in the mirrors again,
+ * for the next REPORT, as the device may still write to them.
  */
 #include <linux/ktime.h>
 
@@ -10,8 +10,8 @@
 
 #include "private.h"
 
-/* Where the device writes without being told now is known now. */
-static int look_at_areas(struct vfio_pci_migration *pci)
+/* Has the driver say where the areas are now: 0 or -EINTR */
+static int update_areas(struct vfio_pci_migration *pci)
 {
 	int ret = vfio_mig_lock_killable(&pci->mig, false);
 
@@ -23,7 +23,7 @@ static int look_at_areas(struct vfio_pci_migration *pci)
 	return 0;
 }
 
-/* What the device may have written to without anybody recording it */
+/* Marks what the device may have written to and the worker does not record. */
 static void mark_unrecorded(struct vfio_pci_mig_log *log)
 {
 	unsigned int i;
@@ -33,7 +33,7 @@ static void mark_unrecorded(struct vfio_pci_mig_log *log)
 		vfio_pci_mig_dirty_mark(log->dirty, log->areas[i].iova,
 					log->areas[i].length);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
-		if (log->rings[i].blind)
+		if (log->rings[i].untracked)
 			vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
 }
 
@@ -57,10 +57,11 @@ static bool take(struct vfio_pci_mig_log *log)
 }
 
 /*
- * Linux's iova_bitmap_set() may touch user memory: no lock of a reset is held.
+ * Linux's iova_bitmap_set() may touch user memory, so none of the locks that a
+ * reset takes is held.
  */
-static void tell(const struct vfio_pci_mig_dirty_part *part,
-		 struct iova_bitmap *to, u64 *pages, u64 *runs)
+static void report_part(const struct vfio_pci_mig_dirty_part *part,
+			struct iova_bitmap *to, u64 *pages, u64 *runs)
 {
 	unsigned long first, end;
 
@@ -74,7 +75,6 @@ static void tell(const struct vfio_pci_mig_dirty_part *part,
 	}
 }
 
-/* Called with log_lock held, while logging */
 int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
 			    unsigned long length, struct iova_bitmap *to)
 {
@@ -82,7 +82,7 @@ int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
 	struct vfio_pci_mig_log *log = pci->log;
 	int ret;
 
-	ret = look_at_areas(pci);
+	ret = update_areas(pci);
 	if (ret)
 		return ret;
 	mutex_lock(&log->dirty_lock);
@@ -92,9 +92,9 @@ int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
 	log->taken->next = iova >> VFIO_PCI_MIG_DIRTY_SHIFT;
 	log->taken->last = (iova + length - 1) >> VFIO_PCI_MIG_DIRTY_SHIFT;
 	while (take(log))
-		tell(log->taken, to, &pages, &runs);
+		report_part(log->taken, to, &pages, &runs);
 
-	/* The device may still write to what it has. */
+	/* The device may still write to these buffers. */
 	mutex_lock(&log->dirty_lock);
 	mark_rings(log);
 	mutex_unlock(&log->dirty_lock);

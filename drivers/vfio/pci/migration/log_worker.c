@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The worker of DMA logging: looks at the doorbells, reads the descriptors that
- * the guest has posted, records their buffers, and only then gives them to the
- * device.
+ * the guest has posted, records their buffers, and only then gives the
+ * descriptors to the device.
  *
- * Guest memory is read with no lock held: it may be a mapping of the device, or
- * take as long to appear as its owner likes.  What has become of the ring in
- * the meantime is seen by its generation.
+ * It reads guest memory with no lock held: that may be a mapping of the device,
+ * or appear as late as its owner likes.  Whether the ring has changed in the
+ * meantime, its generation tells.
  *
  * A guest's doorbell is a write to memory, which wakes nobody.  So the worker
- * looks again and again while there is traffic.  When there was none for a
- * while, it takes the page away from the guest and sleeps: the guest's next
- * access faults, and wakes it.
+ * polls while there is traffic.  When it has found nothing for some looks, it
+ * takes the shadow out of the guest's mapping and sleeps.  The guest's next
+ * access faults and wakes it.
  */
 #include <linux/delay.h>
 #include <linux/freezer.h>
@@ -23,21 +23,24 @@
 
 #include "private.h"
 
-/* Between two looks; longer and longer while nothing is found */
+/* The time between two looks; it grows while nothing is found. */
 #define LOOK_MIN_US	400
 #define LOOK_MAX_US	2000
+/* So many looks that find nothing, and the worker sleeps. */
 #define LOOKS_TO_REST	6
-/* How often the device is asked what it does by itself */
+/*
+ * The driver's areas(), which reads the device, is called every so many looks.
+ */
 #define LOOKS_TO_AREAS	16
 
 /**
  * struct batch - descriptors of a ring, to be read and recorded
- * @ring: which
- * @generation: of the ring
- * @iova: where they are
- * @first: index of the first of them
- * @count: how many
- * @scan: the device may have them already
+ * @ring: number of the ring
+ * @generation: generation of the ring when the batch was made
+ * @iova: IOVA of the first descriptor
+ * @first: index of the first descriptor
+ * @count: descriptors
+ * @scan: START reads them, as the device may have them already
  */
 struct batch {
 	unsigned int ring;
@@ -48,15 +51,16 @@ struct batch {
 	bool scan;
 };
 
+/* What a look has found; the largest of all rings counts. */
 enum look {
 	LOOK_NOTHING,
 	LOOK_NEWS,
-	LOOK_FULL,	/* there may be more, which need not be waited for */
+	LOOK_FULL,	/* a full batch: more may be there, so look again at once */
 	LOOK_STUCK,	/* the guest's descriptors can't be read */
 };
 
-/* Are there doorbells to look at?  Locks held */
-static bool works(struct vfio_pci_mig_log *log)
+/* May doorbells be passed on?  memory_lock and state lock held */
+static bool can_look(struct vfio_pci_mig_log *log)
 {
 	return log->on && vfio_mig_is_running(&log->pci->mig) &&
 	       vfio_pci_mig_answers(log->pci);
@@ -68,8 +72,8 @@ static void post(struct vfio_pci_mig_log *log, unsigned int index, u32 next)
 	vfio_pci_mig_driver_log(log->pci)->post(log->pci, index, next);
 }
 
-/* Nothing is known of its buffers, and all memory is reported. */
-static void serve_blindly(struct vfio_pci_mig_log *log, unsigned int index)
+/* All memory is reported, so descriptors need not be read. */
+static void post_untracked(struct vfio_pci_mig_log *log, unsigned int index)
 {
 	struct vfio_pci_mig_log_ring *ring = &log->rings[index];
 	u32 tail = vfio_pci_mig_driver_log(log->pci)->tail(log->pci, index);
@@ -79,7 +83,9 @@ static void serve_blindly(struct vfio_pci_mig_log *log, unsigned int index)
 		post(log, index, tail);
 }
 
-/* What is next to be read of a ring; false if there is nothing. */
+/*
+ * Fills in the next descriptors of a ring to be read; false if there are none.
+ */
 static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 		       struct batch *batch)
 {
@@ -89,8 +95,8 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 
 	if (!ring->active)
 		return false;
-	if (ring->blind) {
-		serve_blindly(log, index);
+	if (ring->untracked) {
+		post_untracked(log, index);
 		return false;
 	}
 	batch->scan = ring->scanned < ring->setup.count;
@@ -103,7 +109,7 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 		if (end >= ring->setup.count || end == first)
 			return false;
 		if (end < first)
-			end = ring->setup.count;	/* first the upper part */
+			end = ring->setup.count;	/* up to the wrap */
 	}
 	batch->ring = index;
 	batch->generation = ring->generation;
@@ -135,17 +141,19 @@ static void record(struct vfio_pci_mig_log *log, const struct batch *batch)
 					    false);
 }
 
-/* The descriptors have been read, unless there was an error. */
+/* Records and posts descriptors, if they were read without an error. */
 static enum look batch_done(struct vfio_pci_mig_log *log,
 			    const struct batch *batch, int error)
 {
 	struct vfio_pci_mig_log_ring *ring = &log->rings[batch->ring];
 	u32 end = batch->first + batch->count;
 
-	if (!works(log) || !ring->active ||
+	if (!can_look(log) || !ring->active ||
 	    ring->generation != batch->generation)
 		return LOOK_NEWS;
-	/* Whose memory it was is gone, and closes the device. */
+	/*
+	 * The process that owns the memory has exited, and closes the device.
+	 */
 	if (error == -ESRCH)
 		return LOOK_STUCK;
 	if (error) {
@@ -158,7 +166,7 @@ static enum look batch_done(struct vfio_pci_mig_log *log,
 		trace_vfio_dma_log_overflow(&log->pci->core.vdev, batch->ring,
 					    true);
 		mutex_lock(&log->dirty_lock);
-		ring->blind = true;
+		ring->untracked = true;
 		mutex_unlock(&log->dirty_lock);
 		return LOOK_NEWS;
 	}
@@ -178,7 +186,7 @@ static enum look look_at_ring(struct vfio_pci_mig_log *log, unsigned int index)
 	int error;
 
 	vfio_mig_lock(&log->pci->mig, false);
-	if (!works(log) || !next_batch(log, index, &batch))
+	if (!can_look(log) || !next_batch(log, index, &batch))
 		goto out_unlock;
 	vfio_mig_unlock(&log->pci->mig, false);
 	error = vfio_dma_rw(&log->pci->core.vdev, batch.iova, log->descs,
@@ -192,14 +200,14 @@ out_unlock:
 	return result;
 }
 
-/* START waits until all that the device has is recorded. */
+/* Wakes START when all descriptors that the device already had are recorded. */
 static void end_scan(struct vfio_pci_mig_log *log)
 {
 	unsigned int i;
 
 	vfio_mig_lock(&log->pci->mig, false);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
-		if (log->rings[i].active && works(log) &&
+		if (log->rings[i].active && can_look(log) &&
 		    log->rings[i].scanned < log->rings[i].setup.count)
 			break;
 	if (i == vfio_pci_mig_driver_log(log->pci)->nr_rings && log->on) {
@@ -212,7 +220,7 @@ static void end_scan(struct vfio_pci_mig_log *log)
 static void sync(struct vfio_pci_mig_log *log, unsigned int looks)
 {
 	vfio_mig_lock(&log->pci->mig, false);
-	if (works(log)) {
+	if (can_look(log)) {
 		vfio_pci_mig_driver_log(log->pci)->sync(log->pci);
 		if (!(looks % LOOKS_TO_AREAS))
 			vfio_pci_mig_driver_log(log->pci)->areas(log->pci);
@@ -234,8 +242,9 @@ static enum look look(struct vfio_pci_mig_log *log, unsigned int looks)
 }
 
 /*
- * Sleeps until there is a doorbell.  One that was rung before the page was
- * taken away is seen by the look after that.
+ * Sleeps until there is a doorbell.  The guest may have rung one before the
+ * page was taken away, so this looks once more.  What wakes the worker after
+ * kicked was cleared is not forgotten.
  */
 static void rest(struct vfio_pci_mig_log *log)
 {
@@ -255,7 +264,7 @@ int vfio_pci_mig_log_worker(void *data)
 	struct mem_cgroup *old = set_active_memcg(log->memcg);
 	unsigned int looks = 0, idle = LOOKS_TO_REST, us = LOOK_MIN_US;
 
-	allow_signal(SIGKILL);	/* so that no wait for user memory is forever */
+	allow_signal(SIGKILL);	/* ends a wait for user memory */
 	set_freezable();
 	while (!kthread_freezable_should_stop(NULL)) {
 		switch (look(log, looks++)) {

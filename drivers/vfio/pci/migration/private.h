@@ -103,7 +103,7 @@ bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command);
 /* Is the function awake, and does its memory answer?  memory_lock held */
 bool vfio_pci_mig_answers(const struct vfio_pci_migration *pci);
 
-/* dirty.c: a set of pages out of the ranges of a START; dirty_lock held */
+/* dirty.c: a set of pages out of the ranges of a START; the caller locks it */
 struct vfio_pci_mig_dirty;
 
 struct vfio_pci_mig_dirty *
@@ -149,7 +149,7 @@ bool vfio_pci_mig_dirty_take(struct vfio_pci_mig_dirty *dirty,
  * @setup: the ring as the driver has described it.  @setup.next moves on as
  *	descriptors are given to the device
  * @active: the device uses the ring
- * @blind: the buffers cannot be tracked: there is no memory for the mirror,
+ * @untracked: the buffers cannot be tracked: there is no memory for the mirror,
  *	they cannot be known, or the ring's indices make no sense.  While the
  *	ring is active all memory counts as written to
  * @generation: changes whenever the ring begins or ends
@@ -161,7 +161,7 @@ bool vfio_pci_mig_dirty_take(struct vfio_pci_mig_dirty *dirty,
 struct vfio_pci_mig_log_ring {
 	struct vfio_pci_mig_ring setup;
 	bool active;
-	bool blind;
+	bool untracked;
 	u32 generation;
 	u32 scanned;
 	u64 *last;
@@ -177,7 +177,7 @@ struct vfio_pci_mig_log_area {
 	u64 length;
 };
 
-/* The ring is inactive.  False if it is blind */
+/* The ring is inactive.  False if it is untracked */
 bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 				 const struct vfio_pci_mig_ring *setup);
 /* Marks what the device may have written to, and drops the mirror. */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The buffers that a device has.  A ring remembers, by index, which buffers
- * were posted there last: the device may write to them until they are replaced,
- * which a guest does when it has seen that the device is done with them.
+ * The buffers that a device has.  The mirror of a ring has, by index, the
+ * buffers that were posted there last.  The device may write to a buffer until
+ * another one is posted at its index, which the guest does when it has seen
+ * that the device is done with the first.
  *
- * A buffer is in the dirty set as soon as it is recorded.  A report takes it
- * out, and those that the device may still write to are marked again then.
+ * A buffer is put into the dirty set when it is recorded.  A REPORT takes it
+ * out, and puts the buffers of all mirrors back in, as the device may still
+ * write to them.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -26,10 +28,6 @@ static bool mark(struct vfio_pci_mig_log_ring *ring,
 	return exact;
 }
 
-/*
- * False if its buffers can't be remembered.  Nothing is forgotten here: a ring
- * that is active ends before.
- */
 bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 				 const struct vfio_pci_mig_ring *setup)
 {
@@ -41,9 +39,9 @@ bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 	ring->generation++;
 	ring->scanned = setup->in_use ? 0 : setup->count;
 	ring->last = kvmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	ring->blind = !ring->last || setup->next >= setup->count ||
-		      setup->unknown;
-	if (ring->blind)
+	ring->untracked = !ring->last || setup->next >= setup->count ||
+			  setup->unknown;
+	if (ring->untracked)
 		return false;
 	memset(ring->last, 0xff, size);		/* VFIO_PCI_MIG_NO_BUFFER */
 	return true;
@@ -65,7 +63,7 @@ bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,
 				  struct vfio_pci_mig_dirty *dirty, u32 index,
 				  const u64 iova[VFIO_PCI_MIG_BUFFERS])
 {
-	if (ring->blind)
+	if (ring->untracked)
 		return false;
 	memcpy(&ring->last[index * VFIO_PCI_MIG_BUFFERS], iova,
 	       VFIO_PCI_MIG_BUFFERS * sizeof(*iova));
@@ -80,11 +78,12 @@ bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
 
 	if (!ring->active)
 		return true;
-	if (ring->blind) {
+	if (ring->untracked) {
 		vfio_pci_mig_dirty_mark_all(dirty);
 		return false;
 	}
 	for (i = 0; i < ring->setup.count; i++)
-		exact &= mark(ring, dirty, &ring->last[i * VFIO_PCI_MIG_BUFFERS]);
+		exact &= mark(ring, dirty,
+			      &ring->last[i * VFIO_PCI_MIG_BUFFERS]);
 	return exact;
 }

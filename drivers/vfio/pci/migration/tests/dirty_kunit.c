@@ -298,7 +298,7 @@ static void buffers_stay_until_replaced(struct kunit *test)
 	expect_pages(&set, NULL, 0);
 }
 
-static void indices_out_of_range_make_blind(struct kunit *test)
+static void indices_out_of_range_are_untracked(struct kunit *test)
 {
 	struct vfio_pci_mig_ring setup = ring_setup;
 	struct vfio_pci_mig_log_ring ring = {};
@@ -327,7 +327,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(without_memory_more_is_dirty),
 	KUNIT_CASE(all_is_dirty),
 	KUNIT_CASE(buffers_stay_until_replaced),
-	KUNIT_CASE(indices_out_of_range_make_blind),
+	KUNIT_CASE(indices_out_of_range_are_untracked),
 	{}
 };
 
