@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Migration of a VF, from top to bottom: a function for each arc, and what is
- * saved and loaded.  Here is the order of things; what each of them does to the
- * device is in queues.c, mailbox.c, pf.c and log.c.
+ * The migration of a VF: a function for each arc, saving and loading.  This
+ * file has the order of steps; the steps are in queues.c, mailbox.c, pf.c and
+ * log.c.
  *
- * The VF can't tell peer-to-peer DMA apart, so RUNNING_P2P stops all of it.
- * Page 0 is served there, and what the guest sets otherwise is taken into the
- * image, from which registers are set up when DMA begins again.
+ * The VF cannot separate peer-to-peer DMA from other DMA, so RUNNING_P2P stops
+ * both.  Page 0 is still served then.  What the guest writes to other registers
+ * is taken into the image, from which the registers are set up when DMA begins
+ * again.
  */
 #include "private.h"
 
@@ -15,7 +16,7 @@ static bool vf_is_gone(struct igbvf_device *vf)
 	return igbvf_read(vf, VTSTATUS) == U32_MAX;
 }
 
-/* Does the guest let the VF do DMA?  For a VF that runs */
+/* Has the guest bus mastering on?  For a VF that runs */
 static bool is_bus_master(struct igbvf_device *vf)
 {
 	u16 command;
@@ -34,7 +35,7 @@ static int stop_dma(struct vfio_migration *mig)
 	vfio_pci_mig_log_sync(&vf->pci);
 	ret = igbvf_queues_stop(vf, is_bus_master(vf));
 	igbvf_queues_park(vf);
-	igbvf_queues_serve(vf);
+	igbvf_queues_watch(vf);
 	ret = vfio_pci_mig_dma_off(&vf->pci) ?: ret;
 	igbvf_log_stopped(vf);
 	if (!ret)
@@ -43,7 +44,7 @@ static int stop_dma(struct vfio_migration *mig)
 	return vfio_mig_error(mig, ret);
 }
 
-/* After a load as well as after a save that came to nothing */
+/* After a load, or after a save when the migration was cancelled. */
 static int start_dma(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
@@ -51,10 +52,10 @@ static int start_dma(struct vfio_migration *mig)
 
 	if (vf_is_gone(vf))
 		return -EIO;
-	/* Registers need not hold values then, and the guest begins anew. */
+	/* Registers hold no values then; the guest will set up the VF again. */
 	if (igbvf_mbx_pf_is_down(vf))
 		igbvf_queues_reset(vf);
-	igbvf_queues_served(vf);
+	igbvf_queues_take_over(vf);
 	ret = igbvf_queues_load(vf);
 	if (ret)
 		return vfio_mig_error(mig, ret);
@@ -73,21 +74,21 @@ static int stop_serving(struct vfio_migration *mig)
 	if (vf_is_gone(vf))
 		return -EIO;
 	igbvf_mbx_settle(vf);
-	igbvf_queues_served(vf);
+	igbvf_queues_take_over(vf);
 	return vfio_pci_mig_counters_stop(mig);
 }
 
 static int start_serving(struct vfio_migration *mig)
 {
-	igbvf_queues_serve(mig_to_igbvf(mig));
+	igbvf_queues_watch(mig_to_igbvf(mig));
 	return vfio_pci_mig_counters_run(mig);
 }
 
 /*
- * A save is of use only if what the VF has written to memory is sent, too.  The
- * user of a container has its writes logged, or counts all memory as written;
- * with iommufd the IOMMU has to tell, and QEMU goes on without a word if it
- * can't.
+ * A save is useless unless the VMM also sends the memory that the VF has
+ * written to.  With a container, DMA logging tells which, or the VMM counts all
+ * memory as written to.  With an iommufd the IOMMU has to tell, and if it
+ * cannot, QEMU migrates without an error and corrupts the guest.
  */
 static int begin_save(struct vfio_migration *mig)
 {
@@ -98,9 +99,9 @@ static int begin_save(struct vfio_migration *mig)
 }
 
 /*
- * The state of the VF is given up here, which who goes on without a load is
- * told.  FLR is by far what takes longest, so it is done now, as long as the VM
- * still runs elsewhere; and a PF that does not answer is found now.
+ * Discards the old state.  A guest that resumes without a load sees RSTD and
+ * reinitialises the VF.  FLR takes longest, so it is done here, while the VM
+ * still runs on the source; and a PF that does not answer is found here.
  */
 static int begin_load(struct vfio_migration *mig)
 {
@@ -124,8 +125,8 @@ static int begin_load(struct vfio_migration *mig)
 }
 
 /*
- * Has the PF do for the VF what the source's did, unless it does already.  When
- * the stream ends is the last moment for a refusal that QEMU can deal with.
+ * Asks the PF to do for the VF what the source's PF did, unless it has already.
+ * Called at the end of the stream, too: QEMU cannot handle a later refusal.
  */
 int igbvf_agree_with_pf(struct vfio_migration *mig)
 {
@@ -147,7 +148,7 @@ static int end_load(struct vfio_migration *mig)
 
 	if (ret)
 		return ret;
-	igbvf_queues_doorbells(vf);	/* not for the state that comes now */
+	igbvf_queues_doorbells(vf);	/* drops those for the old state */
 	vf->image = vf->incoming;
 	ret = igbvf_queues_load(vf);
 	if (ret)

@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the VF writes to memory, for DMA logging: received frames, to the buffers
- * that receive descriptors name; the descriptors that it is done with, to the
- * rings of all queues; and transmit heads (datasheet, "Receive Descriptor Write
- * Back Format", "Transmit Descriptor Write-Back Format").
+ * What the VF writes to memory, for DMA logging: received frames to the buffers
+ * that receive descriptors name; used descriptors back to the rings of all
+ * queues; and transmit heads (datasheet, "Receive Descriptor Write Back
+ * Format", "Transmit Descriptor Write-Back Format").
  *
- * While logging is on, the page of the receive queues' registers is one of
- * memory.  What the guest writes there is passed on to the device here, but for
- * the tails, which the library's worker passes on.
+ * While logging is on, the guest has the shadow, a page of memory, in place of
+ * the receive queues' registers.  This file passes on to the device what the
+ * guest writes there, except for the tails, which the library's worker passes
+ * on when the buffers are recorded.
  */
 #include <linux/bitfield.h>
 #include <linux/sizes.h>
 
 #include "private.h"
 
-/* Areas: receive rings, transmit rings, heads that are written back */
+/* Areas: receive rings, transmit rings, written-back transmit heads */
 #define AREA_RX(queue)		(queue)
 #define AREA_TX(queue)		(IGBVF_QUEUES + (queue))
 #define AREA_HEAD(queue)	(2 * IGBVF_QUEUES + (queue))
 #define NR_AREAS		(3 * IGBVF_QUEUES)
 
-/* If the VF leaves the size of a buffer to the PF, it may be as large as this. */
+/* SRRCTL.BSIZEPACKET is 0: the PF sets the size of buffers, to this at most. */
 #define BUFFER_MAX		SZ_16K
-/* Likewise of a buffer for headers */
+/* SRRCTL.BSIZEHEADER is 0: likewise */
 #define HEADER_MAX		(FIELD_MAX(VTQ_SRRCTL_BSIZEHEADER) * 64)
 
-/* How often to read registers that the guest changes meanwhile */
+/* How often registers are read again if the guest changes them meanwhile */
 #define SNAPSHOTS		4
 
 static struct igbvf_device *pci_to_igbvf(struct vfio_pci_migration *pci)
@@ -44,7 +45,7 @@ static u32 *shadow(struct igbvf_device *vf, unsigned int queue, u32 offset)
 
 static u32 shadow_read(struct igbvf_device *vf, unsigned int queue, u32 offset)
 {
-	/* What the guest wrote before it wrote this is seen by what follows. */
+	/* Later reads see what the guest has written before this value. */
 	return smp_load_acquire(shadow(vf, queue, offset));
 }
 
@@ -54,20 +55,23 @@ static void shadow_write(struct igbvf_device *vf, unsigned int queue,
 	WRITE_ONCE(*shadow(vf, queue, offset), value);
 }
 
-/* Unless the guest has written something else meanwhile */
+/* Writes @value unless the guest has written something else than @old */
 static bool shadow_replace(struct igbvf_device *vf, unsigned int queue,
 			   u32 offset, u32 old, u32 value)
 {
 	return cmpxchg(shadow(vf, queue, offset), old, value) == old;
 }
 
-/* Is this ring's doorbell one that the device does not see? */
+/* Does the guest have the shadow in place of this ring's registers? */
 static bool is_shadowed(struct igbvf_device *vf, unsigned int ring)
 {
 	return ring < IGBVF_QUEUES && vfio_pci_mig_shadow(&vf->pci);
 }
 
-/* A register of a ring as the guest sees it: true if it is not the device's. */
+/*
+ * Reads a register of a ring from the shadow.  False if the guest has the
+ * device's register
+ */
 bool igbvf_log_read(struct igbvf_device *vf, unsigned int ring, u32 offset,
 		    u32 *value)
 {
@@ -77,7 +81,7 @@ bool igbvf_log_read(struct igbvf_device *vf, unsigned int ring, u32 offset,
 	return true;
 }
 
-/* The registers of a queue as @take finds them, without the tail */
+/* Reads the registers of a queue, except for the tail, from the shadow. */
 static void read_once(struct igbvf_device *vf, unsigned int queue, u32 *values)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[queue];
@@ -89,8 +93,8 @@ static void read_once(struct igbvf_device *vf, unsigned int queue, u32 *values)
 }
 
 /*
- * Reads registers that hold together: those that are the same twice were so at
- * one moment in between.  False if the guest changes them all the time.
+ * Reads registers as they were at one moment: values that are the same twice
+ * were so in between.  False if the guest keeps changing them.
  */
 static bool snapshot(struct igbvf_device *vf, unsigned int queue,
 		     u32 values[RING_TAIL])
@@ -119,11 +123,11 @@ static bool is_in_use(const u32 *regs)
 	return regs[RING_DCTL] & VTQ_DCTL_ENABLE && regs[RING_LEN];
 }
 
-/* The registers are in @taken. */
+/* Begins a ring with the registers in vf->applied. */
 static void ring_begin(struct igbvf_device *vf, unsigned int queue, u32 next,
 		       bool in_use)
 {
-	const u32 *regs = vf->taken[queue];
+	const u32 *regs = vf->applied[queue];
 	u32 packet = FIELD_GET(VTQ_SRRCTL_BSIZEPACKET, regs[RING_SRRCTL]);
 	u32 header = FIELD_GET(VTQ_SRRCTL_BSIZEHEADER, regs[RING_SRRCTL]);
 	u32 type = FIELD_GET(VTQ_SRRCTL_DESCTYPE, regs[RING_SRRCTL]);
@@ -134,7 +138,7 @@ static void ring_begin(struct igbvf_device *vf, unsigned int queue, u32 next,
 		.len = { packet * SZ_1K ?: BUFFER_MAX },
 		.format = type,
 		.in_use = in_use,
-		.unknown = vf->ending & BIT(queue),
+		.unknown = vf->disabling & BIT(queue),
 	};
 
 	if (type > VTQ_SRRCTL_ONE_BUFFER)
@@ -142,7 +146,11 @@ static void ring_begin(struct igbvf_device *vf, unsigned int queue, u32 next,
 	vfio_pci_mig_ring_begin(&vf->pci, queue, &setup);
 }
 
-/* A descriptor in the driver's or, once it is used, the device's format */
+/*
+ * Finds the buffers of a descriptor in the format that the guest's driver
+ * writes.  False if DD says that the device has used it and written its own
+ * format
+ */
 static bool buffers(const struct vfio_pci_mig_ring *ring, const void *desc,
 		    u64 iova[VFIO_PCI_MIG_BUFFERS])
 {
@@ -179,7 +187,7 @@ static void tx_areas(struct igbvf_device *vf, unsigned int queue)
 
 /* ---- Begin ---- */
 
-/* It relies on queues that are enabled with the tail that they were given. */
+/* The device must enable a queue with the head and tail that it was given. */
 static bool usable(struct vfio_pci_migration *pci)
 {
 	return pci_to_igbvf(pci)->loadable;
@@ -190,7 +198,7 @@ static void begin(struct vfio_pci_migration *pci)
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 	const struct vfio_pci_mig_reg *regs;
 
-	vf->ending = 0;
+	vf->disabling = 0;
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		regs = igbvf_ring_regs[i];
 		for (unsigned int j = 0; j < RING_REGS; j++)
@@ -198,8 +206,8 @@ static void begin(struct vfio_pci_migration *pci)
 				shadow_write(vf, i, regs[j].offset,
 					     igbvf_ring_read(vf, i,
 							     regs[j].offset));
-		read_once(vf, i, vf->taken[i]);
-		if (vfio_mig_is_running(&pci->mig) && is_in_use(vf->taken[i]))
+		read_once(vf, i, vf->applied[i]);
+		if (vfio_mig_is_running(&pci->mig) && is_in_use(vf->applied[i]))
 			ring_begin(vf, i, shadow_read(vf, i, VTQ_TAIL) &
 					  VTQ_INDEX_MASK, true);
 	}
@@ -208,73 +216,78 @@ static void begin(struct vfio_pci_migration *pci)
 /* ---- What the guest writes while the VF runs ---- */
 
 /*
- * A queue ends when the device says so: it writes out what it has before.  With
- * bus mastering off, it can't.
+ * A queue has ended when the device says that it is disabled: then its writes
+ * are done.  While the guest has bus mastering off, the device cannot write.
  */
 static void queue_disable(struct igbvf_device *vf, unsigned int queue, u32 dctl)
 {
 	igbvf_ring_write(vf, queue, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
 	if (igbvf_ring_wait(vf, queue, false)) {
-		vf->ending |= BIT(queue);
+		vf->disabling |= BIT(queue);
 		return;
 	}
-	vf->ending &= ~BIT(queue);
+	vf->disabling &= ~BIT(queue);
 	vfio_pci_mig_ring_end(&vf->pci, queue);
 }
 
 /*
- * Queues that the device has disabled, late or, as after a reset of the PF, by
- * itself.  The guest sees that.
+ * Ends a queue that the device has disabled: late or, as after a reset of the
+ * PF, by itself.  Then the shadow shows that to the guest.
  */
 static void queue_disabled(struct igbvf_device *vf, unsigned int queue)
 {
-	u32 *taken = &vf->taken[queue][RING_DCTL], dctl;
+	u32 *applied = &vf->applied[queue][RING_DCTL], dctl;
 
-	if (!(vf->ending & BIT(queue)) && !(*taken & VTQ_DCTL_ENABLE))
+	if (!(vf->disabling & BIT(queue)) && !(*applied & VTQ_DCTL_ENABLE))
 		return;
 	if (igbvf_ring_read(vf, queue, VTQ_DCTL) & VTQ_DCTL_ENABLE)
 		return;
-	vf->ending &= ~BIT(queue);
+	vf->disabling &= ~BIT(queue);
 	vfio_pci_mig_ring_end(&vf->pci, queue);
-	if (!(*taken & VTQ_DCTL_ENABLE))
+	if (!(*applied & VTQ_DCTL_ENABLE))
 		return;
-	*taken &= ~VTQ_DCTL_ENABLE;
+	*applied &= ~VTQ_DCTL_ENABLE;
 	dctl = shadow_read(vf, queue, VTQ_DCTL);
-	if ((dctl & VTQ_RXDCTL_MASK) == (*taken | VTQ_DCTL_ENABLE))
+	if ((dctl & VTQ_RXDCTL_MASK) == (*applied | VTQ_DCTL_ENABLE))
 		shadow_replace(vf, queue, VTQ_DCTL, dctl,
 			       dctl & ~VTQ_DCTL_ENABLE);
 }
 
 /*
- * The device is to get no descriptor that is not recorded: T := H.  If the guest
- * has not waited until the queue was disabled, nobody knows what it still has.
+ * Enables a queue.  Its tail is at its head, so the device has no descriptor
+ * that is not recorded.  If the guest did not wait until the queue was
+ * disabled, the device may still have buffers of the old ring, and the ring is
+ * untracked.
  */
 static void queue_enable(struct igbvf_device *vf, unsigned int queue)
 {
-	const u32 *regs = vf->taken[queue];
+	const u32 *regs = vf->applied[queue];
 
 	area(vf, AREA_RX(queue), ring_base(regs), regs[RING_LEN]);
 	ring_begin(vf, queue, regs[RING_HEAD], false);
-	vf->ending &= ~BIT(queue);
+	vf->disabling &= ~BIT(queue);
 	igbvf_ring_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
 	igbvf_ring_wait(vf, queue, true);
 }
 
 static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
 {
-	u32 *taken = vf->taken[queue];
+	u32 *applied = vf->applied[queue];
 
-	if (taken[RING_DCTL] & VTQ_DCTL_ENABLE ||
-	    (vf->ending & BIT(queue) && is_in_use(regs)))
-		queue_disable(vf, queue, taken[RING_DCTL]);
-	/* A head that the guest has not written is as old as the last look. */
-	if (regs[RING_HEAD] == taken[RING_HEAD]) {
+	if (applied[RING_DCTL] & VTQ_DCTL_ENABLE ||
+	    (vf->disabling & BIT(queue) && is_in_use(regs)))
+		queue_disable(vf, queue, applied[RING_DCTL]);
+	/*
+	 * If the guest has not written the head, the device has the current
+	 * one.
+	 */
+	if (regs[RING_HEAD] == applied[RING_HEAD]) {
 		regs[RING_HEAD] = igbvf_ring_read(vf, queue, VTQ_HEAD) &
 				  VTQ_INDEX_MASK;
-		shadow_replace(vf, queue, VTQ_HEAD, taken[RING_HEAD],
+		shadow_replace(vf, queue, VTQ_HEAD, applied[RING_HEAD],
 			       regs[RING_HEAD]);
 	}
-	memcpy(taken, regs, sizeof(vf->taken[queue]));
+	memcpy(applied, regs, sizeof(vf->applied[queue]));
 	vfio_pci_mig_regs_write(igbvf_reg(vf, VTRXQ(queue)),
 				igbvf_ring_regs[queue] + RING_BAL,
 				RING_TAIL - RING_BAL, regs + RING_BAL);
@@ -285,7 +298,7 @@ static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
 		igbvf_ring_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
 }
 
-/* A guest may wait until the VF has written back what it is done with. */
+/* The guest has set SWFLUSH, and may wait until it is clear. */
 static void queue_flush(struct igbvf_device *vf, unsigned int queue)
 {
 	u32 dctl = shadow_read(vf, queue, VTQ_DCTL);
@@ -293,18 +306,19 @@ static void queue_flush(struct igbvf_device *vf, unsigned int queue)
 	if (!(dctl & VTQ_DCTL_SWFLUSH))
 		return;
 	igbvf_ring_write(vf, queue, VTQ_DCTL,
-			 vf->taken[queue][RING_DCTL] | VTQ_DCTL_SWFLUSH);
+			 vf->applied[queue][RING_DCTL] | VTQ_DCTL_SWFLUSH);
 	shadow_replace(vf, queue, VTQ_DCTL, dctl, dctl & ~VTQ_DCTL_SWFLUSH);
 }
 
-/* Shows the guest how far the VF is, unless it is about to set the head. */
+/* Copies the device's head to the shadow, unless the guest has written one. */
 static void queue_head(struct igbvf_device *vf, unsigned int queue)
 {
 	u32 head = igbvf_ring_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
-	u32 *taken = &vf->taken[queue][RING_HEAD];
+	u32 *applied = &vf->applied[queue][RING_HEAD];
 
-	if (head != *taken && shadow_replace(vf, queue, VTQ_HEAD, *taken, head))
-		*taken = head;
+	if (head != *applied &&
+	    shadow_replace(vf, queue, VTQ_HEAD, *applied, head))
+		*applied = head;
 }
 
 static void sync(struct vfio_pci_migration *pci)
@@ -314,34 +328,34 @@ static void sync(struct vfio_pci_migration *pci)
 
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		queue_flush(vf, i);
-		if (vf->ending & BIT(i))
+		if (vf->disabling & BIT(i))
 			queue_disabled(vf, i);
 		if (snapshot(vf, i, now) &&
-		    memcmp(now, vf->taken[i], sizeof(now)))
+		    memcmp(now, vf->applied[i], sizeof(now)))
 			queue_set_up(vf, i, now);
 	}
 }
 
-/* What the device does by itself, which each look need not ask for */
+/* Shows the guest what the device has changed by itself. */
 static void queue_state(struct igbvf_device *vf, unsigned int queue)
 {
 	queue_disabled(vf, queue);
-	if (is_in_use(vf->taken[queue]))
+	if (is_in_use(vf->applied[queue]))
 		queue_head(vf, queue);
 }
 
-/* Transmit queues have their doorbells on a page of their own, which is mapped. */
+/* Transmit queues are on a page that stays mapped, so they are sampled here. */
 static void areas(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
-		const u32 *regs = vf->taken[i];
+		const u32 *regs = vf->applied[i];
 
 		if (vfio_mig_is_running(&pci->mig))
 			queue_state(vf, i);
 		area(vf, AREA_RX(i), ring_base(regs),
-		     is_in_use(regs) || vf->ending & BIT(i) ?
+		     is_in_use(regs) || vf->disabling & BIT(i) ?
 		     regs[RING_LEN] : 0);
 		tx_areas(vf, i);
 	}
@@ -351,7 +365,7 @@ static u32 tail(struct vfio_pci_migration *pci, unsigned int ring)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 
-	if (!is_in_use(vf->taken[ring]))
+	if (!is_in_use(vf->applied[ring]))
 		return U32_MAX;
 	return shadow_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 }
@@ -363,7 +377,9 @@ static void post(struct vfio_pci_migration *pci, unsigned int ring, u32 index)
 
 /* ---- End ---- */
 
-/* From now on the guest sees the device's registers again. */
+/*
+ * The VF runs: gives the device all that the guest has written to the shadow.
+ */
 static void end_running(struct igbvf_device *vf)
 {
 	u32 last;
@@ -371,8 +387,8 @@ static void end_running(struct igbvf_device *vf)
 	sync(&vf->pci);
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		last = shadow_read(vf, i, VTQ_TAIL) & VTQ_INDEX_MASK;
-		if (!is_in_use(vf->taken[i]) ||
-		    last < vf->taken[i][RING_LEN] / VTQ_DESC_SIZE)
+		if (!is_in_use(vf->applied[i]) ||
+		    last < vf->applied[i][RING_LEN] / VTQ_DESC_SIZE)
 			igbvf_ring_write(vf, i, VTQ_TAIL, last);
 	}
 }
@@ -385,33 +401,34 @@ static void end(struct vfio_pci_migration *pci)
 		end_running(vf);
 		return;
 	}
-	/* The image takes what the guest has written, and has it from then on. */
+	/* The VF is stopped: what the guest has written goes into the image. */
 	igbvf_queues_doorbells(vf);
 	if (vfio_mig_serves(&pci->mig))
-		igbvf_queues_served(vf);
+		igbvf_queues_take_over(vf);
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++)
-		igbvf_queues_left(vf, i);
+		igbvf_queues_watch_ring(vf, i);
 }
 
 /* ---- For the other files ---- */
 
 /*
- * The VF has stopped, and writes to no buffer any more.  The image has what the
- * device had got: what the guest has written since is still to be taken in.
+ * The VF has stopped and writes to no buffer any more.  The image has what the
+ * device had: what the guest has written to the shadow since is still to be
+ * taken over.
  */
 void igbvf_log_stopped(struct igbvf_device *vf)
 {
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		if (!is_shadowed(vf, i))
 			continue;
-		vf->ending &= ~BIT(i);
+		vf->disabling &= ~BIT(i);
 		vfio_pci_mig_ring_end(&vf->pci, i);
-		memcpy(vf->left.ring[i], vf->taken[i],
-		       sizeof(vf->left.ring[i]));
+		memcpy(vf->expected.ring[i], vf->applied[i],
+		       sizeof(vf->expected.ring[i]));
 	}
 }
 
-/* The guest resets a VF that does no DMA: its queues are disabled. */
+/* The guest resets a VF that does no DMA: the shadow shows disabled queues. */
 void igbvf_log_disable(struct igbvf_device *vf)
 {
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++)
@@ -421,7 +438,7 @@ void igbvf_log_disable(struct igbvf_device *vf)
 				     ~VTQ_DCTL_ENABLE);
 }
 
-/* A ring has been set up from the image: shows it to the guest, too. */
+/* A ring was set up from the image: copies its registers to the shadow. */
 void igbvf_log_loaded(struct igbvf_device *vf, unsigned int ring)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
@@ -432,25 +449,25 @@ void igbvf_log_loaded(struct igbvf_device *vf, unsigned int ring)
 	for (unsigned int i = 0; i < RING_TAIL; i++)
 		if (regs[i].mask)
 			shadow_write(vf, ring, regs[i].offset, image[i]);
-	shadow_replace(vf, ring, VTQ_TAIL, vf->left.tail[ring],
+	shadow_replace(vf, ring, VTQ_TAIL, vf->expected.tail[ring],
 		       image[RING_TAIL]);
 }
 
 /*
- * A ring that was set up from the image is enabled, and empty.  True if the
- * worker gives it its descriptors.
+ * A ring that was set up from the image was enabled, empty.  True if the worker
+ * will give it its descriptors
  */
 bool igbvf_log_started(struct igbvf_device *vf, unsigned int ring)
 {
 	if (!is_shadowed(vf, ring))
 		return false;
-	memcpy(vf->taken[ring], vf->image.rings.reg[ring],
-	       sizeof(vf->taken[ring]));
-	if (!is_in_use(vf->taken[ring]))
+	memcpy(vf->applied[ring], vf->image.rings.reg[ring],
+	       sizeof(vf->applied[ring]));
+	if (!is_in_use(vf->applied[ring]))
 		return false;
-	area(vf, AREA_RX(ring), ring_base(vf->taken[ring]),
-	     vf->taken[ring][RING_LEN]);
-	ring_begin(vf, ring, vf->taken[ring][RING_HEAD], false);
+	area(vf, AREA_RX(ring), ring_base(vf->applied[ring]),
+	     vf->applied[ring][RING_LEN]);
+	ring_begin(vf, ring, vf->applied[ring][RING_HEAD], false);
 	return true;
 }
 

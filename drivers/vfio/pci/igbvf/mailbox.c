@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The mailbox between the VF and its PF's driver.  Two users of it are here:
- * the guest, whose exchanges are watched to know what the PF has acknowledged
- * to it, and this driver, which asks the PF for the same when it loads a VF.
+ * The mailbox between the VF and its PF's driver.  It has two users: the guest,
+ * whose messages are watched to know what the PF has acknowledged, and this
+ * driver, which asks the PF for the same when it loads a VF (pf.c).
  *
- * Reading V2PMAILBOX clears what it tells.  What the guest has not seen yet is
- * kept for it in image.mbx.events; while a load asks, there is no guest.
+ * A read of V2PMAILBOX clears its event bits.  Those that the guest has not
+ * seen yet are kept in image.mbx.events.  While the driver asks, no guest runs.
  */
 #include <linux/bitfield.h>
 #include <linux/ktime.h>
@@ -13,14 +13,15 @@
 #include "private.h"
 
 /*
- * How long a guest may wait for an answer (igbvf: a second until the PF has read
- * the message, and another one until it has answered), and what a stop waits
+ * How long a guest waits for an answer (Linux's igbvf: a second until the PF
+ * has read the message, and another until it has answered), and how long a stop
+ * of the VF does
  */
 #define REQUEST_MS	2500
 #define SETTLE_MS	20
 /*
- * What a load waits for an answer.  A PF whose interface is down is mute; one
- * that is only busy, perhaps on this very CPU, gets its number of looks.
+ * How long this driver waits for an answer.  A PF whose interface is down does
+ * not answer.  One that is only busy, perhaps on this CPU, gets so many polls.
  */
 #define ANSWER_MS	2000
 #define ANSWER_POLLS	200
@@ -40,7 +41,10 @@ static void mem_put(struct igbvf_device *vf, unsigned int first,
 
 /* ---- The guest's exchanges ---- */
 
-/* The PF has written something: is it the answer to the guest's request? */
+/*
+ * The PF has sent a message: if it answers the guest's request, note the
+ * answer.
+ */
 static void snoop_answer(struct igbvf_device *vf)
 {
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
@@ -49,10 +53,12 @@ static void snoop_answer(struct igbvf_device *vf)
 
 	mem_get(vf, answer, ARRAY_SIZE(answer));
 	if ((answer[0] ^ mbx->mem[0]) & MBX_TYPE)
-		return;		/* a message of its own */
+		return;		/* another message of the PF */
 	mbx->flags &= ~IGBVF_MBX_REQUEST;
-	if (mbx->mem[0] == MBX_RESET) {		/* all of the word, for igb, too */
-		/* A refusal says only that the PF knows no MAC yet. */
+	if (mbx->mem[0] == MBX_RESET) {	/* igb compares the whole word, too */
+		/*
+		 * A refusal only means that the PF has no MAC for the VF yet.
+		 */
 		igbvf_settings_reset(pf);
 		pf->flags = IGBVF_PF_CTS;
 		if (answer[0] & MBX_ACK)
@@ -62,7 +68,7 @@ static void snoop_answer(struct igbvf_device *vf)
 	}
 }
 
-/* Reads V2PMAILBOX on the guest's behalf. */
+/* Reads V2PMAILBOX, and keeps for the guest what the read clears. */
 static u32 snoop(struct igbvf_device *vf)
 {
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
@@ -82,7 +88,7 @@ static void request_sent(struct igbvf_device *vf)
 	vf->request_expires = ktime_add_ms(ktime_get(), REQUEST_MS);
 }
 
-/* The guest reads V2PMAILBOX; returns what it is to see. */
+/* The guest reads V2PMAILBOX: returns what the guest sees. */
 u32 igbvf_mbx_guest_read(struct igbvf_device *vf)
 {
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
@@ -96,17 +102,17 @@ u32 igbvf_mbx_guest_read(struct igbvf_device *vf)
 	return value;
 }
 
-/* The guest is about to write VMBMEM: is there an answer that would be lost? */
+/* The guest is about to overwrite VMBMEM, where an answer may be. */
 void igbvf_mbx_guest_mem(struct igbvf_device *vf)
 {
 	if (vf->image.mbx.flags & IGBVF_MBX_REQUEST)
 		snoop(vf);
 }
 
-/* The guest writes V2PMAILBOX of a VF that serves it. */
+/* The guest writes V2PMAILBOX, while the VF reacts to accesses. */
 void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value)
 {
-	/* What came before is no answer to what comes now. */
+	/* A message that came before does not answer the next request. */
 	if (value & (V2PMAILBOX_REQ | V2PMAILBOX_VFU))
 		snoop(vf);
 	if (value & V2PMAILBOX_REQ) {
@@ -117,7 +123,7 @@ void igbvf_mbx_guest_write(struct igbvf_device *vf, u32 value)
 	igbvf_write(vf, V2PMAILBOX, value);
 }
 
-/* The VF is reset, by whatever means. */
+/* The VF is reset, by the guest or from outside. */
 void igbvf_mbx_reset(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
@@ -127,9 +133,10 @@ void igbvf_mbx_reset(struct vfio_migration *mig)
 }
 
 /*
- * The VF is about to stop: lets an exchange end and reads the mailbox into the
- * image.  A request that the PF does not answer in time is sent again where
- * the VF goes on, as long as the guest waits for it.
+ * The VF is about to stop: waits for an exchange to end and reads the mailbox
+ * into the image.  A request that the PF does not answer in time is sent again
+ * when the VF goes on, here or elsewhere, if the guest still waits for the
+ * answer.
  */
 void igbvf_mbx_settle(struct igbvf_device *vf)
 {
@@ -150,16 +157,16 @@ void igbvf_mbx_settle(struct igbvf_device *vf)
 	if (value & V2PMAILBOX_VFU)
 		mbx->flags |= IGBVF_MBX_VFU;
 	/*
-	 * While the PF is down the VF's registers read as zero.  Elsewhere the
-	 * guest has to be told that it was reset, to set them up again.
+	 * While the PF is down, the VF's registers read as zero.  After a
+	 * migration RSTD has to tell the guest to set them up again.
 	 */
 	if (value & V2PMAILBOX_RSTI)
 		mbx->events |= V2PMAILBOX_RSTD;
 }
 
 /*
- * The VF is about to run: is its PF down?  Then the guest is told that the VF
- * was reset, which it will be.
+ * The VF is about to run.  If its PF is down, the PF will reset the VF when it
+ * comes up, so the guest is shown RSTD.  Returns whether the PF is down.
  */
 bool igbvf_mbx_pf_is_down(struct igbvf_device *vf)
 {
@@ -170,9 +177,9 @@ bool igbvf_mbx_pf_is_down(struct igbvf_device *vf)
 }
 
 /*
- * The VF is about to run: is there something for the guest to look at?  A
- * guest whose mailbox interrupts takes the link for lost until it has looked
- * at it, and resets the VF if that goes wrong: not to be done without need.
+ * The VF is about to run.  Has the mailbox something for the guest?  The
+ * mailbox interrupt is not raised without need: on it a guest treats the link
+ * as down until it has checked, and resets the VF if the check fails.
  */
 bool igbvf_mbx_has_news(struct igbvf_device *vf)
 {
@@ -185,7 +192,7 @@ bool igbvf_mbx_has_news(struct igbvf_device *vf)
 
 /* ---- The driver's exchanges ---- */
 
-/* Reads V2PMAILBOX.  That clears that the PF was reset: it is kept here. */
+/* Reads V2PMAILBOX, and notes a reset of the PF, whose bits the read clears. */
 u32 igbvf_mbx_status(struct igbvf_device *vf)
 {
 	u32 value = igbvf_read(vf, V2PMAILBOX);
@@ -195,7 +202,7 @@ u32 igbvf_mbx_status(struct igbvf_device *vf)
 	return value;
 }
 
-/* Takes the buffer, unless the PF has it all the time. */
+/* Takes the buffer; false if the PF does not release it. */
 static bool mbx_take(struct igbvf_device *vf)
 {
 	struct vfio_pci_mig_wait wait = vfio_pci_mig_wait_begin(ANSWER_MS,
@@ -210,8 +217,9 @@ static bool mbx_take(struct igbvf_device *vf)
 }
 
 /*
- * Sends a message and gets the first words of the answer, yes or no.  Other
- * messages that the PF sends don't count.  If there is none, the PF is down.
+ * Sends a message, and copies the first words of the answer, which may be a
+ * refusal.  Other messages of the PF are ignored.  0, or -EIO after a message
+ * if the PF does not answer
  */
 int igbvf_mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
 		       unsigned int count, u32 answer[3])
@@ -219,7 +227,7 @@ int igbvf_mbx_exchange(struct igbvf_device *vf, u32 head, const u32 *args,
 	struct vfio_pci_mig_wait wait;
 
 	vf->pf_asked = true;
-	igbvf_mbx_status(vf);	/* drops what is left of an earlier one */
+	igbvf_mbx_status(vf);	/* drops events of an earlier exchange */
 	if (!mbx_take(vf))
 		goto err_mute;
 	mem_put(vf, 0, &head, 1);
@@ -241,14 +249,14 @@ err_mute:
 	return -EIO;
 }
 
-/* Sets the mailbox up from the image, of a VF that is loaded otherwise. */
+/* Sets up the mailbox from the image, as the last step of a load. */
 void igbvf_mbx_load(struct igbvf_device *vf)
 {
 	struct igbvf_mailbox *mbx = &vf->image.mbx;
 
-	igbvf_mbx_status(vf);	/* the guest's events are in the image ... */
+	igbvf_mbx_status(vf);	/* the guest's events are in the image */
 	mbx_take(vf);
-	if (vf->pf_was_reset)	/* ... but for what happened here since */
+	if (vf->pf_was_reset)
 		mbx->events |= V2PMAILBOX_RSTD;
 	mem_put(vf, 0, mbx->mem, IGBVF_VMBMEM_WORDS);
 	if (mbx->flags & IGBVF_MBX_REQUEST) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * igbvf-vfio-pci: VFIO for the virtual function of the Intel 82576, with live
- * migration.  This file describes the VF to the libraries, serves page 0 to the
- * guest, and has the life of VF and module.
+ * migration.  This file describes the VF to the libraries, serves page 0 of
+ * BAR0 to the guest, and has the life of a VF and of the module.
  */
 #include <linux/module.h>
 #include <linux/sizes.h>
@@ -18,10 +18,10 @@ static int init(struct vfio_pci_migration *pci)
 	struct pci_dev *pdev = pci->core.pdev;
 	int vectors = pci_msix_vec_count(pdev);
 
-	/* Migration relies on both; no 82576 VF is without. */
+	/* Each VF of an 82576 has MSI-X and a BAR0 of this size. */
 	if (!pdev->is_virtfn || vectors < 0 ||
 	    pci_resource_len(pdev, 0) < IGBVF_BAR_SIZE) {
-		pci_err(pdev, "is no virtual function of an 82576\n");
+		pci_err(pdev, "not a virtual function of an 82576\n");
 		return -ENODEV;
 	}
 	vf->self = (struct igbvf_identity) {
@@ -36,11 +36,12 @@ static int init(struct vfio_pci_migration *pci)
 }
 
 /*
- * Has the PF forget the user, who has moved away, powered off, was killed or was
- * never loaded completely.  -EIO if the PF could not be told: one whose
- * interface is down has no frames for anybody, but does not answer.
+ * The user is gone: the VM has moved away or was shut down, the VMM was killed,
+ * or a load was never completed.  Makes the PF drop what it holds for this
+ * user.  -EIO if the PF does not answer: the interface of such a PF is down,
+ * and it receives nothing.
  */
-static int forget_user(struct igbvf_device *vf)
+static int drop_user(struct igbvf_device *vf)
 {
 	struct pci_dev *pdev = vf->pci.core.pdev;
 	u32 filters = vf->image.pf.filters;
@@ -48,7 +49,7 @@ static int forget_user(struct igbvf_device *vf)
 
 	if (igbvf_read(vf, V2PMAILBOX) & V2PMAILBOX_RSTI)
 		return -EIO;
-	ret = igbvf_pf_forget(vf, !vfio_pci_mig_flr(&vf->pci));
+	ret = igbvf_pf_clear_user(vf, !vfio_pci_mig_flr(&vf->pci));
 	if (ret == -EPERM && filters)
 		vfio_mig_err(&vf->pci.mig, "the PF %s keeps unicast addresses of the last user of VF %d, which has no trust any more: set its interface down and up\n",
 			     pci_name(pci_physfn(pdev)), pci_iov_vf_id(pdev));
@@ -60,7 +61,7 @@ static void closing(struct vfio_migration *mig)
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 
 	if (vf->pf_asked)
-		vf->pf_asked = forget_user(vf) == -EIO;
+		vf->pf_asked = drop_user(vf) == -EIO;
 }
 
 static void opening(struct vfio_pci_migration *pci)
@@ -75,9 +76,9 @@ static void opening(struct vfio_pci_migration *pci)
 	vfio_pci_mig_prepare(&pci->mig);
 	pf_down = igbvf_mbx_pf_is_down(vf);
 	vf->loadable = pf_down || igbvf_queues_loadable(vf);
-	/* The last user may have gone while the PF was down. */
+	/* The last user may have closed the VF while the PF was down. */
 	if (vf->pf_asked && !pf_down)
-		vf->pf_asked = igbvf_pf_forget(vf, true) == -EIO;
+		vf->pf_asked = igbvf_pf_clear_user(vf, true) == -EIO;
 }
 
 /* ---- Page 0 as the guest sees it ---- */
@@ -88,7 +89,9 @@ static bool is_vmbmem(u64 offset)
 	       offset < VMBMEM + IGBVF_VMBMEM_WORDS * sizeof(u32);
 }
 
-/* The guest reads a register.  Of a VF that does not serve it the image answers. */
+/*
+ * While the VF does not react to accesses, the guest reads the image's mailbox.
+ */
 static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
 {
 	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
@@ -100,12 +103,14 @@ static u32 page0_read(struct vfio_pci_migration *pci, u64 offset)
 	return igbvf_read(vf, offset);
 }
 
-/* The device has disabled its queues; what the guest sees follows. */
+/* A reset has disabled the queues: updates what the guest sees of them. */
 static void rings_reset(struct igbvf_device *vf)
 {
 	if (!vfio_pci_mig_shadow(&vf->pci))
 		return;
-	/* What the device was writing has arrived when it answers. */
+	/*
+	 * The answer to a read pushes earlier writes of the device before it.
+	 */
 	igbvf_read(vf, VTSTATUS);
 	if (vfio_mig_is_running(&vf->pci.mig))
 		vfio_pci_mig_log_reset(&vf->pci);
@@ -133,7 +138,7 @@ static void page0_write(struct vfio_pci_migration *pci, u64 offset, u32 value)
 		rings_reset(vf);
 }
 
-/* Page 0 is never touched on the data path, and so not mapped. */
+/* The data path does not use page 0, so its accesses may be slow. */
 static const struct vfio_pci_mig_trap traps[] = {
 	{
 		.bar = VFIO_PCI_BAR0_REGION_INDEX,
@@ -212,13 +217,13 @@ static struct pci_driver igbvf_pci_driver = {
 	.driver_managed_dma = true,
 };
 
-/* ---- The host is suspended ---- */
+/* ---- Suspend of the host ---- */
 
 static int warn_user(struct device *dev, void *unused)
 {
 	struct vfio_pci_core_device *core;
 
-	/* A VF whose driver comes or goes right now has no user, or loses it. */
+	/* A VF that is being bound or unbound has no user, or is losing it. */
 	if (!device_trylock(dev))
 		return 0;
 	core = dev_get_drvdata(dev);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What this driver asks of the PF: for a load, all that the source's PF did for
- * the guest; when a user is gone, to forget that.
+ * the guest; after the last close, to drop what it holds for the user.
  *
  * Functions that ask return 0, -EIO if the PF does not answer, or -EPERM if it
  * refuses.
@@ -13,20 +13,23 @@
 
 #include "private.h"
 
-/* How often a load tries what the PF would do for it */
+/* How often a load asks the PF, before the stream ends, what it would refuse */
 #define TRIALS		8
 
 #define MBX_MESSAGE(type, info)	((type) | (info) << 16)
 #define MBX_FILTER_CLEAR	MBX_MESSAGE(MBX_SET_MAC, MBX_MAC_FILTER_CLEAR)
 #define MBX_FILTER_ADD		MBX_MESSAGE(MBX_SET_MAC, MBX_MAC_FILTER_ADD)
 
-/* The RESET handshake, after which the PF listens; @mac is the VF's, or zero. */
+/*
+ * The RESET handshake, after which the PF accepts messages.  Sets @mac to the
+ * VF's MAC address, or 0 if the PF has none for it.
+ */
 int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2])
 {
 	u32 answer[3] = {};
 	int ret;
 
-	/* What the PF forgot before, it is asked for anew. */
+	/* Resets of the PF until now do not matter: all is asked for anew. */
 	igbvf_mbx_status(vf);
 	vf->pf_was_reset = false;
 	ret = igbvf_mbx_exchange(vf, MBX_RESET, NULL, 0, answer);
@@ -36,14 +39,19 @@ int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2])
 	return ret;
 }
 
-/* Was the PF reset since the last handshake, and has forgotten all since? */
+/*
+ * Was the PF reset since the last handshake?  It has dropped all settings then.
+ */
 bool igbvf_pf_was_reset(struct igbvf_device *vf)
 {
 	igbvf_mbx_status(vf);
 	return vf->pf_was_reset;
 }
 
-/* @what the guest needs and how to @cure a refusal are for the operator. */
+/*
+ * Asks the PF for something.  A refusal is logged: @what the guest needs, and
+ * @cure, what the operator can do about it.
+ */
 static int pf_request(struct igbvf_device *vf, const char *what,
 		      const char *cure, u32 head, const u32 *args,
 		      unsigned int count)
@@ -63,10 +71,10 @@ static int pf_request(struct igbvf_device *vf, const char *what,
 	return -EPERM;
 }
 
-/* 0 or an error; -EPERM: the VF may not have filters, nor clear them. */
+/* -EPERM: the PF allows this VF no filters, so none can be cleared. */
 static int clear_filters(struct igbvf_device *vf)
 {
-	/* igb clears all, whatever the address, but wants a valid one. */
+	/* igb clears all filters, but only if the address is valid. */
 	static const u32 address[2] = { 0x02 };
 	u32 answer[3];
 	int ret;
@@ -78,9 +86,9 @@ static int clear_filters(struct igbvf_device *vf)
 }
 
 /*
- * The MAC address, unless the VF has it.  A trial sets that which it has: one
- * that the administrator has fixed the PF refuses to set, even to what it is.
- * If it has none, the PF does not care.
+ * Sets the guest's MAC address, unless the VF has it.  A trial asks to set the
+ * address that the VF has: the PF refuses that if the administrator has fixed
+ * the address.  If the VF has none, it is not fixed.
  */
 static int replay_mac(struct igbvf_device *vf, const u32 has[2], bool try)
 {
@@ -98,7 +106,7 @@ static int replay_filters(struct igbvf_device *vf)
 	const struct igbvf_pf *pf = &vf->incoming.pf;
 	int ret = clear_filters(vf);
 
-	if (ret == -EPERM)	/* then there are none either */
+	if (ret == -EPERM)	/* the VF has no filters then */
 		ret = 0;
 	for (u32 i = 0; i < pf->filters && !ret; i++)
 		ret = pf_request(vf, "a unicast filter", "trust on, if it has room",
@@ -106,7 +114,7 @@ static int replay_filters(struct igbvf_device *vf)
 	return ret;
 }
 
-/* What the PF forgets with the next RESET; the limit of frames excepted */
+/* Settings that the PF drops with the next RESET, and the frame size */
 static int replay_rest(struct igbvf_device *vf)
 {
 	const struct igbvf_pf *pf = &vf->incoming.pf;
@@ -131,10 +139,10 @@ static int replay_rest(struct igbvf_device *vf)
 }
 
 /*
- * Has the PF do for this VF what another did for the guest.  A trial is made
- * while the guest still runs elsewhere: then the PF must not come to think
- * that its addresses are here, as it would keep frames for them from the wire.
- * The rest is harmless as long as the VF's queues are disabled.
+ * Asks the PF for all that the source's PF did for the guest.  A trial is made
+ * while the guest still runs on the source.  It must not give the guest's
+ * addresses to this VF, or the PF's switch would no longer send frames for them
+ * to the wire.  Other settings are harmless while the VF's queues are disabled.
  */
 static int pf_replay(struct igbvf_device *vf, bool try)
 {
@@ -147,7 +155,8 @@ static int pf_replay(struct igbvf_device *vf, bool try)
 	ret = igbvf_pf_reset(vf, mac);
 	if (!ret && pf->flags & IGBVF_PF_MAC)
 		ret = replay_mac(vf, mac, try);
-	if (!ret && try && pf->filters)	/* whoever may clear them may add them */
+	/* A VF that may clear filters may add them. */
+	if (!ret && try && pf->filters)
 		ret = pf_request(vf, "a unicast filter", "trust on",
 				 MBX_FILTER_CLEAR, pf->filter[0], 2);
 	else if (!ret && !try)
@@ -161,9 +170,10 @@ int igbvf_pf_replay(struct igbvf_device *vf)
 }
 
 /*
- * Finds out early what the PF would refuse.  A stream may repeat the settings as
- * often as it likes, and a trial takes dozens of messages: so only changes are
- * tried, and only some of them.  The replay at the end has the last word.
+ * Finds out early what the PF would refuse.  A stream may repeat the PF record
+ * any number of times, and a trial takes dozens of messages: so only changes
+ * are tried, TRIALS of them at most.  The replay at the end of the load
+ * decides.
  */
 int igbvf_pf_try(struct igbvf_device *vf)
 {
@@ -177,18 +187,18 @@ int igbvf_pf_try(struct igbvf_device *vf)
 }
 
 /*
- * The VF's user is gone.  Until the PF is told, it keeps the user's MAC address
- * and unicast filters, and its switch delivers frames for them to this VF, and
- * so to the next user.  The filters are cleared even if none is known of: the
- * PF may have added some whose acknowledgement nobody read.
+ * The VF's user is gone.  The PF keeps the user's MAC address and unicast
+ * filters until it is told, and its switch delivers frames for them to this VF,
+ * and so to the next user.  The filters are cleared even if none is known: the
+ * PF may have added some whose acknowledgement nobody has read.
  *
- * @reset: the VF was reset by FLR.  Otherwise it is reset here, as a guest does
- * it, which has igb forget the MAC address, too.
+ * @reset: the VF was reset by FLR.  Otherwise it is reset here by VTCTRL, as a
+ * guest does it, upon which igb drops the MAC address, too.
  *
- * Return: 0; -EIO if the PF is mute; -EPERM if it does not clear the filters,
- * which a VF must not ask for that has a fixed MAC address and no trust.
+ * Return: 0; -EIO if the PF does not answer; -EPERM if it refuses to clear the
+ * filters, as igb does for a VF with a fixed MAC address and without trust.
  */
-int igbvf_pf_forget(struct igbvf_device *vf, bool reset)
+int igbvf_pf_clear_user(struct igbvf_device *vf, bool reset)
 {
 	unsigned int tries;
 	int ret = -EIO;
@@ -200,8 +210,8 @@ int igbvf_pf_forget(struct igbvf_device *vf, bool reset)
 		fsleep(USEC_PER_MSEC);
 	}
 	/*
-	 * igb may see RESET before it sees the reset that came first, which then
-	 * undoes the handshake: so there is a second try.
+	 * igb may handle the message RESET before the reset that preceded it,
+	 * which then undoes the handshake.  So there is a second try.
 	 */
 	for (tries = 0; tries < 2; tries++) {
 		if (igbvf_pf_reset(vf, mac))

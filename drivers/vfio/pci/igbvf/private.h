@@ -3,6 +3,12 @@
  * What the files of igbvf-vfio-pci share: the device, its state, and the calls
  * from one file into another.
  *
+ * Calls go down: main.c (life, page 0) and arcs.c (migration) -> queues.c,
+ * log.c (DMA logging) and pf.c (what the driver asks of the PF) -> mailbox.c ->
+ * settings.c (what the PF has acknowledged); all -> regs.c.  queues.c and log.c
+ * call each other: while DMA is logged, the guest's view of the receive queues
+ * is in log.c.
+ *
  * Locks are those of struct vfio_migration.  The state lock protects all
  * members of struct igbvf_device, and the registers.  All functions are called
  * with it held, and those that reach a register with memory_lock, too.
@@ -15,7 +21,7 @@
 #include "regs.h"
 #include "stream.h"
 
-/* All that a save carries; a member for each record in stream.h */
+/* The image: a member for each record in stream.h */
 struct igbvf_image {
 	struct igbvf_identity identity;
 	struct igbvf_pf pf;
@@ -26,12 +32,13 @@ struct igbvf_image {
 };
 
 /**
- * struct igbvf_left - registers as the driver has left them
- * @ring: of the queues, but for the tails; while the guest is served with DMA off
- * @irq: of the interrupts, but for EIMS; likewise
- * @tail: since they were last set up or parked
+ * struct igbvf_expected - values of registers that the guest has not written to
+ * @ring: registers of the queues, except for tails; valid while the guest is
+ *	served with DMA off
+ * @irq: interrupt registers, except for EIMS; likewise
+ * @tail: tails of the queues, since they were last set up or parked
  */
-struct igbvf_left {
+struct igbvf_expected {
 	u32 ring[IGBVF_RINGS][RING_TAIL];
 	u32 irq[IRQ_EIMS];
 	u32 tail[IGBVF_RINGS];
@@ -39,27 +46,29 @@ struct igbvf_left {
 
 /**
  * struct igbvf_device - a VF
- * @pci: what it is to the libraries
- * @self: what this VF is
- * @image: the VF's state.  @image.pf, and @image.mbx but for its memory, are
- *	kept up all the time, the rest is true while the VF does not run
- * @incoming: in RESUMING: the state that has come so far
- * @request_expires: when the guest's unanswered request is none any more
- * @left: what registers hold as the driver has left them; another value is the
- *	guest's
- * @taken: while DMA is logged: of the receive queues, what the guest has written
- *	to their registers and the device has got; the head as it was shown last
- * @ending: bits: receive queues that were to be disabled, and are not yet
- * @stats_ahead: guest's view of a counter minus the counter
- * @pf_asked: the PF was asked for something, and has not been told since that
- *	the user who asked is gone
- * @pf_was_reset: since the driver's last handshake with it, as far as reads of
- *	V2PMAILBOX have told, which clear it
- * @untracked: nobody tells what it writes to memory; set when it is opened
- * @loadable: queues can be set up in mid-ring; as seen when it was opened
- * @tried: in RESUMING: what the PF was last asked whether it would do
+ * @pci: the VF for the libraries; the first member
+ * @self: the VF's identity record
+ * @image: the VF's state.  @image.pf, and @image.mbx except for its memory, are
+ *	always up to date, the other records while the VF is stopped
+ * @incoming: in RESUMING: the state that has been loaded so far
+ * @request_expires: when the guest no longer waits for an answer to its request
+ * @expected: what registers hold unless the guest has written to them
+ * @applied: while DMA is logged: registers of the receive queues that the guest
+ *	has written and this driver has passed on to the device; the head as the
+ *	guest was shown it last
+ * @disabling: bit N: receive queue N was to be disabled, and is not yet
+ * @stats_ahead: what is added to each counter for the guest
+ * @tried: in RESUMING: what the PF was last asked whether it would do it
  * @trials: in RESUMING: how often it was asked that
- * @pf_agreed: in RESUMING: the PF does for the VF what @incoming.pf says
+ * @untracked: neither the VF nor the IOMMU tells what the VF writes to memory;
+ *	set when the VF is opened
+ * @loadable: queues can be set up in the middle of a ring; set when the VF is
+ *	opened
+ * @pf_asked: the PF was asked for something, and does not know yet that the
+ *	user is gone
+ * @pf_was_reset: the PF was reset since the driver's last handshake with it.
+ *	Collected from reads of V2PMAILBOX, which clear the bits that say so
+ * @pf_agreed: in RESUMING: the PF has done what @incoming.pf says
  */
 struct igbvf_device {
 	struct vfio_pci_migration pci;
@@ -67,9 +76,9 @@ struct igbvf_device {
 	struct igbvf_image image;
 	struct igbvf_image incoming;
 	ktime_t request_expires;
-	struct igbvf_left left;
-	u32 taken[IGBVF_QUEUES][RING_TAIL];
-	u32 ending;
+	struct igbvf_expected expected;
+	u32 applied[IGBVF_QUEUES][RING_TAIL];
+	u32 disabling;
 	u32 stats_ahead[IGBVF_STATISTICS];
 	struct igbvf_pf tried;
 	unsigned int trials;
@@ -137,7 +146,7 @@ int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2]);
 bool igbvf_pf_was_reset(struct igbvf_device *vf);
 int igbvf_pf_try(struct igbvf_device *vf);
 int igbvf_pf_replay(struct igbvf_device *vf);
-int igbvf_pf_forget(struct igbvf_device *vf, bool reset);
+int igbvf_pf_clear_user(struct igbvf_device *vf, bool reset);
 
 /* queues.c; receive rings come first: ring N is receive queue N */
 u32 igbvf_ring_read(struct igbvf_device *vf, unsigned int ring, u32 offset);
@@ -147,13 +156,13 @@ int igbvf_ring_wait(struct igbvf_device *vf, unsigned int ring, bool enabled);
 bool igbvf_queues_loadable(struct igbvf_device *vf);
 int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master);
 void igbvf_queues_park(struct igbvf_device *vf);
-void igbvf_queues_serve(struct igbvf_device *vf);
-void igbvf_queues_served(struct igbvf_device *vf);
+void igbvf_queues_watch(struct igbvf_device *vf);
+void igbvf_queues_take_over(struct igbvf_device *vf);
 void igbvf_queues_reset(struct igbvf_device *vf);
 void igbvf_queues_doorbells(struct igbvf_device *vf);
 int igbvf_queues_load(struct igbvf_device *vf);
 int igbvf_queues_run(struct igbvf_device *vf, bool mailbox);
-void igbvf_queues_left(struct igbvf_device *vf, unsigned int ring);
+void igbvf_queues_watch_ring(struct igbvf_device *vf, unsigned int ring);
 
 /* log.c */
 extern const struct vfio_pci_mig_log_driver igbvf_log;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The data path's registers: stopping queues and interrupts so that nothing
- * is lost, reading them into the image, and setting them up from it.  Knows
- * nothing of migration states or of the PF.
+ * The data path's registers: stops queues and interrupts so that nothing is
+ * lost, reads them into the image, and sets them up from it.  Knows nothing of
+ * migration states or of the PF.
  */
 #include <linux/bitfield.h>
 #include <linux/iopoll.h>
@@ -11,9 +11,9 @@
 #include "private.h"
 
 /*
- * Limits, not expectations: what is on its way ends within microseconds, unless
- * the link is slow, or shared with others that send much.  Packets that can't be
- * sent (no link) stay in the ring and are sent later.
+ * Limits.  Mostly the queues become empty within microseconds, unless the link
+ * is slow or shared with others that send much.  Packets that cannot be sent
+ * for lack of a link stay in the ring and are sent later.
  */
 #define DRAIN_MS	1000	/* in all, while the head moves on */
 #define DRAIN_STILL_MS	100	/* without any progress, with a link */
@@ -37,7 +37,7 @@ void igbvf_ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 	igbvf_write(vf, rings[ring] + offset, value);
 }
 
-/* Waits for the device to have a ring enabled or disabled: 0 or -ETIMEDOUT */
+/* Waits until the device has enabled or disabled a ring: 0 or -ETIMEDOUT */
 int igbvf_ring_wait(struct igbvf_device *vf, unsigned int ring, bool enabled)
 {
 	u32 now;
@@ -57,13 +57,13 @@ static u32 guest_read(struct igbvf_device *vf, unsigned int ring, u32 offset)
 	return igbvf_ring_read(vf, ring, offset);
 }
 
-/* The doorbell that the guest has rung last */
+/* The tail that the guest has written last */
 static u32 guest_tail(struct igbvf_device *vf, unsigned int ring)
 {
 	return guest_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 }
 
-/* Waits for a transmit ring to become empty, as long as that gets on. */
+/* Waits until a transmit ring is empty, or its head no longer moves. */
 static void ring_drain(struct igbvf_device *vf, unsigned int ring)
 {
 	unsigned int still_ms = igbvf_read(vf, VTSTATUS) & VTSTATUS_LU ?
@@ -83,8 +83,9 @@ static void ring_drain(struct igbvf_device *vf, unsigned int ring)
 }
 
 /*
- * Disables a ring.  What is done is written back first: the device ends the
- * flush by itself, and the disabling when it has written all that is on its way.
+ * Disables a ring: 0 or -ETIMEDOUT.  First the device writes back used
+ * descriptors, and clears SWFLUSH when it has; it clears ENABLE when all of its
+ * writes are done.
  */
 static int ring_disable(struct igbvf_device *vf, unsigned int ring, u32 dctl)
 {
@@ -108,9 +109,9 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring,
 		if (ring >= IGBVF_QUEUES && bus_master)	/* transmit */
 			ring_drain(vf, ring);
 		/*
-		 * With bus mastering off, what is on its way does not leave the
-		 * device, and the ring stays enabled.  The guest wants it so,
-		 * and nothing moves.
+		 * While the guest has bus mastering off, pending writes do not
+		 * leave the device, so the ring may stay enabled.  That is no
+		 * error, as the ring does nothing either.
 		 */
 		if (ring_disable(vf, ring, dctl) && bus_master)
 			return -EIO;
@@ -119,36 +120,38 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring,
 			       image);
 	image[RING_DCTL] = dctl;
 	image[RING_TAIL] = guest_tail(vf, ring);
-	vf->left.tail[ring] = image[RING_TAIL];
+	vf->expected.tail[ring] = image[RING_TAIL];
 	return 0;
 }
 
 /*
- * Stops the queues and reads them and the interrupts.  -EIO if one does not stop.
- * @bus_master: the guest has it on
+ * Stops the queues, and reads them and the interrupt registers into the image.
+ * -EIO if a queue does not stop.  @bus_master: the guest has bus mastering on
  */
 int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master)
 {
 	u32 *irq = vf->image.irq.reg;
 
-	/* Transmit queues are last in the image, but take the longest. */
+	/* Transmit queues first, as they take the longest. */
 	for (unsigned int i = IGBVF_RINGS; i-- > 0; )
 		if (ring_stop(vf, i, bus_master))
 			return -EIO;
 	vfio_pci_mig_regs_read(igbvf_reg(vf, 0), igbvf_irq_regs, IRQ_REGS, irq);
 	/*
-	 * A vector is masked on its own while its interrupt is handled (EIAC),
-	 * and the mask does not tell that from one the guest has masked.
-	 * Unmasking costs one interrupt that finds nothing to do.
+	 * The device masks a vector of EIAC by itself while its interrupt is
+	 * handled, and EIMS does not tell whether it or the guest has masked
+	 * the vector.  So all of EIAC are unmasked, at the cost of one
+	 * interrupt that finds nothing to do.
 	 */
 	irq[IRQ_EIMS] |= irq[IRQ_EIAC];
 	return 0;
 }
 
 /*
- * Leaves nothing that the guest could set off.  Without a length a ring is
- * empty, whatever is written to its enable bit and its tail: nothing is
- * fetched, and no received frame uses up descriptors.
+ * Makes sure that the guest cannot start DMA or interrupts by writing
+ * registers.  A ring without a length is empty, whatever the guest writes to
+ * its enable bit and its tail: the device fetches nothing, and a received frame
+ * uses no descriptor.
  */
 void igbvf_queues_park(struct igbvf_device *vf)
 {
@@ -158,16 +161,16 @@ void igbvf_queues_park(struct igbvf_device *vf)
 }
 
 /*
- * Registers of a VF that is served while its DMA is off, where the guest may set
- * them: what they hold before, and what is different then.  Not here: the tails,
- * which are doorbells, and EIMS, since parked vectors can't be told from those
- * that the guest masks.
+ * While the VF is served with DMA off, the guest may write registers.  What
+ * they hold before is kept in vf->expected, and what differs later is the
+ * guest's and goes into the image.  Not for tails, which are doorbells, and not
+ * for EIMS, as parking masks the vectors, too.
  */
-static void reg_take(u32 now, u32 *left, u32 *image)
+static void reg_take(u32 now, u32 *expected, u32 *image)
 {
-	if (now != *left && image)
+	if (now != *expected && image)
 		*image = now;
-	*left = now;
+	*expected = now;
 }
 
 static void ring_take(struct igbvf_device *vf, unsigned int ring,
@@ -178,7 +181,7 @@ static void ring_take(struct igbvf_device *vf, unsigned int ring,
 
 	for (unsigned int i = 0; i < RING_TAIL; i++) {
 		now = regs[i].mask ? guest_read(vf, ring, regs[i].offset) : 0;
-		reg_take(now & regs[i].mask, &vf->left.ring[ring][i],
+		reg_take(now & regs[i].mask, &vf->expected.ring[ring][i],
 			 image ? &image->rings.reg[ring][i] : NULL);
 	}
 }
@@ -191,33 +194,40 @@ static void queues_take(struct igbvf_device *vf, struct igbvf_image *image)
 		ring_take(vf, i, image);
 	for (unsigned int i = 0; i < IRQ_EIMS; i++)
 		reg_take(igbvf_read(vf, regs[i].offset) & regs[i].mask,
-			 &vf->left.irq[i], image ? &image->irq.reg[i] : NULL);
+			 &vf->expected.irq[i],
+			 image ? &image->irq.reg[i] : NULL);
 }
 
-/* The guest sees the device's registers of a ring again, as they are now. */
-void igbvf_queues_left(struct igbvf_device *vf, unsigned int ring)
+/*
+ * The guest sees the device's registers of a ring again: expects those values.
+ */
+void igbvf_queues_watch_ring(struct igbvf_device *vf, unsigned int ring)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[ring];
 
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_TAIL,
-			       vf->left.ring[ring]);
-	vf->left.tail[ring] = igbvf_ring_read(vf, ring, VTQ_TAIL) &
+			       vf->expected.ring[ring]);
+	vf->expected.tail[ring] = igbvf_ring_read(vf, ring, VTQ_TAIL) &
 			      VTQ_INDEX_MASK;
 }
 
-void igbvf_queues_serve(struct igbvf_device *vf)
+/* The VF is served with DMA off from now on. */
+void igbvf_queues_watch(struct igbvf_device *vf)
 {
 	queues_take(vf, NULL);
 }
 
-/* To the image.  Of no use after a reset of the PF: it has cleared all. */
-void igbvf_queues_served(struct igbvf_device *vf)
+/*
+ * Takes into the image what the guest has written since.  After a reset of the
+ * PF, which has cleared all registers, there is nothing to take.
+ */
+void igbvf_queues_take_over(struct igbvf_device *vf)
 {
 	if (!(vf->image.mbx.events & V2PMAILBOX_RSTD))
 		queues_take(vf, &vf->image);
 }
 
-/* The guest resets the VF, which disables all queues. */
+/* The guest has reset the VF: all queues are disabled. */
 void igbvf_queues_reset(struct igbvf_device *vf)
 {
 	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
@@ -225,23 +235,23 @@ void igbvf_queues_reset(struct igbvf_device *vf)
 }
 
 /*
- * A tail that is not as the driver has left it is a doorbell that the guest
- * rang while the VF did not run; unless the PF was reset, and all is zero.
+ * A tail with an unexpected value is a doorbell that the guest has rung while
+ * the VF did not run, unless a reset of the PF has cleared all registers.
  */
 static void ring_doorbell(struct igbvf_device *vf, unsigned int ring)
 {
 	u32 *image = vf->image.rings.reg[ring];
 	u32 tail = guest_tail(vf, ring);
 
-	if (tail == vf->left.tail[ring])
+	if (tail == vf->expected.tail[ring])
 		return;
 	if (tail < image[RING_LEN] / VTQ_DESC_SIZE &&
 	    igbvf_ring_read(vf, ring, VTQ_BAL) == image[RING_BAL])
 		image[RING_TAIL] = tail;
-	vf->left.tail[ring] = tail;
+	vf->expected.tail[ring] = tail;
 }
 
-/* Takes in doorbells that were rung while the VF did not run. */
+/* Takes doorbells into the image that were rung while the VF did not run. */
 void igbvf_queues_doorbells(struct igbvf_device *vf)
 {
 	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
@@ -249,8 +259,9 @@ void igbvf_queues_doorbells(struct igbvf_device *vf)
 }
 
 /*
- * Does the ring start with the head and the tail that it had?  A device that does
- * not take the tail of a disabled ring may still have the right one.
+ * Does the ring start with the image's head, and a tail at the head?  A device
+ * that ignores a write to the tail of a disabled ring may still have the
+ * image's tail, which is good as well.
  */
 static bool ring_is_loaded(struct igbvf_device *vf, unsigned int ring)
 {
@@ -270,13 +281,13 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 	vfio_pci_mig_regs_write(igbvf_reg(vf, rings[ring]), regs + RING_BAL,
 				RING_TAIL - RING_BAL, from + RING_BAL);
 	/*
-	 * Empty until it is enabled.  With a tail from earlier use the device
-	 * would take descriptors that nobody has posted.
+	 * The ring is empty until it is enabled.  With an old tail the device
+	 * would take descriptors that the guest has not posted.
 	 */
 	ring_doorbell(vf, ring);
 	igbvf_ring_write(vf, ring, VTQ_TAIL, from[RING_HEAD]);
 	igbvf_log_loaded(vf, ring);
-	vf->left.tail[ring] = guest_tail(vf, ring);
+	vf->expected.tail[ring] = guest_tail(vf, ring);
 
 	if (from[RING_DCTL] & VTQ_DCTL_ENABLE && from[RING_LEN] &&
 	    !ring_is_loaded(vf, ring)) {
@@ -288,8 +299,8 @@ static int ring_load(struct igbvf_device *vf, unsigned int ring)
 }
 
 /*
- * Sets up queues and interrupts, disabled, from the image.  -EIO if the device
- * does not take it.
+ * Sets up queues and interrupts from the image, disabled.  -EIO after a message
+ * if the device does not take the values.
  */
 int igbvf_queues_load(struct igbvf_device *vf)
 {
@@ -323,7 +334,7 @@ static int ring_enable(struct igbvf_device *vf, unsigned int ring)
 	return 0;
 }
 
-/* The vector that nothing but the mailbox raises, as a mask */
+/* The vector, as a mask, that the mailbox raises and no queue does; or 0 */
 static u32 mailbox_vector(const struct igbvf_device *vf)
 {
 	u32 misc = vf->image.irq.reg[IRQ_IVAR_MISC];
@@ -340,9 +351,10 @@ static u32 mailbox_vector(const struct igbvf_device *vf)
 }
 
 /*
- * Lets loaded queues and interrupts work, with bus mastering as the guest wants
- * it, and has the guest look at its @mailbox, too.  -EIO if the device does not
- * start where it left off.
+ * Enables queues and interrupts that igbvf_queues_load() has set up.  Bus
+ * mastering is as the guest has set it.  @mailbox: also raise the mailbox
+ * interrupt.  -EIO after a message if the device does not start where the old
+ * one stopped
  */
 int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 {
@@ -357,13 +369,13 @@ int igbvf_queues_run(struct igbvf_device *vf, bool mailbox)
 			igbvf_ring_write(vf, i, VTQ_TAIL,
 					 vf->image.rings.reg[i][RING_TAIL]);
 	}
-	/* Causes that came up in the meantime are lost: have the guest look. */
+	/* Interrupt causes were lost in the meantime: raise all vectors. */
 	igbvf_write(vf, VTEICS,
 		    mailbox ? VTEI_ALL : VTEI_ALL & ~mailbox_vector(vf));
 	return 0;
 }
 
-/* An empty ring that begins in its middle: disabled, then enabled */
+/* Can an empty ring begin in its middle?  Tried disabled, then enabled */
 static bool ring_takes_indices(struct igbvf_device *vf, unsigned int ring)
 {
 	enum { DESCS = 8, MIDDLE = 3 };
@@ -373,7 +385,7 @@ static bool ring_takes_indices(struct igbvf_device *vf, unsigned int ring)
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]),
 			       igbvf_ring_regs[ring], RING_REGS, was);
 	if (was[RING_DCTL] & VTQ_DCTL_ENABLE)
-		return true;	/* it is not idle: nothing is tried */
+		return true;	/* in use: cannot be tried */
 	igbvf_ring_write(vf, ring, VTQ_LEN, DESCS * VTQ_DESC_SIZE);
 	igbvf_ring_write(vf, ring, VTQ_HEAD, MIDDLE);
 	igbvf_ring_write(vf, ring, VTQ_TAIL, MIDDLE);
@@ -392,8 +404,9 @@ static bool ring_takes_indices(struct igbvf_device *vf, unsigned int ring)
 }
 
 /*
- * Can queues be set up in mid-ring?  Looks at a VF that was just reset, with bus
- * mastering off: the rings that it tries are empty, and fetch nothing.
+ * Can queues be set up in the middle of a ring?  Called for a VF that was just
+ * reset, with bus mastering off.  The rings that are tried are empty, so the
+ * device fetches nothing.
  */
 bool igbvf_queues_loadable(struct igbvf_device *vf)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access to single registers, in the place where KUnit tests put registers of
- * their own.
+ * Access to single registers.  KUnit tests replace these functions.
  */
 #include <kunit/static_stub.h>
 #include <linux/io.h>

@@ -14,7 +14,7 @@
 
 #define IGBVF_BAR_SIZE		0x4000
 
-/* Page 0: control.  Never touched on the data path. */
+/* Page 0: control; not used on the data path */
 #define VTCTRL			0x0000
 #define VTCTRL_RST		BIT(26)
 #define VTSTATUS		0x0008
@@ -29,7 +29,7 @@
 #define V2PMAILBOX_PFACK	BIT(5)	/* PF read the message */
 #define V2PMAILBOX_RSTI		BIT(6)	/* PF in reset, or down */
 #define V2PMAILBOX_RSTD		BIT(7)	/* reset done */
-/* These are gone once read */
+/* A read clears these. */
 #define V2PMAILBOX_EVENTS	(V2PMAILBOX_PFSTS | V2PMAILBOX_PFACK | \
 				 V2PMAILBOX_RSTD)
 #define VTPSRTYPE		0x0f0c
@@ -53,7 +53,7 @@
 #define VTEICR			0x1580
 #define VTEI_ALL		GENMASK(2, 0)	/* three vectors */
 #define VTEITR(n)		(0x1680 + 4 * (n))
-#define VTEITR_MASK		0x0000fffc	/* without the counters */
+#define VTEITR_MASK		0x0000fffc	/* without counters */
 #define VTIVAR0			0x1700		/* a byte for each queue */
 #define VTIVAR0_MASK		0x83838383
 #define VTIVAR_MISC		0x1740
@@ -61,7 +61,7 @@
 #define VTIVAR_VALID		BIT(7)
 #define VTIVAR_VECTOR		GENMASK(1, 0)
 
-/* Pages 2 and 3: receive and transmit queues, alike as far as they go */
+/* Pages 2 and 3: receive and transmit queues, with the same layout */
 #define VTRX_PAGE		0x2000
 #define VTRXQ(n)		(0x2800 + 0x100 * (n))
 #define VTTXQ(n)		(0x3800 + 0x100 * (n))
@@ -86,13 +86,13 @@
 #define VTQ_RXDCTL_MASK		0x021f1f1f
 #define VTQ_TXDCTL_MASK		0x0a1f1f1f
 #define VTQ_DCTL_ENABLE		BIT(25)
-#define VTQ_DCTL_SWFLUSH	BIT(26)		/* write back what is done */
+#define VTQ_DCTL_SWFLUSH	BIT(26)		/* write back now */
 #define VTQ_WBAL		0x38		/* transmit: head write-back */
 #define VTQ_WBAL_MASK		0xfffffffd
 #define VTQ_WBAH		0x3c
 #define VTQ_WBAL_ENABLE		BIT(0)
 #define VTQ_DESC_SIZE		16
-/* Of the second half of a receive descriptor that the device has used */
+/* In the second quadword of a receive descriptor: the device has used it. */
 #define VTQ_DESC_DD		BIT(0)
 #define VTQ_DESC_LEGACY_DD	BIT_ULL(32)
 
@@ -108,7 +108,7 @@
 #define MBX_SET_LPE		0x05
 #define MBX_SET_PROMISC		0x06	/* info: which */
 #define MBX_INFO		GENMASK(23, 16)
-#define MBX_ACK			BIT(31)	/* the PF's yes to it */
+#define MBX_ACK			BIT(31)	/* in an answer: the PF has agreed */
 
 #define MBX_LPE_MASK		GENMASK(13, 0)	/* VMOLR.RLPML */
 #define MBX_LPE_DEFAULT		1522

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the PF has acknowledged to the VF, kept up to date from the messages
- * that the PF has answered with yes.  A load asks the new VF's PF for the same
- * (pf.c).  Works on memory alone.
+ * What the PF has acknowledged to the VF: updates of struct igbvf_pf by
+ * messages that the PF has answered with yes.  A load asks the PF of the new VF
+ * for the same (pf.c).  Works on memory alone.
  */
 #include <linux/bitfield.h>
 #include <linux/if_vlan.h>
 
 #include "private.h"
 
-/* All but filters and LPE, which stay in the PF when a VF is reset */
+/* The VF was reset.  The PF keeps its filters and LPE, and drops the rest. */
 void igbvf_settings_reset(struct igbvf_pf *pf)
 {
 	struct igbvf_pf kept = { .lpe = pf->lpe, .filters = pf->filters };
@@ -24,7 +24,10 @@ void igbvf_settings_mac(struct igbvf_pf *pf, const u32 mac[2])
 	igbvf_mac_copy(pf->mac, mac);
 }
 
-/* Linux's igbvf adds all again when one comes, having failed to clear them. */
+/*
+ * Linux's igbvf adds all filters again when a new one comes, even if the PF has
+ * refused to clear them.
+ */
 static void filter_add(struct igbvf_pf *pf, const u32 *address)
 {
 	u32 mac[2], i = 0;
@@ -47,7 +50,7 @@ static void multicast_set(struct igbvf_pf *pf, u32 info, const u32 *hashes)
 	pf->multicasts = info;
 }
 
-/* Returns whether it was there. */
+/* Returns false if the VLAN was not in the list. */
 static bool vlan_drop(struct igbvf_pf *pf, u32 vid)
 {
 	u32 i = 0;
@@ -65,13 +68,13 @@ static bool vlan_drop(struct igbvf_pf *pf, u32 vid)
 
 /*
  * igb turns the stripping of VLAN tags off when VLAN 0 is added, and on when
- * another one is added or removed.  The last VLAN that a replay adds decides:
- * so VLAN 0 is last while it is off, and not last while it is on.
+ * another VLAN is added or removed.  For a replay the last VLAN decides: so
+ * VLAN 0 is last in the list while stripping is off, and else not last.
  */
 static void vlan_set(struct igbvf_pf *pf, bool add, u32 vid)
 {
 	if (!add && !vid)
-		return;		/* igb says yes, and does nothing */
+		return;		/* igb acknowledges this without an effect */
 	vlan_drop(pf, vid);
 	if (add && pf->vlans < IGBVF_PF_VLANS) {
 		pf->vlan[pf->vlans++] = vid;
@@ -83,6 +86,7 @@ static void vlan_set(struct igbvf_pf *pf, bool add, u32 vid)
 	}
 }
 
+/* The PF has answered @request with yes. */
 void igbvf_settings_acknowledged(struct igbvf_pf *pf, const u32 *request)
 {
 	u32 info = FIELD_GET(MBX_INFO, request[0]);

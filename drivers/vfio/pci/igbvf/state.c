@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The records of a VF's state and the rules of what is valid in them.  Works
- * on memory alone.  Each record is checked by itself, as soon as it has come,
- * since some users of migration can't deal with a refusal at the end.
+ * The records of a VF's state, and what is valid in them.  Works on memory
+ * alone.  Each record is checked by itself, as soon as it has come, because
+ * some VMMs cannot handle a refusal at the end.
  */
 #include <linux/bitfield.h>
 #include <linux/if_vlan.h>
 
 #include "private.h"
 
-/* What a kind of ring does not have is 0. */
+/* A register that a kind of ring does not have has no mask. */
 static const struct vfio_pci_mig_reg rx_regs[RING_REGS] = {
 	[RING_DCTL]	= { VTQ_DCTL,	VTQ_RXDCTL_MASK },
 	[RING_BAL]	= { VTQ_BAL,	VTQ_BAL_MASK },
@@ -33,7 +33,7 @@ static const struct vfio_pci_mig_reg tx_regs[RING_REGS] = {
 	[RING_TAIL]	= { VTQ_TAIL,	VTQ_INDEX_MASK },
 };
 
-/* Offsets are relative to those of the ring. */
+/* Offsets are relative to VTRXQ() or VTTXQ() of the queue. */
 const struct vfio_pci_mig_reg *const igbvf_ring_regs[IGBVF_RINGS] = {
 	rx_regs, rx_regs, tx_regs, tx_regs,
 };
@@ -50,7 +50,7 @@ const struct vfio_pci_mig_reg igbvf_irq_regs[IRQ_REGS] = {
 	[IRQ_EIMS]	= { VTEIMS,	VTEI_ALL },
 };
 
-/* The checks return what is wrong, or NULL. */
+/* The checks return NULL, or the reason against the record for a message. */
 
 static const char *check_identity(struct vfio_migration *mig, const void *part)
 {
@@ -75,11 +75,11 @@ static const char *check_rings(struct vfio_migration *mig, const void *part)
 		if (!vfio_pci_mig_regs_valid(igbvf_ring_regs[i], RING_REGS,
 					     ring))
 			return "a queue register has bits that no guest can set";
-		/* What a disabled queue says is of no consequence yet. */
+		/* The registers of a disabled queue have no effect yet. */
 		if (!(ring[RING_DCTL] & VTQ_DCTL_ENABLE) || !descs)
 			continue;
 		if (ring[RING_HEAD] >= descs || ring[RING_TAIL] >= descs)
-			return "head or tail is outside of its queue";
+			return "a queue's head or tail is out of range";
 	}
 	return NULL;
 }
@@ -94,7 +94,7 @@ static const char *check_irq(struct vfio_migration *mig, const void *part)
 	for (; ivar; ivar >>= 8)
 		if (ivar & VTIVAR_VALID && FIELD_GET(VTIVAR_VECTOR, ivar) >=
 					   mig_to_igbvf(mig)->self.vectors)
-			return "a cause is mapped to a vector that is not there";
+			return "an interrupt is mapped to a vector that does not exist";
 	return NULL;
 }
 
@@ -104,11 +104,11 @@ static const char *check_mbx(struct vfio_migration *mig, const void *part)
 
 	if (mbx->flags & ~(IGBVF_MBX_VFU | IGBVF_MBX_REQUEST) ||
 	    mbx->events & ~V2PMAILBOX_EVENTS)
-		return "unknown bits in the mailbox";
+		return "the mailbox has unknown bits";
 	return NULL;
 }
 
-/* An address in two words, first byte lowest: unicast, and not zero */
+/* A MAC address in two words, first byte lowest: unicast, and not zero */
 static bool address_valid(const u32 words[2])
 {
 	return (words[0] || words[1]) && !(words[0] & 1) && !(words[1] >> 16);
@@ -119,16 +119,16 @@ static const char *check_pf(struct vfio_migration *mig, const void *part)
 	const struct igbvf_pf *pf = part;
 
 	if (pf->flags & ~(IGBVF_PF_CTS | IGBVF_PF_MAC))
-		return "unknown flags in the PF's settings";
+		return "the PF's settings have unknown flags";
 	if (pf->flags & IGBVF_PF_MAC && !address_valid(pf->mac))
-		return "the MAC address is not one";
+		return "the MAC address is not valid";
 	if (pf->filters > IGBVF_PF_FILTERS || pf->vlans > IGBVF_PF_VLANS ||
 	    pf->multicasts > FIELD_MAX(MBX_INFO) ||
 	    pf->promisc > FIELD_MAX(MBX_INFO) || pf->lpe > MBX_LPE_MASK)
 		return "a setting of the PF is out of range";
 	for (u32 i = 0; i < pf->filters; i++)
 		if (!address_valid(pf->filter[i]))
-			return "a unicast filter is no MAC address";
+			return "a unicast filter is not a valid MAC address";
 	for (u32 i = 0; i < pf->vlans; i++)
 		if (pf->vlan[i] >= VLAN_N_VID)
 			return "a VLAN ID is out of range";

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The records of an 82576 VF's state, in a stream as described in
- * uapi/linux/vfio_migration_stream.h.  Payloads are arrays of 32-bit words,
- * little endian in the stream: that of a record is the struct named like it,
- * all of whose members are words.  Needs no other header than linux/types.h,
- * so that programs can use it, too.
+ * uapi/linux/vfio_migration_stream.h.  A payload is an array of 32-bit words,
+ * little endian in the stream: the struct that is named like the record, whose
+ * members are all words.  Programs may include this file: it needs only
+ * linux/types.h.
  *
- * IDENTITY and PF come first, while the VF still runs (PRE_COPY); PF may come
- * again if its contents have changed, and the last one counts.  The others
- * come once, when the VF is stopped.  All are mandatory.
+ * IDENTITY and PF come first, while the VF still runs (PRE_COPY).  PF may come
+ * again if its contents have changed, and the last one counts.  The others come
+ * once, when the VF is stopped.  All are mandatory.
  */
 #ifndef IGBVF_STREAM_H
 #define IGBVF_STREAM_H
@@ -29,11 +29,11 @@ enum igbvf_record_type {
 };
 
 /**
- * struct igbvf_identity - what the VF is and how much it has
- * @pci_id: vendor in the low half, device in the high half
+ * struct igbvf_identity - the kind of VF and its resources
+ * @pci_id: vendor ID in the low half, device ID in the high half
  * @bar_size: bytes of BAR0
  * @queues: pairs of receive and transmit queues
- * @vectors: of MSI-X
+ * @vectors: MSI-X vectors
  */
 struct igbvf_identity {
 	__u32 pci_id;
@@ -43,23 +43,24 @@ struct igbvf_identity {
 };
 
 #define IGBVF_PF_CTS		(1 << 0)	/* a RESET was answered */
-#define IGBVF_PF_MAC		(1 << 1)	/* @mac is known */
+#define IGBVF_PF_MAC		(1 << 1)	/* @mac is valid */
 
 #define IGBVF_PF_MULTICASTS	30	/* hashes, two in a word */
-#define IGBVF_PF_FILTERS	24	/* RAL/RAH pairs of the device */
-#define IGBVF_PF_VLANS		32	/* VLVF entries of the device */
+#define IGBVF_PF_FILTERS	24	/* the device has so many RAL/RAH */
+#define IGBVF_PF_VLANS		32	/* the device has so many VLVF */
 
 /**
  * struct igbvf_pf - what the PF has acknowledged to this VF
  * @flags: IGBVF_PF_*
  * @mac: MAC address, in two words as in the mailbox
- * @promisc: info of the last SET_PROMISC
- * @lpe: largest frame; 0: never set
- * @multicasts: info of the last SET_MULTICAST; may exceed what is in @multicast
+ * @promisc: info field of the last SET_PROMISC
+ * @lpe: bytes of the largest frame; 0: never set
+ * @multicasts: info field of the last SET_MULTICAST, the number of hashes; may
+ *	exceed those in @multicast
  * @multicast: hashes, two in a word as in the mailbox
- * @filters: how many of @filter are in use
- * @filter: further unicast addresses, like @mac
- * @vlans: how many of @vlan are in use
+ * @filters: elements of @filter in use
+ * @filter: further unicast addresses, each as in @mac
+ * @vlans: elements of @vlan in use
  * @vlan: VLAN IDs
  */
 struct igbvf_pf {
@@ -95,8 +96,8 @@ enum igbvf_ring_reg {
 
 /**
  * struct igbvf_rings - the queues
- * @reg: first the receive rings, then the transmit rings.  What a kind of ring
- *	does not have is 0
+ * @reg: the receive rings, then the transmit rings.  A register that a kind of
+ *	ring does not have is 0
  */
 struct igbvf_rings {
 	__u32 reg[IGBVF_RINGS][RING_REGS];
@@ -118,14 +119,14 @@ enum igbvf_irq_reg {
 
 /**
  * struct igbvf_interrupts - interrupts and the packet split types
- * @reg: registers; EIMS is what is to be enabled when the VF runs
+ * @reg: registers; EIMS has the vectors that are enabled when the VF runs
  */
 struct igbvf_interrupts {
 	__u32 reg[IRQ_REGS];
 };
 
 #define IGBVF_MBX_VFU		(1 << 0)	/* the guest has the buffer */
-#define IGBVF_MBX_REQUEST	(1 << 1)	/* sent, and not answered yet */
+#define IGBVF_MBX_REQUEST	(1 << 1)	/* sent, not answered yet */
 
 #define IGBVF_VMBMEM_WORDS	16
 
@@ -133,7 +134,7 @@ struct igbvf_interrupts {
  * struct igbvf_mailbox - the guest's view of the mailbox
  * @flags: IGBVF_MBX_*
  * @events: read-to-clear bits of V2PMAILBOX that the guest has not seen yet
- * @mem: VMBMEM; the request, if one is not answered yet
+ * @mem: VMBMEM, or a request that is not answered yet
  */
 struct igbvf_mailbox {
 	__u32 flags;

@@ -371,7 +371,7 @@ static void load_refuses_a_tail_of_others(struct kunit *test)
 	ring_set(fake, RX, 7, 5);
 	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
 	*ring_reg(fake, RX, VTQ_TAIL) = 0;
-	fake->vf.left.tail[RX] = 0;
+	fake->vf.expected.tail[RX] = 0;
 	fake->tail_needs_enable = true;
 	KUNIT_EXPECT_EQ(test, -EIO, igbvf_queues_load(&fake->vf));
 	KUNIT_EXPECT_EQ(test, 5, image[RING_TAIL]);
@@ -569,7 +569,7 @@ static void all_is_forgotten(struct kunit *test)
 	u32 clear = MBX_SET_MAC | MBX_MAC_FILTER_CLEAR << 16;
 
 	/* With no filter known of */
-	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_forget(vf, true));
+	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_clear_user(vf, true));
 	KUNIT_EXPECT_EQ(test, 0, fake->resets);
 	KUNIT_ASSERT_EQ(test, 2, fake->requests);
 	KUNIT_EXPECT_EQ(test, MBX_RESET, fake->asked[0]);
@@ -581,14 +581,14 @@ static void all_is_forgotten(struct kunit *test)
 	/* Without FLR, and with a handshake that was lost */
 	fake->requests = 0;
 	fake->refuse = 1;
-	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_forget(vf, false));
+	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_clear_user(vf, false));
 	KUNIT_EXPECT_EQ(test, 1, fake->resets);
 	KUNIT_EXPECT_EQ(test, 4, fake->requests);
 	KUNIT_EXPECT_EQ(test, MBX_RESET, fake->asked[2]);
 	KUNIT_EXPECT_EQ(test, clear, fake->asked[3]);
 
 	fake->refuse = 100;
-	KUNIT_EXPECT_EQ(test, -EPERM, igbvf_pf_forget(vf, true));
+	KUNIT_EXPECT_EQ(test, -EPERM, igbvf_pf_clear_user(vf, true));
 }
 
 static struct kunit_case igbvf_cases[] = {
