@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A DMA logger in software: what the device "writes" comes from an ioctl, and
- * is kept as a list of ranges until it is read.  Also a witness of what the
- * core promises to drivers: each break of a promise is counted.
+ * A DMA logger in software.  What the device "writes" comes from an ioctl and
+ * is kept as a list of ranges until it is read.  It also checks what the core
+ * promises to drivers, and counts violations (broken_promises).
  *
- * mock_log.lock protects it all; the core calls one at a time, but the ioctls
- * come when they like.
+ * mock_log.lock protects the log.  The core makes one call at a time, but
+ * ioctls may come at any time.
  */
 #include <linux/interval_tree.h>
 #include <linux/mm.h>
@@ -15,14 +15,14 @@
 
 #include "mock_log.h"
 
-/* Written from @first to @last, which are at borders of the granule */
+/* Bytes written to, from @first to @last; whole granules of the log */
 struct mock_dirty {
 	struct list_head list;
 	u64 first;
 	u64 last;
 };
 
-static void mock_log_forget(struct mock_log *log)
+static void mock_log_clear(struct mock_log *log)
 {
 	struct mock_dirty *dirty, *tmp;
 
@@ -49,11 +49,11 @@ void mock_log_open(struct mock_log *log)
 void mock_log_close(struct mock_log *log)
 {
 	guard(mutex)(&log->lock);
-	/* The core stops it first, or tried. */
+	/* The core stops logging before the close, or has tried to. */
 	if (log->info.on && !log->control.stop_errno)
 		log->info.broken_promises++;
 	log->info.on = 0;
-	mock_log_forget(log);
+	mock_log_clear(log);
 }
 
 /* Callbacks come one at a time. */
@@ -70,9 +70,11 @@ static void mock_log_leave(struct mock_log *log)
 	atomic_dec(&log->busy);
 }
 
-/* Count what is wrong about the tree, and remember what is in it. */
-static void mock_log_look(struct mock_log *log, struct rb_root_cached *ranges,
-			  u32 nnodes, u64 page_size)
+/*
+ * Counts what is wrong with the ranges of a start, and keeps them for a test.
+ */
+static void mock_log_check(struct mock_log *log, struct rb_root_cached *ranges,
+			   u32 nnodes, u64 page_size)
 {
 	struct interval_tree_node *node;
 	u64 end = 0;
@@ -107,7 +109,7 @@ static int mock_log_do_start(struct mock_log *log,
 		log->info.broken_promises++;
 	if (log->control.start_errno)
 		return -log->control.start_errno;
-	mock_log_look(log, ranges, nnodes, *page_size);
+	mock_log_check(log, ranges, nnodes, *page_size);
 	if (log->control.page_size)
 		*page_size = log->control.page_size;
 	log->info.page_size = *page_size;
@@ -125,7 +127,7 @@ int mock_log_start(struct mock_log *log, struct rb_root_cached *ranges,
 	ret = mock_log_do_start(log, ranges, nnodes, page_size);
 	mock_log_leave(log);
 
-	/* So that the answer cannot be delivered */
+	/* Now the core cannot copy its answer to the user. */
 	scoped_guard(mutex, &log->lock) {
 		unmap = log->control.start_unmaps;
 		log->control.start_unmaps = 0;
@@ -144,7 +146,7 @@ static int mock_log_do_stop(struct mock_log *log)
 	if (log->control.stop_errno)
 		return -log->control.stop_errno;
 	log->info.on = 0;
-	mock_log_forget(log);
+	mock_log_clear(log);
 	return 0;
 }
 
@@ -158,7 +160,7 @@ int mock_log_stop(struct mock_log *log)
 	return ret;
 }
 
-/* Take [first, last] out of @dirty, which it is a part of. */
+/* Removes [first, last], a part of @dirty, from the log. */
 static int mock_log_cut(struct mock_dirty *dirty, u64 first, u64 last)
 {
 	struct mock_dirty *rest;
@@ -177,7 +179,7 @@ static int mock_log_cut(struct mock_dirty *dirty, u64 first, u64 last)
 		rest->first = last + 1;
 		rest->last = dirty->last;
 		dirty->last = first - 1;
-		/* Before it: an iteration that is on does not come there. */
+		/* Before @dirty, where the caller's iteration has been. */
 		list_add_tail(&rest->list, &dirty->list);
 	}
 	return 0;
@@ -224,7 +226,7 @@ int mock_log_read_and_clear(struct mock_log *log, unsigned long iova,
 	return ret;
 }
 
-/* The device writes: it notes what is in the ranges that it logs. */
+/* The device writes: what is in the ranges of the start is logged. */
 static long mock_log_write(struct mock_log *log, void __user *user)
 {
 	struct mock_log_range arg;

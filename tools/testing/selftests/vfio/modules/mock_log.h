@@ -12,12 +12,12 @@
 #include "vfio_mock.h"
 
 /**
- * struct mock_log - the log of a device
- * @lock: protects all of it but @busy
- * @busy: callbacks that run now
- * @dirty: what was written and not read, as struct mock_dirty
- * @control: how the device is to behave
- * @info: what happened
+ * struct mock_log - the DMA log of a device
+ * @lock: protects the other members, except @busy
+ * @busy: callbacks that are running
+ * @dirty: what was written to and not reported yet: list of struct mock_dirty
+ * @control: what the test has asked for
+ * @info: what the core has done
  */
 struct mock_log {
 	struct mutex lock;

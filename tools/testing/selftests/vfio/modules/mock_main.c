@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Virtual VFIO devices for what no PCI function at hand shows: every set of
- * migration flags, arcs that fail, and a device that reaches memory through
+ * Virtual VFIO devices for tests that need more than a PCI function: each set
+ * of migration flags, arcs that fail, and a device that reaches memory through
  * vfio_pin_pages() and vfio_dma_rw().
  *
- * Written against the driver API of Linux 6.12 alone, and as plainly as a
- * driver can be: what is tested is the core around it.
+ * Uses only the driver API of Linux 6.12, and is as plain as a driver can be:
+ * it is the core around it that is tested.
  *
- * mock_device.lock protects all of it but the list of pinned pages, which has
- * a lock of its own, as the core may call dma_unmap at any time, the log
- * (mock_log.c), and the threads that are held.
+ * mock_device.lock protects a mock_device, except for the list of pinned pages,
+ * which has its own lock because the core may call dma_unmap at any time, the
+ * log (mock_log.c), and the members for threads that are held.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -87,7 +87,7 @@ static void mock_log_arc(struct mock_device *mock, u8 from, u8 to)
 	arcs->count++;
 }
 
-/* Is this arc to fail, and how? */
+/* 0, or the error with which this arc is to fail */
 static int mock_arc_fails(struct mock_device *mock,
 			  enum vfio_device_mig_state from,
 			  enum vfio_device_mig_state to)
@@ -149,7 +149,7 @@ static struct file *mock_set_state(struct vfio_device *vdev,
 
 	guard(mutex)(&mock->lock);
 	while (mock->state != new_state) {
-		/* Linux warns of a user who asks a device in ERROR. */
+		/* Linux's vfio_mig_get_next_state() warns in ERROR. */
 		if (mock->state == VFIO_DEVICE_STATE_ERROR)
 			return ERR_PTR(-EINVAL);
 		ret = vfio_mig_get_next_state(vdev, mock->state, new_state,
@@ -235,7 +235,7 @@ static const struct vfio_device_ops mock_asked_ops = {
 	.name = "vfio_mock_asked",
 };
 
-/* A device that is never registered has any flags. */
+/* Asks the core about a device with any flags, which is never registered. */
 static long mock_ioctl_next_state(struct mock_device *mock, void __user *user)
 {
 	struct mock_asked {
@@ -294,14 +294,14 @@ static long mock_ioctl_state(struct mock_device *mock, void __user *user)
 	return 0;
 }
 
-/* Threads that are held */
+/* Holding threads */
 
 static void mock_wait(struct mock_device *mock, u32 where)
 {
 	if (!(READ_ONCE(mock->hold) & where))
 		return;
 	atomic_inc(&mock->held);
-	/* Killed or not, its caller goes on. */
+	/* The caller goes on, also if the thread is being killed. */
 	(void)wait_event_killable(mock->go_on,
 				  !(READ_ONCE(mock->hold) & where));
 	atomic_dec(&mock->held);
@@ -403,7 +403,7 @@ static int mock_remember_pinned(struct mock_device *mock, u64 iova,
 	return 0;
 }
 
-/* With the lock that dma_unmap takes, as drivers of GPUs do */
+/* Holds the lock that dma_unmap takes, as drivers of GPUs do. */
 static int mock_pin(struct mock_device *mock, struct mock_pin *arg)
 {
 	struct page *pages[MOCK_PIN_MAX];
@@ -436,7 +436,7 @@ static long mock_ioctl_pin(struct mock_device *mock, void __user *user)
 
 	if (copy_from_user(&arg, user, sizeof(arg)))
 		return -EFAULT;
-	/* More than there is room for is left to the core to refuse. */
+	/* The core has to refuse larger numbers. */
 	if (arg.npage > MOCK_PIN_MAX && arg.npage <= VFIO_PIN_PAGES_MAX_ENTRIES)
 		return -E2BIG;
 	count = mock_pin(mock, &arg);
@@ -562,7 +562,7 @@ static void mock_release_device(struct vfio_device *vdev)
 	free_page(to_mock(vdev)->memory);
 }
 
-/* Of no use, but it is all the same what is loaded */
+/* Any stream that is loaded is accepted. */
 static const struct mock_state mock_default_data = {
 	.size = 4096,
 	.initial = 1024,
@@ -664,8 +664,8 @@ static void mock_destroy(struct mock_device *mock)
 }
 
 /*
- * What a driver may get wrong: each of these must be refused, or a user could
- * call what is not there.
+ * Mistakes of drivers: the registration of such a device must be refused, or a
+ * user could call a function that does not exist.
  */
 static int __init mock_check_refusals(void)
 {

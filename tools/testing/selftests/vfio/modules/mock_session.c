@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Data sessions: streams of as many bytes as the user wants the device to
- * have, a pattern that both sides compute, so that gigabytes need no memory.
+ * Data sessions: streams of as many bytes as the test asks for.  Their contents
+ * are a pattern that test and module compute, so that gigabytes need no memory.
  * A stream that is loaded is compared with the pattern as it comes.
  *
  * mock_session.lock protects the state of a session, and may be taken in an
- * arc; io_lock the order of its readers and writers, and is held over user
+ * arc.  io_lock makes readers and writers take turns.  It is held over user
  * copies, so it is taken before lock and never in an arc.
  */
 #include <linux/anon_inodes.h>
@@ -21,7 +21,10 @@
 
 #define MOCK_CHUNK	4096
 
-/* The pattern, and its first bytes again: a chunk of it is in one piece. */
+/*
+ * A period of the pattern and MOCK_CHUNK more, so that each chunk is in one
+ * piece.
+ */
 static u8 mock_patterns[MOCK_PERIOD + MOCK_CHUNK];
 
 void mock_session_init(void)
@@ -69,7 +72,7 @@ static void mock_session_put(struct mock_session *session)
 	kref_put(&session->kref, mock_session_release);
 }
 
-/* Bytes that can be read now; 0 is the end, or -ENOMSG the end for now. */
+/* Bytes that can be read now, 0 at the end, -ENOMSG at the end for now */
 static ssize_t mock_readable(struct mock_session *session)
 {
 	u64 end = session->running ? session->state.initial :
@@ -104,7 +107,7 @@ static int mock_delay(struct mock_session *session)
 	return signal_pending(current) ? -EINTR : 0;
 }
 
-/* Where to go on, and how much of @len at once */
+/* Sets *pos to the next byte, and returns how much of @len to copy at once. */
 static ssize_t mock_next_chunk(struct mock_session *session, size_t len,
 			       u64 *pos)
 {

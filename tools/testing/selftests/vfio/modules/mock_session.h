@@ -15,19 +15,22 @@ struct mock_session;
 void mock_session_init(void);
 
 /*
- * Opens a session for @state, and its file; @running: the device is not
- * stopped yet.  The caller has a reference, and so has the file.
+ * Opens a session for @state and returns its file.  @running: the device is not
+ * stopped yet.  The caller gets one reference in *session, the file has
+ * another.
  */
 struct file *mock_session_begin(const struct mock_state *state, bool saving,
 				bool running, struct mock_session **session);
 
-/* From now on all is to be read: the device has stopped, or runs again. */
+/*
+ * The device has stopped, so that all of the stream can be read, or runs again.
+ */
 void mock_session_set_running(struct mock_session *session, bool running);
 
 /* A session for loading: 0, or -EINVAL if not all has been written. */
 int mock_session_check(struct mock_session *session);
 
-/* The file lives on, and answers ENODEV.  Drops the caller's reference. */
+/* Ends the session: its file returns ENODEV.  Drops the caller's reference. */
 void mock_session_end(struct mock_session *session);
 
 #endif

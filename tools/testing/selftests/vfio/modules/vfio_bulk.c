@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device whose state is large and means nothing: what the migration library
- * does with gigabytes, and with a stream that is not made of records.  The
- * state is a pattern, produced as it is read and checked when it is loaded.
+ * A device with a large state without a meaning: tests what the migration
+ * library does with gigabytes, and with a stream without records.  The state is
+ * a pattern, produced as it is read and checked when it is loaded.
  *
- * Before it registers, it offers the library drivers that must be refused.
+ * Before it registers, it offers drivers to the library that must be refused.
  */
 #include <linux/module.h>
 #include <linux/platform_device.h>
@@ -34,7 +34,7 @@ static struct bulk *to_bulk(struct vfio_device *vdev)
 	return container_of(vdev, struct bulk, vdev);
 }
 
-/* Only the first word of a block tells where it is. */
+/* The first word of a block is its number; the rest is 0. */
 static int bulk_save(struct vfio_migration *mig, struct vfio_mig_writer *to)
 {
 	struct bulk *bulk = container_of(mig, struct bulk, mig);
@@ -100,7 +100,7 @@ static struct vfio_mig_driver bulk_migration = {
 	.nr_arcs = BULK_ARCS,
 };
 
-/* Each of these has a gap that a user would fall into. */
+/* Each of these lacks something that a user would call. */
 static const struct vfio_mig_driver bulk_wrong[] = {
 	{ BULK_MIGRATION, .nr_arcs = BULK_ARCS - 1 },
 	{ BULK_MIGRATION, .nr_arcs = BULK_ARCS + 1 },

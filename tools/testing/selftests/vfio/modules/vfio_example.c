@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An example of a driver with migration: a device that is nothing but some
- * memory, which its user reads and writes.  The memory is its state.
+ * An example of a driver with migration.  The device is nothing but memory,
+ * which its user reads and writes, and the memory is its state.
  *
  * Documentation/driver-api/vfio-migration.rst explains it.
  */
@@ -20,7 +20,7 @@ struct example {
 	struct vfio_device vdev;
 	struct vfio_migration mig;
 	u8 *memory;		/* under mig.lock */
-	u8 *incoming;		/* what a load has brought, likewise */
+	u8 *incoming;		/* what was loaded; likewise */
 };
 
 static struct example *to_example(struct vfio_device *vdev)
@@ -47,7 +47,7 @@ static const struct vfio_mig_record_type example_records[] = {
 	},
 };
 
-/* The identity is how much memory there is. */
+/* The identity of a device is the size of its memory. */
 static int example_save(struct vfio_migration *mig, struct vfio_mig_writer *to)
 {
 	struct example *ex = container_of(mig, struct example, mig);
@@ -72,18 +72,18 @@ static int example_load(struct vfio_migration *mig,
 		memcpy(&identity, payload->data, sizeof(identity));
 		if (le32_to_cpu(identity) == size)
 			return 0;
-		*why = "its device has another amount of memory";
+		*why = "its device has another size of memory";
 		return -EINVAL;
 	}
 	if (payload->length != size) {
-		*why = "its memory is not as large as it says";
+		*why = "its memory has another size than its identity says";
 		return -EINVAL;
 	}
 	memcpy(ex->incoming + payload->offset, payload->data, payload->len);
 	return 0;
 }
 
-/* RESUMING -> STOP: what has been loaded comes into effect. */
+/* RESUMING -> STOP: what was loaded takes effect. */
 static int example_load_done(struct vfio_migration *mig)
 {
 	struct example *ex = container_of(mig, struct example, mig);
@@ -92,7 +92,7 @@ static int example_load_done(struct vfio_migration *mig)
 	return 0;
 }
 
-/* This device does nothing by itself, so there is nothing to be stopped. */
+/* The device does nothing by itself, so no arc has to stop it. */
 static const struct vfio_mig_arc example_arcs[] = {
 	VFIO_MIG_ARC(RUNNING, STOP),
 	VFIO_MIG_ARC(STOP, RUNNING),
@@ -267,7 +267,7 @@ static void example_remove(struct platform_device *pdev)
 	vfio_put_device(&ex->vdev);
 }
 
-/* Whoever opens a VFIO device holds the module of its parent's driver. */
+/* An open VFIO device holds the module of its parent device's driver. */
 static struct platform_driver example_driver = {
 	.remove = example_remove,
 	.driver.name = "vfio_example",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device with all states, whose driver's functions fail or take their time, as
- * its module parameters say: what the migration library makes of that.  Its
- * counters are parameters, too.
+ * A device with all states whose driver's functions fail or take long, as
+ * module parameters say: tests how the migration library handles that.  Other
+ * parameters count what was called.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -17,19 +17,19 @@ MODULE_PARM_DESC(fail_save, "State in which the next save fails in its middle");
 
 static unsigned int more_saves;
 module_param(more_saves, uint, 0644);
-MODULE_PARM_DESC(more_saves, "How often save() says in STOP_COPY that there is more");
+MODULE_PARM_DESC(more_saves, "How often save() returns 1 in STOP_COPY");
 
 static bool hold;
 module_param(hold, bool, 0644);
-MODULE_PARM_DESC(hold, "Loads, and the arc PRE_COPY -> PRE_COPY_P2P, do not end");
+MODULE_PARM_DESC(hold, "Loads, and the arc PRE_COPY -> PRE_COPY_P2P, wait until this is cleared");
 
 static unsigned int load_ms;
 module_param(load_ms, uint, 0644);
-MODULE_PARM_DESC(load_ms, "What each load takes");
+MODULE_PARM_DESC(load_ms, "Milliseconds that each load takes");
 
 static unsigned int held;
 module_param(held, uint, 0444);
-MODULE_PARM_DESC(held, "How many functions wait for hold to end");
+MODULE_PARM_DESC(held, "Functions that wait for hold to be cleared");
 
 static unsigned int loads;
 module_param(loads, uint, 0444);
@@ -60,7 +60,7 @@ static struct faulty *mig_to_faulty(struct vfio_migration *mig)
 	return container_of(mig, struct faulty, mig);
 }
 
-/* Bounded: a test that dies must not leave a machine that hangs. */
+/* Bounded, so that the machine does not hang if the test dies. */
 static void wait_while_held(void)
 {
 	unsigned int tries = 6000;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the mock devices of vfio_mock.ko understand beside VFIO: ioctls on
- * their device fd.  Shared by the module and the tests.
+ * The ioctls that the devices of vfio_mock.ko have besides those of VFIO, on
+ * the device fd.  Shared by the module and the tests.
  *
- * There is one device for each set of migration flags that is legal, named
- * vfio_mock.FLAGS.
+ * There is one device for each legal set of migration flags, vfio_mock.FLAGS.
  */
 #ifndef VFIO_MOCK_H
 #define VFIO_MOCK_H
@@ -17,10 +16,10 @@
 
 /**
  * struct mock_next_state - ask vfio_mig_get_next_state()
- * @flags: migration flags that the device is to have for this call
- * @cur: state it is in
+ * @flags: migration flags of the device for this call
+ * @cur: state that it is in
  * @new: state that is asked for
- * @ret: out: what the function returned
+ * @ret: out: the result of the function
  * @next: out: the next state
  */
 struct mock_next_state {
@@ -34,8 +33,8 @@ struct mock_next_state {
 #define MOCK_NEXT_STATE	_IO(VFIO_TYPE, MOCK_BASE + 0)
 
 /**
- * struct mock_arcs - the arcs that the device went through since last asked
- * @count: how many; more than MOCK_ARCS_MAX are only counted
+ * struct mock_arcs - the arcs that the device took since the last call
+ * @count: number of arcs; those beyond MOCK_ARCS_MAX are only counted
  * @arc: from and to
  */
 #define MOCK_ARCS_MAX	16
@@ -51,9 +50,9 @@ struct mock_arcs {
 #define MOCK_ARCS	_IO(VFIO_TYPE, MOCK_BASE + 1)
 
 /**
- * struct mock_fail - let one arc fail, once
- * @from: the arc
- * @to: the arc
+ * struct mock_fail - make one arc fail, once
+ * @from: where the arc begins
+ * @to: where it ends
  * @error: errno to fail with, positive
  * @broken: the device goes to ERROR, too
  */
@@ -68,8 +67,8 @@ struct mock_fail {
 
 /**
  * struct mock_pin - vfio_pin_pages() or vfio_unpin_pages()
- * @iova: where
- * @npage: how many; at most MOCK_PIN_MAX are pinned at a time
+ * @iova: IOVA of the first page
+ * @npage: pages; at most MOCK_PIN_MAX are pinned at a time
  * @write: pin for writing
  * @first: out, pin: the first 8 bytes of each page
  */
@@ -105,7 +104,7 @@ struct mock_dma {
 #define MOCK_DMA	_IO(VFIO_TYPE, MOCK_BASE + 5)
 
 /**
- * struct mock_events - what the core told the driver since it was opened
+ * struct mock_events - callbacks of the core since the device was opened
  * @unmaps: dma_unmap callbacks
  * @unmap_iova: of the last one
  * @unmap_length: of the last one
@@ -130,17 +129,17 @@ struct mock_log_range {
 	__u64 length;
 };
 
-/* The device writes there: what is in the ranges that it logs is in the log. */
+/* The device writes to the range: what is in the ranges of START is logged. */
 #define MOCK_LOG_WRITE	_IO(VFIO_TYPE, MOCK_BASE + 7)
 
 /**
- * struct mock_log_control - how DMA logging is to behave, until the last close
- * @page_size: what the device counts in; 0: as it is asked
- * @start_unmaps: a page of the caller's memory that the next start unmaps
- * @start_errno: errno to fail with, positive; 0: no failure
- * @stop_errno: likewise
- * @read_errno: likewise
- * @good_reads: calls that go well before @read_errno
+ * struct mock_log_control - how DMA logging behaves until the last close
+ * @page_size: bytes of a page of the log; 0: as the user asks
+ * @start_unmaps: address of a page that the next log_start unmaps
+ * @start_errno: errno with which log_start fails, positive; 0: no failure
+ * @stop_errno: likewise for log_stop
+ * @read_errno: likewise for log_read_and_clear
+ * @good_reads: calls of log_read_and_clear that succeed before @read_errno
  */
 struct mock_log_control {
 	__u64 page_size;
@@ -154,13 +153,13 @@ struct mock_log_control {
 #define MOCK_LOG_CONTROL	_IO(VFIO_TYPE, MOCK_BASE + 8)
 
 /**
- * struct mock_log_info - what the core asked of the logger, ever
- * @page_size: what the device counts in, since the last start
- * @on: it logs
+ * struct mock_log_info - what the core has called since the module was loaded
+ * @page_size: bytes of a page of the log, since the last start
+ * @on: logging is on
  * @starts: calls of log_start
  * @stops: calls of log_stop
  * @reads: calls of log_read_and_clear
- * @broken_promises: calls that the core must not make, or not in that way
+ * @broken_promises: calls that the core must not make at all or in this way
  * @nranges: ranges of the last start
  * @range: these ranges, lowest first
  */
@@ -180,13 +179,13 @@ struct mock_log_info {
 #define MOCK_LOG_INFO	_IO(VFIO_TYPE, MOCK_BASE + 9)
 
 /**
- * struct mock_state - what the device state is to be, until the last close
+ * struct mock_state - the device state, until the last close
  * @size: bytes of the stream
- * @initial: bytes of it that can be read in PRE_COPY
- * @delay_ms: what each 4096 bytes read or written take
- * @any: whatever is loaded is taken, else only the whole stream
+ * @initial: bytes of the stream that can be read in PRE_COPY
+ * @delay_ms: milliseconds that a read or write takes for each 4096 bytes
+ * @any: any stream can be loaded; else only the right and complete one
  *
- * Counts from the next session on.
+ * Takes effect with the next session.
  */
 struct mock_state {
 	__u64 size;
@@ -198,12 +197,12 @@ struct mock_state {
 #define MOCK_STATE	_IO(VFIO_TYPE, MOCK_BASE + 10)
 
 /**
- * struct mock_hold - let threads wait, as what they depend on may be slow
- * @where: MOCK_HOLD_*; 0: nowhere, and those that wait go on.  The last close of
- *	the device does the same
- * @held: out: how many wait
+ * struct mock_hold - make threads wait at a point that may be slow
+ * @where: MOCK_HOLD_*; 0: nowhere, and threads that wait go on, as they do in
+ *	the last close
+ * @held: out: threads that wait
  *
- * A thread that is killed waits no longer.
+ * A thread that is being killed waits no longer.
  */
 struct mock_hold {
 	__u32 where;
@@ -213,8 +212,8 @@ struct mock_hold {
 /* In the dma_unmap callback: an ioctl of the container that does not end */
 #define MOCK_HOLD_UNMAP	(1 << 0)
 /*
- * In the page fault of the first write to a mapping of the device, which has one
- * page: memory that is slow, as that of userfaultfd or of a FUSE file
+ * In the page fault of the first write to a mapping of the device, which has
+ * one page: memory that is slow, as that of userfaultfd or of a FUSE file
  */
 #define MOCK_HOLD_WRITE	(1 << 1)
 
