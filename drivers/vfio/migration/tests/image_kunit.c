@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * States that are words in memory: a stream has all of the image and what
- * changed before, in the byte order of the stream, and no more; it loads to
- * the same image, and what does not pass its check neither leaves nor enters.
+ * Images: a stream has all parts of the image, and the early parts again that
+ * have changed, as little endian words, and nothing else.  Loading it yields
+ * the same image.  A part that its check refuses is neither saved nor loaded.
  */
 #include <kunit/test.h>
 #include <linux/slab.h>
@@ -16,7 +16,7 @@
 
 struct image {
 	u32 identity[2];
-	u32 apart;		/* no record has it */
+	u32 apart;		/* part of no record */
 	u32 settings[5];
 	u32 registers[9];
 };
@@ -34,7 +34,7 @@ static const struct vfio_mig_record_type records[] = {
 	VFIO_MIG_IMAGE_RECORD(SETTINGS, 1,
 			      VFIO_MIG_TYPE_EARLY | VFIO_MIG_TYPE_REPEATS,
 			      struct image, settings, no_bad_word),
-	{ EXTRA, 1, 0, 0, 100 },	/* of the driver's own making */
+	{ EXTRA, 1, 0, 0, 100 },	/* not a part of the image */
 	VFIO_MIG_IMAGE_RECORD(REGISTERS, 1, 0, struct image, registers,
 			      no_bad_word),
 };
@@ -46,7 +46,7 @@ static const struct vfio_mig_driver driver = {
 	.nr_records = ARRAY_SIZE(records),
 };
 
-/* A device with nothing but an image, and a stream */
+/* A device with an image only, and a stream */
 struct state {
 	struct kunit *test;
 	struct vfio_device vdev;
@@ -111,7 +111,7 @@ static struct state *state_new(struct kunit *test)
 	return s;
 }
 
-/* As session.c calls it in a state; what it adds */
+/* Saves as session.c does in a state; returns the bytes added. */
 static size_t save(struct state *s, enum vfio_device_mig_state in)
 {
 	size_t before = s->len;
@@ -211,7 +211,7 @@ static void changed_when_it_stopped(struct kunit *test)
 	end_and_load(s);
 }
 
-/* What could not be loaded is not saved, and not a byte of it written. */
+/* An image that could not be loaded is not saved: no byte is written. */
 static void bad_images_stay(struct kunit *test)
 {
 	struct state *s = state_new(test);
@@ -234,7 +234,7 @@ static void bad_images_are_refused(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, "a bad word", s->session.reader.why);
 }
 
-/* A record that is in the table and no part of the image */
+/* A record that is in the table but not a part of the image */
 static void other_records_have_no_place(struct kunit *test)
 {
 	struct state *s = state_new(test);
@@ -253,7 +253,7 @@ static void other_records_have_no_place(struct kunit *test)
 static void tables_that_cannot_be(struct kunit *test)
 {
 	static const struct vfio_mig_record_type bad[] = {
-		/* Not of one length; no words; not aligned; two blocks */
+		/* Two lengths; not words; not aligned; two blocks */
 		{ 2, 1, VFIO_MIG_TYPE_IMAGE, 4, 8, 0 },
 		{ 2, 1, VFIO_MIG_TYPE_IMAGE, 6, 6, 0 },
 		{ 2, 1, VFIO_MIG_TYPE_IMAGE, 8, 8, 2 },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The record stream: what the writer writes the reader reads, in whatever
- * pieces; and whatever else the reader is given it refuses, at the first byte
- * at which it can know, without a call for bytes that no checksum covers.
+ * The record stream.  The reader reads what the writer has written, in pieces
+ * of any size.  It refuses any other stream at the first byte that tells, and
+ * never passes on bytes whose checksum it has not checked.
  */
 #include <kunit/test.h>
 #include <linux/crc32.h>
@@ -25,7 +25,7 @@ static const struct vfio_mig_record_type types[] = {
 	{ TYPE_MANY, 1, VFIO_MIG_TYPE_REPEATS, 0, MANY_MAX },
 };
 
-/* A stream, a writer of it, and a reader that keeps what it was given */
+/* A stream, its writer, and a reader that keeps what load() gets */
 struct stream {
 	struct kunit *test;
 	struct vfio_mig_writer writer;
@@ -36,8 +36,8 @@ struct stream {
 	size_t loaded_len;
 	unsigned int records;	/* begun */
 	int answer;		/* of load() */
-	unsigned int puts;	/* calls of put() ... */
-	unsigned int failing;	/* ... of which this one fails; 0: none */
+	unsigned int puts;	/* calls of put() */
+	unsigned int failing;	/* the call of put() that fails; 0: none */
 };
 
 static int stream_put(struct vfio_mig_writer *writer, const void *data,
@@ -71,7 +71,7 @@ static int stream_load(struct vfio_mig_reader *reader,
 	return s->answer;
 }
 
-/* Begins to read anew. */
+/* Sets up a new reader. */
 static void reader_begin(struct stream *s)
 {
 	vfio_mig_reader_free(&s->reader);
@@ -166,7 +166,7 @@ static void refused(struct stream *s)
 	KUNIT_EXPECT_EQ(s->test, -EINVAL, read_all(s));
 	KUNIT_EXPECT_FALSE(s->test, vfio_mig_reader_complete(&s->reader));
 	KUNIT_EXPECT_NOT_NULL(s->test, s->reader.why);
-	/* For good */
+	/* Refused for good */
 	KUNIT_EXPECT_EQ(s->test, -EINVAL,
 			vfio_mig_reader_push(&s->reader, s->data, 1));
 	vfio_mig_reader_free(&s->reader);
@@ -239,7 +239,7 @@ static void payloads_of_any_length(struct kunit *test)
 	good(s, 3, 4 + SMALL_MAX + length);
 }
 
-/* A stream of which some is missing is not complete, and no error so far. */
+/* A truncated stream is incomplete, but no error. */
 static void every_truncation(struct kunit *test)
 {
 	struct stream *s = stream_new(test);
@@ -255,7 +255,7 @@ static void every_truncation(struct kunit *test)
 	good(s, 2, 4 + SMALL_MAX);
 }
 
-/* No bit can change; what was delivered before was covered by a checksum. */
+/* Any changed bit is noticed, and only checked bytes were delivered before. */
 static void every_bit(struct kunit *test)
 {
 	struct stream *s = stream_new(test);
@@ -316,7 +316,7 @@ static void identity_comes_first(struct kunit *test)
 	add_end(s);
 	refused(s);
 
-	/* Of another version: as good as none */
+	/* A record of another version does not count. */
 	s = stream_new(test);
 	add(s, VFIO_MIG_RECORD_IDENTITY, 2, 0, 4);
 	refused(s);
@@ -400,7 +400,7 @@ static void lengths_out_of_bounds(struct kunit *test)
 	refused(s);
 	KUNIT_EXPECT_EQ(test, 1, s->records);
 
-	/* Announced, but never sent: refused, or skipped, with the header. */
+	/* Its payload never comes: the header is refused or skipped. */
 	s = stream_new(test);
 	add_identity(s);
 	KUNIT_ASSERT_EQ(test, 0, vfio_mig_record_begin(&s->writer, TYPE_MANY, 1,
@@ -453,7 +453,7 @@ static void foreign_streams(struct kunit *test)
 	}
 }
 
-/* Header and checksum as they should be, but the stream of another version */
+/* A good header and checksum, but another version of the stream */
 static void another_version_of_the_stream(struct kunit *test)
 {
 	struct stream *s = stream_new(test);
@@ -511,8 +511,8 @@ static void writer_keeps_its_word(struct kunit *test)
 }
 
 /*
- * One write fails and the next would not: a stream that went on would lack
- * bytes, and with the last checksum of a record it would look complete.
+ * One write fails and the next would succeed.  A stream that continued would
+ * have a gap, and the last checksum of the record would make it look complete.
  */
 static void writer_stops_at_an_error(struct kunit *test)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the driver asks of queues and of the PF, tried on registers in memory
- * that behave as the 82576's manual says they may, which QEMU's model does not
- * in every respect, and on a PF that answers as igb does.
+ * Queues and mailbox of the driver, on registers in memory that behave as the
+ * 82576's manual allows, which QEMU's model does not in every respect, and with
+ * a PF that answers as igb does.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -17,7 +17,7 @@
 #define MBX_CTS		BIT(29)
 #define MBX_NACK	BIT(30)
 
-#define RX		0	/* of the rings */
+#define RX		0	/* number of a ring */
 #define TX		IGBVF_QUEUES
 #define DESCS		64
 #define STEP_MS		3	/* for each descriptor that is sent */
@@ -28,22 +28,22 @@
  * @vf: the VF as the driver sees it
  * @pdev: a function for messages
  * @reg: registers as they are read
- * @tail_needs_enable: the tail of a disabled ring can't be written
- * @enable_clears_head: a ring that is enabled begins at its beginning
- * @holds_nothing: what is written to rings is lost, as in a reset
- * @bus_master: rings that are disabled get rid of what they have
+ * @tail_needs_enable: the tail of a disabled ring ignores writes
+ * @enable_clears_head: enabling a ring sets its head to 0
+ * @holds_nothing: registers of rings lose writes, as during a reset
+ * @bus_master: disabled rings can write back what they have
  * @sends: transmit heads move on
- * @moved: when one did
- * @flushing: so many more reads show SWFLUSH
+ * @moved: when a transmit head moved last
+ * @flushing: number of further reads that show SWFLUSH
  * @cut: a ring was disabled while it was flushed
- * @asked: first words of what the PF was asked for
- * @address: the address in the last of them
- * @requests: how many
- * @refuse: the PF refuses so many clearings of filters
+ * @asked: first words of the messages to the PF
+ * @address: the address in the last message
+ * @requests: number of messages
+ * @refuse: the PF refuses so many requests to clear filters
  * @reset_at: before this request is answered the PF is reset
  * @resets: how often the VF was reset by the driver
  * @strips: the PF strips VLAN tags
- * @vlans: of the VF, in the PF
+ * @vlans: VLANs of the VF that the PF has
  */
 struct fake {
 	struct igbvf_device vf;
@@ -95,7 +95,7 @@ static bool pf_agrees(struct fake *fake, const u32 *message)
 
 	switch (FIELD_GET(MBX_TYPE, message[0])) {
 	case MBX_RESET:
-		return false;	/* to what is not quite RESET */
+		return false;	/* igb compares the whole word */
 	case MBX_SET_MAC:
 		memcpy(fake->address, &message[1], sizeof(fake->address));
 		if (info == MBX_MAC_FILTER_CLEAR && fake->refuse) {
@@ -125,7 +125,7 @@ static void pf_answers(struct fake *fake)
 	if (message[0] == MBX_RESET) {
 		fake->strips = false;
 		bitmap_zero(fake->vlans, VLAN_N_VID);
-		message[0] |= MBX_NACK;		/* it has no address yet */
+		message[0] |= MBX_NACK;		/* no MAC address yet */
 	} else {
 		message[0] |= MBX_CTS | (pf_agrees(fake, message) ? MBX_ACK :
 								    MBX_NACK);
@@ -192,7 +192,7 @@ static u32 head_read(struct fake *fake, unsigned int ring)
 	return *head;
 }
 
-/* The ring that a register is of, or IGBVF_RINGS */
+/* The ring to which a register belongs, or IGBVF_RINGS */
 static unsigned int find_ring(u32 offset)
 {
 	unsigned int ring;
@@ -316,7 +316,7 @@ static void stop_flushes_first(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fake->cut);
 }
 
-/* It does not let go of what it has; that is the guest's wish, or a fault. */
+/* A ring stays enabled: a fault, unless the guest has bus mastering off. */
 static void stop_without_bus_mastering(struct kunit *test)
 {
 	struct fake *fake = fake_new(test);
@@ -362,7 +362,7 @@ static void cancel_goes_on_with_tails_as_they_are(struct kunit *test)
 	cancel(test, fake);
 }
 
-/* Between ENABLE and the tail there would be descriptors that nobody posted. */
+/* With an old tail, an enabled ring has descriptors that were not posted. */
 static void load_refuses_a_tail_of_others(struct kunit *test)
 {
 	struct fake *fake = fake_new(test);
@@ -375,7 +375,7 @@ static void load_refuses_a_tail_of_others(struct kunit *test)
 	fake->tail_needs_enable = true;
 	KUNIT_EXPECT_EQ(test, -EIO, igbvf_queues_load(&fake->vf));
 	KUNIT_EXPECT_EQ(test, 5, image[RING_TAIL]);
-	/* And where the tail is the guest's by chance, it is as good. */
+	/* An old tail that happens to be the guest's is good, too. */
 	*ring_reg(fake, RX, VTQ_TAIL) = 5;
 	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_load(&fake->vf));
 	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_run(&fake->vf, false));
@@ -401,7 +401,7 @@ static void what_a_device_takes_is_known_early(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
 }
 
-/* The guest is told, and begins anew. */
+/* The guest is told, and sets up the VF again. */
 static void cancel_with_the_pf_down(struct kunit *test)
 {
 	struct fake *fake = fake_new(test);
@@ -464,7 +464,7 @@ static void reset_is_a_whole_word(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pf->vlans);
 }
 
-/* Also by a guest that does not wait for them */
+/* Also if the guest does not wait for them */
 static void no_answer_is_missed(struct kunit *test)
 {
 	static const u32 add[3] = { MBX_SET_MAC | MBX_MAC_FILTER_ADD << 16,
@@ -477,14 +477,14 @@ static void no_answer_is_missed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, pf->filters);
 	guest_writes(fake, lpe, ARRAY_SIZE(lpe));
 	KUNIT_EXPECT_EQ(test, 1, pf->filters);
-	/* The second one takes no buffer. */
+	/* The second message does not take the buffer first. */
 	igbvf_mbx_guest_mem(&fake->vf);
 	igbvf_write(&fake->vf, VMBMEM, MBX_SET_PROMISC);
 	igbvf_mbx_guest_write(&fake->vf, V2PMAILBOX_REQ);
 	KUNIT_EXPECT_EQ(test, 9000, pf->lpe);
 }
 
-/* A second PF does with VLANs what the first did. */
+/* After a replay a second PF has the VLANs and the stripping of the first. */
 static void vlans_keep_their_order(struct kunit *test)
 {
 	static const u16 vids[] = { 0, 5, 6, 4095 };
@@ -495,7 +495,7 @@ static void vlans_keep_their_order(struct kunit *test)
 		seed = seed * 1664525 + 1013904223;
 		guest_asks(fake, MBX_SET_VLAN, seed >> 30 & 1,
 			   vids[seed >> 28 & 3]);
-		/* Nothing says that tags are stripped when no VLAN is left. */
+		/* Without any VLAN, the replay cannot set the stripping. */
 		if (fake->strips &&
 		    find_next_bit(fake->vlans, VLAN_N_VID, 1) == VLAN_N_VID)
 			continue;
@@ -509,7 +509,7 @@ static void vlans_keep_their_order(struct kunit *test)
 	}
 }
 
-/* ---- The driver's own ---- */
+/* ---- The driver's messages ---- */
 
 static void repeats_are_not_tried_again(struct kunit *test)
 {
@@ -531,7 +531,7 @@ static void repeats_are_not_tried_again(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, 0, igbvf_pf_try(vf));
 	}
 	KUNIT_EXPECT_LT(test, fake->requests, 10 * each);
-	/* The end asks for all of it in any case. */
+	/* The replay at the end asks for all in any case. */
 	fake->requests = 0;
 	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_replay(vf));
 	KUNIT_EXPECT_LT(test, 1, fake->requests);
@@ -542,7 +542,7 @@ static void resets_of_the_pf_are_noticed(struct kunit *test)
 	struct fake *fake = fake_new(test);
 	struct igbvf_device *vf = &fake->vf;
 
-	/* One from before the handshake is no matter. */
+	/* A reset before the handshake does not matter. */
 	*fake_reg(fake, V2PMAILBOX) = V2PMAILBOX_RSTD;
 	vf->incoming.pf.flags = IGBVF_PF_CTS;
 	KUNIT_ASSERT_EQ(test, 0, igbvf_pf_replay(vf));
@@ -568,13 +568,13 @@ static void all_is_forgotten(struct kunit *test)
 	struct igbvf_device *vf = &fake->vf;
 	u32 clear = MBX_SET_MAC | MBX_MAC_FILTER_CLEAR << 16;
 
-	/* With no filter known of */
+	/* No filter is known. */
 	KUNIT_EXPECT_EQ(test, 0, igbvf_pf_clear_user(vf, true));
 	KUNIT_EXPECT_EQ(test, 0, fake->resets);
 	KUNIT_ASSERT_EQ(test, 2, fake->requests);
 	KUNIT_EXPECT_EQ(test, MBX_RESET, fake->asked[0]);
 	KUNIT_EXPECT_EQ(test, clear, fake->asked[1]);
-	/* igb does not take any address: unicast, and not zero */
+	/* igb accepts only a unicast address that is not zero. */
 	KUNIT_EXPECT_NE(test, 0, fake->address[0]);
 	KUNIT_EXPECT_EQ(test, 0, fake->address[0] & 1);
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The dirty set and the buffers of rings, against a model that knows each page:
- * what is marked is taken once, all of it, clipped to the ranges; without memory
- * more is taken, never less; and the buffers that a device has are marked again
- * until they are replaced.
+ * The dirty set and the mirrors of rings, against a model that knows each page.
+ * Each marked page within the ranges is taken out exactly once.  Without memory
+ * for a bitmap more pages are taken out, never fewer.  Buffers in a mirror are
+ * marked again until they are replaced.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -13,7 +13,9 @@
 
 #include "../private.h"
 
-/* The model covers so many pages from 0 on: three bitmaps and a bit. */
+/*
+ * The model covers so many pages from 0 on: a little more than three bitmaps.
+ */
 #define PAGES	(3 * VFIO_PCI_MIG_DIRTY_PAGES + 100)
 #define BYTES(pages) ((u64)(pages) << VFIO_PCI_MIG_DIRTY_SHIFT)
 
@@ -125,7 +127,7 @@ static void take(struct set *set, u64 first, u64 last)
 		}
 }
 
-/* What is taken is exactly what the model has there, and gone then. */
+/* What is taken out is exactly what the model has there, and is gone then. */
 static void take_exactly(struct set *set, u64 first, u64 last)
 {
 	u64 page;
@@ -182,7 +184,7 @@ static void borders(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mark(&set, BYTES(40001) - 1, 2));
 	KUNIT_EXPECT_TRUE(test, mark(&set, BYTES(2), BYTES(2)));
 	take_exactly(&set, 0, PAGES);
-	/* Up to the end of all addresses, and over it */
+	/* Up to the last address, and beyond it */
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_dirty_mark(set.dirty, U64_MAX, 1));
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_dirty_mark(set.dirty,
 							U64_MAX - 100, SZ_16K));
@@ -220,13 +222,13 @@ static void without_memory_more_is_dirty(struct kunit *test)
 	kunit_activate_static_stub(test, vfio_pci_mig_dirty_chunk, no_chunk);
 	KUNIT_EXPECT_FALSE(test, mark(&set, BYTES(100), 1));
 	KUNIT_EXPECT_TRUE(test, mark(&set, BYTES(70005), 1));
-	/* Still none: all of it, now and again */
+	/* Still no memory: all pages are taken out, each time. */
 	take(&set, 0, PAGES);
 	KUNIT_EXPECT_TRUE(test, bitmap_subset(set.model, set.taken, PAGES));
 	take(&set, 50, 200);
 	KUNIT_EXPECT_EQ(test, 151, bitmap_weight(set.taken, PAGES));
 	kunit_deactivate_static_stub(test, vfio_pci_mig_dirty_chunk);
-	/* There is: what is taken is gone, the rest is not. */
+	/* With memory: pages taken out are gone, the others are not. */
 	take(&set, 50, 200);
 	KUNIT_EXPECT_EQ(test, 151, bitmap_weight(set.taken, PAGES));
 	take(&set, 50, 200);
@@ -284,13 +286,13 @@ static void buffers_stay_until_replaced(struct kunit *test)
 	record(&set, &ring, 3, 10, VFIO_PCI_MIG_NO_BUFFER);
 	record(&set, &ring, 4, 11, BYTES(20) - 1);
 	expect_pages(&set, (u64[]){ 10, 11, 19, 20 }, 4);
-	/* A report marks them again; replaced ones are in one more. */
+	/* A REPORT marks them again; a replaced one is in one more REPORT. */
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));
 	record(&set, &ring, 3, 12, VFIO_PCI_MIG_NO_BUFFER);
 	expect_pages(&set, (u64[]){ 10, 11, 19, 20, 12 }, 5);
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));
 	expect_pages(&set, (u64[]){ 11, 19, 20, 12 }, 4);
-	/* At its end, what the device had is marked once more. */
+	/* When the ring ends, its buffers are marked once more. */
 	vfio_pci_mig_log_ring_end(&ring, set.dirty);
 	vfio_pci_mig_log_ring_end(&ring, set.dirty);
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PCI_COMMAND below the guest's view, and links that freeze: on a function that
- * is nothing but this register.  What the guest has written last is what counts,
- * whatever happens between the write and its being looked at; a function that is
- * lost is not written to; and RUNNING comes after the reset, not before.
+ * PCI_COMMAND while DMA is off, and links that freeze, on a function that has
+ * only this register.  The guest's last write counts, whatever happens before
+ * the library sees it.  A lost function is not written to.  The state is
+ * RUNNING after the reset, not before.
  */
 #include <kunit/test.h>
 #include <linux/pci.h>
@@ -19,7 +19,7 @@ struct function {
 	struct pci_dev pdev;
 	struct pci_bus bus;
 	u16 command;		/* the register */
-	bool dead;		/* all ones are read, writes are lost */
+	bool dead;		/* reads all ones, and loses writes */
 	unsigned int lost_writes;
 	unsigned int resets;
 };
@@ -112,7 +112,9 @@ static void dma_on(struct function *f)
 	unlock(f);
 }
 
-/* What vfio-pci-core does with the guest's write; the library comes after it. */
+/*
+ * vfio-pci-core writes the register before the library sees the guest's write.
+ */
 static void core_writes(struct function *f, u16 command)
 {
 	f->command = command;
@@ -172,7 +174,7 @@ static void written_while_off(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, MASTER | MEMORY, f->command);
 }
 
-/* DMA goes off between the write and its being looked at, or around both. */
+/* DMA goes off before the library sees the write, or before the write. */
 static void written_while_it_goes_off(struct kunit *test)
 {
 	static const u16 commands[] = { MEMORY, MEMORY | MASTER };
@@ -200,7 +202,7 @@ static void written_while_it_goes_off(struct kunit *test)
 	}
 }
 
-/* It goes on in between: with what the guest wanted before. */
+/* DMA goes on in between, with the guest's previous bit. */
 static void written_while_it_goes_on(struct kunit *test)
 {
 	static const u16 commands[] = { MEMORY, MEMORY | MASTER };
@@ -221,7 +223,7 @@ static void written_while_it_goes_on(struct kunit *test)
 	}
 }
 
-/* As when a change of the power state has restored the register */
+/* A change of the power state has restored the register. */
 static void does_not_come_back_unasked(struct kunit *test)
 {
 	struct function *f = function_new(test, MASTER | MEMORY);
@@ -283,14 +285,14 @@ static void frozen_link(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, resume(f));
 	KUNIT_EXPECT_EQ(test, 1, f->resets);
 	KUNIT_EXPECT_EQ(test, 0, f->command);
-	/* An error that freezes nothing resets nothing. */
+	/* An error that does not freeze the link ends without a reset. */
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING,
 			error(f, pci_channel_io_normal));
 	KUNIT_EXPECT_EQ(test, VFIO_DEVICE_STATE_RUNNING, resume(f));
 	KUNIT_EXPECT_EQ(test, 1, f->resets);
 }
 
-/* The user's reset has come before the end of the recovery. */
+/* The user resets the device before the recovery has ended. */
 static void reset_of_a_frozen_link(struct kunit *test)
 {
 	struct function *f = function_new(test, MASTER | MEMORY);
@@ -316,7 +318,7 @@ static void link_that_stays_dead(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->resets);
 }
 
-/* The next user is not to find the device in ERROR. */
+/* The next user must not find the device in ERROR. */
 static void frozen_without_a_user(struct kunit *test)
 {
 	struct function *f = function_new(test, MASTER);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Traps: every byte of a BAR belongs to the trap that covers it or to none,
- * accesses are cut where that changes, and what can be mapped are all pages
- * without a trap, against a map that is drawn byte by byte.
+ * Traps, against a map with the trap of each byte.  Each byte of a BAR belongs
+ * to the trap that covers it or to none, accesses are cut where that changes,
+ * and all pages without a trap can be mapped.
  */
 #include <kunit/test.h>
 #include <linux/align.h>
@@ -91,7 +91,7 @@ static u8 *draw(struct kunit *test, const struct layout *layout)
 	return map;
 }
 
-/* Can the page be mapped: is there no trap in it, or are they doorbells? */
+/* Can the page be mapped?  If it has no trap, or is the page of doorbells */
 static bool page_is_free(const struct layout *layout, const u8 *map, u64 page)
 {
 	if (map[page] && layout->traps[map[page] - 1].doorbells)
@@ -120,7 +120,7 @@ static void accesses_are_cut(struct kunit *test)
 	u64 offset, count, alike = U64_MAX;
 	unsigned int i;
 
-	/* Backwards: @alike is how many bytes from here belong together. */
+	/* Backwards: @alike counts the bytes from here with the same trap. */
 	for (offset = SIZE; offset-- > 0; ) {
 		if (map[offset] != (offset + 1 < SIZE ? map[offset + 1] : 0))
 			alike = 1;
@@ -142,7 +142,7 @@ static void accesses_are_cut(struct kunit *test)
 			return;
 		}
 	}
-	/* Nothing is beyond the end, or elsewhere. */
+	/* No trap is beyond the end or in another BAR. */
 	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_trapped(&driver, BAR, SIZE,
 						      U64_MAX - SIZE));
 	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_trapped(&driver, 0, 0, U64_MAX));
