@@ -127,39 +127,6 @@ static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 /* What the user's writes change in the device */
 #define COMMAND_HW	(COMMAND_DECODE | PCI_COMMAND_MASTER)
 
-static u16 virtual_command(struct vfio_pci_core_device *vdev)
-{
-	return vfio_pci_config_get(vdev->vconfig + PCI_COMMAND, 2);
-}
-
-/* Memory of a VF, and of some other devices, answers whatever the bit says. */
-bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
-{
-	struct pci_dev *pdev = vdev->pdev;
-
-	return pdev->current_state == PCI_D0 &&
-	       (pdev->no_command_memory ||
-		virtual_command(vdev) & PCI_COMMAND_MEMORY);
-}
-
-void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
-{
-	struct pci_dev *pdev = vdev->pdev;
-	unsigned int i;
-	int pos;
-	u32 bar;
-
-	if (pdev->is_virtfn)
-		return;
-	for (i = 0; i < ARRAY_SIZE(vdev->rbar); i++) {
-		pos = i < PCI_STD_NUM_BARS ? PCI_BASE_ADDRESS_0 + 4 * i :
-					     PCI_ROM_ADDRESS;
-		if (!pci_read_config_dword(pdev, pos, &bar) &&
-		    bar != vdev->rbar[i])
-			pci_write_config_dword(pdev, pos, vdev->rbar[i]);
-	}
-}
-
 /*
  * Let the device have the bits of @mask in @command, and the interrupt disable
  * bit that belongs to the state of INTx.  A reset by means of the device
@@ -207,7 +174,7 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 
 	mutex_lock(&vdev->igate);
 
-	old = virtual_command(vdev);
+	old = vfio_pci_config_get(config->value + PCI_COMMAND, 2);
 	new = (old & ~byte_mask) | (value & byte_mask);
 	changed = old ^ new;
 

@@ -49,11 +49,7 @@ static void ioeventfd_write(struct vfio_pci_ioeventfd *ioeventfd)
 /* With memory_lock held for read if the target is memory. */
 static void ioeventfd_write_if_enabled(struct vfio_pci_ioeventfd *ioeventfd)
 {
-	struct vfio_pci_core_device *vdev = ioeventfd->vdev;
-
-	/* In low power mode the device falls asleep without memory_lock. */
-	if (!ioeventfd->test_mem ||
-	    (!vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev)))
+	if (!ioeventfd->test_mem || vfio_pci_memory_usable(ioeventfd->vdev))
 		ioeventfd_write(ioeventfd);
 }
 

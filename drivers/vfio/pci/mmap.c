@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mmap() of BARs, and the gate in front of device memory.
+ * mmap() of BARs.
  *
- * A mapping is empty until it is touched.  Each fault looks, with memory_lock
+ * A mapping is empty until it is touched.  Each fault checks, with memory_lock
  * held for read, whether the device's memory answers: it inserts page-table
- * entries, of the largest size that fits, or ends in SIGBUS.  Whoever turns
- * memory off takes the lock for write and zaps all mappings, which share the
- * address space of the device's inode.  So no access of user space reaches a
- * device that is off or being reset.
+ * entries, of the largest size that fits, or ends in SIGBUS.  memory.c zaps the
+ * entries before memory is turned off: all mappings share the address space of
+ * the device's inode.
  *
  * A BAR can be mapped if it fills its pages, or if the rest of its only page
- * could be reserved, so that nobody else's registers are there.
+ * could be reserved, so that no other device's registers are there.
  */
 #include <linux/ioport.h>
 #include <linux/mm.h>
@@ -83,57 +82,6 @@ void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev)
 		release_resource(&dummy->res);
 		kfree(dummy);
 	}
-}
-
-void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev)
-{
-	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
-	loff_t end = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX);
-
-	lockdep_assert_held_write(&vdev->memory_lock);
-	unmap_mapping_range(vdev->vdev.inode->i_mapping, start, end - start,
-			    true);
-}
-
-void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
-{
-	down_write(&vdev->memory_lock);
-	vfio_pci_zap_bars(vdev);
-}
-
-void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
-{
-	up_write(&vdev->memory_lock);
-}
-
-u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on)
-{
-	u16 old, cmd;
-
-	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
-	if (on && !(old & PCI_COMMAND_MEMORY))
-		vfio_pci_restore_bars(vdev);
-
-	spin_lock_irq(&vdev->irqlock);
-	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
-	cmd = on ? old | PCI_COMMAND_MEMORY : old & ~PCI_COMMAND_MEMORY;
-	if (cmd != old)
-		pci_write_config_word(vdev->pdev, PCI_COMMAND, cmd);
-	spin_unlock_irq(&vdev->irqlock);
-	return old;
-}
-
-u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev)
-{
-	down_write(&vdev->memory_lock);
-	return vfio_pci_set_decoding(vdev, true);
-}
-
-void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd)
-{
-	if (!(cmd & PCI_COMMAND_MEMORY))
-		vfio_pci_set_decoding(vdev, false);
-	up_write(&vdev->memory_lock);
 }
 
 /* The page of the BAR that backs @addr */
@@ -220,7 +168,7 @@ static vm_fault_t vfio_pci_mmap_huge_fault(struct vm_fault *vmf,
 	/* A task that is being killed needs no page: do not wait in its way. */
 	if (down_read_killable(&vdev->memory_lock))
 		return VM_FAULT_SIGBUS;
-	if (!vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev))
+	if (vfio_pci_memory_usable(vdev))
 		ret = order ? insert_huge_entry(vmf, order) : insert_pages(vmf);
 	up_read(&vdev->memory_lock);
 	return ret;

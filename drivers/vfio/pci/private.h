@@ -55,11 +55,19 @@ void vfio_pci_config_free(struct vfio_pci_core_device *vdev);
 ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 			   size_t count, loff_t *ppos, bool iswrite);
 
+/* memory.c: the gate in front of device memory */
+
 /*
  * True if the device is in D0 and its memory answers: memory decoding is on as
  * the user sees it, or the device has no such bit.  Caller holds memory_lock.
  */
 bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
+
+/*
+ * The same for an access that does not wake the device first: false in low
+ * power mode, too, where the device suspends without taking memory_lock.
+ */
+bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev);
 
 /*
  * Write the addresses of BARs and ROM to a device that has lost them: a reset
@@ -68,6 +76,32 @@ bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
  * held for write: decoding at 0 would take accesses that are not the device's.
  */
 void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev);
+
+/* Remove every user mapping of a BAR.  memory_lock is held for write. */
+void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
+
+/*
+ * Take memory_lock for write and remove every user mapping of a BAR.  Until
+ * the lock is dropped nobody reaches the device's memory; what becomes of
+ * later accesses depends on the state that the device is left in.
+ */
+void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
+void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
+
+/*
+ * Let the kernel reach the device's memory (the MSI-X table, the ROM) whatever
+ * the user made of the memory enable bit: takes memory_lock for write, turns
+ * decoding on in hardware, and returns what vfio_pci_memory_force_end() needs
+ * to undo both.  Other bits of PCI_COMMAND may change meanwhile.
+ */
+u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev);
+void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
+
+/*
+ * Turn memory decoding in hardware on or off, below the user's view.  Returns
+ * the old PCI_COMMAND.  memory_lock is held for write.
+ */
+u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on);
 
 /* irq.c, intx.c, msi.c */
 
@@ -157,7 +191,7 @@ int vfio_pci_ioctl_ioeventfd(struct vfio_pci_core_device *vdev,
 			     void __user *arg);
 void vfio_pci_ioeventfds_free(struct vfio_pci_core_device *vdev);
 
-/* mmap.c: mappings of BARs, and the gate in front of device memory */
+/* mmap.c: mappings of BARs */
 void vfio_pci_mmap_probe(struct vfio_pci_core_device *vdev);
 void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
 
@@ -167,32 +201,6 @@ void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
  */
 bool vfio_pci_huge_entry_fits(struct vm_area_struct *vma, unsigned long addr,
 			      unsigned int order);
-
-/* Remove every user mapping of a BAR.  memory_lock is held for write. */
-void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
-
-/*
- * Take memory_lock for write and remove every user mapping of a BAR.  Until
- * the lock is dropped nobody reaches the device's memory; what becomes of
- * later accesses depends on the state that the device is left in.
- */
-void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
-void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
-
-/*
- * Let the kernel reach the device's memory (the MSI-X table, the ROM) whatever
- * the user made of the memory enable bit: takes memory_lock for write, turns
- * decoding on in hardware, and returns what vfio_pci_memory_force_end() needs
- * to undo both.  Other bits of PCI_COMMAND may change meanwhile.
- */
-u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev);
-void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
-
-/*
- * Turn memory decoding in hardware on or off, below the user's view.  Returns
- * the old PCI_COMMAND.  memory_lock is held for write.
- */
-u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on);
 
 /* reset.c: function, slot and bus resets */
 

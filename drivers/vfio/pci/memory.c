@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The gate in front of device memory: whether BARs and the ROM answer.
+ *
+ * They answer while the device is in D0 and decodes memory.  An access holds
+ * memory_lock for read, from the check to its end.  A change (memory decoding,
+ * power state, reset) holds memory_lock for write and zaps the user's mappings
+ * of BARs; the next touch of a mapping faults, and mmap.c checks again.  So no
+ * access reaches a device that is off or being reset.
+ *
+ * This file calls no other file of the module.
+ */
+#include <linux/mm.h>
+#include <linux/pci.h>
+
+#include "private.h"
+
+bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	/* VFs, and some other devices, answer whatever the bit says. */
+	return pdev->current_state == PCI_D0 &&
+	       (pdev->no_command_memory ||
+		vdev->vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY);
+}
+
+bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev)
+{
+	return !vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev);
+}
+
+void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev)
+{
+	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
+	loff_t end = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX);
+
+	lockdep_assert_held_write(&vdev->memory_lock);
+	unmap_mapping_range(vdev->vdev.inode->i_mapping, start, end - start,
+			    true);
+}
+
+void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
+{
+	down_write(&vdev->memory_lock);
+	vfio_pci_zap_bars(vdev);
+}
+
+void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
+{
+	up_write(&vdev->memory_lock);
+}
+
+void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+	unsigned int i;
+	int pos;
+	u32 bar;
+
+	if (pdev->is_virtfn)
+		return;
+	for (i = 0; i < ARRAY_SIZE(vdev->rbar); i++) {
+		pos = i < PCI_STD_NUM_BARS ? PCI_BASE_ADDRESS_0 + 4 * i :
+					     PCI_ROM_ADDRESS;
+		if (!pci_read_config_dword(pdev, pos, &bar) &&
+		    bar != vdev->rbar[i])
+			pci_write_config_dword(pdev, pos, vdev->rbar[i]);
+	}
+}
+
+u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on)
+{
+	u16 old, cmd;
+
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
+	if (on && !(old & PCI_COMMAND_MEMORY))
+		vfio_pci_restore_bars(vdev);
+
+	spin_lock_irq(&vdev->irqlock);
+	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
+	cmd = on ? old | PCI_COMMAND_MEMORY : old & ~PCI_COMMAND_MEMORY;
+	if (cmd != old)
+		pci_write_config_word(vdev->pdev, PCI_COMMAND, cmd);
+	spin_unlock_irq(&vdev->irqlock);
+	return old;
+}
+
+u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev)
+{
+	down_write(&vdev->memory_lock);
+	return vfio_pci_set_decoding(vdev, true);
+}
+
+void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd)
+{
+	if (!(cmd & PCI_COMMAND_MEMORY))
+		vfio_pci_set_decoding(vdev, false);
+	up_write(&vdev->memory_lock);
+}
