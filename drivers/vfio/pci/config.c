@@ -184,7 +184,7 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 		down_write(&vdev->memory_lock);
 	write_device_command(vdev, value, mask);
 	write_virtual(config, PCI_COMMAND, 2, new);
-	vfio_pci_unlock_memory(vdev);
+	up_write(&vdev->memory_lock);
 
 	if (changed & PCI_COMMAND_INTX_DISABLE)
 		vfio_pci_intx_disable_bit(vdev, new & PCI_COMMAND_INTX_DISABLE);
@@ -215,7 +215,7 @@ static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 	down_write(&vdev->memory_lock);
 	if (state != pdev->current_state)
 		vfio_pci_set_power_state(vdev, state);
-	vfio_pci_unlock_memory(vdev);
+	up_write(&vdev->memory_lock);
 	vfio_pci_intx_unmask(vdev);
 	mutex_unlock(&vdev->igate);
 	return 0;

@@ -46,11 +46,6 @@ void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
 	vfio_pci_zap_bars(vdev);
 }
 
-void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
-{
-	up_write(&vdev->memory_lock);
-}
-
 void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;

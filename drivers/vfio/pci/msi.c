@@ -329,7 +329,7 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 	xa_for_each(&vdev->ctx, index, vector)
 		vector_free(vdev, index, vector);
 	/* From here on a fault may map a BAR, until the device is as it was. */
-	vfio_pci_unlock_memory(vdev);
+	up_write(&vdev->memory_lock);
 
 	pci_free_irq_vectors(vdev->pdev);
 

@@ -141,7 +141,7 @@ static int low_power_engage(struct vfio_pci_core_device *vdev,
 		pm_runtime_put_noidle(&vdev->pdev->dev);
 		ret = 0;
 	}
-	vfio_pci_unlock_memory(vdev);
+	up_write(&vdev->memory_lock);
 	return ret;
 }
 

@@ -86,7 +86,6 @@ void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
  * later accesses depends on the state that the device is left in.
  */
 void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
-void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
 
 /*
  * Let the kernel reach the device's memory (the MSI-X table, the ROM) whatever

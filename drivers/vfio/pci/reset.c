@@ -38,7 +38,7 @@ static void reset_end(struct vfio_pci_core_device *vdev)
 {
 	vfio_pci_msi_reset_done(vdev);
 	vfio_pci_msi_restore_end(vdev);
-	vfio_pci_unlock_memory(vdev);
+	up_write(&vdev->memory_lock);
 }
 
 /*
