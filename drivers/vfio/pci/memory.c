@@ -64,7 +64,11 @@ void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
 	}
 }
 
-u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on)
+/*
+ * Turn memory decoding in hardware on or off, below the user's view.  Returns
+ * the old PCI_COMMAND.  With memory_lock held for write.
+ */
+static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
 {
 	u16 old, cmd;
 
@@ -84,12 +88,29 @@ u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on)
 u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev)
 {
 	down_write(&vdev->memory_lock);
-	return vfio_pci_set_decoding(vdev, true);
+	return set_decoding(vdev, true);
 }
 
 void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd)
 {
 	if (!(cmd & PCI_COMMAND_MEMORY))
-		vfio_pci_set_decoding(vdev, false);
+		set_decoding(vdev, false);
 	up_write(&vdev->memory_lock);
+}
+
+static bool msix_enabled(struct vfio_pci_core_device *vdev)
+{
+	return vdev->irq_type == VFIO_PCI_MSIX_IRQ_INDEX;
+}
+
+void vfio_pci_msix_decoding_begin(struct vfio_pci_core_device *vdev)
+{
+	if (msix_enabled(vdev))
+		set_decoding(vdev, true);
+}
+
+void vfio_pci_msix_decoding_end(struct vfio_pci_core_device *vdev)
+{
+	if (msix_enabled(vdev) && !vfio_pci_memory_enabled(vdev))
+		set_decoding(vdev, false);
 }

@@ -373,18 +373,6 @@ static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
 	return ret;
 }
 
-void vfio_pci_msi_restore_begin(struct vfio_pci_core_device *vdev)
-{
-	if (is_msix(vdev))
-		vfio_pci_set_decoding(vdev, true);
-}
-
-void vfio_pci_msi_restore_end(struct vfio_pci_core_device *vdev)
-{
-	if (is_msix(vdev) && !vfio_pci_memory_enabled(vdev))
-		vfio_pci_set_decoding(vdev, false);
-}
-
 void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev)
 {
 	struct msi_vector *vector;

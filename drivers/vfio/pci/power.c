@@ -86,9 +86,9 @@ int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 	to_d3 = power_state_forgets(state);
 	was_d3 = power_state_forgets(pdev->current_state);
 	if (vdev->needs_pm_restore && to_d3 && !was_d3) {
-		vfio_pci_msi_restore_begin(vdev);
+		vfio_pci_msix_decoding_begin(vdev);
 		pci_save_state(pdev);
-		vfio_pci_msi_restore_end(vdev);
+		vfio_pci_msix_decoding_end(vdev);
 		saved = pci_store_saved_state(pdev);
 		if (!saved)
 			return -ENOMEM;
@@ -220,7 +220,7 @@ static int vfio_pci_runtime_suspend(struct device *dev)
 
 	down_write(&vdev->memory_lock);
 	vfio_pci_set_power_state(vdev, PCI_D0);
-	vfio_pci_msi_restore_begin(vdev);
+	vfio_pci_msix_decoding_begin(vdev);
 	up_write(&vdev->memory_lock);
 	return 0;
 }
@@ -231,7 +231,7 @@ static int vfio_pci_runtime_resume(struct device *dev)
 
 	guard(mutex)(&vdev->igate);
 	down_write(&vdev->memory_lock);
-	vfio_pci_msi_restore_end(vdev);
+	vfio_pci_msix_decoding_end(vdev);
 	if (vdev->pm_wake_eventfd_ctx) {
 		eventfd_signal(vdev->pm_wake_eventfd_ctx);
 		low_power_disengage(vdev);

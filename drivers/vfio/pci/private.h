@@ -97,10 +97,14 @@ u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev);
 void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
 
 /*
- * Turn memory decoding in hardware on or off, below the user's view.  Returns
- * the old PCI_COMMAND.  memory_lock is held for write.
+ * Call these around anything that saves or restores the function as a whole.
+ * The PCI core restores the MSI-X table right after PCI_COMMAND, so the saved
+ * PCI_COMMAND must have memory decoding on; end puts decoding back to what the
+ * user has set.  Nothing happens without MSI-X.  Caller holds igate, and
+ * memory_lock for write.
  */
-u16 vfio_pci_set_decoding(struct vfio_pci_core_device *vdev, bool on);
+void vfio_pci_msix_decoding_begin(struct vfio_pci_core_device *vdev);
+void vfio_pci_msix_decoding_end(struct vfio_pci_core_device *vdev);
 
 /* irq.c, intx.c, msi.c */
 
@@ -123,15 +127,6 @@ int vfio_pci_set_irqs(struct vfio_pci_core_device *vdev, u32 flags,
  * and requests included.  Takes igate.
  */
 void vfio_pci_irqs_disable(struct vfio_pci_core_device *vdev);
-
-/*
- * Around what saves and restores the function as a whole: the PCI core restores
- * the MSI-X table as soon as it has restored PCI_COMMAND, so memory decoding
- * has to be on in what is saved.  Caller holds igate, and memory_lock for
- * write; end puts decoding back to where the user has it.
- */
-void vfio_pci_msi_restore_begin(struct vfio_pci_core_device *vdev);
-void vfio_pci_msi_restore_end(struct vfio_pci_core_device *vdev);
 
 /*
  * The function was reset: interrupts that wait for an eventfd are forgotten.

@@ -31,13 +31,13 @@ static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
 static void reset_begin(struct vfio_pci_core_device *vdev)
 {
 	vfio_pci_set_power_state(vdev, PCI_D0);
-	vfio_pci_msi_restore_begin(vdev);
+	vfio_pci_msix_decoding_begin(vdev);
 }
 
 static void reset_end(struct vfio_pci_core_device *vdev)
 {
 	vfio_pci_msi_reset_done(vdev);
-	vfio_pci_msi_restore_end(vdev);
+	vfio_pci_msix_decoding_end(vdev);
 	up_write(&vdev->memory_lock);
 }
 

@@ -1136,6 +1136,7 @@ static void command_after_a_reset_of_its_own(struct kunit *test)
 	const u16 on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	struct fake *fake = new_fake(test);
 	char __user *buf = user_buffer(test);
+	u16 cmd;
 
 	fake->vdev.rbar[0] = BAR0;
 	put(fake, PCI_BASE_ADDRESS_0, 4, BAR0);
@@ -1155,9 +1156,8 @@ static void command_after_a_reset_of_its_own(struct kunit *test)
 
 	/* The kernel turns decoding on for itself. */
 	forget(fake);
-	down_write(&fake->vdev.memory_lock);
-	vfio_pci_set_decoding(&fake->vdev, true);
-	up_write(&fake->vdev.memory_lock);
+	cmd = vfio_pci_memory_force_on(&fake->vdev);
+	vfio_pci_memory_force_end(&fake->vdev, cmd);
 	KUNIT_EXPECT_EQ(test, BAR0, device_has(fake, PCI_BASE_ADDRESS_0, 4));
 	KUNIT_EXPECT_FALSE(test, fake->decoded_at_0);
 
