@@ -18,7 +18,6 @@
 #include <linux/uaccess.h>
 
 #include "config.h"
-#include "irq.h"
 #include "private.h"
 
 /* Access to the device; waits while it is being reset by someone else */

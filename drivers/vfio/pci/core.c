@@ -62,7 +62,7 @@ int vfio_pci_core_init_dev(struct vfio_device *core_vdev)
 	struct vfio_pci_core_device *vdev = to_core(core_vdev);
 
 	vdev->pdev = to_pci_dev(core_vdev->dev);
-	vdev->irq_type = VFIO_PCI_NUM_IRQS;
+	vdev->irq_type = VFIO_PCI_IRQ_NONE;
 	vdev->disable_idle_d3 = param_disable_idle_d3;
 	mutex_init(&vdev->igate);
 	spin_lock_init(&vdev->irqlock);

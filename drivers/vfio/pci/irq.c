@@ -54,13 +54,6 @@ u32 vfio_pci_irq_flags(struct vfio_pci_core_device *vdev, u32 index)
 	return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
 }
 
-struct eventfd_ctx *vfio_pci_irq_eventfd(s32 fd)
-{
-	if (fd == -1)
-		return NULL;
-	return eventfd_ctx_fdget(fd);
-}
-
 /* Errors and requests */
 
 static void free_slot(struct rcu_head *rcu)

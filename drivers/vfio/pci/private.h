@@ -108,6 +108,9 @@ void vfio_pci_msix_decoding_end(struct vfio_pci_core_device *vdev);
 
 /* irq.c, intx.c, msi.c */
 
+/* irq_type while neither INTx nor MSI nor MSI-X is enabled */
+#define VFIO_PCI_IRQ_NONE	VFIO_PCI_NUM_IRQS
+
 /* Number of interrupts of VFIO_PCI_*_IRQ_INDEX; 0 where there is none. */
 int vfio_pci_irq_count(struct vfio_pci_core_device *vdev, u32 index);
 
@@ -142,6 +145,19 @@ void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev);
  */
 void vfio_pci_intx_mask(struct vfio_pci_core_device *vdev);
 void vfio_pci_intx_unmask(struct vfio_pci_core_device *vdev);
+
+/*
+ * The user changed PCI_COMMAND_INTX_DISABLE; INTx may be enabled or not.
+ * Caller holds igate.
+ */
+void vfio_pci_intx_disable_bit(struct vfio_pci_core_device *vdev,
+			       bool disabled);
+
+/*
+ * Whether the device's own interrupt disable bit has to be set.  Caller holds
+ * igate and irqlock.
+ */
+bool vfio_pci_intx_is_off(struct vfio_pci_core_device *vdev);
 
 /* Signal the user's error eventfd, if any.  Takes no lock (RCU). */
 void vfio_pci_signal_error(struct vfio_pci_core_device *vdev);

@@ -17,7 +17,6 @@
 #include <linux/uaccess.h>
 
 #include "../config.h"
-#include "../irq.h"
 #include "../private.h"
 
 #define SPACE		PCI_CFG_SPACE_EXP_SIZE
