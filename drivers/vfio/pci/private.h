@@ -3,6 +3,20 @@
  * The contract between the files of vfio-pci-core.ko; variant drivers see
  * include/linux/vfio_pci_core.h only.
  *
+ * Calls go down: a file calls files of the lines below its own, and none of its
+ * own line or above.
+ *
+ *   core.c				opening and closing, the device file
+ *   config.c, info.c			configuration space; GET_*INFO ioctls
+ *   irq.c, reset.c, sriov.c		SET_IRQS; resets; PFs with VFs
+ *   msi.c, mmap.c, ioeventfd.c		MSI and MSI-X; what reaches BARs
+ *   bar.c, power.c			read() and write() of BARs; D-states
+ *   memory.c, intx.c, config_perm.c, region.c, token.c
+ *
+ * irq.h is for irq.c, intx.c and msi.c; config.h is for config_perm.c, which
+ * builds the virtual configuration space, config.c, which serves it, and bar.c,
+ * which keeps what it knows about the ROM there.
+ *
  * Locks, outermost first.  A task that holds one may take those below it:
  *
  *   dev_set->lock	(vfio) opens and closes of all devices of one reset
@@ -14,21 +28,21 @@
  *   memory_lock	whether device memory answers.  Held for read around
  *			each access to a BAR, the ROM or the MSI-X table and
  *			around the insertion of a page-table entry; held for
- *			write by whoever turns memory decoding off or on,
- *			changes the power state or resets the device.  Also
- *			protects pm_runtime_engaged, pm_wake_eventfd_ctx,
- *			pm_save and sriov_active
+ *			write to turn memory decoding off or on, to change the
+ *			power state and to reset the device.  Also protects
+ *			pm_runtime_engaged, pm_wake_eventfd_ctx, pm_save and
+ *			sriov_active
  *   irqlock		(spinlock, interrupts off) INTx against its handler
  *
- * Nobody copies from or to user space while holding memory_lock: a user
- * buffer may itself be a mapping of a BAR, and its fault takes the lock.
+ * User memory is not copied with memory_lock held: the user's buffer may itself
+ * be a mapping of a BAR, and its fault takes the lock.
  * vfio_virqfd_disable() and vfio_virqfd_flush_thread() wait for work that takes
- * memory_lock: they are called with igate or ioeventfds_lock at most.
- * The igates or memory_locks of several devices are only taken by who holds
- * the dev_set->lock that they share (hot reset).
+ * memory_lock: of these locks, their callers may hold igate or ioeventfds_lock.
+ * Only a hot reset takes the igates or memory_locks of several devices; it
+ * holds the dev_set->lock that the devices share.
  *
- * PCI_COMMAND is changed by INTx's handler, too: while the device is open,
- * read-modify-write of it takes irqlock, or has INTx masked.
+ * The INTx handler changes PCI_COMMAND, too: while the device is open, a
+ * read-modify-write of PCI_COMMAND takes irqlock, or has INTx masked.
  */
 #ifndef VFIO_PCI_PRIVATE_H
 #define VFIO_PCI_PRIVATE_H
@@ -37,23 +51,6 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
-
-/* config.c, config_perm.c: virtualised configuration space */
-
-/*
- * Build pci_config_map and vconfig of an enabled and reset device.  Undone by
- * vfio_pci_config_free(), which tolerates a device whose init failed.
- */
-int vfio_pci_config_init(struct vfio_pci_core_device *vdev);
-void vfio_pci_config_free(struct vfio_pci_core_device *vdev);
-
-/*
- * Read or write configuration space at the region-relative part of *ppos.
- * The device is awake (runtime PM).  Takes igate and memory_lock where
- * needed: callers hold neither.
- */
-ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
-			   size_t count, loff_t *ppos, bool iswrite);
 
 /* memory.c: the gate in front of device memory */
 
@@ -69,29 +66,28 @@ bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
  */
 bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev);
 
-/*
- * Write the addresses of BARs and ROM to a device that has lost them: a reset
- * by means of the device itself, of which the PCI core does not know, takes
- * them away.  Whoever turns decoding on calls this before, with memory_lock
- * held for write: decoding at 0 would take accesses that are not the device's.
- */
-void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev);
-
 /* Remove every user mapping of a BAR.  memory_lock is held for write. */
 void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
 
 /*
  * Take memory_lock for write and remove every user mapping of a BAR.  Until
- * the lock is dropped nobody reaches the device's memory; what becomes of
- * later accesses depends on the state that the device is left in.
+ * the caller drops the lock nothing reaches the device's memory.
  */
 void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
 
 /*
+ * Write the addresses of BARs and ROM to a device that has lost them, as it
+ * does in a reset that the PCI core does not know of.  To be called before
+ * memory or I/O decoding is turned on, with memory_lock held for write: a BAR
+ * at address 0 would take accesses that are meant for others.
+ */
+void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev);
+
+/*
  * Let the kernel reach the device's memory (the MSI-X table, the ROM) whatever
- * the user made of the memory enable bit: takes memory_lock for write, turns
- * decoding on in hardware, and returns what vfio_pci_memory_force_end() needs
- * to undo both.  Other bits of PCI_COMMAND may change meanwhile.
+ * the user made of the memory enable bit: take memory_lock for write and turn
+ * decoding on in hardware.  Returns what vfio_pci_memory_force_end() needs to
+ * undo both.  Other bits of PCI_COMMAND may change in between.
  */
 u16 vfio_pci_memory_force_on(struct vfio_pci_core_device *vdev);
 void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
@@ -106,42 +102,13 @@ void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd);
 void vfio_pci_msix_decoding_begin(struct vfio_pci_core_device *vdev);
 void vfio_pci_msix_decoding_end(struct vfio_pci_core_device *vdev);
 
-/* irq.c, intx.c, msi.c */
-
-/* irq_type while neither INTx nor MSI nor MSI-X is enabled */
-#define VFIO_PCI_IRQ_NONE	VFIO_PCI_NUM_IRQS
-
-/* Number of interrupts of VFIO_PCI_*_IRQ_INDEX; 0 where there is none. */
-int vfio_pci_irq_count(struct vfio_pci_core_device *vdev, u32 index);
-
-/* VFIO_IRQ_INFO_* of an index whose count is not 0. */
-u32 vfio_pci_irq_flags(struct vfio_pci_core_device *vdev, u32 index);
+/* intx.c */
 
 /*
- * VFIO_DEVICE_SET_IRQS after vfio_set_irqs_validate_and_prepare(): @data is
- * the kernel copy of the payload or NULL.  Caller holds igate.
- */
-int vfio_pci_set_irqs(struct vfio_pci_core_device *vdev, u32 flags,
-		      unsigned int index, unsigned int start,
-		      unsigned int count, void *data);
-
-/*
- * Last close: free INTx, MSI or MSI-X and drop every eventfd, those for errors
- * and requests included.  Takes igate.
- */
-void vfio_pci_irqs_disable(struct vfio_pci_core_device *vdev);
-
-/*
- * The function was reset: interrupts that wait for an eventfd are forgotten.
- * Caller holds igate, and memory_lock for write.
- */
-void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev);
-
-/*
- * Keep INTx masked while the device must not be touched for it: while it is
- * suspended, and during a reset, with igate held all the time.  An unmask of
- * the user's is remembered, and put into force by unmask.  Caller holds igate,
- * but not memory_lock.
+ * Keep INTx masked while the device must not be touched: while it is suspended
+ * and during a reset, with igate held all the time.  If the user unmasks INTx
+ * meanwhile, vfio_pci_intx_unmask() carries that out.  Caller holds igate, but
+ * not memory_lock.
  */
 void vfio_pci_intx_mask(struct vfio_pci_core_device *vdev);
 void vfio_pci_intx_unmask(struct vfio_pci_core_device *vdev);
@@ -159,31 +126,20 @@ void vfio_pci_intx_disable_bit(struct vfio_pci_core_device *vdev,
  */
 bool vfio_pci_intx_is_off(struct vfio_pci_core_device *vdev);
 
-/* Signal the user's error eventfd, if any.  Takes no lock (RCU). */
-void vfio_pci_signal_error(struct vfio_pci_core_device *vdev);
-
-/* Ask the user to release the device, for the @count-th time (RCU). */
-void vfio_pci_signal_request(struct vfio_pci_core_device *vdev,
-			     unsigned int count);
-
-/* info.c: the ioctls that describe the device */
-int vfio_pci_ioctl_device_info(struct vfio_pci_core_device *vdev,
-			       void __user *arg);
-int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
-			       void __user *arg);
-int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,
-			    void __user *arg);
-
-/*
- * VFIO_PCI_ATOMIC_COMP*: AtomicOps that the path from a function to memory
- * carries and completes.  Changes nothing.
- */
-u32 vfio_pci_atomic_completions(struct pci_dev *pdev);
-
 /* region.c: device specific regions */
 struct vfio_pci_region *vfio_pci_region_get(struct vfio_pci_core_device *vdev,
 					    u64 index);
 void vfio_pci_regions_free(struct vfio_pci_core_device *vdev);
+
+/* token.c: the secret that PF and VF users share */
+int vfio_pci_token_init(struct vfio_pci_core_device *vdev);
+void vfio_pci_token_free(struct vfio_pci_core_device *vdev);
+
+/* An open VF counts as a user of its PF's token. */
+void vfio_pci_token_user_add(struct vfio_pci_core_device *vdev, int n);
+
+int vfio_pci_feature_token(struct vfio_pci_core_device *vdev, u32 flags,
+			   void __user *arg, size_t argsz);
 
 /* bar.c: BARs and the ROM by read() and write() */
 ssize_t vfio_pci_bar_rw(struct vfio_pci_core_device *vdev, char __user *buf,
@@ -196,69 +152,15 @@ ssize_t vfio_pci_bar_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 size_t vfio_pci_rom_size(struct vfio_pci_core_device *vdev);
 void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev);
 
-/* ioeventfd.c */
-int vfio_pci_ioctl_ioeventfd(struct vfio_pci_core_device *vdev,
-			     void __user *arg);
-void vfio_pci_ioeventfds_free(struct vfio_pci_core_device *vdev);
-
-/* mmap.c: mappings of BARs */
-void vfio_pci_mmap_probe(struct vfio_pci_core_device *vdev);
-void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
-
-/*
- * Does one entry of 2^@order pages around @addr map nothing but what @vma maps,
- * at addresses of the device that are aligned as the entry has to be?
- */
-bool vfio_pci_huge_entry_fits(struct vm_area_struct *vma, unsigned long addr,
-			      unsigned int order);
-
-/* reset.c: function, slot and bus resets */
-
-/*
- * The lock of the bridge above @pdev, in *@bridge, if a reset of @pdev may be
- * one of its bus; else NULL.  Does not wait: false if something else has the
- * lock.  Comes before the lock of @pdev itself.
- */
-bool vfio_pci_bridge_trylock(struct pci_dev *pdev, struct pci_dev **bridge);
-void vfio_pci_bridge_unlock(struct pci_dev *bridge);
-
-/*
- * pci_try_reset_function() with the bridge locked, if need be.  -EAGAIN if
- * something else has one of the locks.
- */
-int vfio_pci_try_reset(struct pci_dev *pdev);
-
-/*
- * Reset the function (FLR or what else the device offers), with all mappings
- * zapped and memory_lock held meanwhile.  -EAGAIN if the device is busy,
- * another error if it cannot be reset.  Takes igate and memory_lock.
- */
-int vfio_pci_reset_function(struct vfio_pci_core_device *vdev);
-
-int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg);
-int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
-				  void __user *arg);
-int vfio_pci_ioctl_hot_reset(struct vfio_pci_core_device *vdev,
-			     void __user *arg);
-
-/* Put the device into the set of those that a hot reset of it affects. */
-int vfio_pci_reset_assign_set(struct vfio_pci_core_device *vdev);
-
-/*
- * Reset slot or bus if a function on it still needs that and none is in use
- * but the one that is being closed.  dev_set->lock is held.
- */
-void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set);
-
 /* power.c: D-states, runtime PM and the low power features */
 extern const struct dev_pm_ops vfio_pci_core_pm_ops;
 
 /*
- * Change the power state, saving over D3hot what a device without No_Soft_Reset
- * loses there.  Removes all user mappings of BARs if the device is to leave D0.
- * memory_lock is held for write until the device is as the caller wants it:
- * in D0 a fault may map a BAR as soon as the lock is dropped.  -EBUSY for a PF
- * with VFs.
+ * Change the power state.  A device without No_Soft_Reset loses its state in
+ * D3hot: it is saved before and restored after.  Removes all user mappings of
+ * BARs if the device is to leave D0.  The caller holds memory_lock for write
+ * until the device is in the state that the caller needs: as soon as the lock
+ * is dropped in D0, a fault may map a BAR.  -EBUSY for a PF with VFs.
  */
 int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 			     pci_power_t state);
@@ -277,18 +179,133 @@ int vfio_pci_feature_low_power_wakeup(struct vfio_pci_core_device *vdev,
 int vfio_pci_feature_low_power_exit(struct vfio_pci_core_device *vdev,
 				    u32 flags, void __user *arg, size_t argsz);
 
-/* token.c: the secret that PF and VF users share */
-int vfio_pci_token_init(struct vfio_pci_core_device *vdev);
-void vfio_pci_token_free(struct vfio_pci_core_device *vdev);
+/* mmap.c: mappings of BARs */
+void vfio_pci_mmap_probe(struct vfio_pci_core_device *vdev);
+void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
 
-/* An open VF counts as a user of its PF's token. */
-void vfio_pci_token_user_add(struct vfio_pci_core_device *vdev, int n);
+/*
+ * Whether one entry of 2^@order pages around @addr maps only what @vma maps,
+ * at a device address that is aligned to the size of the entry.
+ */
+bool vfio_pci_huge_entry_fits(struct vm_area_struct *vma, unsigned long addr,
+			      unsigned int order);
 
-int vfio_pci_feature_token(struct vfio_pci_core_device *vdev, u32 flags,
-			   void __user *arg, size_t argsz);
+/* ioeventfd.c */
+int vfio_pci_ioctl_ioeventfd(struct vfio_pci_core_device *vdev,
+			     void __user *arg);
+void vfio_pci_ioeventfds_free(struct vfio_pci_core_device *vdev);
 
-/* sriov.c: PFs and VFs, between registration and its end */
+/* msi.c */
+
+/*
+ * The function was reset: drop interrupts that wait for an eventfd.  Caller
+ * holds igate, and memory_lock for write.
+ */
+void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev);
+
+/* irq.c */
+
+/* irq_type while neither INTx nor MSI nor MSI-X is enabled */
+#define VFIO_PCI_IRQ_NONE	VFIO_PCI_NUM_IRQS
+
+/* Number of interrupts of VFIO_PCI_*_IRQ_INDEX; 0 if the device has none. */
+int vfio_pci_irq_count(struct vfio_pci_core_device *vdev, u32 index);
+
+/* VFIO_IRQ_INFO_* of an index whose count is not 0. */
+u32 vfio_pci_irq_flags(struct vfio_pci_core_device *vdev, u32 index);
+
+/*
+ * VFIO_DEVICE_SET_IRQS after vfio_set_irqs_validate_and_prepare(): @data is
+ * the kernel copy of the payload or NULL.  Caller holds igate.
+ */
+int vfio_pci_set_irqs(struct vfio_pci_core_device *vdev, u32 flags,
+		      unsigned int index, unsigned int start,
+		      unsigned int count, void *data);
+
+/*
+ * Last close: free INTx, MSI or MSI-X and drop every eventfd, including those
+ * for errors and requests.  Takes igate.
+ */
+void vfio_pci_irqs_disable(struct vfio_pci_core_device *vdev);
+
+/* Signal the user's error eventfd, if any.  Takes no lock (RCU). */
+void vfio_pci_signal_error(struct vfio_pci_core_device *vdev);
+
+/* Ask the user to release the device, for the @count-th time (RCU). */
+void vfio_pci_signal_request(struct vfio_pci_core_device *vdev,
+			     unsigned int count);
+
+/* reset.c: function, slot and bus resets */
+
+/*
+ * If a reset of @pdev may be a reset of its bus, lock the bridge above and
+ * return it in *@bridge; else set that to NULL.  Does not wait: false if the
+ * lock is taken.  To be called before @pdev itself is locked.
+ */
+bool vfio_pci_bridge_trylock(struct pci_dev *pdev, struct pci_dev **bridge);
+void vfio_pci_bridge_unlock(struct pci_dev *bridge);
+
+/*
+ * pci_try_reset_function() with the bridge locked, if need be.  -EAGAIN if
+ * one of the locks is taken.
+ */
+int vfio_pci_try_reset(struct pci_dev *pdev);
+
+/*
+ * Reset the function (FLR, or another reset that the device offers), with all
+ * mappings zapped and memory_lock held.  -EAGAIN if the device is busy, another
+ * error if it cannot be reset.  Takes igate and memory_lock.
+ */
+int vfio_pci_reset_function(struct vfio_pci_core_device *vdev);
+
+int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg);
+int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
+				  void __user *arg);
+int vfio_pci_ioctl_hot_reset(struct vfio_pci_core_device *vdev,
+			     void __user *arg);
+
+/* Put the device into the set of devices that a hot reset of it affects. */
+int vfio_pci_reset_assign_set(struct vfio_pci_core_device *vdev);
+
+/*
+ * Reset the slot or bus if a function on it still needs that and none is open
+ * except the one that is being closed.  dev_set->lock is held.
+ */
+void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set);
+
+/* sriov.c: PFs and VFs, from before registration to after its end */
 int vfio_pci_sriov_init(struct vfio_pci_core_device *vdev);
 void vfio_pci_sriov_free(struct vfio_pci_core_device *vdev);
+
+/* config.c: configuration space as the user reads and writes it */
+
+/*
+ * Build pci_config_map and vconfig of an enabled and reset device.  Undone by
+ * vfio_pci_config_free(), which tolerates a device whose init failed.
+ */
+int vfio_pci_config_init(struct vfio_pci_core_device *vdev);
+void vfio_pci_config_free(struct vfio_pci_core_device *vdev);
+
+/*
+ * Read or write configuration space at the region-relative part of *ppos.
+ * The device is awake (runtime PM).  Takes igate and memory_lock where
+ * needed: callers hold neither.
+ */
+ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
+			   size_t count, loff_t *ppos, bool iswrite);
+
+/* info.c: the ioctls that describe the device */
+int vfio_pci_ioctl_device_info(struct vfio_pci_core_device *vdev,
+			       void __user *arg);
+int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
+			       void __user *arg);
+int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,
+			    void __user *arg);
+
+/*
+ * VFIO_PCI_ATOMIC_COMP*: the AtomicOps that the path from a function to memory
+ * carries and completes.  Changes nothing.
+ */
+u32 vfio_pci_atomic_completions(struct pci_dev *pdev);
 
 #endif
