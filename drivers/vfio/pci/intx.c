@@ -116,6 +116,17 @@ static void intx_signal(struct vfio_pci_intx *intx)
 		eventfd_signal(trigger);
 }
 
+/* Put a change into force, drop irqlock and signal INTx if it was raised. */
+static void intx_update_unlock(struct vfio_pci_intx *intx)
+	__releases(&intx->vdev->irqlock)
+{
+	bool raised = intx_update(intx);
+
+	spin_unlock_irq(&intx->vdev->irqlock);
+	if (raised)
+		intx_signal(intx);
+}
+
 /*
  * The line is off as far as we know.  A reset of which we do not know may have
  * turned it on again.
@@ -190,55 +201,41 @@ static int intx_unmask_handler(void *opaque, void *data)
 static void intx_unmask_thread(void *opaque, void *data)
 {
 	struct vfio_pci_intx *intx = opaque;
-	bool raised = false;
 
 	spin_lock_irq(&intx->vdev->irqlock);
 	if (intx->deferred) {
 		intx->deferred = false;
 		intx->masked = false;
-		raised = intx_update(intx);
 	}
-	spin_unlock_irq(&intx->vdev->irqlock);
-	if (raised)
-		intx_signal(intx);
+	intx_update_unlock(intx);
 }
 
 static void intx_set_masked(struct vfio_pci_intx *intx, bool masked)
 {
-	bool raised;
-
 	spin_lock_irq(&intx->vdev->irqlock);
 	intx->deferred = false;
 	intx->masked = masked;
-	raised = intx_update(intx);
-	spin_unlock_irq(&intx->vdev->irqlock);
-	if (raised)
-		intx_signal(intx);
+	intx_update_unlock(intx);
 }
 
 static void intx_set_held(struct vfio_pci_intx *intx, bool held)
 {
-	bool raised;
-
 	spin_lock_irq(&intx->vdev->irqlock);
 	intx->held = held;
-	raised = intx_update(intx);
-	spin_unlock_irq(&intx->vdev->irqlock);
-	if (raised)
-		intx_signal(intx);
+	intx_update_unlock(intx);
 }
 
 void vfio_pci_intx_disable_bit(struct vfio_pci_core_device *vdev, bool disabled)
 {
 	struct vfio_pci_intx *intx = get_intx(vdev);
-	bool raised;
 
+	if (!intx) {
+		vdev->virq_disabled = disabled;
+		return;
+	}
 	spin_lock_irq(&vdev->irqlock);
 	vdev->virq_disabled = disabled;
-	raised = intx && intx_update(intx);
-	spin_unlock_irq(&vdev->irqlock);
-	if (raised)
-		intx_signal(intx);
+	intx_update_unlock(intx);
 }
 
 bool vfio_pci_intx_is_off(struct vfio_pci_core_device *vdev)
@@ -289,7 +286,6 @@ static int intx_enable(struct vfio_pci_core_device *vdev,
 {
 	struct pci_dev *pdev = vdev->pdev;
 	struct vfio_pci_intx *intx;
-	bool raised;
 	int ret;
 
 	intx = kzalloc(sizeof(*intx), GFP_KERNEL_ACCOUNT);
@@ -321,10 +317,7 @@ static int intx_enable(struct vfio_pci_core_device *vdev,
 	vdev->irq_type = VFIO_PCI_INTX_IRQ_INDEX;
 
 	spin_lock_irq(&vdev->irqlock);
-	raised = intx_update(intx);
-	spin_unlock_irq(&vdev->irqlock);
-	if (raised)
-		intx_signal(intx);
+	intx_update_unlock(intx);
 	return 0;
 
 err_erase:
