@@ -70,13 +70,12 @@ static u32 all_ones(unsigned int width)
 static void write_virtual(struct vfio_pci_config *config, unsigned int pos,
 			  unsigned int width, u32 value)
 {
-	u8 mask;
+	u32 mask = vfio_pci_config_get(config->virt + pos, width) &
+		   vfio_pci_config_get(config->write + pos, width);
+	u32 old = vfio_pci_config_get(config->value + pos, width);
 
-	for (; width--; pos++, value >>= 8) {
-		mask = config->virt[pos] & config->write[pos];
-		config->value[pos] = (config->value[pos] & ~mask) |
-				     (value & mask);
-	}
+	vfio_pci_config_put(config->value + pos, width,
+			    (old & ~mask) | (value & mask));
 }
 
 static int config_read(struct vfio_pci_core_device *vdev, unsigned int pos,
@@ -104,8 +103,7 @@ static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 	struct vfio_pci_config *config = vfio_pci_config(vdev);
 	u32 virt = vfio_pci_config_get(config->virt + pos, width);
 	u32 mask = vfio_pci_config_get(config->write + pos, width) & ~virt;
-	u32 w1c = vfio_pci_config_get(config->w1c + pos, width);
-	u32 old;
+	u32 old, w1c;
 	int ret;
 
 	write_virtual(config, pos, width, value);
@@ -115,6 +113,7 @@ static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 		ret = read_device(vdev, pos, width, &old);
 		if (ret)
 			return ret;
+		w1c = vfio_pci_config_get(config->w1c + pos, width);
 		value = (old & ~mask & ~w1c) | (value & mask);
 	}
 	return write_device(vdev, pos, width, value);
@@ -327,7 +326,6 @@ static int write_af_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 static int (*const write_hooks[VFIO_PCI_CONFIG_NR_HOOKS])
 	(struct vfio_pci_core_device *vdev, unsigned int pos,
 	 unsigned int width, u32 value) = {
-	[VFIO_PCI_CONFIG_PLAIN] = write_plain,
 	[VFIO_PCI_CONFIG_COMMAND] = write_command,
 	[VFIO_PCI_CONFIG_PM_CTRL] = write_pm_ctrl,
 	[VFIO_PCI_CONFIG_VPD_ADDR] = write_vpd_addr,
@@ -336,18 +334,39 @@ static int (*const write_hooks[VFIO_PCI_CONFIG_NR_HOOKS])
 	[VFIO_PCI_CONFIG_AF_CTRL] = write_af_ctrl,
 };
 
+static int config_write(struct vfio_pci_core_device *vdev, unsigned int pos,
+			unsigned int width, u32 value)
+{
+	u8 hook = vfio_pci_config(vdev)->hook[pos];
+
+	return hook == VFIO_PCI_CONFIG_PLAIN ?
+	       write_plain(vdev, pos, width, value) :
+	       write_hooks[hook](vdev, pos, width, value);
+}
+
+/* Whether [pos, pos + width) has one hook, or none */
+static bool same_hook(const struct vfio_pci_config *config, unsigned int pos,
+		      unsigned int width)
+{
+	unsigned int i;
+
+	for (i = 1; i < width; i++)
+		if (config->hook[pos + i] != config->hook[pos])
+			return false;
+	return true;
+}
+
 /*
  * The most bytes, up to @count, that can be accessed at once: naturally
- * aligned, and within one register if that has a hook.
+ * aligned, and of one register if that has a hook.
  */
 static unsigned int chunk(const struct vfio_pci_config *config,
 			  unsigned int pos, size_t count)
 {
 	unsigned int width = 4;
 
-	while (width > 1 &&
-	       (width > count || pos & (width - 1) ||
-		memchr_inv(config->hook + pos, config->hook[pos], width)))
+	while (width > 1 && (width > count || pos & (width - 1) ||
+			     !same_hook(config, pos, width)))
 		width >>= 1;
 	return width;
 }
@@ -407,9 +426,7 @@ ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 		if (iswrite) {
 			ret = get_value(buf + done, width, &value);
 			if (!ret)
-				ret = write_hooks[config->hook[pos]](vdev, pos,
-								     width,
-								     value);
+				ret = config_write(vdev, pos, width, value);
 		} else {
 			ret = config_read(vdev, pos, width, &value);
 			if (!ret)

@@ -44,9 +44,9 @@ enum vfio_pci_config_rom {
  * @rom: what bar.c has found out about the ROM; written with memory_lock held
  *	for write
  *
- * All but @value and @rom is constant while the device is open.  @value has no lock: of
- * concurrent writers to a register, one comes last, byte by byte; the COMMAND
- * register, on which others rely, changes only with igate and memory_lock
+ * All but @value and @rom is constant while the device is open.  @value has no
+ * lock: of concurrent writes to a register, one comes last.  The COMMAND
+ * register, which other files rely on, changes only with igate and memory_lock
  * (for write) held.
  */
 struct vfio_pci_config {
