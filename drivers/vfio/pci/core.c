@@ -579,27 +579,29 @@ static int vfio_pci_ioctl_set_irqs(struct vfio_pci_core_device *vdev,
 long vfio_pci_core_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			 unsigned long arg)
 {
-	static const struct {
-		unsigned int cmd;
-		int (*fn)(struct vfio_pci_core_device *vdev, void __user *arg);
-	} ioctls[] = {
-		{ VFIO_DEVICE_GET_INFO, vfio_pci_ioctl_device_info },
-		{ VFIO_DEVICE_GET_REGION_INFO, vfio_pci_ioctl_region_info },
-		{ VFIO_DEVICE_GET_IRQ_INFO, vfio_pci_ioctl_irq_info },
-		{ VFIO_DEVICE_SET_IRQS, vfio_pci_ioctl_set_irqs },
-		{ VFIO_DEVICE_RESET, vfio_pci_ioctl_reset },
-		{ VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
-		  vfio_pci_ioctl_hot_reset_info },
-		{ VFIO_DEVICE_PCI_HOT_RESET, vfio_pci_ioctl_hot_reset },
-		{ VFIO_DEVICE_IOEVENTFD, vfio_pci_ioctl_ioeventfd },
-	};
-	int i;
+	struct vfio_pci_core_device *vdev = to_core(core_vdev);
+	void __user *uarg = (void __user *)arg;
 
-	for (i = 0; i < ARRAY_SIZE(ioctls); i++)
-		if (ioctls[i].cmd == cmd)
-			return ioctls[i].fn(to_core(core_vdev),
-					    (void __user *)arg);
-	return -ENOTTY;
+	switch (cmd) {
+	case VFIO_DEVICE_GET_INFO:
+		return vfio_pci_ioctl_device_info(vdev, uarg);
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return vfio_pci_ioctl_region_info(vdev, uarg);
+	case VFIO_DEVICE_GET_IRQ_INFO:
+		return vfio_pci_ioctl_irq_info(vdev, uarg);
+	case VFIO_DEVICE_SET_IRQS:
+		return vfio_pci_ioctl_set_irqs(vdev, uarg);
+	case VFIO_DEVICE_RESET:
+		return vfio_pci_ioctl_reset(vdev, uarg);
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return vfio_pci_ioctl_hot_reset_info(vdev, uarg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return vfio_pci_ioctl_hot_reset(vdev, uarg);
+	case VFIO_DEVICE_IOEVENTFD:
+		return vfio_pci_ioctl_ioeventfd(vdev, uarg);
+	default:
+		return -ENOTTY;
+	}
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_ioctl);
 
@@ -616,26 +618,22 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_ioctl);
 int vfio_pci_core_ioctl_feature(struct vfio_device *device, u32 flags,
 				void __user *arg, size_t argsz)
 {
-	static const struct {
-		u32 feature;
-		int (*fn)(struct vfio_pci_core_device *vdev, u32 flags,
-			  void __user *arg, size_t argsz);
-	} features[] = {
-		{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY,
-		  vfio_pci_feature_low_power_entry },
-		{ VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP,
-		  vfio_pci_feature_low_power_wakeup },
-		{ VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
-		  vfio_pci_feature_low_power_exit },
-		{ VFIO_DEVICE_FEATURE_PCI_VF_TOKEN, vfio_pci_feature_token },
-	};
-	int i;
+	struct vfio_pci_core_device *vdev = to_core(device);
 
-	for (i = 0; i < ARRAY_SIZE(features); i++)
-		if (features[i].feature == (flags & VFIO_DEVICE_FEATURE_MASK))
-			return features[i].fn(to_core(device), flags, arg,
-					      argsz);
-	return -ENOTTY;
+	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
+	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY:
+		return vfio_pci_feature_low_power_entry(vdev, flags, arg,
+							argsz);
+	case VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP:
+		return vfio_pci_feature_low_power_wakeup(vdev, flags, arg,
+							 argsz);
+	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		return vfio_pci_feature_low_power_exit(vdev, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_PCI_VF_TOKEN:
+		return vfio_pci_feature_token(vdev, flags, arg, argsz);
+	default:
+		return -ENOTTY;
+	}
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_ioctl_feature);
 
