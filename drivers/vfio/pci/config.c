@@ -202,20 +202,10 @@ static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 		PCI_D0, PCI_D1, PCI_D2, PCI_D3hot
 	};
 	pci_power_t state = states[value & PCI_PM_CTRL_STATE_MASK];
-	struct pci_dev *pdev = vdev->pdev;
 
 	/* In the register's lower byte */
-	if (pos & 1)
-		return 0;
-
-	mutex_lock(&vdev->igate);
-	vfio_pci_intx_mask(vdev);
-	down_write(&vdev->memory_lock);
-	if (state != pdev->current_state)
+	if (!(pos & 1))
 		vfio_pci_set_power_state(vdev, state);
-	up_write(&vdev->memory_lock);
-	vfio_pci_intx_unmask(vdev);
-	mutex_unlock(&vdev->igate);
 	return 0;
 }
 

@@ -451,13 +451,7 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 	lockdep_assert_held(&dev_set->lock);
 
 	vfio_pci_low_power_end(vdev);
-	mutex_lock(&vdev->igate);
-	vfio_pci_intx_mask(vdev);
-	down_write(&vdev->memory_lock);
 	vfio_pci_set_power_state(vdev, PCI_D0);
-	up_write(&vdev->memory_lock);
-	vfio_pci_intx_unmask(vdev);
-	mutex_unlock(&vdev->igate);
 
 	/* Quiet first: no interrupts, no DMA, nobody who writes */
 	vfio_pci_irqs_disable(vdev);

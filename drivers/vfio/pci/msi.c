@@ -325,7 +325,7 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 
 	cmd = vfio_pci_memory_force_on(vdev);
 	if (state != PCI_D0)
-		vfio_pci_set_power_state(vdev, PCI_D0);
+		vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	xa_for_each(&vdev->ctx, index, vector)
 		vector_free(vdev, index, vector);
 	/* From here on a fault may map a BAR, until the device is as it was. */
@@ -337,7 +337,7 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 	/* The PCI core has turned INTx on, and nobody is there to serve it. */
 	pci_intx(vdev->pdev, 0);
 	if (state != PCI_D0)
-		vfio_pci_set_power_state(vdev, state);
+		vfio_pci_set_power_state_locked(vdev, state);
 	vfio_pci_memory_force_end(vdev, cmd);
 
 	vdev->irq_type = VFIO_PCI_IRQ_NONE;

@@ -61,8 +61,8 @@ static void power_restore(struct vfio_pci_core_device *vdev, u16 command)
 	spin_unlock_irq(&vdev->irqlock);
 }
 
-int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
-			     pci_power_t state)
+int vfio_pci_set_power_state_locked(struct vfio_pci_core_device *vdev,
+				    pci_power_t state)
 {
 	struct pci_saved_state *saved = NULL;
 	struct pci_dev *pdev = vdev->pdev;
@@ -109,6 +109,18 @@ int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 		power_restore(vdev, command);
 	}
 	return 0;
+}
+
+void vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
+			      pci_power_t state)
+{
+	guard(mutex)(&vdev->igate);
+	vfio_pci_intx_mask(vdev);
+	down_write(&vdev->memory_lock);
+	if (state != vdev->pdev->current_state)
+		vfio_pci_set_power_state_locked(vdev, state);
+	up_write(&vdev->memory_lock);
+	vfio_pci_intx_unmask(vdev);
 }
 
 /* With memory_lock held for write. */
@@ -219,7 +231,7 @@ static int vfio_pci_runtime_suspend(struct device *dev)
 	vfio_pci_intx_mask(vdev);
 
 	down_write(&vdev->memory_lock);
-	vfio_pci_set_power_state(vdev, PCI_D0);
+	vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	vfio_pci_msix_decoding_begin(vdev);
 	up_write(&vdev->memory_lock);
 	return 0;

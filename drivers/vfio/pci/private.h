@@ -158,12 +158,21 @@ extern const struct dev_pm_ops vfio_pci_core_pm_ops;
 /*
  * Change the power state.  A device without No_Soft_Reset loses its state in
  * D3hot: it is saved before and restored after.  Removes all user mappings of
- * BARs if the device is to leave D0.  The caller holds memory_lock for write
- * until the device is in the state that the caller needs: as soon as the lock
- * is dropped in D0, a fault may map a BAR.  -EBUSY for a PF with VFs.
+ * BARs if the device is to leave D0.  -EBUSY for a PF with VFs.
+ *
+ * Caller holds igate, has INTx masked, and holds memory_lock for write until
+ * the device is in the state that the caller needs: as soon as the lock is
+ * dropped in D0, a fault may map a BAR.
  */
-int vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
-			     pci_power_t state);
+int vfio_pci_set_power_state_locked(struct vfio_pci_core_device *vdev,
+				    pci_power_t state);
+
+/*
+ * The same with igate and memory_lock taken and INTx masked meanwhile.  A
+ * failure leaves the state as it is.
+ */
+void vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
+			      pci_power_t state);
 
 void vfio_pci_power_probe(struct vfio_pci_core_device *vdev);
 

@@ -30,7 +30,7 @@ static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
  */
 static void reset_begin(struct vfio_pci_core_device *vdev)
 {
-	vfio_pci_set_power_state(vdev, PCI_D0);
+	vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	vfio_pci_msix_decoding_begin(vdev);
 }
 

@@ -117,7 +117,7 @@ static void set_sriov_active(struct vfio_pci_core_device *vdev, bool active)
 	vfio_pci_intx_mask(vdev);
 	down_write(&vdev->memory_lock);
 	if (active)
-		vfio_pci_set_power_state(vdev, PCI_D0);
+		vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	vdev->sriov_active = active;
 	up_write(&vdev->memory_lock);
 	vfio_pci_intx_unmask(vdev);
