@@ -26,11 +26,6 @@
 static bool param_nointxmask;
 static bool param_disable_idle_d3;
 
-static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
-{
-	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
-}
-
 /**
  * vfio_pci_core_set_params - what the module parameters of vfio-pci say
  * @nointxmask: do not mask INTx at the device, but at the interrupt

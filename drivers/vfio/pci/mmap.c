@@ -198,8 +198,7 @@ static const struct vm_operations_struct vfio_pci_mmap_ops = {
 int vfio_pci_core_mmap(struct vfio_device *core_vdev,
 		       struct vm_area_struct *vma)
 {
-	struct vfio_pci_core_device *vdev =
-		container_of(core_vdev, struct vfio_pci_core_device, vdev);
+	struct vfio_pci_core_device *vdev = to_core(core_vdev);
 	u64 off = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u64 index = VFIO_PCI_OFFSET_TO_INDEX(off);
 	u64 len = vma->vm_end - vma->vm_start;

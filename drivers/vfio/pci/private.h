@@ -47,10 +47,16 @@
 #ifndef VFIO_PCI_PRIVATE_H
 #define VFIO_PCI_PRIVATE_H
 
+#include <linux/container_of.h>
 #include <linux/pci.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
+
+static inline struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
+{
+	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
+}
 
 /* memory.c: the gate in front of device memory */
 

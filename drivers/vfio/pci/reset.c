@@ -19,11 +19,6 @@
 
 #include "private.h"
 
-static struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
-{
-	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
-}
-
 /*
  * The reset would go through D0 by itself, but then what D3hot made the device
  * forget would not be restored.  With memory_lock held for write, and igate.

@@ -65,6 +65,18 @@ void vfio_pci_token_user_add(struct vfio_pci_core_device *vdev, int n)
 	token->users += n;
 }
 
+/* With the lock of @token held. */
+static int token_compare(struct vfio_pci_core_device *vdev,
+			 const struct vfio_pci_vf_token *token,
+			 const uuid_t *uuid)
+{
+	if (uuid_equal(uuid, &token->uuid))
+		return 0;
+
+	pci_info_ratelimited(vdev->pdev, "wrong VF token\n");
+	return -EACCES;
+}
+
 static int token_check_vf(struct vfio_pci_core_device *vdev,
 			  const uuid_t *uuid)
 {
@@ -85,11 +97,7 @@ static int token_check_vf(struct vfio_pci_core_device *vdev,
 	}
 
 	guard(mutex)(&pf->vf_token->lock);
-	if (uuid_equal(uuid, &pf->vf_token->uuid))
-		return 0;
-
-	pci_info_ratelimited(vdev->pdev, "wrong VF token\n");
-	return -EACCES;
+	return token_compare(vdev, pf->vf_token, uuid);
 }
 
 static int token_check_pf(struct vfio_pci_core_device *vdev,
@@ -108,11 +116,7 @@ static int token_check_pf(struct vfio_pci_core_device *vdev,
 				     "VF token needed to open this PF while its VFs are in use\n");
 		return -EACCES;
 	}
-	if (uuid_equal(uuid, &token->uuid))
-		return 0;
-
-	pci_info_ratelimited(vdev->pdev, "wrong VF token\n");
-	return -EACCES;
+	return token_compare(vdev, token, uuid);
 }
 
 /* May a user who knows @uuid (NULL: none) open the device? */
@@ -141,8 +145,7 @@ static int token_check(struct vfio_pci_core_device *vdev, const uuid_t *uuid)
  */
 int vfio_pci_core_match(struct vfio_device *core_vdev, char *buf)
 {
-	struct vfio_pci_core_device *vdev =
-		container_of(core_vdev, struct vfio_pci_core_device, vdev);
+	struct vfio_pci_core_device *vdev = to_core(core_vdev);
 	bool have_token = false;
 	char *option, *rest = buf;
 	uuid_t uuid;
