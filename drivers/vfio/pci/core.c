@@ -3,15 +3,16 @@
  * vfio-pci-core.ko: the life of a PCI function under VFIO, and the entry
  * points of its file.
  *
- *	init_dev, register_device	the driver is bound; nobody uses the
- *					device, it sleeps
- *	enable, finish_enable		first open: awake, reset, described
+ *	init_dev, register_device	the driver is bound; the device is not
+ *					in use and suspended
+ *	enable, finish_enable		first open: resumed, reset, described
  *	ioctl, read, write, mmap	in use
- *	close_device (disable)		last close: as the driver found it
- *	unregister_device, release_dev	the driver goes
+ *	close_device (disable)		last close: back to the state before
+ *					the first open
+ *	unregister_device, release_dev	the driver is unbound
  *
- * What the entry points do is in the file for each concern; private.h names them,
- * and the locks.
+ * Each concern has a file of its own: see private.h, which also lists the
+ * locks.
  */
 #include <linux/aperture.h>
 #include <linux/module.h>
@@ -22,16 +23,16 @@
 
 #include "private.h"
 
-/* What the driver was told by vfio_pci_core_set_params() */
+/* Set by vfio_pci_core_set_params() */
 static bool param_nointxmask;
 static bool param_disable_idle_d3;
 
 /**
- * vfio_pci_core_set_params - what the module parameters of vfio-pci say
- * @nointxmask: do not mask INTx at the device, but at the interrupt
- *	controller, with interrupts that are not shared
- * @is_disable_vga: accepted; VGA regions are not offered anyway
- * @is_disable_idle_d3: leave devices awake that nobody uses
+ * vfio_pci_core_set_params - take over the module parameters of vfio-pci
+ * @nointxmask: mask INTx at the interrupt controller, not at the device; the
+ *	interrupt cannot be shared then
+ * @is_disable_vga: ignored: VGA regions are never offered
+ * @is_disable_idle_d3: do not suspend devices that are not in use
  *
  * @nointxmask applies to devices that are opened later, @is_disable_idle_d3 to
  * those that are allocated later.
@@ -95,9 +96,9 @@ static unsigned int vga_decodes(struct pci_dev *pdev, bool all)
 }
 
 /*
- * Take a display device from the host: firmware framebuffers and consoles that
- * draw on it would go on doing so while it is reset and used by somebody else.
- * They do not come back when the device does.
+ * Detach the host's firmware framebuffer and console from a display device:
+ * they would go on drawing on it while it is reset and used by a VM.  They do
+ * not come back when the device is given back.
  */
 static int display_take(struct vfio_pci_core_device *vdev)
 {
@@ -112,7 +113,7 @@ static int display_take(struct vfio_pci_core_device *vdev)
 	if (ret || !pci_is_vga(pdev))
 		return ret;
 
-	/* An arbiter that does not know the device has nothing to do with it */
+	/* Fails if the arbiter does not know the device: nothing to do then */
 	if (!vga_client_register(pdev, vga_decodes))
 		vga_set_legacy_decoding(pdev, VGA_NORMAL);
 	return 0;
@@ -137,7 +138,7 @@ static void display_give_back(struct vfio_pci_core_device *vdev)
  *
  * A display device is taken from the host's firmware framebuffer and console.
  *
- * Return: 0; -EINVAL for what is no endpoint; -EBUSY for a PF that has VFs
+ * Return: 0; -EINVAL if @vdev is not an endpoint; -EBUSY for a PF that has VFs
  * already; errors of vfio_register_group_dev().
  */
 int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
@@ -154,7 +155,7 @@ int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
 		return -EINVAL;
 	}
 
-	/* The VFs of another driver may be in use, without our knowing */
+	/* Another driver made these VFs: they may be in use. */
 	if (pci_num_vf(pdev)) {
 		pci_warn(pdev, "has VFs: remove them (sriov_numvfs) first\n");
 		return -EBUSY;
@@ -198,8 +199,8 @@ err_sriov:
 EXPORT_SYMBOL_GPL(vfio_pci_core_register_device);
 
 /*
- * The device was closed while its driver was already going: the lock that the
- * reset needs was not to be had then, and is ours now.
+ * The device was closed while its driver was being unbound: the close could not
+ * take the device lock that the reset needs.  The caller holds it.
  */
 static void reset_late(struct vfio_pci_core_device *vdev)
 {
@@ -226,8 +227,8 @@ static void reset_late(struct vfio_pci_core_device *vdev)
  * vfio_pci_core_unregister_device - take a PCI function back from user space
  * @vdev: the device
  *
- * The first step of a driver's remove.  Waits for users of the device and of
- * its VFs, and asks them to go.
+ * The first step of a driver's remove.  Asks the users of the device and of its
+ * VFs to close them, and waits until they have.
  */
 void vfio_pci_core_unregister_device(struct vfio_pci_core_device *vdev)
 {
@@ -306,7 +307,7 @@ static void msix_probe(struct vfio_pci_core_device *vdev)
 	vdev->has_dyn_msix = pci_msix_can_alloc_dyn(pdev);
 }
 
-/* A reference that keeps the device awake for as long as it is open */
+/* Take the runtime PM reference that keeps an open device awake. */
 static int stay_awake(struct vfio_pci_core_device *vdev)
 {
 	if (vdev->disable_idle_d3)
@@ -325,12 +326,12 @@ static void may_sleep(struct vfio_pci_core_device *vdev)
  * @vdev: the device
  *
  * Wakes, enables and resets the device and builds what user space will see of
- * it.  For the open_device callback of a driver, which goes on with its own
- * work, then calls vfio_pci_core_finish_enable(), or vfio_pci_core_disable()
- * if it fails.
+ * it.  A driver's open_device callback calls this, goes on with its own set-up
+ * and then calls vfio_pci_core_finish_enable(), or vfio_pci_core_disable() if
+ * the set-up fails.
  *
  * Return: 0, or -EAGAIN if the device is busy at the moment (being reset,
- * bound or unbound), or why it can't be enabled.
+ * bound or unbound), or another error if it cannot be enabled.
  */
 int vfio_pci_core_enable(struct vfio_pci_core_device *vdev)
 {
@@ -352,7 +353,7 @@ int vfio_pci_core_enable(struct vfio_pci_core_device *vdev)
 		goto err_disable;
 	vdev->reset_works = !ret;
 
-	/* This is what the last close goes back to */
+	/* The last close restores this. */
 	pci_save_state(pdev);
 	vdev->pci_saved_state = pci_store_saved_state(pdev);
 	if (!vdev->pci_saved_state) {
@@ -383,8 +384,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_enable);
  * vfio_pci_core_finish_enable - the last part of opening a device
  * @vdev: the device
  *
- * To be called when nothing can fail any more: from here on the way back is
- * vfio_pci_core_close_device().
+ * To be called when nothing can fail any more: after this,
+ * vfio_pci_core_close_device() undoes the open.
  */
 void vfio_pci_core_finish_enable(struct vfio_pci_core_device *vdev)
 {
@@ -394,8 +395,9 @@ void vfio_pci_core_finish_enable(struct vfio_pci_core_device *vdev)
 EXPORT_SYMBOL_GPL(vfio_pci_core_finish_enable);
 
 /*
- * Leave the device in the state that enable saved, by a reset if there is
- * one.  Sets needs_reset if that has to be a reset of slot or bus.
+ * Reset the function if it has a reset of its own, and restore the state that
+ * vfio_pci_core_enable() saved.  Sets needs_reset if the device still needs a
+ * reset, then of its slot or bus.
  */
 static void restore_and_reset(struct vfio_pci_core_device *vdev)
 {
@@ -403,16 +405,16 @@ static void restore_and_reset(struct vfio_pci_core_device *vdev)
 
 	vdev->needs_reset = true;
 
-	/* The reset is to find, and to keep, the state as it was at first. */
+	/* pci_restore_state() below restores this. */
 	if (pci_load_and_free_saved_state(pdev, &vdev->pci_saved_state))
 		pci_save_state(pdev);
 
-	/* No decoding, no DMA, no interrupt meanwhile */
+	/* No decoding, no DMA and no INTx until then */
 	pci_write_config_word(pdev, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 
 	/*
-	 * The device may be on its way out of its driver, with the lock held
-	 * by the task that waits for this close: so don't wait for it.
+	 * A task that is unbinding the driver holds the device lock and waits
+	 * for this close: do not wait for the lock.
 	 */
 	if (vdev->reset_works && vfio_pci_bridge_trylock(pdev, &bridge)) {
 		if (pci_dev_trylock(pdev)) {
@@ -424,8 +426,8 @@ static void restore_and_reset(struct vfio_pci_core_device *vdev)
 	}
 	pci_restore_state(pdev);
 	/*
-	 * It may still raise what its user made it raise.  INTx comes back when
-	 * a driver enables the device.
+	 * Without a reset the device may still assert INTx.  A driver that
+	 * enables the device turns INTx on again.
 	 */
 	if (vdev->needs_reset)
 		pci_intx(pdev, 0);
@@ -435,8 +437,8 @@ static void restore_and_reset(struct vfio_pci_core_device *vdev)
  * vfio_pci_core_disable - undo vfio_pci_core_enable()
  * @vdev: the device, which nobody uses any more
  *
- * Part of vfio_pci_core_close_device(); a driver calls it only when it can't
- * finish opening.
+ * Part of vfio_pci_core_close_device(); a driver calls it only when its
+ * open_device callback fails.
  */
 void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 {
@@ -448,7 +450,7 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 	vfio_pci_low_power_end(vdev);
 	vfio_pci_set_power_state(vdev, PCI_D0);
 
-	/* Quiet first: no interrupts, no DMA, nobody who writes */
+	/* First stop interrupts, DMA and ioeventfds. */
 	vfio_pci_irqs_disable(vdev);
 	pci_clear_master(pdev);
 	vfio_pci_ioeventfds_free(vdev);
@@ -466,7 +468,7 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 	vfio_pci_reset_unused_set(dev_set);
 	if (vdev->needs_reset && !vdev->reset_works)
 		pci_notice_ratelimited(pdev,
-				       "closed without a reset, as it has none of its own and its bus can't be reset now: its next user finds what is left in it\n");
+				       "not reset on close (no function, slot or bus reset): its next user sees old state\n");
 	may_sleep(vdev);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_disable);
@@ -498,9 +500,9 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_request);
 /**
  * vfio_pci_core_aer_err_detected - an uncorrectable error of the device
  * @pdev: the PCI function
- * @state: of its channel
+ * @state: of its PCI channel; not used
  *
- * Tells the user, who knows best what to do about it.
+ * Signals the user's error eventfd and leaves the recovery to the user.
  *
  * Return: PCI_ERS_RESULT_CAN_RECOVER.
  */
@@ -520,8 +522,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_err_handlers);
 /* The device file: ioctls */
 
 /*
- * The count of an index bounds what the rest may see: set_irqs gets ranges
- * that are inside of it, and the payload in kernel memory.
+ * Checks the range against the number of interrupts and copies the payload:
+ * vfio_pci_set_irqs() gets a valid range and kernel memory.
  */
 static int vfio_pci_ioctl_set_irqs(struct vfio_pci_core_device *vdev,
 				   void __user *arg)
@@ -563,7 +565,7 @@ static int vfio_pci_ioctl_set_irqs(struct vfio_pci_core_device *vdev,
  * @cmd: VFIO_DEVICE_*
  * @arg: its argument
  *
- * Return: 0 or an error; -ENOTTY for what is no ioctl of a PCI device.
+ * Return: 0 or an error; -ENOTTY if a PCI device has no such ioctl.
  */
 long vfio_pci_core_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 			 unsigned long arg)
@@ -602,7 +604,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_ioctl);
  * @arg: the feature's payload
  * @argsz: its size
  *
- * Return: 0 or an error; -ENOTTY for features that are not known here.
+ * Return: 0 or an error; -ENOTTY if vfio-pci-core has no such feature.
  */
 int vfio_pci_core_ioctl_feature(struct vfio_device *device, u32 flags,
 				void __user *arg, size_t argsz)
@@ -647,7 +649,7 @@ static ssize_t region_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 	return region->ops->rw(vdev, buf, count, ppos, iswrite);
 }
 
-/* Unlike ioctls, read and write find the device as it is: wake it. */
+/* vfio.ko wakes the device for ioctls, but not for read and write. */
 static ssize_t awake_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 			size_t count, loff_t *ppos, bool iswrite)
 {
@@ -673,10 +675,10 @@ static ssize_t awake_rw(struct vfio_pci_core_device *vdev, char __user *buf,
  * @core_vdev: the device
  * @buf: user memory
  * @count: its size
- * @ppos: place in the device file; advanced
+ * @ppos: offset in the device file; advanced
  *
  * Return: the bytes read, at most to the end of the region, or an error:
- * -EINVAL for what is no place in a region, -EIO while memory decoding is off.
+ * -EINVAL if no region is at *@ppos, -EIO while memory decoding is off.
  */
 ssize_t vfio_pci_core_read(struct vfio_device *core_vdev, char __user *buf,
 			   size_t count, loff_t *ppos)
@@ -690,7 +692,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_read);
  * @core_vdev: the device
  * @buf: user memory
  * @count: its size
- * @ppos: place in the device file; advanced
+ * @ppos: offset in the device file; advanced
  *
  * Return: the bytes written, at most to the end of the region, or an error, as
  * vfio_pci_core_read().
@@ -705,7 +707,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_write);
 
 static void __exit vfio_pci_core_exit(void)
 {
-	/* Eventfds may still be waiting for their grace period */
+	/* Wait until all eventfds are freed (call_rcu() in irq.c). */
 	rcu_barrier();
 }
 module_exit(vfio_pci_core_exit);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctls by which a device describes itself: GET_INFO, GET_REGION_INFO,
- * GET_IRQ_INFO.  Only facts are collected here; what is behind them is in the
- * files for regions and interrupts.
+ * The ioctls that describe a device: GET_INFO, GET_REGION_INFO, GET_IRQ_INFO.
+ * They only report what the files for regions and interrupts know.
  */
 #include <linux/ioport.h>
 #include <linux/slab.h>
@@ -11,7 +10,7 @@
 #include "../put_info.h"
 #include "private.h"
 
-/* Do AtomicOps pass through @port, a port of a switch, on their way up? */
+/* Whether @port, of a switch, forwards AtomicOps upstream */
 static bool atomics_pass(struct pci_dev *port)
 {
 	u32 cap;
@@ -27,9 +26,9 @@ static bool atomics_pass(struct pci_dev *port)
 }
 
 /*
- * PCI_EXP_DEVCAP2_ATOMIC_COMP* that memory behind the device's root port
- * completes.  pci_enable_atomic_ops_to_root() knows, but would turn AtomicOps
- * on in the device, which is the user's to do.
+ * The PCI_EXP_DEVCAP2_ATOMIC_COMP* bits of the device's root port, if all ports
+ * on the way forward AtomicOps.  pci_enable_atomic_ops_to_root() finds them,
+ * too, but would also enable AtomicOps in the device, which is up to the user.
  */
 static u32 root_port_completions(struct pci_dev *pdev)
 {
@@ -39,7 +38,7 @@ static u32 root_port_completions(struct pci_dev *pdev)
 	struct pci_dev *port;
 	u32 cap;
 
-	/* Part of the root complex: there is no port that could say no. */
+	/* Integrated into the root complex: no port is on the way. */
 	if (pci_is_pcie(pdev) && pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END)
 		return sizes;
 
@@ -70,7 +69,7 @@ u32 vfio_pci_atomic_completions(struct pci_dev *pdev)
 	u32 flags = 0, sizes;
 	u16 devctl2;
 
-	/* A VF requests as its PF does, as the PF's driver has decided. */
+	/* The PF's driver decides for its VFs, by the PF's enable bit. */
 	if (pdev->is_virtfn) {
 		pdev = pci_physfn(pdev);
 		if (pcie_capability_read_word(pdev, PCI_EXP_DEVCTL2, &devctl2) ||
@@ -244,7 +243,7 @@ int vfio_pci_ioctl_irq_info(struct vfio_pci_core_device *vdev,
 	if (info.argsz < minsz || info.index >= VFIO_PCI_NUM_IRQS)
 		return -EINVAL;
 
-	/* Errors of PCI are not reported to functions */
+	/* Conventional PCI does not report errors to the function's driver. */
 	if (info.index == VFIO_PCI_ERR_IRQ_INDEX && !pci_is_pcie(vdev->pdev))
 		return -EINVAL;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts: how many of which kind a device has, the distribution of
- * VFIO_DEVICE_SET_IRQS to those who carry it out, and the two that are no
- * interrupts of the device: errors and requests.
+ * Interrupts: how many of each kind a device has, the dispatch of
+ * VFIO_DEVICE_SET_IRQS to intx.c and msi.c, and the two indexes that are not
+ * interrupts of the device: error and request notifications.
  *
  * At most one of INTx (intx.c), MSI and MSI-X (msi.c) is enabled.  igate
  * serialises all changes.  The eventfds for errors and requests are signalled
@@ -25,7 +25,7 @@ static bool has_intx(struct vfio_pci_core_device *vdev)
 	       pdev->irq != IRQ_NOTCONNECTED;
 }
 
-/* Asked at each VFIO_DEVICE_SET_IRQS: from what was read at the first open */
+/* Each VFIO_DEVICE_SET_IRQS calls this: use what the first open has read. */
 int vfio_pci_irq_count(struct vfio_pci_core_device *vdev, u32 index)
 {
 	switch (index) {
@@ -54,7 +54,7 @@ u32 vfio_pci_irq_flags(struct vfio_pci_core_device *vdev, u32 index)
 	return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
 }
 
-/* Errors and requests */
+/* Error and request notifications: a slot holds an eventfd or NULL */
 
 static void free_slot(struct rcu_head *rcu)
 {
@@ -154,11 +154,11 @@ void vfio_pci_signal_request(struct vfio_pci_core_device *vdev,
 					       count);
 	} else if (!count) {
 		pci_warn(vdev->pdev,
-			 "the user takes no requests to release the device: waiting until it is closed\n");
+			 "no request eventfd: waiting for the user to close the device\n");
 	}
 }
 
-/* VFIO_DEVICE_SET_IRQS: what cannot be done to an index is not here */
+/* VFIO_DEVICE_SET_IRQS; NULL: the index does not support the action. */
 
 typedef int (*set_irqs_fn)(struct vfio_pci_core_device *vdev, u32 flags,
 			   unsigned int index, unsigned int start,
