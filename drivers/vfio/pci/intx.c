@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * INTx: level triggered, and perhaps shared with other devices of the host.
- * Once it has been signalled it stays masked until the user unmasks it, by
- * ioctl or by an eventfd.
+ * An interrupt that has been signalled to the user stays masked until the user
+ * unmasks it, by ioctl or by an eventfd.
  *
- * Three parties want it masked: the user (who has seen it, or said so), the
- * interrupt disable bit in the user's view of PCI_COMMAND, and the kernel
- * while the device must be left alone.  It is unmasked when none of them does.
- * The line is masked in the device where that works (pci_2_3); else the
- * interrupt is not shared, and disabled as a whole.  The device's own interrupt
- * disable bit is never the user's; it is set unless INTx is enabled.
+ * INTx is masked as long as one of these is true:
+ *  - it was signalled to the user, or the user masked it (masked);
+ *  - the interrupt disable bit in the user's view of PCI_COMMAND is set
+ *    (virq_disabled);
+ *  - the kernel must not touch the device (held).
+ * The line is masked in the device if the device can do that (pci_2_3).  If
+ * not, the interrupt is not shared, and is disabled at the interrupt
+ * controller.  The user does not see the device's own interrupt disable bit,
+ * which is set unless INTx is enabled.
  *
- * irqlock protects the state against the handler, config.c's writes to
- * PCI_COMMAND and the unmask eventfd, which may be signalled in any context.
- * No eventfd is signalled under it: that may end in the unmask eventfd.
+ * irqlock protects the state against the interrupt handler, config.c's writes
+ * to PCI_COMMAND and the unmask eventfd, which may be signalled in any context.
+ * No eventfd is signalled with irqlock held: the signal may call the handler of
+ * the unmask eventfd, which takes irqlock.
  *
- * The handler exists as long as INTx is enabled, with or without an eventfd to
- * signal.  An eventfd taken away is put after those who may be signalling it
- * have been waited for.
+ * The interrupt handler stays while INTx is enabled, with or without an eventfd
+ * to signal.  An old eventfd is put after the interrupt handler and the unmask
+ * thread, which may be signalling it, have ended.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -28,18 +32,19 @@
 #include "private.h"
 
 /**
- * struct vfio_pci_intx - INTx while it is enabled; element 0 of the device's ctx
+ * struct vfio_pci_intx - INTx while enabled; element 0 of the device's ctx
  * @vdev: the device
  * @name: of the interrupt
  * @irq: number; pdev->irq is something else while MSI is enabled
  * @trigger: eventfd to signal, or NULL; written with igate held
- * @unmask: eventfd that unmasks; belongs to vfio.ko's virqfd, igate
- * @masked: by the user; irqlock
- * @held: by the kernel; irqlock
- * @off: the line is masked indeed; irqlock
- * @signalling: the handler is at the eventfd: an unmask must not be done from
- *	within, or an asserted line keeps the CPU forever; irqlock
- * @deferred: an unmask is left to the thread; irqlock
+ * @unmask: eventfd that unmasks, served by vfio.ko's virqfd; igate
+ * @masked: signalled to the user, or masked by the user; irqlock
+ * @held: masked by the kernel; irqlock
+ * @off: the line is masked in hardware; irqlock
+ * @signalling: the interrupt handler is signalling @trigger.  If that signals
+ *	the unmask eventfd, the unmask is deferred: an asserted line would
+ *	interrupt again at once, without end; irqlock
+ * @deferred: the unmask thread has to unmask; irqlock
  */
 struct vfio_pci_intx {
 	struct vfio_pci_core_device *vdev;
@@ -62,7 +67,7 @@ static struct vfio_pci_intx *get_intx(struct vfio_pci_core_device *vdev)
 	return xa_load(&vdev->ctx, 0);
 }
 
-/* The device's own interrupt disable bit, as a register that others write */
+/* Change the device's own interrupt disable bit; others write its register. */
 static void set_intx(struct vfio_pci_core_device *vdev, bool on)
 {
 	spin_lock_irq(&vdev->irqlock);
@@ -81,9 +86,9 @@ static void line_off(struct vfio_pci_intx *intx)
 }
 
 /*
- * Put the wishes of all parties into force.  With irqlock held.  True if INTx
- * turned out to be raised: the line stays off, and the caller has to signal it
- * after dropping the lock.
+ * Mask or unmask the line as the state says.  With irqlock held.  True if INTx
+ * is asserted when it is to be unmasked: the line stays masked, and the caller
+ * signals INTx after dropping irqlock.
  */
 static bool intx_update(struct vfio_pci_intx *intx)
 {
@@ -107,7 +112,7 @@ static bool intx_update(struct vfio_pci_intx *intx)
 	return false;
 }
 
-/* Not under irqlock.  Those who take the eventfd away wait for us. */
+/* Without irqlock.  intx_set_eventfd() waits for this before it puts one. */
 static void intx_signal(struct vfio_pci_intx *intx)
 {
 	struct eventfd_ctx *trigger = READ_ONCE(intx->trigger);
@@ -116,7 +121,7 @@ static void intx_signal(struct vfio_pci_intx *intx)
 		eventfd_signal(trigger);
 }
 
-/* Put a change into force, drop irqlock and signal INTx if it was raised. */
+/* The state changed: update the line, drop irqlock, signal INTx if needed. */
 static void intx_update_unlock(struct vfio_pci_intx *intx)
 	__releases(&intx->vdev->irqlock)
 {
@@ -128,10 +133,10 @@ static void intx_update_unlock(struct vfio_pci_intx *intx)
 }
 
 /*
- * The line is off as far as we know.  A reset of which we do not know may have
- * turned it on again.
+ * The line has been masked.  A reset that the kernel does not know of may have
+ * unmasked it: then mask it again if it is asserted.  True if so.
  */
-static bool line_slipped(struct vfio_pci_intx *intx)
+static bool line_remask(struct vfio_pci_intx *intx)
 {
 	struct pci_dev *pdev = intx->vdev->pdev;
 	u16 cmd;
@@ -151,13 +156,13 @@ static irqreturn_t intx_handler(int irq, void *data)
 
 	spin_lock_irqsave(&vdev->irqlock, flags);
 	if (!vdev->pci_2_3) {
-		/* If it is off we are called for the last time. */
+		/* If it is off, this call came late: nothing to signal. */
 		raised = !intx->off;
 		if (raised)
 			line_off(intx);
 	} else if (intx->off) {
-		/* While it is held, not even config space may be read. */
-		if (intx->held || !line_slipped(intx))
+		/* While held, not even configuration space may be read. */
+		if (intx->held || !line_remask(intx))
 			ret = IRQ_NONE;
 	} else if (pci_check_and_mask_intx(vdev->pdev)) {
 		raised = true;
@@ -179,7 +184,7 @@ static irqreturn_t intx_handler(int irq, void *data)
 	return ret;
 }
 
-/* The unmask eventfd was signalled, in any context; true to call the thread */
+/* The unmask eventfd was signalled, in any context; true to run the thread. */
 static int intx_unmask_handler(void *opaque, void *data)
 {
 	struct vfio_pci_intx *intx = opaque;
@@ -197,7 +202,7 @@ static int intx_unmask_handler(void *opaque, void *data)
 	return defer;
 }
 
-/* What the handler could not do: unmask, or signal that INTx is raised still */
+/* Does a deferred unmask, and signals INTx if it is still asserted. */
 static void intx_unmask_thread(void *opaque, void *data)
 {
 	struct vfio_pci_intx *intx = opaque;
@@ -245,7 +250,7 @@ bool vfio_pci_intx_is_off(struct vfio_pci_core_device *vdev)
 	lockdep_assert_held(&vdev->irqlock);
 	if (intx)
 		return vdev->pci_2_3 && intx->off;
-	/* MSI of some devices needs the bit to be clear */
+	/* MSI of some devices only works while the bit is clear. */
 	return vdev->irq_type == VFIO_PCI_IRQ_NONE ||
 	       !(vdev->pdev->dev_flags & PCI_DEV_FLAGS_MSI_INTX_DISABLE_BUG);
 }
@@ -266,7 +271,7 @@ void vfio_pci_intx_unmask(struct vfio_pci_core_device *vdev)
 		intx_set_held(intx, false);
 }
 
-/* Replace the eventfd, by NULL for none.  Consumes @trigger. */
+/* Replace the eventfd; @trigger may be NULL, and is consumed. */
 static void intx_set_eventfd(struct vfio_pci_intx *intx,
 			     struct eventfd_ctx *trigger)
 {
@@ -305,7 +310,7 @@ static int intx_enable(struct vfio_pci_core_device *vdev,
 	if (ret)
 		goto err_free_name;
 
-	/* It starts masked, until the handler and all it uses are in place. */
+	/* Masked until the handler and all it uses are in place. */
 	intx->off = true;
 	ret = request_irq(intx->irq, intx_handler,
 			  vdev->pci_2_3 ? IRQF_SHARED : IRQF_NO_AUTOEN,
@@ -334,7 +339,7 @@ void vfio_pci_intx_disable(struct vfio_pci_core_device *vdev)
 	struct vfio_pci_intx *intx = get_intx(vdev);
 
 	vfio_virqfd_disable(&intx->unmask);
-	/* The line stays off when nobody is left to serve it */
+	/* Nothing will serve the line: leave it masked. */
 	intx_set_held(intx, true);
 	free_irq(intx->irq, intx);
 	set_intx(vdev, false);

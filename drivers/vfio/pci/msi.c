@@ -3,23 +3,23 @@
  * MSI and MSI-X.
  *
  * A vector is requested from the kernel when it gets its first eventfd, and
- * stays so until the index is disabled.  From then on another eventfd is no
- * more than another pointer, and no eventfd means that the next interrupt is
- * remembered and signalled to the eventfd that comes: guests that mask and
- * unmask a vector at each interrupt do not make the host build it anew, and
- * nothing that the device raises is lost.  A reset forgets it, as it clears
- * pending bits.
+ * stays requested until the index is disabled.  To change its eventfd is to
+ * change a pointer.  An interrupt that arrives while there is no eventfd is
+ * remembered, and signalled to the next one.  So a guest that masks and unmasks
+ * a vector at each interrupt does not make the host request it again, and no
+ * interrupt is lost.  A reset drops what is remembered, as it clears pending
+ * bits.
  *
- * The handler reads the pointer without a lock.  Whoever changes it, with
- * igate held, waits for a handler that may have the old one before going on.
+ * The handler reads the pointer without a lock.  After a change, with igate
+ * held, synchronize_irq() waits for a handler that may have read the old one.
  *
- * The kernel owns table and message.  It changes the table, which is device
- * memory, with memory decoding turned on and the device in D0, whatever the
- * user has made of it.  igate keeps both as they are.
+ * The kernel owns the MSI-X table and the MSI message.  The table is device
+ * memory: while the kernel changes it, memory decoding is on and the device is
+ * in D0, whatever the user has set.  igate keeps both that way.
  *
- * An interrupt is given back to the kernel without memory_lock: that waits for
- * who reads its files in /proc, who may be waiting for memory_lock, in a fault
- * on a BAR that he reads into.
+ * pci_free_irq_vectors() is called without memory_lock: it waits for readers of
+ * the interrupt's files in /proc, and such a reader may be waiting for
+ * memory_lock, in a fault on a BAR that it reads into.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -35,11 +35,11 @@
 /**
  * struct msi_vector - a requested vector; in the device's ctx by its number
  * @trigger: eventfd to signal, or NULL
- * @pending: raised while there was none; written by the handler
+ * @pending: an interrupt arrived without an eventfd; written by the handler
  * @irq: number
  * @name: of the interrupt
- * @producer: lets a hypervisor take the interrupt without us; registered if
- *	it has a token
+ * @producer: lets a hypervisor take the interrupt without the eventfd;
+ *	registered if it has a token
  */
 struct msi_vector {
 	struct eventfd_ctx *trigger;
@@ -70,7 +70,7 @@ static void bypass_register(struct msi_vector *vector)
 {
 	vector->producer.token = vector->trigger;
 	vector->producer.irq = vector->irq;
-	/* Without it, or if the eventfd has a producer, we stay in between. */
+	/* If that fails, interrupts go by way of the eventfd. */
 	if (irq_bypass_register_producer(&vector->producer))
 		vector->producer.token = NULL;
 }
@@ -84,8 +84,8 @@ static void bypass_unregister(struct msi_vector *vector)
 }
 
 /*
- * The number of the interrupt of vector @index, allocated if MSI-X can do that
- * later than at enabling.
+ * The interrupt number of vector @index.  Allocates it if the device's MSI-X
+ * can do that after MSI-X has been enabled.
  */
 static int allocate_irq(struct vfio_pci_core_device *vdev,
 			unsigned int index)
@@ -102,8 +102,8 @@ static int allocate_irq(struct vfio_pci_core_device *vdev,
 }
 
 /*
- * Request a vector, without an eventfd yet.  The table can be reached, unless
- * the device sleeps.
+ * Request a vector, without an eventfd yet.  Memory decoding is on, but the
+ * device may not be in D0: -EIO then, as the table cannot be written.
  */
 static int vector_request(struct vfio_pci_core_device *vdev, unsigned int index)
 {
@@ -158,7 +158,7 @@ static void vector_free(struct vfio_pci_core_device *vdev, unsigned int index,
 	kfree(vector);
 }
 
-/* Our mapping of entry @index of the MSI-X table; NULL if there is none */
+/* Entry @index of the MSI-X table in the BAR as mapped by bar.c, or NULL */
 static void __iomem *msix_entry(struct vfio_pci_core_device *vdev,
 				unsigned int index)
 {
@@ -173,9 +173,9 @@ static void __iomem *msix_entry(struct vfio_pci_core_device *vdev,
 }
 
 /*
- * A reset by means of the device itself, of which the PCI core does not know,
- * may have taken the message away, or masked the vector.  With memory_lock
- * held, and memory answering.
+ * Whether the device has lost the message, or masked the vector: a reset that
+ * the PCI core does not know of does that.  With memory_lock held and memory
+ * enabled.
  */
 static bool message_lost(struct vfio_pci_core_device *vdev, unsigned int index,
 			 struct msi_vector *vector)
@@ -219,7 +219,7 @@ static void vector_set_eventfd(struct msi_vector *vector,
 		eventfd_ctx_put(old);
 	if (!trigger)
 		return;
-	/* No handler sets it now that there is an eventfd. */
+	/* The handler does not set it while there is an eventfd. */
 	if (vector->pending) {
 		vector->pending = false;
 		eventfd_signal(trigger);
@@ -227,7 +227,7 @@ static void vector_set_eventfd(struct msi_vector *vector,
 	bypass_register(vector);
 }
 
-/* Have all vectors that get an eventfd requested. */
+/* Request all vectors that get an eventfd and have not been requested. */
 static int request_vectors(struct vfio_pci_core_device *vdev,
 			   unsigned int start, unsigned int count,
 			   struct eventfd_ctx **triggers)
@@ -251,7 +251,7 @@ static int request_vectors(struct vfio_pci_core_device *vdev,
 	return ret;
 }
 
-/* As message_lost(), for the vectors that get an eventfd */
+/* message_lost() for the vectors that get an eventfd */
 static bool any_message_lost(struct vfio_pci_core_device *vdev,
 			     unsigned int start, unsigned int count,
 			     struct eventfd_ctx **triggers)
@@ -268,9 +268,9 @@ static bool any_message_lost(struct vfio_pci_core_device *vdev,
 }
 
 /*
- * Give the messages back that the device has lost, if it has.  Guests swap
- * eventfds at each interrupt, and nothing is lost then: looking must not keep
- * others from the device's memory.
+ * Write the messages again if the device has lost them.  A guest may change
+ * eventfds at each interrupt, with nothing lost: so check with memory_lock held
+ * for read only.
  */
 static void restore_messages(struct vfio_pci_core_device *vdev,
 			     unsigned int start, unsigned int count,
@@ -285,15 +285,15 @@ static void restore_messages(struct vfio_pci_core_device *vdev,
 	if (!lost)
 		return;
 
-	/* For writing: it changes PCI_COMMAND.  Restores all vectors. */
+	/* For write: this changes PCI_COMMAND.  Restores all vectors. */
 	guard(rwsem_write)(&vdev->memory_lock);
 	if (vfio_pci_memory_enabled(vdev))
 		pci_restore_msi_state(vdev->pdev);
 }
 
 /*
- * Consumes what is in @triggers if it succeeds; else no eventfd has changed,
- * and vectors that were requested by then stay so.
+ * Consumes what is in @triggers if it succeeds.  If it fails, no eventfd has
+ * changed, and vectors that have been requested stay requested.
  */
 static int set_eventfds(struct vfio_pci_core_device *vdev, bool was_enabled,
 			unsigned int start, unsigned int count,
@@ -328,13 +328,13 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 		vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	xa_for_each(&vdev->ctx, index, vector)
 		vector_free(vdev, index, vector);
-	/* From here on a fault may map a BAR, until the device is as it was. */
+	/* Until the state is restored, a fault may map a BAR. */
 	up_write(&vdev->memory_lock);
 
 	pci_free_irq_vectors(vdev->pdev);
 
 	down_write(&vdev->memory_lock);
-	/* The PCI core has turned INTx on, and nobody is there to serve it. */
+	/* The PCI core has turned INTx on, which nothing serves. */
 	pci_intx(vdev->pdev, 0);
 	if (state != PCI_D0)
 		vfio_pci_set_power_state_locked(vdev, state);
@@ -344,8 +344,8 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 }
 
 /*
- * Vectors beyond the @nvec first may come later, if they can.  Returns how many
- * there could be instead if that is less than @nvec.
+ * Enable @index with @nvec vectors; MSI-X may get more later.  If the device
+ * gets fewer, @index stays disabled and their number is returned.
  */
 static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
 		      unsigned int nvec)
@@ -355,7 +355,7 @@ static int msi_enable(struct vfio_pci_core_device *vdev, unsigned int index,
 	u16 cmd;
 	int ret;
 
-	/* To look at the table; the PCI core has a mapping of its own. */
+	/* For message_lost(); the PCI core has its own mapping of the table. */
 	if (msix && vdev->msix_bar < PCI_STD_NUM_BARS)
 		vfio_pci_core_setup_barmap(vdev, vdev->msix_bar);
 
@@ -382,7 +382,7 @@ void vfio_pci_msi_reset_done(struct vfio_pci_core_device *vdev)
 		return;
 
 	xa_for_each(&vdev->ctx, index, vector) {
-		/* A handler that came before the reset may be at it still. */
+		/* A handler from before the reset may still be running. */
 		synchronize_irq(vector->irq);
 		vector->pending = false;
 	}
