@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Power: the D-state that the user sets, runtime PM of a device that nobody
- * has open, and the low power features, by which a user lets an open device
- * sleep.
+ * Power: the D-state that the user sets, runtime PM of a device that is not
+ * open, and the low power features, by which the user lets an open device
+ * suspend.
  *
- * An open device is kept awake by a runtime PM reference.  Low power mode
- * (pm_runtime_engaged) gives that reference away until the user takes it back,
- * or any access wakes the device, if the user asked for that to be the end.
+ * A runtime PM reference keeps an open device awake.  Low power mode
+ * (pm_runtime_engaged) puts that reference.  The mode ends, and the reference
+ * is taken again, when the user leaves the mode or, if the user gave a wakeup
+ * eventfd, when the device resumes.
  *
  * memory_lock, held for write, protects D-state, pm_save, pm_runtime_engaged
- * and pm_wake_eventfd_ctx.  Runtime suspend and resume take it, and igate: so
- * nobody waits for runtime PM while holding one of them.
+ * and pm_wake_eventfd_ctx.  Runtime suspend and resume take memory_lock and
+ * igate: do not wait for runtime PM with one of them held.
  */
 #include <linux/eventfd.h>
 #include <linux/pm_runtime.h>
@@ -20,8 +21,9 @@
 #include "private.h"
 
 /*
- * Does the function lose its state on the way from D3hot to D0?  The kernel's
- * own transitions restore it; those that the user asks for are ours.
+ * Whether the function loses its state on the way from D3hot to D0.  The PCI
+ * core restores it after the kernel's own changes of the power state; this file
+ * does after those of the user.
  */
 void vfio_pci_power_probe(struct vfio_pci_core_device *vdev)
 {
@@ -34,15 +36,15 @@ void vfio_pci_power_probe(struct vfio_pci_core_device *vdev)
 	vdev->needs_pm_restore = !(pmcsr & PCI_PM_CTRL_NO_SOFT_RESET);
 }
 
-static bool power_state_forgets(pci_power_t state)
+static bool is_d3(pci_power_t state)
 {
 	return state == PCI_D3hot || state == PCI_D3cold;
 }
 
 /*
- * COMMAND comes back as it was when the device left D0, but user and INTx may
- * have changed it since: @command is what it was at the end, or all ones if
- * the device did not answer.
+ * Restore the state that the device had when it left D0, except PCI_COMMAND,
+ * which the user and INTx may have changed since: @command is its last value,
+ * or all ones if the device did not answer.
  */
 static void power_restore(struct vfio_pci_core_device *vdev, u16 command)
 {
@@ -52,7 +54,7 @@ static void power_restore(struct vfio_pci_core_device *vdev, u16 command)
 	pci_restore_state(pdev);
 	if (PCI_POSSIBLE_ERROR(command))
 		return;
-	/* The device may have lost them before they were saved. */
+	/* The device may have lost its BARs before they were saved. */
 	if (command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY))
 		vfio_pci_restore_bars(vdev);
 
@@ -72,19 +74,19 @@ int vfio_pci_set_power_state_locked(struct vfio_pci_core_device *vdev,
 
 	lockdep_assert_held_write(&vdev->memory_lock);
 
-	/* VFs die with their PF's D0; there may be some a moment from now. */
+	/* VFs need their PF in D0; sriov_active: they are being enabled. */
 	if (state != PCI_D0 && (pci_num_vf(pdev) || vdev->sriov_active))
 		return -EBUSY;
 
 	/*
-	 * Done here so that no caller forgets it, not even one that has dropped
-	 * memory_lock since it zapped.
+	 * Not left to the callers: one of them drops memory_lock in D0, where a
+	 * fault may map a BAR, before it leaves D0 again.
 	 */
 	if (state != PCI_D0)
 		vfio_pci_zap_bars(vdev);
 
-	to_d3 = power_state_forgets(state);
-	was_d3 = power_state_forgets(pdev->current_state);
+	to_d3 = is_d3(state);
+	was_d3 = is_d3(pdev->current_state);
 	if (vdev->needs_pm_restore && to_d3 && !was_d3) {
 		vfio_pci_msix_decoding_begin(vdev);
 		pci_save_state(pdev);
@@ -102,7 +104,7 @@ int vfio_pci_set_power_state_locked(struct vfio_pci_core_device *vdev,
 	}
 
 	if (saved) {
-		/* Anything else may have woken the device, and left a copy */
+		/* A copy is left if something else has woken the device. */
 		kfree(vdev->pm_save);
 		vdev->pm_save = saved;
 	} else if (vdev->pm_save && was_d3 && state == PCI_D0) {
@@ -138,8 +140,8 @@ static void low_power_disengage(struct vfio_pci_core_device *vdev)
 }
 
 /*
- * Consumes @wake on success.  The caller keeps the device awake, and the
- * device goes to sleep, if at all, when the last such reference is put.
+ * Consumes @wake on success.  The caller holds a runtime PM reference: the
+ * device suspends when the last of these is put.
  */
 static int low_power_engage(struct vfio_pci_core_device *vdev,
 			    struct eventfd_ctx *wake)
@@ -163,7 +165,7 @@ void vfio_pci_low_power_end(struct vfio_pci_core_device *vdev)
 	low_power_disengage(vdev);
 	up_write(&vdev->memory_lock);
 
-	/* If it was engaged: the reference is back, the device may sleep. */
+	/* The reference is back, but the device may be suspended: wake it. */
 	pm_runtime_resume(&vdev->pdev->dev);
 }
 
@@ -219,14 +221,14 @@ int vfio_pci_feature_low_power_exit(struct vfio_pci_core_device *vdev,
 }
 
 /*
- * The device sleeps: nobody has it open, or its user let it.  The PCI core
- * saves and restores a device that goes down from D0, so bring it there.
+ * The device is not open, or in low power mode.  The PCI core saves and
+ * restores the state of a device that suspends from D0, so put it into D0.
  */
 static int vfio_pci_runtime_suspend(struct device *dev)
 {
 	struct vfio_pci_core_device *vdev = dev_get_drvdata(dev);
 
-	/* Nobody could serve a device that raises INTx while it sleeps. */
+	/* A suspended device cannot be asked whether it asserts INTx. */
 	guard(mutex)(&vdev->igate);
 	vfio_pci_intx_mask(vdev);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device specific regions: those that a driver adds to BARs, ROM and
- * configuration space, and the arithmetic of ranges for drivers that emulate
- * a part of a region.
+ * Device specific regions: those that a variant driver adds to BARs, ROM and
+ * configuration space; and how an access and a register overlap, for drivers
+ * that emulate a part of a region.
  *
- * Regions are added while the device is opened, before anybody can use it,
- * and freed at the last close: the array needs no lock.
+ * Regions are added while the device is being opened, before the user can reach
+ * it, and freed at the last close: the array needs no lock.
  */
 #include <linux/nospec.h>
 #include <linux/overflow.h>
@@ -18,8 +18,8 @@
  * @vdev: the device; being opened
  * @type: VFIO_REGION_TYPE_*, or vendor ID and VFIO_REGION_TYPE_PCI_VENDOR_TYPE
  * @subtype: meaning of the region within @type
- * @ops: callbacks; @ops->rw and @ops->release are mandatory, @ops->mmap is
- *	with VFIO_REGION_INFO_FLAG_MMAP
+ * @ops: callbacks; @ops->rw and @ops->release are mandatory, and @ops->mmap if
+ *	@flags has VFIO_REGION_INFO_FLAG_MMAP
  * @size: bytes
  * @flags: VFIO_REGION_INFO_FLAG_*
  * @data: for the callbacks
@@ -27,7 +27,7 @@
  * The region gets the next index from VFIO_PCI_NUM_REGIONS on, and lives until
  * the device is closed, when @ops->release is called.
  *
- * Return: 0 or -ENOMEM; @data stays the caller's then.
+ * Return: 0, or -ENOMEM: the caller still owns @data then.
  */
 int vfio_pci_core_register_dev_region(struct vfio_pci_core_device *vdev,
 				      unsigned int type, unsigned int subtype,
@@ -82,17 +82,16 @@ void vfio_pci_regions_free(struct vfio_pci_core_device *vdev)
 }
 
 /**
- * vfio_pci_core_range_intersect_range - what two ranges have in common
+ * vfio_pci_core_range_intersect_range - find the overlap of two ranges
  * @buf_start: start of the user's access
  * @buf_cnt: its length
- * @reg_start: start of the register or range that is looked for
+ * @reg_start: start of the register or range of registers
  * @reg_cnt: its length
- * @buf_offset: out: where in the user's buffer the common part starts
- * @intersect_count: out: its length
- * @register_offset: out: where in the register it starts
+ * @buf_offset: out: offset of the overlap in the user's buffer
+ * @intersect_count: out: length of the overlap
+ * @register_offset: out: offset of the overlap in the register
  *
- * Return: true if there is a common part, false if not; the results are only
- * set in the first case.
+ * Return: true if the ranges overlap; if not, the results are not written.
  */
 bool vfio_pci_core_range_intersect_range(loff_t buf_start, size_t buf_cnt,
 					 loff_t reg_start, size_t reg_cnt,

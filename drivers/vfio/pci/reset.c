@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Resets: of the function (VFIO_DEVICE_RESET), and of the slot or bus that it
- * is on (hot reset), which takes the functions next to it along.
+ * is on (hot reset), which also resets the other functions there.
  *
- * Functions that a hot reset takes along form a device set of vfio.ko.  It is
- * done only with the lock of the set, when every function on the slot or bus
- * is in the set and belongs to who asks, or nobody has one open.
+ * The functions that a hot reset affects form a device set of vfio.ko.  A hot
+ * reset holds the lock of the set.  It needs every function on the slot or bus
+ * to be in the set, and all of them to belong to the caller, or none to be
+ * open.
  *
- * During any reset, for each function in it: igate is held and INTx masked,
- * as the command register is saved and restored; memory_lock is held for write
+ * During any reset, for each function that it affects: igate is held and INTx
+ * masked, as PCI_COMMAND is saved and restored; memory_lock is held for write
  * and mappings are zapped.
  */
 #include <linux/file.h>
@@ -20,8 +21,9 @@
 #include "private.h"
 
 /*
- * The reset would go through D0 by itself, but then what D3hot made the device
- * forget would not be restored.  With memory_lock held for write, and igate.
+ * Go to D0 first: the reset would do that by itself, but without restoring the
+ * state that the device lost in D3hot.  With memory_lock held for write, and
+ * igate.
  */
 static void reset_begin(struct vfio_pci_core_device *vdev)
 {
@@ -37,9 +39,9 @@ static void reset_end(struct vfio_pci_core_device *vdev)
 }
 
 /*
- * Can a reset of the function be one of the bus that it is on?  The PCI core
- * does that if it is alone there.  Others do without the bridge, so that they
- * can be opened and reset at the same time as their neighbours.
+ * Whether a reset of the function may be a reset of its bus, which the PCI core
+ * does only if the function is alone there.  If not, the bridge is not locked:
+ * functions of one bus can be opened and reset at the same time.
  */
 static bool reset_needs_bridge(struct pci_dev *pdev)
 {
@@ -96,7 +98,7 @@ int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg)
 		return -EINVAL;
 
 	ret = vfio_pci_reset_function(vdev);
-	/* -EAGAIN is up to the user: something else holds the device now. */
+	/* -EAGAIN: another task holds the device; the user may try again. */
 	if (ret && ret != -EAGAIN)
 		pci_notice_ratelimited(vdev->pdev,
 				       "the reset failed (%d): if it does so again, close the device, then remove and rescan it\n",
@@ -104,13 +106,13 @@ int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg)
 	return ret;
 }
 
-/* Walks of the functions that a reset of slot or bus affects */
+/* Walks over the functions that a reset of the slot or bus affects */
 
 struct reset_walk {
 	int (*fn)(struct pci_dev *pdev, void *data);
 	void *data;
 	struct pci_bus *bus;
-	struct pci_slot *slot;	/* of @bus: only what is below it; or NULL */
+	struct pci_slot *slot;	/* only functions below this, or NULL for all */
 	int ret;
 };
 
@@ -144,8 +146,8 @@ static bool can_reset_slot_or_bus(struct pci_dev *pdev)
 }
 
 /*
- * Call @fn for each function that pci_reset_bus(@pdev) would affect, until it
- * returns an error, and return that.
+ * Call @fn for each function that pci_reset_bus(@pdev) would affect.  Stops at
+ * the first error and returns it.
  */
 static int walk_affected(struct pci_dev *pdev,
 			 int (*fn)(struct pci_dev *pdev, void *data),
@@ -177,13 +179,13 @@ int vfio_pci_reset_assign_set(struct vfio_pci_core_device *vdev)
 	struct pci_dev *pdev = vdev->pdev;
 
 	/*
-	 * Nothing resets a root bus.  The bus of a VF is its PF's, or has no
-	 * bridge: no user of the VF can have it reset.  So VFs are opened and
-	 * closed side by side.
+	 * A set of its own: a root bus cannot be reset, and a VF's user cannot
+	 * reset the VF's bus, which is the PF's or has no bridge.  So VFs can
+	 * be opened and closed at the same time.
 	 */
 	if (pci_is_root_bus(pdev->bus) || pdev->is_virtfn)
 		return vfio_assign_device_set(&vdev->vdev, vdev);
-	/* Slots do not share their resets. */
+	/* The reset of a slot affects no other slot. */
 	if (can_reset_slot(pdev))
 		return vfio_assign_device_set(&vdev->vdev, pdev->slot);
 	return vfio_assign_device_set(&vdev->vdev, pdev->bus);
@@ -197,9 +199,9 @@ static int check_in_set(struct pci_dev *pdev, void *data)
 }
 
 /*
- * A function by which the slot or bus can be reset, or NULL: because it can't,
- * or because a function there is not in the set, but in use by another driver
- * or by none.
+ * A function through which the slot or bus can be reset.  NULL if it cannot be
+ * reset, or if a function there is not in the set: it has another driver, or
+ * none.
  */
 static struct pci_dev *dev_set_resettable(struct vfio_device_set *dev_set)
 {
@@ -233,7 +235,7 @@ static void dev_set_put_awake(struct vfio_device_set *dev_set,
 	}
 }
 
-/* Wake all functions of the set and keep them so. */
+/* Wake all functions of the set and keep them awake. */
 static int dev_set_get_awake(struct vfio_device_set *dev_set)
 {
 	struct vfio_device *cur;
@@ -250,8 +252,8 @@ static int dev_set_get_awake(struct vfio_device_set *dev_set)
 }
 
 /*
- * Take igate and memory_lock of all functions of the set.  dev_set->lock makes
- * one at a time of those who take several.
+ * Take igate and memory_lock of all functions of the set.  dev_set->lock is
+ * held, so that only one task at a time takes several of them.
  */
 static void dev_set_lock_all(struct vfio_device_set *dev_set)
 {
@@ -324,7 +326,7 @@ void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set)
 {
 	lockdep_assert_held(&dev_set->lock);
 
-	/* One open device is the one that is being closed */
+	/* The device that is being closed still counts as open. */
 	if (vfio_device_set_open_count(dev_set) <= 1 &&
 	    dev_set_needs_reset(dev_set))
 		dev_set_reset(dev_set);
@@ -334,14 +336,14 @@ void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set)
 
 struct info_fill {
 	struct vfio_device *asking;
-	struct iommufd_ctx *iommufd;	/* of @asking, or NULL: by groups */
+	struct iommufd_ctx *iommufd;	/* of @asking; NULL: report groups */
 	struct vfio_pci_dependent_device *devices;
 	unsigned int room;
 	unsigned int count;
-	bool owned;	/* all so far by @iommufd */
+	bool owned;	/* @iommufd owns all so far */
 };
 
-/* Under dev_set->lock */
+/* With dev_set->lock held. */
 static s32 devid_of(struct pci_dev *pdev, struct info_fill *fill)
 {
 	struct vfio_device *device;
@@ -358,7 +360,7 @@ static s32 devid_of(struct pci_dev *pdev, struct info_fill *fill)
 	return VFIO_PCI_DEVID_NOT_OWNED;
 }
 
-/* Counts all functions; those that there is no room for are only counted. */
+/* Functions beyond the user's array are only counted. */
 static int info_fill_one(struct pci_dev *pdev, void *data)
 {
 	struct info_fill *fill = data;
@@ -368,7 +370,7 @@ static int info_fill_one(struct pci_dev *pdev, void *data)
 	if (fill->count++ >= fill->room)
 		return 0;
 
-	/* Without a group it can't belong to any user: no reset. */
+	/* A function without a group cannot belong to a user: no reset. */
 	group = iommu_group_get(&pdev->dev);
 	if (!group)
 		return -EPERM;
@@ -385,7 +387,7 @@ static int info_fill_one(struct pci_dev *pdev, void *data)
 	return 0;
 }
 
-/* By ids, if the device has been opened by its node */
+/* Reports device IDs if the device was opened by its cdev, else groups. */
 static int info_fill(struct vfio_pci_core_device *vdev, struct info_fill *fill)
 {
 	struct vfio_device_set *dev_set = vdev->vdev.dev_set;
@@ -431,7 +433,7 @@ int vfio_pci_ioctl_hot_reset_info(struct vfio_pci_core_device *vdev,
 	if (!fill.devices)
 		return -ENOMEM;
 
-	/* Functions may have come meanwhile: trust the second count. */
+	/* Functions may have been added since: the second count holds. */
 	ret = info_fill(vdev, &fill);
 	if (ret)
 		goto out_free;
@@ -467,7 +469,7 @@ static void group_files_put(struct group_files *groups)
 	kfree(groups->files);
 }
 
-/* Hold the files of all group fds that the user gave as a proof. */
+/* Take references on the group files that prove the ownership of groups. */
 static int group_files_get(struct group_files *groups, s32 __user *ufds,
 			   unsigned int count)
 {
@@ -529,8 +531,8 @@ static int hot_reset_with_groups(struct vfio_device_set *dev_set,
 }
 
 /*
- * The iommufd is the proof: each function has to be bound to it, or be one that
- * nobody else can open.
+ * The iommufd is the proof of ownership: each function is bound to it, or is
+ * one that no other user can open.
  */
 static int hot_reset_with_iommufd(struct vfio_pci_core_device *vdev)
 {
@@ -570,7 +572,7 @@ int vfio_pci_ioctl_hot_reset(struct vfio_pci_core_device *vdev,
 	if (vfio_device_cdev_opened(&vdev->vdev))
 		return hdr.count ? -EINVAL : hot_reset_with_iommufd(vdev);
 
-	/* More groups than functions make no sense, and bound the array */
+	/* The number of functions bounds the array of groups. */
 	walk_affected(vdev->pdev, count_one, &affected);
 	if (!hdr.count || hdr.count > affected)
 		return -EINVAL;

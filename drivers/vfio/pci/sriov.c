@@ -2,9 +2,9 @@
 /*
  * SR-IOV: VFs of a PF that vfio-pci owns.
  *
- * While such a PF has VFs it is on a list, so that they find it.  New VFs get
- * the PF's driver as their driver_override: a VF of a PF in user space is not
- * to be trusted by any driver of the host.
+ * While such a PF has VFs it is on a list, where its VFs find it.  New VFs get
+ * the PF's driver as their driver_override: a driver of the host must not trust
+ * a VF whose PF is in user space.
  */
 #include <linux/device.h>
 #include <linux/list.h>
@@ -79,8 +79,8 @@ int vfio_pci_sriov_init(struct vfio_pci_core_device *vdev)
 
 	if (pdev->is_virtfn) {
 		/*
-		 * The PF's driver outlives its VFs: this needs no reference.
-		 * Not found if the PF has another driver.
+		 * The PF stays bound longer than its VFs: no reference needed.
+		 * NULL if the PF has another driver.
 		 */
 		vdev->sriov_pf_core_dev = find_pf(pci_physfn(pdev));
 		return 0;
@@ -100,7 +100,7 @@ int vfio_pci_sriov_init(struct vfio_pci_core_device *vdev)
 	return ret;
 }
 
-/* After the end of the registration. */
+/* After unregistration. */
 void vfio_pci_sriov_free(struct vfio_pci_core_device *vdev)
 {
 	if (!vdev->vf_token)
@@ -110,7 +110,7 @@ void vfio_pci_sriov_free(struct vfio_pci_core_device *vdev)
 	vfio_pci_token_free(vdev);
 }
 
-/* The PF may be open: what D0 restores, its user may be changing. */
+/* The PF may be open: take the locks against its user's changes. */
 static void set_sriov_active(struct vfio_pci_core_device *vdev, bool active)
 {
 	guard(mutex)(&vdev->igate);
@@ -140,7 +140,7 @@ static int sriov_enable(struct vfio_pci_core_device *vdev, int nr_virtfn)
 		mutex_unlock(&sriov_pfs_mutex);
 		return -EBUSY;
 	}
-	/* Listed first: the VFs' drivers look for it from inside of enable. */
+	/* Listed first: pci_enable_sriov() probes VFs, which look for the PF. */
 	list_add_tail(&vdev->sriov_pfs_item, &sriov_pfs);
 	mutex_unlock(&sriov_pfs_mutex);
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VF token: a secret that the user of a PF gives to those whom it trusts
- * with VFs, as each can harm the other.
+ * The VF token: a secret shared by the user of a PF and the users of its VFs.
+ * They must trust each other, as each can harm the other.
  *
- * The token belongs to the PF's driver instance.  It starts as a random value
- * that nobody knows, and is set by the PF's user.  While VFs are open, who
- * opens the PF must know it; who opens a VF always must.  The token's lock
- * protects the value and the count of open VFs.
+ * The token belongs to the PF's driver instance.  It starts as a random value;
+ * the PF's user sets it by VFIO_DEVICE_FEATURE, or by opening the PF with it.
+ * The token is needed to open a VF, and to open the PF while VFs are open.  The
+ * token's lock protects the value and the count of open VFs.
  *
- * Here, too: which device a name given to VFIO_GROUP_GET_DEVICE_FD means, as
- * the token is part of it.
+ * This file also matches the device name given to VFIO_GROUP_GET_DEVICE_FD,
+ * which may contain the token.
  */
 #include <linux/mutex.h>
 #include <linux/slab.h>
@@ -119,7 +119,7 @@ static int token_check_pf(struct vfio_pci_core_device *vdev,
 	return token_compare(vdev, token, uuid);
 }
 
-/* May a user who knows @uuid (NULL: none) open the device? */
+/* Whether a user that knows @uuid (NULL: none) may open the device */
 static int token_check(struct vfio_pci_core_device *vdev, const uuid_t *uuid)
 {
 	if (vdev->pdev->is_virtfn)
@@ -139,9 +139,9 @@ static int token_check(struct vfio_pci_core_device *vdev, const uuid_t *uuid)
  * @core_vdev: the device
  * @buf: "dddd:bb:dd.f[ vf_token=UUID]"; modified
  *
- * Return: 0 if @buf names another device; 1 if it names this one and the
- * token is as it must be; -EACCES if it is not, -EINVAL if what follows the
- * name can't be understood.
+ * Return: 0 if @buf names another device; 1 if it names this one and the token
+ * is right or not needed; -EACCES if the token is missing or wrong; -EINVAL if
+ * the rest of @buf is malformed or names a token that the device does not have.
  */
 int vfio_pci_core_match(struct vfio_device *core_vdev, char *buf)
 {
