@@ -21,7 +21,7 @@
 #include <linux/uuid.h>
 #include <linux/notifier.h>
 
-/* A device file offset is a region index above a 40-bit offset */
+/* An offset in the device file: region index, and 40 bits of offset in it */
 #define VFIO_PCI_OFFSET_SHIFT	40
 #define VFIO_PCI_OFFSET_TO_INDEX(off)	(off >> VFIO_PCI_OFFSET_SHIFT)
 #define VFIO_PCI_INDEX_TO_OFFSET(index)	((u64)(index) << VFIO_PCI_OFFSET_SHIFT)
@@ -52,7 +52,7 @@ struct vfio_pci_eventfd {
 /**
  * struct vfio_pci_regops - callbacks of a device specific region
  * @rw: read or write; @ppos is the device file offset
- * @release: free region->data; the device closes
+ * @release: free region->data; called at the last close
  * @mmap: map; optional
  * @add_capability: add to the capabilities of GET_REGION_INFO; optional
  */
@@ -92,12 +92,12 @@ struct vfio_pci_region {
  * struct vfio_pci_core_device - VFIO's view of a PCI function
  * @vdev: the VFIO device; first, for vfio_alloc_device()
  * @pdev: the PCI function
- * @barmap: BARs mapped for the kernel's own use; filled for the time that
- *	the device is open by vfio_pci_core_setup_barmap()
- * @memory_lock: read-held while the device's memory is touched, write-held
- *	while memory decoding goes away (reset, PCI_COMMAND, D3): outside of a
- *	variant driver's own state lock, inside of mmap_lock.  User memory is
- *	not touched with it held
+ * @barmap: BARs that vfio_pci_core_setup_barmap() has mapped for the kernel,
+ *	while the device is open
+ * @memory_lock: held for read while device memory is accessed, for write while
+ *	it is turned off (reset, PCI_COMMAND, D3).  Taken inside of mmap_lock
+ *	and outside of a variant driver's state lock.  User memory is not
+ *	touched with it held
  *
  * A variant driver uses the four members above, and may read the rest.
  */

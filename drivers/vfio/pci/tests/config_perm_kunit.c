@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the user sees of configuration space and what it can change there, on a
- * device that is nothing but 4 KiB of bytes behind a bus of its own, which
- * makes it easy to have any capability, and any nonsense.
+ * What the user sees of configuration space and what it can change there.  The
+ * device is an array of 4 KiB behind a bus of its own, so that a test can make
+ * any capability, and any malformed one.
  *
- * The tables say what the user may have: each bit that it can change, in the
- * device or in what is virtual, is listed; all others must stay as they are.
+ * The tables list each bit that the user can change, in the device or in the
+ * virtual copy; all other bits must stay as they are.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -31,10 +31,10 @@
  * @w1c: bits that are cleared by writing a 1
  * @accesses: reads and writes so far
  * @decoded_at_0: memory decoding was turned on while BAR 0 was 0
- * @inode: nobody has mapped anything of it
+ * @inode: of the device file; nothing is mapped
  * @bus: the bus it is on
  * @pdev: the device
- * @vdev: what config.c reads and writes by
+ * @vdev: the device as config.c sees it
  * @config: the permissions
  */
 struct fake {
@@ -180,11 +180,11 @@ static bool sees_ext_cap(struct kunit *test, const struct fake *fake,
 /* ---- What each capability lets the user do ---- */
 
 /**
- * struct reg - a register of which the user can change something
+ * struct reg - a register that the user can change, in part
  * @offset: in the capability
  * @width: bytes
  * @device: bits that it can change in the device
- * @copy: bits that it can change in a copy, which the device does not see
+ * @copy: bits that it can change in the virtual copy
  * @hidden: bits that it sees as 0 whatever the device says
  */
 struct reg {
@@ -198,13 +198,13 @@ struct reg {
 #define MAX_REGS	10
 
 /**
- * struct view - a capability as the user has it
+ * struct view - a capability as the user sees it
  * @name: of the capability
  * @id: PCI_CAP_ID_* or PCI_EXT_CAP_ID_*
- * @len: bytes, as far as @seed says how many
- * @raw: passed through, but for the header
- * @seed: values in the device that tell variants and lengths
- * @regs: what it can change; nothing else, unless @raw
+ * @len: bytes
+ * @raw: passed through, except for the header
+ * @seed: values in the device that give its variant and length
+ * @regs: all that the user can change, unless @raw
  */
 struct view {
 	const char *name;
@@ -351,7 +351,7 @@ static const struct reg *reg_at(const struct reg *regs, unsigned int offset)
 	return NULL;
 }
 
-/* Each byte of [@pos, @pos + @len), of which the first @header are the list's */
+/* Check all bytes of the capability after its header of @header bytes. */
 static void check_regs(struct kunit *test, const struct fake *fake,
 		       unsigned int pos, unsigned int header, unsigned int len,
 		       const struct reg *regs, bool raw)
@@ -384,7 +384,7 @@ static void check_regs(struct kunit *test, const struct fake *fake,
 	}
 }
 
-/* Nobody's bytes are the device's own: as if we were not there */
+/* Bytes that belong to no capability are passed through. */
 static void check_own(struct kunit *test, const struct fake *fake,
 		      unsigned int first, unsigned int end)
 {
@@ -396,7 +396,10 @@ static void check_own(struct kunit *test, const struct fake *fake,
 	}
 }
 
-/* Fill a capability with ones, but for what tells its variant and length. */
+/*
+ * Clear a capability, except for its variant and length, and with @with set the
+ * bits that the user does not see from the device.
+ */
 static void fill(struct fake *fake, unsigned int pos, unsigned int header,
 		 const struct view *view, u8 with)
 {
@@ -414,7 +417,6 @@ static void fill(struct fake *fake, unsigned int pos, unsigned int header,
 		u32 old = vfio_pci_config_get(fake->space + pos + reg->offset,
 					      reg->width);
 
-		/* What is hidden, and copied, is there to be seen. */
 		put(fake, pos + reg->offset, reg->width,
 		    old | reg->hidden | reg->copy);
 	}
@@ -508,9 +510,9 @@ static void cut_short_by_the_end(struct kunit *test)
 		fill(fake, pos, 2, view, 0);
 		memset(fake->space + PCI_CFG_SPACE_SIZE, 0, SPACE / 2);
 		build(test, fake);
-		/* Nothing of it reaches into what follows */
+		/* It does not reach into what follows, */
 		check_own(test, fake, PCI_CFG_SPACE_SIZE, SPACE);
-		/* and no register that is there in part is written to. */
+		/* and a register that is cut off cannot be written. */
 		for (i = 0; i < MAX_REGS && view->regs[i].width; i++)
 			if (view->regs[i].offset < left && !view->raw &&
 			    view->regs[i].offset + view->regs[i].width > left)
@@ -533,7 +535,7 @@ static void extended_cut_short_by_the_end(struct kunit *test)
 		memset(fake->space, 0, SPACE);
 		put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, pos);
 		put_ext_cap(fake, pos, view->id, 0);
-		/* What says how long it is fits, if it is there at all. */
+		/* The length is only put where it fits. */
 		if (view->seed[0].width && left >= 12)
 			put(fake, pos + view->seed[0].offset,
 			    view->seed[0].width, view->seed[0].value);
@@ -565,7 +567,7 @@ static void header(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(patterns); i++) {
 		memset(fake->space, patterns[i], PCI_STD_HEADER_SIZEOF);
-		/* No capabilities: then the bit must not be seen, either */
+		/* There are no capabilities */
 		fake->space[PCI_STATUS] &= ~PCI_STATUS_CAP_LIST;
 		build(test, fake);
 		check_regs(test, fake, 0, 0, PCI_STD_HEADER_SIZEOF,
@@ -585,9 +587,9 @@ static bool known_id(const struct view *known, unsigned int nr,
 }
 
 /*
- * The list has none of them.  Registers of the device that follow are its
- * driver's: behind an ID that nobody has assigned they are the device's own,
- * behind one that the table leaves out they can be read.
+ * The user's list has none of them.  What follows the header is passed through
+ * if the ID is not assigned, and can only be read if the table leaves the ID
+ * out.
  */
 static void unknown_capabilities_are_hidden(struct kunit *test)
 {
@@ -643,7 +645,7 @@ static void enhanced_allocation_is_hidden(struct kunit *test)
 
 static void unknown_extended_capabilities_are_hidden(struct kunit *test)
 {
-	/* As long as they reach, and known but for a length */
+	/* Listed, and as long as there is room before the next one */
 	static const u16 to_the_next[] = {
 		PCI_EXT_CAP_ID_VC, PCI_EXT_CAP_ID_MFVC, PCI_EXT_CAP_ID_VC9,
 		PCI_EXT_CAP_ID_SECPCI
@@ -677,7 +679,7 @@ static void unknown_extended_capabilities_are_hidden(struct kunit *test)
 				      "ID %#x", id);
 		if (listed)
 			continue;
-		/* What is the host's is not even seen. */
+		/* What the host owns cannot even be read. */
 		hidden = 4;
 		for (i = 0; i < ARRAY_SIZE(owned); i++)
 			if (id == owned[i].id)
@@ -695,7 +697,7 @@ static void unknown_extended_capabilities_are_hidden(struct kunit *test)
 	}
 }
 
-/* What the kernel controls it with stays out of reach of one that is raw. */
+/* A raw capability gives no access to registers that the kernel relies on. */
 static void whole_extended_capabilities(struct kunit *test)
 {
 	static const struct {
@@ -714,7 +716,7 @@ static void whole_extended_capabilities(struct kunit *test)
 		memset(fake->space + EXT, 0, SPACE - EXT);
 		put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, EXT_NEXT + 4);
 		put_ext_cap(fake, EXT_NEXT + 4, PCI_EXT_CAP_ID_VNDR, EXT_NEXT);
-		/* Its length, and that of a Resizable BAR, which has one BAR */
+		/* Its length; for a Resizable BAR: one BAR */
 		put(fake, EXT_NEXT + 8, 4, 0x02000021);
 		put_ext_cap(fake, EXT_NEXT, whole[i].id, 0);
 		build(test, fake);
@@ -852,7 +854,7 @@ static u32 next_random(u32 *seed)
 	return *seed >> 8;
 }
 
-/* Nothing but ones that are likely to be taken for capabilities */
+/* Random bytes, with headers that are likely to look like capabilities */
 static void fill_at_random(struct fake *fake, u32 *seed)
 {
 	unsigned int i, n;
@@ -871,7 +873,7 @@ static void fill_at_random(struct fake *fake, u32 *seed)
 			    EXT + (next_random(seed) % 960) * 4);
 }
 
-/* What a capability in the user's list must keep from it, whatever it is in */
+/* What the user must not change in the device, in a listed capability */
 static void check_guarded(struct kunit *test, const struct fake *fake,
 			  unsigned int pos)
 {
@@ -929,7 +931,7 @@ static void random_devices_do_no_harm(struct kunit *test)
 			lists++;
 		}
 	}
-	/* They were taken for capabilities indeed. */
+	/* The headers did look like capabilities. */
 	KUNIT_EXPECT_GT(test, lists, ROUNDS);
 }
 
@@ -952,7 +954,7 @@ static char __user *user_buffer(struct kunit *test)
 	return (char __user *)addr;
 }
 
-/* A device whose registers need no more than masks, some cleared by ones */
+/* A device without hooks; some bits are cleared by writing a 1 */
 static void put_plain_device(struct fake *fake, u32 *seed)
 {
 	unsigned int i;
@@ -970,7 +972,7 @@ static void put_plain_device(struct fake *fake, u32 *seed)
 	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_ERR, EXT_NEXT);
 	put_ext_cap(fake, EXT_NEXT, PCI_EXT_CAP_ID_SRIOV, 0);
 	put(fake, 0x70 + PCI_X_CMD, 2, 0);
-	/* As the specifications have them, not as our tables do */
+	/* From the specifications, not from the tables of config_perm.c */
 	vfio_pci_config_put(fake->w1c + PCI_STATUS, 2, 0xf900);
 	vfio_pci_config_put(fake->w1c + 0x70 + PCI_X_STATUS, 4, 0x200c0000);
 	vfio_pci_config_put(fake->w1c + 0xa0 + PCI_EXP_DEVSTA, 2, 0x004f);
@@ -1027,7 +1029,7 @@ static void writes_change_what_they_may(struct kunit *test)
 			pos = PCI_STATUS + next_random(&seed) % 0x140;
 		len = 1 + next_random(&seed) % 12;
 		len = min(len, SPACE - pos);
-		/* Hooks do more than this device can do */
+		/* The fake device cannot do what hooks do. */
 		if (memchr_inv(fake->config.hook + pos, VFIO_PCI_CONFIG_PLAIN,
 			       len))
 			continue;
@@ -1094,7 +1096,7 @@ static void accesses_beyond_the_end(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, rw(fake, buf, 255, 1, false));
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(fake, buf, 255, 2, false));
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(fake, buf, 256, 1, false));
-	/* A buffer that is not there */
+	/* A buffer that is not mapped */
 	KUNIT_EXPECT_EQ(test, -EFAULT, rw(fake, (char __user *)8, 0, 4, false));
 	KUNIT_EXPECT_EQ(test, -EFAULT,
 			rw(fake, (char __user *)8, 0x3c, 4, true));
@@ -1122,7 +1124,7 @@ static ssize_t write_reg(struct kunit *test, struct fake *fake,
 	return rw(fake, buf, pos, width, true);
 }
 
-/* What a reset by means of the device itself leaves of its header */
+/* What a reset that the PCI core does not know of leaves in the header */
 static void forget(struct fake *fake)
 {
 	put(fake, PCI_COMMAND, 2, 0);
@@ -1144,7 +1146,7 @@ static void command_after_a_reset_of_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
 					   on));
 
-	/* To the user nothing changes: it writes what it has. */
+	/* The user writes the value that it sees already. */
 	forget(fake);
 	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
 					   on));
@@ -1247,7 +1249,7 @@ static void intx_hold(struct fake *fake, bool hold)
 	mutex_unlock(&fake->vdev.igate);
 }
 
-/* A neighbour on the line raises it while the device sleeps or is reset. */
+/* Another device asserts the line while this one is held. */
 static void held_intx_touches_nothing(struct kunit *test)
 {
 	struct fake *fake = new_fake(test);
@@ -1325,7 +1327,7 @@ static void atomic_operations(struct kunit *test)
 	const u32 both = VFIO_PCI_ATOMIC_COMP32 | VFIO_PCI_ATOMIC_COMP64;
 	struct pci_dev *pdev = &end->pdev;
 
-	/* On its own it is part of no path that is known. */
+	/* Without a port above it there is no path. */
 	KUNIT_EXPECT_EQ(test, 0, vfio_pci_atomic_completions(pdev));
 	put_below(end, root);
 	KUNIT_EXPECT_EQ(test, both, vfio_pci_atomic_completions(pdev));

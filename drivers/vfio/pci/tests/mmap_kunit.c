@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where a BAR may be mapped by a huge page-table entry, against a look at the
- * pages that the entry covers.
+ * Where a huge page-table entry may map a part of a BAR, against a check of
+ * each page that the entry covers.
  */
 #include <kunit/test.h>
 #include <linux/mm.h>
@@ -19,7 +19,7 @@ struct mapping {
 	unsigned long bar_pfn;
 };
 
-/* Each page is mapped, the page at the n-th address is the n-th of the device */
+/* All pages are in the mapping, and the first is aligned in the device */
 static bool fits_by_pages(const struct mapping *m, unsigned long page,
 			  unsigned long n)
 {

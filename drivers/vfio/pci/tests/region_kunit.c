@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regions that a driver adds, by their index, and what an access and a register
- * have in common, against a look at each byte.
+ * Regions that a driver adds, by their index; and the overlap of an access and
+ * a register, against a check of each byte.
  */
 #include <kunit/test.h>
 #include <linux/limits.h>
@@ -17,7 +17,7 @@ struct overlap {
 	size_t register_offset;
 };
 
-/* False and all zeros if no byte is in both */
+/* False, and all zeros, if no byte is in both */
 static bool overlap_by_bytes(loff_t buf, size_t buf_cnt, loff_t reg,
 			     size_t reg_cnt, struct overlap *overlap)
 {
@@ -69,7 +69,7 @@ static void overlaps(struct kunit *test)
 				      i / N / N / N);
 }
 
-/* Nothing in common: the results are not touched. */
+/* No overlap: the results are not written. */
 static void apart(struct kunit *test)
 {
 	struct overlap is = { 1, 2, 3 };
@@ -85,7 +85,7 @@ static void apart(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, is.register_offset, 3);
 }
 
-/* Its data is how often it was released. */
+/* region->data counts the releases. */
 static void count_release(struct vfio_pci_core_device *vdev,
 			  struct vfio_pci_region *region)
 {
@@ -143,7 +143,7 @@ static void regions(struct kunit *test)
 	check_no_region(test, vdev, (1ULL << 32) + VFIO_PCI_NUM_REGIONS);
 	check_no_region(test, vdev, U64_MAX);
 
-	/* As the device closes, and closes again without any */
+	/* The device closes, and closes again without regions. */
 	vfio_pci_regions_free(vdev);
 	vfio_pci_regions_free(vdev);
 	for (i = 0; i < NR_REGIONS; i++)
