@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * read() and write() of BARs and of the expansion ROM, and the kernel's own
- * mapping of BARs that they (and variant drivers) use.
+ * read() and write() of BARs and of the expansion ROM, and the kernel mapping
+ * of BARs that they (and variant drivers) use.
  *
- * Each access to device memory takes memory_lock for read and looks whether
- * memory decoding is on, so that no access reaches a device that is off or
- * being reset.  User memory is copied outside of that lock: the buffer may be
- * a mapping of a BAR.
+ * Each access to device memory holds memory_lock for read and checks that
+ * memory answers, so that no access reaches a device that is off or being
+ * reset.  User memory is copied without that lock: the buffer may be a mapping
+ * of a BAR.
  *
- * barmap_lock makes the first use of a BAR happen once; it is a leaf.  What it
- * fills in vdev->barmap stays until the device is disabled.
+ * barmap_lock, a leaf, serialises the first mapping of a BAR.  The mapping in
+ * vdev->barmap stays until the device is disabled.
  */
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -24,8 +24,8 @@
 static DEFINE_MUTEX(barmap_lock);
 
 /*
- * Enter and leave an access to the device: with @test_mem, the access is to
- * memory, and only allowed while memory decoding is on.
+ * Begin and end an access to the device.  With @test_mem it is an access to
+ * memory: begin returns -EIO if memory does not answer.
  */
 static int vfio_pci_access_begin(struct vfio_pci_core_device *vdev,
 				 bool test_mem)
@@ -50,7 +50,7 @@ static void vfio_pci_access_end(struct vfio_pci_core_device *vdev,
 
 /*
  * vfio_pci_core_iowrite{8,16,32,64}(), vfio_pci_core_ioread{8,16,32,64}():
- * one access to @io, a place in one of vdev->barmap.  With @test_mem, @io is
+ * one access to @io, an address in one of vdev->barmap.  With @test_mem, @io is
  * memory, and the access fails with -EIO while memory decoding is off.
  */
 #define VFIO_PCI_IOWRITE(size)						\
@@ -93,8 +93,8 @@ VFIO_PCI_IOREAD(32);
 VFIO_PCI_IOREAD(64);
 
 /*
- * One access of @width bytes between a BAR and user memory, which has the bytes
- * as the device orders them.
+ * One access of @width bytes between a BAR and user memory; user memory has the
+ * bytes in the device's order (little endian).
  */
 static int io_read(struct vfio_pci_core_device *vdev, bool test_mem,
 		   void __iomem *io, char __user *buf, size_t width)
@@ -148,7 +148,7 @@ static int io_write(struct vfio_pci_core_device *vdev, bool test_mem,
 	}
 }
 
-/* The same where the user must not see or change anything */
+/* The same for a range that is hidden from the user */
 static int io_hidden(char __user *buf, size_t width, bool iswrite)
 {
 	u64 ones = ~0ULL;
@@ -171,7 +171,7 @@ static size_t io_width(loff_t off, size_t room)
 /**
  * vfio_pci_core_do_io_rw - copy between a BAR and user memory
  * @vdev: the device
- * @test_mem: @io is device memory: refuse while it is off
+ * @test_mem: @io is device memory: -EIO while it does not answer
  * @io: start of the BAR, from vdev->barmap
  * @buf: user memory
  * @off: first byte, relative to @io
@@ -179,7 +179,7 @@ static size_t io_width(loff_t off, size_t room)
  * @x_start: first byte of a range that is hidden from the user
  * @x_end: end of that range, @x_start or lower if there is none
  * @iswrite: direction
- * @max_width: the widest access that the device takes
+ * @max_width: the widest access that the device supports
  *
  * Uses accesses as wide as alignment allows, so that an aligned access of 1,
  * 2, 4 or 8 bytes is one access of the device.  The hidden range reads as
@@ -233,10 +233,10 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_do_io_rw);
  * @vdev: the device; enabled
  * @bar: 0 to 5
  *
- * Claims the BAR and fills vdev->barmap[@bar], if that has not happened since
- * the device was opened.  Any number of callers may race.
+ * Claims the BAR and fills vdev->barmap[@bar], unless an earlier call since the
+ * device was opened has done so.  May be called concurrently.
  *
- * Return: 0, -EBUSY if the BAR belongs to someone else, -ENOMEM.
+ * Return: 0, -EBUSY if another driver has claimed the BAR, -ENOMEM.
  */
 int vfio_pci_core_setup_barmap(struct vfio_pci_core_device *vdev, int bar)
 {
@@ -244,7 +244,7 @@ int vfio_pci_core_setup_barmap(struct vfio_pci_core_device *vdev, int bar)
 	void __iomem *io;
 	int ret;
 
-	/* Pairs with the store below, by whoever came first */
+	/* Pairs with the store below */
 	if (smp_load_acquire(&vdev->barmap[bar]))
 		return 0;
 
@@ -262,13 +262,13 @@ int vfio_pci_core_setup_barmap(struct vfio_pci_core_device *vdev, int bar)
 		return -ENOMEM;
 	}
 
-	/* Pairs with the load above, which holds no lock */
+	/* Pairs with the load above, which takes no lock */
 	smp_store_release(&vdev->barmap[bar], io);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_setup_barmap);
 
-/* The device is being disabled: nobody uses it any more. */
+/* The device is being disabled and no longer in use. */
 void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev)
 {
 	int bar;
@@ -283,9 +283,9 @@ void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev)
 }
 
 /*
- * Copy a part of the ROM's image to @buf; what follows the image reads as
- * ones.  The ROM is enabled for as long as this takes, with memory_lock held
- * for write: its enable bit serves one reader at a time.
+ * Copy a part of the ROM's image to @buf; the rest of the ROM reads as ones.
+ * The ROM is enabled meanwhile.  memory_lock is held for write, as only one
+ * reader at a time can use the enable bit.
  */
 static int vfio_pci_rom_copy(struct vfio_pci_core_device *vdev, u8 *buf,
 			     size_t pos, size_t count)
@@ -316,7 +316,7 @@ static void rom_probe(struct vfio_pci_core_device *vdev)
 	u16 cmd;
 
 	cmd = vfio_pci_memory_force_on(vdev);
-	/* A device that the user has put to sleep is asked again later. */
+	/* The ROM cannot be read outside of D0: try again the next time. */
 	if (config->rom == VFIO_PCI_ROM_UNKNOWN &&
 	    vdev->pdev->current_state == PCI_D0) {
 		rom = pci_map_rom(vdev->pdev, &image);
@@ -328,7 +328,7 @@ static void rom_probe(struct vfio_pci_core_device *vdev)
 	vfio_pci_memory_force_end(vdev, cmd);
 }
 
-/* Finding out takes a walk through the ROM: not at open, and only once. */
+/* Reads through the ROM to find out: not at open, and only once. */
 size_t vfio_pci_rom_size(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_config *config = vfio_pci_config(vdev);

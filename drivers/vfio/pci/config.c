@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Configuration space as the user reads and writes it: the access itself, the
- * registers of which a write does more than change bits, and the values that
- * only the kernel knows (BARs and their sizes, IDs of VFs, interrupt pin).
+ * registers where a write does more than change bits (hooks), and the values
+ * that only the kernel knows (BARs and their sizes, IDs of VFs, interrupt pin).
  *
- * Which bits are virtual, which can be changed, and which capabilities exist
- * is decided in config_perm.c.
+ * config_perm.c decides which bits are virtual, which bits the user can change
+ * and which capabilities the user sees.
  *
- * Accesses are as independent of each other as on a bus.  What must not be
- * torn apart is done by the hooks with the locks that it needs: COMMAND with
- * igate (INTx), memory_lock (whether memory answers) and irqlock (the register
- * is also changed by INTx's interrupt handler).
+ * Concurrent accesses are as independent of each other as on a bus.  Hooks take
+ * the locks that they need: COMMAND takes igate (INTx), memory_lock (whether
+ * memory answers) and irqlock (the INTx handler changes the register, too).
  */
 #include <linux/bitfield.h>
 #include <linux/pci.h>
@@ -20,7 +19,7 @@
 #include "config.h"
 #include "private.h"
 
-/* Access to the device; waits while it is being reset by someone else */
+/* Access to the device.  Waits while the PCI core resets it. */
 
 static int read_device(struct vfio_pci_core_device *vdev, unsigned int pos,
 		       unsigned int width, u32 *value)
@@ -96,7 +95,7 @@ static int config_read(struct vfio_pci_core_device *vdev, unsigned int pos,
 	return 0;
 }
 
-/* The write to a register that has no hook, or the plain part of one that has */
+/* Change bits, in the device and in the virtual copy, and do no more. */
 static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 		       unsigned int width, u32 value)
 {
@@ -122,17 +121,17 @@ static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 /* COMMAND */
 
 #define COMMAND_DECODE	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)
-/* What the user's writes change in the device */
+/* The bits that the user's writes change in the device */
 #define COMMAND_HW	(COMMAND_DECODE | PCI_COMMAND_MASTER)
 
 /*
- * Let the device have the bits of @mask in @command, and the interrupt disable
- * bit that belongs to the state of INTx.  A reset by means of the device
- * itself may have cleared that bit, and the BARs, which are back before the
+ * Write the bits of @mask in @command to the device, and the interrupt disable
+ * bit as the state of INTx needs it.  A reset that the PCI core does not know
+ * of may have cleared that bit, and the BARs: restore the BARs before the
  * device decodes anything.
  *
- * INTx's handler changes this register as well, and whoever resets the device
- * restores it.
+ * The INTx handler also changes this register (irqlock), and a reset by the PCI
+ * core restores it (pci_cfg_access_lock()).
  */
 static void write_device_command(struct vfio_pci_core_device *vdev, u16 command,
 				 u16 mask)
@@ -192,8 +191,8 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 }
 
 /*
- * Power management: the state, of which the PCI core must know.  A state that
- * the device does not have is dropped, as the specification says.
+ * Power management: change the power state by way of the PCI core.  A state
+ * that the device does not have is ignored, as the specification says.
  */
 static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 			 unsigned int width, u32 value)
@@ -203,16 +202,16 @@ static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 	};
 	pci_power_t state = states[value & PCI_PM_CTRL_STATE_MASK];
 
-	/* In the register's lower byte */
+	/* The state is in the register's lower byte. */
 	if (!(pos & 1))
 		vfio_pci_set_power_state(vdev, state);
 	return 0;
 }
 
 /*
- * VPD: a word of it is transferred when the user writes the address, in the
- * direction that the flag tells; the flag flips when that is done.  The user
- * waits for that in vain if it cannot be done.
+ * VPD: when the user writes the address, four bytes are transferred, in the
+ * direction that the flag gives.  The flag flips when that is done.  If it
+ * fails, the flag stays, and the user times out.
  */
 static int write_vpd_addr(struct vfio_pci_core_device *vdev, unsigned int pos,
 			  unsigned int width, u32 value)
@@ -222,7 +221,7 @@ static int write_vpd_addr(struct vfio_pci_core_device *vdev, unsigned int pos,
 	u16 addr;
 
 	write_plain(vdev, pos, width, value);
-	/* The flag is in the upper byte */
+	/* The flag is in the upper byte: wait for a write of that. */
 	if (!((pos + width) & 3)) {
 		addr = vfio_pci_config_get(cap + PCI_VPD_ADDR, 2);
 		if (addr & PCI_VPD_ADDR_F) {
@@ -242,11 +241,11 @@ static int write_vpd_addr(struct vfio_pci_core_device *vdev, unsigned int pos,
 	return 0;
 }
 
-/* MSI: all virtual, but the number of vectors has a limit */
+/* MSI: all virtual; limits the number of vectors to what the device has. */
 static int write_msi_flags(struct vfio_pci_core_device *vdev, unsigned int pos,
 			   unsigned int width, u32 value)
 {
-	/* In the register's lower byte, the upper one has nothing to write */
+	/* The number is in the lower byte; the upper byte is read-only. */
 	if (!(pos & 1) && FIELD_GET(PCI_MSI_FLAGS_QSIZE, value) > vdev->msi_qmax)
 		value = (value & ~PCI_MSI_FLAGS_QSIZE) |
 			FIELD_PREP(PCI_MSI_FLAGS_QSIZE, vdev->msi_qmax);
@@ -254,8 +253,8 @@ static int write_msi_flags(struct vfio_pci_core_device *vdev, unsigned int pos,
 }
 
 /*
- * The user wrote the bit of a function level reset.  The write is done whatever
- * becomes of the reset: a register has no way to say that it failed.
+ * The user wrote the bit of a function level reset.  The write succeeds even if
+ * the reset does not: a register has no way to report an error.
  */
 static void write_flr(struct vfio_pci_core_device *vdev)
 {
@@ -263,7 +262,7 @@ static void write_flr(struct vfio_pci_core_device *vdev)
 
 	if (ret)
 		pci_notice_ratelimited(vdev->pdev,
-				       "the function level reset that its user asked for in configuration space was not done (%d): reset it by VFIO_DEVICE_RESET, or close it\n",
+				       "function level reset by configuration space not done (%d): use VFIO_DEVICE_RESET, or close the device\n",
 				       ret);
 }
 
@@ -278,7 +277,7 @@ static int write_exp_devctl(struct vfio_pci_core_device *vdev,
 	if (ret)
 		return ret;
 
-	/* Both are in the upper byte; a VF has its PF's read request size. */
+	/* Both are in the upper byte.  A VF uses its PF's read request size. */
 	if (width == 1) {
 		if (!(pos & 1))
 			return 0;
@@ -294,7 +293,7 @@ static int write_exp_devctl(struct vfio_pci_core_device *vdev,
 	return 0;
 }
 
-/* Advanced features: function level reset of a device without PCIe */
+/* Advanced Features: function level reset of a device without PCI Express */
 static int write_af_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 			 unsigned int width, u32 value)
 {
@@ -440,8 +439,8 @@ static bool bar_exists(struct vfio_pci_core_device *vdev, int bar)
 }
 
 /*
- * An emulated BAR: what is below its size cannot be changed, by which the user
- * learns the size.
+ * An emulated BAR: the address bits below its size cannot be changed, so that
+ * the user can size it.
  */
 static void init_bar(struct vfio_pci_core_device *vdev, int bar)
 {
@@ -509,18 +508,18 @@ static void init_values(struct vfio_pci_core_device *vdev)
 
 	init_bars(vdev);
 
-	/* A VF leaves these to its PF */
+	/* In a VF the device reads these as all ones. */
 	if (pdev->is_virtfn) {
 		vfio_pci_config_virtualise(config, PCI_VENDOR_ID, 2,
 					   pdev->vendor, 0);
 		vfio_pci_config_virtualise(config, PCI_DEVICE_ID, 2,
 					   pdev->device, 0);
 	}
-	/* Memory of such a device always answers: show that. */
+	/* Memory of such a device always answers: the user sees the bit set. */
 	if (pdev->no_command_memory)
 		config->value[PCI_COMMAND] |= PCI_COMMAND_MEMORY;
 
-	/* The bit is intx.c's in the device, the user's starts at 0. */
+	/* intx.c owns the device's bit; the user's bit starts as 0. */
 	pci_intx(pdev, 0);
 	config->value[PCI_COMMAND + 1] &= ~(PCI_COMMAND_INTX_DISABLE >> 8);
 	vdev->virq_disabled = false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The virtualised configuration space of an open device: what config_perm.c
- * builds at open and config.c serves from.
+ * The virtual configuration space of an open device.  config_perm.c builds it
+ * at open, config.c serves reads and writes from it, and bar.c keeps there what
+ * it knows about the ROM.
  */
 #ifndef VFIO_PCI_CONFIG_H
 #define VFIO_PCI_CONFIG_H
@@ -12,7 +13,7 @@
 #include <linux/vfio_pci_core.h>
 #include <uapi/linux/pci_regs.h>
 
-/* Registers of which a write does more than set bits */
+/* Registers where a write does more than change bits */
 enum vfio_pci_config_hook {
 	VFIO_PCI_CONFIG_PLAIN,
 	VFIO_PCI_CONFIG_COMMAND,
@@ -24,7 +25,7 @@ enum vfio_pci_config_hook {
 	VFIO_PCI_CONFIG_NR_HOOKS
 };
 
-/* Can the ROM be read?  Not known before somebody asks. */
+/* Whether the ROM can be read; found out at the first question */
 enum vfio_pci_config_rom {
 	VFIO_PCI_ROM_UNKNOWN,
 	VFIO_PCI_ROM_READABLE,
@@ -35,12 +36,12 @@ enum vfio_pci_config_rom {
  * struct vfio_pci_config - permissions and values, one element per byte
  * @hook: enum vfio_pci_config_hook of the register that the byte is part of;
  *	the device's pci_config_map points here
- * @value: the bits that are virtual; the device's vconfig points here
+ * @value: the virtual bits; the device's vconfig points here
  * @virt: bits that are read from @value, not from the device
  * @write: bits that the user can change: in @value if virtual, else in the
  *	device
- * @w1c: bits that the device clears when a 1 is written to them: a write to
- *	their neighbours must write 0
+ * @w1c: bits that the device clears when a 1 is written to them: a write that
+ *	is to change other bits of the register writes 0 to these
  * @rom: what bar.c has found out about the ROM; written with memory_lock held
  *	for write
  *

@@ -2,13 +2,14 @@
 /*
  * Which bits of configuration space the user sees and which it can change:
  * tables of the registers of the header and of each capability, and the code
- * that lays them over the capabilities that a device turns out to have.
+ * that applies the tables to the capabilities that the device has.
  *
- * What writes to special registers do, and the values that depend on more than
- * configuration space (BARs, IDs of VFs), is config.c's business.
+ * config.c does what writes to special registers need, and fills in the values
+ * that depend on more than configuration space (BARs, IDs of VFs).
  *
- * The device may lie: its lists may loop, its capabilities overlap or claim
- * more than there is.  Each byte belongs to one capability at most.
+ * The device is not trusted: its lists may loop, its capabilities may overlap
+ * or be longer than configuration space.  Each byte belongs to at most one
+ * capability.
  */
 #include <linux/bitmap.h>
 #include <linux/pci.h>
@@ -17,14 +18,14 @@
 #include "config.h"
 
 /**
- * struct field - a register, or the part of one that is the user's
+ * struct field - a register with a treatment of its own
  * @offset: of the register in its capability
  * @width: bytes: 1, 2 or 4
  * @hook: what a write does beyond changing bits
  * @write: bits that the user can change
- * @virt: virtual bits that start as the device has them
- * @zero: virtual bits that start as 0
- * @w1c: bits that writing a 1 clears in the device
+ * @virt: virtual bits whose initial value is the device's
+ * @zero: virtual bits whose initial value is 0
+ * @w1c: bits that the device clears when a 1 is written
  */
 struct field {
 	u8 offset;
@@ -37,26 +38,25 @@ struct field {
 };
 
 /*
- * What becomes of the registers of a capability that no field describes.  The
- * first two also keep the capability out of the list that the user sees.
+ * How the registers of a capability that no field describes are treated.  With
+ * the first two, the user does not see the capability in the list.
  */
 enum rest {
 	UNLISTED,	/* read from the device, not written */
 	HIDDEN,		/* read as 0 */
 	FIXED,		/* read from the device, not written */
-	RAW,		/* read and written as if we were not there */
+	RAW,		/* read from and written to the device */
 };
 
 /**
- * struct capability - how a capability is presented
- * @rest: see there; also tells whether the user's list has it
+ * struct capability - how the user sees a capability
+ * @rest: registers that are not in @fields
  * @whole: the kernel relies on its registers: it gets all its bytes, even if
- *	another capability pretends to begin in the midst of them
- * @len: bytes; 0 if @length tells, or if it ends where the next one begins
- * @length: bytes, by what the device says
- * @usable: whether the user may reach it, else it is hidden; NULL for always
- * @fields: its registers, as far as @rest is not right for them; ends with
- *	one of width 0
+ *	another capability seems to start inside of it
+ * @len: bytes; 0: as @length says, or up to the next capability
+ * @length: bytes, as read from the device; optional
+ * @usable: false hides the capability from the user; NULL: always usable
+ * @fields: registers that @rest does not fit; ends with one of width 0
  */
 struct capability {
 	enum rest rest;
@@ -73,7 +73,7 @@ struct capability {
 			 PCI_COMMAND_SPECIAL | PCI_COMMAND_INVALIDATE | \
 			 PCI_COMMAND_PARITY | PCI_COMMAND_SERR | \
 			 PCI_COMMAND_FAST_BACK | PCI_COMMAND_INTX_DISABLE)
-/* The host looks for errors here: the user can read them, not clear them. */
+/* The host checks these for errors: the user can read, but not clear them. */
 #define STATUS_W1C	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | \
 			 PCI_STATUS_REC_TARGET_ABORT | \
 			 PCI_STATUS_REC_MASTER_ABORT | \
@@ -98,7 +98,7 @@ static const struct capability standard_header = {
 
 /* Capabilities in the first 256 bytes */
 
-/* PME# would wake up the host, not the user */
+/* PME# is hidden: it would wake up the host, not the VM. */
 static const struct field pm_fields[] = {
 	{ PCI_PM_PMC, 2, .zero = PCI_PM_CAP_PME_MASK },
 	{ PCI_PM_CTRL, 2, VFIO_PCI_CONFIG_PM_CTRL,
@@ -115,14 +115,14 @@ static const struct field vpd_fields[] = {
 
 static bool vpd_usable(struct pci_dev *pdev)
 {
-	/* Not found by the PCI core where a quirk says that it hangs */
+	/* Not set if a quirk of the PCI core says that VPD access hangs */
 	return pdev->vpd.cap;
 }
 
 /*
- * The message belongs to the kernel, the user plays with a copy.  The mask
- * bits do no harm and are the user's only means to mask a vector.  Whether the
- * latter exist is a matter of the capability's length.
+ * The kernel owns the message; the user reads and writes a virtual one.  The
+ * mask bits are the device's: they do no harm, and the user has no other way to
+ * mask a vector.  Where there are none, the capability ends before them.
  */
 #define MSI_FLAGS_VIRT	(PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE)
 
@@ -195,11 +195,11 @@ static unsigned int pcix_length(struct pci_dev *pdev, int pos)
 }
 
 /*
- * Whether errors are reported is the host's policy; so are payload sizes, tags
- * and what depends on the other end of the link, such as ASPM.  The user sees
- * the payload and read request sizes that it wrote: drivers read them back.
- * The hook makes the read request size real, as far as the PCI core allows it,
- * and does the FLR.  Like Status, Device Status is for the host to clear.
+ * The host decides on error reporting, payload size, tags and what depends on
+ * the other end of the link, such as ASPM.  The user reads the payload and read
+ * request sizes that it wrote, as drivers check that.  The hook sets the read
+ * request size in the device, as far as the PCI core allows it, and does the
+ * FLR.  As with Status, the host clears Device Status.
  */
 #define DEVCTL_VIRT	(PCI_EXP_DEVCTL_CERE | PCI_EXP_DEVCTL_NFERE | \
 			 PCI_EXP_DEVCTL_FERE | PCI_EXP_DEVCTL_URRE | \
@@ -222,7 +222,7 @@ static const struct field exp_fields[] = {
 	{ }
 };
 
-/* All of it exists from version 2 on, registers without a use read as 0. */
+/* From version 2 on all registers exist; unused ones read as 0. */
 #define EXP_LEN_V2	(PCI_EXP_SLTSTA2 + 2)
 
 static unsigned int exp_length(struct pci_dev *pdev, int pos)
@@ -261,17 +261,16 @@ static const struct field af_fields[] = {
 };
 
 /*
- * A capability of which only the header is known to be one: the null
- * capability, and IDs that the specification does not assign.  What follows is
- * the device's own.
+ * The null capability, and IDs that the specification does not assign: only the
+ * header is known to be one.  The bytes after it are the device's own.
  */
 static const struct capability header_only = {
 	.rest = HIDDEN, .len = PCI_CAP_FLAGS
 };
 
 /*
- * Those not mentioned are unlisted: they belong to bridges and slots.  EA would
- * tell the user the host's addresses instead of the emulated BARs.
+ * Capabilities that are not here are unlisted: they belong to bridges and
+ * slots.  EA is hidden: it has the host's addresses, not the emulated BARs.
  */
 static const struct capability capabilities[PCI_CAP_ID_MAX + 1] = {
 	[PCI_CAP_ID_PM] = { .rest = FIXED, .whole = true,
@@ -384,11 +383,11 @@ static unsigned int tph_length(struct pci_dev *pdev, int pos)
 }
 
 /*
- * Those not mentioned are unlisted: they belong to ports, or they are newer
- * than this table and may control what is the host's.  Their end is not known:
- * the registers of the device that may follow can be read.
+ * Capabilities that are not here are unlisted: they belong to ports, or are
+ * newer than this table and may control what the host decides on.  Their length
+ * is not known, and registers of the device may follow: the user can read all.
  *
- * Whole are those by which the host controls isolation, addresses and the link.
+ * The host controls isolation, addresses and the link by those that are whole.
  */
 static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
 	[PCI_EXT_CAP_ID_ERR] = { .rest = FIXED, .length = err_length,
@@ -428,11 +427,11 @@ static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
 				 .len = PCI_DOE_CAP_SIZEOF },
 };
 
-/* Not in the table at all, or not to be reached by the user */
+/* IDs beyond the table; capabilities that are not usable or malformed */
 static const struct capability unlisted = { .rest = UNLISTED };
 static const struct capability hidden = { .rest = HIDDEN };
 
-/* The most that fit: an extended capability has 8 bytes at least */
+/* The most that fit: an extended capability has at least 8 bytes. */
 #define MAX_FOUND ((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 8)
 
 /* A capability as found in the device's list */
@@ -444,13 +443,13 @@ struct found {
 };
 
 /**
- * struct builder - what is known while the permissions are being built
- * @config: is being filled
+ * struct builder - state while the permissions are being built
+ * @config: the permissions
  * @pdev: the device
- * @claimed: bytes that belong to something already
+ * @claimed: bytes that belong to the header or to a capability
  * @found: the capabilities of one list, in its order
- * @nr_found: how many
- * @bad: the list is malformed
+ * @nr_found: number of elements in @found
+ * @bad: a list is malformed
  */
 struct builder {
 	struct vfio_pci_config *config;
@@ -482,7 +481,7 @@ static u32 read_device(struct pci_dev *pdev, int pos, unsigned int width)
 
 /**
  * vfio_pci_config_virtualise() - replace a register by a virtual one
- * @config: permissions of the device, which nobody uses yet
+ * @config: permissions of the device, which is not in use yet
  * @pos: where in configuration space
  * @width: bytes
  * @value: initial value
@@ -584,7 +583,7 @@ static void claim_all(struct builder *b, unsigned int header_len,
 			claim_found(b, &b->found[i], header_len, limit);
 }
 
-/* Take note of a capability; false if it ends the list: no room, or a loop. */
+/* Add a capability; false ends the list: no room, or the list loops. */
 static bool add_found(struct builder *b, unsigned int pos, u32 header,
 		      const struct capability *cap)
 {
@@ -644,7 +643,7 @@ static void find_standard(struct builder *b)
 	}
 }
 
-/* Chain what the user is to see. */
+/* Link the capabilities that the user sees. */
 static void link_standard(struct builder *b)
 {
 	struct vfio_pci_config *config = b->config;
@@ -673,7 +672,7 @@ static void find_extended(struct builder *b)
 	b->nr_found = 0;
 	do {
 		header = read_device(b->pdev, pos, 4);
-		/* None at all reads as 0, or as ~0 without access to them */
+		/* No list reads as 0, or as ~0 if there is no access to it. */
 		if (pos == PCI_CFG_SPACE_SIZE && (!header || header == ~0U))
 			return;
 		if (pos < PCI_CFG_SPACE_SIZE || header == ~0U) {
@@ -688,8 +687,8 @@ static void find_extended(struct builder *b)
 }
 
 /*
- * The list starts at a fixed place: if the capability there is hidden, a null
- * capability (ID 0) stands for it and leads on.
+ * The list starts at a fixed offset: if the capability there is hidden, a null
+ * capability (ID 0) takes its place and links to the next one.
  */
 static void link_extended(struct builder *b)
 {
@@ -715,12 +714,12 @@ static void link_extended(struct builder *b)
 }
 
 /**
- * vfio_pci_config_build() - lay the tables over a device
+ * vfio_pci_config_build() - apply the tables to a device
  * @config: zeroed
  * @pdev: the device, enabled and in D0
  *
- * What is neither header nor capability is the device's own and passed through:
- * drivers need it.
+ * Bytes that belong neither to the header nor to a capability are passed
+ * through: drivers need them.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -748,7 +747,7 @@ int vfio_pci_config_build(struct vfio_pci_config *config,
 	}
 	if (b->bad)
 		dev_notice_ratelimited(&pdev->dev,
-				       "the capability lists are malformed: the user sees what is well-formed\n");
+				       "malformed capability lists: the user sees only the well-formed capabilities\n");
 	kfree(b);
 	return 0;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VFIO_DEVICE_IOEVENTFD: an eventfd whose signal writes a fixed value to a
- * fixed place in a BAR, so that a doorbell needs no way through user space.
+ * fixed offset in a BAR, so that the guest's write to a doorbell does not go
+ * through the VMM.
  *
- * ioeventfds_lock protects the list and its length.  The write itself happens
- * in the context of who signals, or in a worker if that would have to sleep.
+ * ioeventfds_lock protects the list and its length.  The write to the BAR
+ * happens in the context of the signal, or in a worker if it has to wait for
+ * memory_lock.
  */
 #include <linux/eventfd.h>
 #include <linux/io.h>
@@ -53,7 +55,7 @@ static void ioeventfd_write_if_enabled(struct vfio_pci_ioeventfd *ioeventfd)
 		ioeventfd_write(ioeventfd);
 }
 
-/* Atomic context.  Returns 1 to have ioeventfd_thread() do it. */
+/* Atomic context.  Returns 1 if ioeventfd_thread() has to do the write. */
 static int ioeventfd_handler(void *opaque, void *unused)
 {
 	struct vfio_pci_ioeventfd *ioeventfd = opaque;
@@ -127,7 +129,7 @@ static int ioeventfd_add(struct vfio_pci_core_device *vdev,
 	return 0;
 }
 
-/* Turn the request into what is to be written where, if that is allowed. */
+/* Check the request, and fill @key with what to write and where. */
 static int ioeventfd_parse(struct vfio_pci_core_device *vdev,
 			   const struct vfio_device_ioeventfd *req,
 			   struct vfio_pci_ioeventfd *key)
@@ -148,7 +150,7 @@ static int ioeventfd_parse(struct vfio_pci_core_device *vdev,
 	if (count > len || pos > len - count || !IS_ALIGNED(pos, count))
 		return -EINVAL;
 
-	/* The MSI-X table is the kernel's */
+	/* The kernel owns the MSI-X table. */
 	if (index == vdev->msix_bar &&
 	    pos < (u64)vdev->msix_offset + vdev->msix_size &&
 	    pos + count > vdev->msix_offset)

@@ -96,8 +96,8 @@ static unsigned long vma_to_pfn(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * Insert the neighbours of a page, too: everybody who maps a BAR touches more
- * of it, and some touch all (pinning it for DMA).
+ * Insert the neighbours of a page, too: a user that touches one page of a BAR
+ * touches others soon, or all of them (pinning for DMA).
  */
 static void insert_neighbours(struct vm_area_struct *vma, unsigned long addr)
 {
@@ -152,8 +152,8 @@ static vm_fault_t insert_pages(struct vm_fault *vmf)
 }
 
 /*
- * The kernel asks for the largest order first.  VM_FAULT_FALLBACK makes it ask
- * for the next one, and in the end for pages (order 0).
+ * The kernel tries the largest order first.  VM_FAULT_FALLBACK makes it try the
+ * next one, and finally single pages (order 0).
  */
 static vm_fault_t vfio_pci_mmap_huge_fault(struct vm_fault *vmf,
 					   unsigned int order)
@@ -165,7 +165,7 @@ static vm_fault_t vfio_pci_mmap_huge_fault(struct vm_fault *vmf,
 		      !vfio_pci_huge_entry_fits(vmf->vma, vmf->address, order)))
 		return VM_FAULT_FALLBACK;
 
-	/* A task that is being killed needs no page: do not wait in its way. */
+	/* A task that is being killed needs no page: do not make it wait. */
 	if (down_read_killable(&vdev->memory_lock))
 		return VM_FAULT_SIGBUS;
 	if (vfio_pci_memory_usable(vdev))
@@ -187,13 +187,13 @@ static const struct vm_operations_struct vfio_pci_mmap_ops = {
 /**
  * vfio_pci_core_mmap - the mmap callback of a vfio-pci driver
  * @core_vdev: the device
- * @vma: the mapping to be
+ * @vma: the mapping
  *
- * Maps a part of one BAR, shared, or leaves it to the region that @vma starts
+ * Maps a part of one BAR, shared; or calls the driver's region that @vma starts
  * in.
  *
- * Return: 0, or -EINVAL for what cannot be mapped, or why the BAR cannot be
- * used.
+ * Return: 0, -EINVAL if @vma cannot be mapped, or an error of
+ * vfio_pci_core_setup_barmap().
  */
 int vfio_pci_core_mmap(struct vfio_device *core_vdev,
 		       struct vm_area_struct *vma)
@@ -226,7 +226,7 @@ int vfio_pci_core_mmap(struct vfio_device *core_vdev,
 	if (len > bar_len || off > bar_len - len)
 		return -EINVAL;
 
-	/* Claims the BAR, so that no other driver of the machine has it too */
+	/* Claims the BAR, so that no other driver can use it. */
 	ret = vfio_pci_core_setup_barmap(vdev, index);
 	if (ret)
 		return ret;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio-pci.ko: the driver for any PCI function, with nothing of its own but
- * module parameters.  It binds where user space says so: by driver_override,
+ * vfio-pci.ko: the driver for any PCI function.  It adds only module parameters
+ * to vfio-pci-core.  It binds to what user space names: by driver_override,
  * new_id or the ids= parameter.
  */
 #include <linux/module.h>
@@ -15,7 +15,7 @@ MODULE_PARM_DESC(ids, "Devices to bind to: vendor:device[:subvendor[:subdevice[:
 
 static bool nointxmask;
 module_param(nointxmask, bool, 0444);
-MODULE_PARM_DESC(nointxmask, "Do not use the INTx disable bit of devices, for those where it does not work; their interrupt can't be shared (default: no)");
+MODULE_PARM_DESC(nointxmask, "Do not use the INTx disable bit of devices, if it does not work; their interrupt cannot be shared then (default: no)");
 
 static bool disable_vga;
 module_param(disable_vga, bool, 0444);
@@ -23,19 +23,19 @@ MODULE_PARM_DESC(disable_vga, "Accepted for compatibility: VGA ranges are not of
 
 static bool disable_idle_d3;
 module_param(disable_idle_d3, bool, 0444);
-MODULE_PARM_DESC(disable_idle_d3, "Do not let devices sleep that nobody has open (default: no)");
+MODULE_PARM_DESC(disable_idle_d3, "Do not suspend devices that are not open (default: no)");
 
 static bool enable_sriov;
 #ifdef CONFIG_PCI_IOV
 module_param(enable_sriov, bool, 0644);
-MODULE_PARM_DESC(enable_sriov, "Let sriov_numvfs make VFs of PFs bound to vfio-pci; only for PFs that need no driver for it (default: no)");
+MODULE_PARM_DESC(enable_sriov, "Let sriov_numvfs make VFs of PFs bound to vfio-pci; only for PFs whose VFs work without a PF driver (default: no)");
 #endif
 
 static bool disable_denylist;
 module_param(disable_denylist, bool, 0444);
-MODULE_PARM_DESC(disable_denylist, "Bind to devices that are known to harm the host in untrusted hands, too (default: no)");
+MODULE_PARM_DESC(disable_denylist, "Also bind to devices by which an untrusted user can harm the host (default: no)");
 
-/* Functions by which a user can hang the host, or get beyond its VF */
+/* Functions by which a user can hang the host or reach beyond its own VF */
 static const struct pci_device_id denylist[] = {
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX) },
 	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX_VF) },
@@ -87,7 +87,7 @@ static int vfio_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	if (!disable_denylist && pci_match_id(denylist, pdev)) {
 		pci_warn(pdev,
-			 "denied: its users can harm the host; vfio-pci.disable_denylist=1 allows it\n");
+			 "on the denylist, as its user can harm the host: vfio-pci.disable_denylist=1 allows it\n");
 		return -EINVAL;
 	}
 
@@ -117,13 +117,13 @@ static int vfio_pci_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
 
 	if (!enable_sriov) {
 		if (nr_virtfn)
-			pci_info(pdev, "may have no VFs: the module parameter vfio-pci.enable_sriov=1 allows them\n");
+			pci_info(pdev, "no VFs made: set the module parameter vfio-pci.enable_sriov=1 to allow them\n");
 		return -ENOENT;
 	}
 	return vfio_pci_core_sriov_configure(vdev, nr_virtfn);
 }
 
-/* Any device, but only if its driver_override says vfio-pci */
+/* Any device, but only if its driver_override is vfio-pci */
 static const struct pci_device_id vfio_pci_table[] = {
 	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
 	{ }
@@ -141,7 +141,7 @@ static struct pci_driver vfio_pci_driver = {
 	.driver_managed_dma = true,
 };
 
-/* One element of ids=; others are still added if it is wrong. */
+/* One element of ids=.  A wrong one does not keep the others out. */
 static void __init add_id(const char *id)
 {
 	unsigned int vendor, device, subvendor = PCI_ANY_ID;
@@ -181,7 +181,7 @@ static int __init vfio_pci_init(void)
 		return ret;
 	add_ids();
 	if (disable_denylist)
-		pr_warn("vfio-pci: denylist is off: users of some devices can harm the host\n");
+		pr_warn("vfio-pci: the denylist is off: users of some devices can harm the host\n");
 	return 0;
 }
 
