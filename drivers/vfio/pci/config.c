@@ -246,7 +246,8 @@ static int write_msi_flags(struct vfio_pci_core_device *vdev, unsigned int pos,
 			   unsigned int width, u32 value)
 {
 	/* The number is in the lower byte; the upper byte is read-only. */
-	if (!(pos & 1) && FIELD_GET(PCI_MSI_FLAGS_QSIZE, value) > vdev->msi_qmax)
+	if (!(pos & 1) &&
+	    FIELD_GET(PCI_MSI_FLAGS_QSIZE, value) > vdev->msi_qmax)
 		value = (value & ~PCI_MSI_FLAGS_QSIZE) |
 			FIELD_PREP(PCI_MSI_FLAGS_QSIZE, vdev->msi_qmax);
 	return write_plain(vdev, pos, width, value);
@@ -284,7 +285,8 @@ static int write_exp_devctl(struct vfio_pci_core_device *vdev,
 		value <<= 8;
 	}
 	readrq = 128 << FIELD_GET(PCI_EXP_DEVCTL_READRQ, value);
-	if (!pdev->is_virtfn && readrq <= 4096 && readrq != pcie_get_readrq(pdev))
+	if (!pdev->is_virtfn && readrq <= 4096 &&
+	    readrq != pcie_get_readrq(pdev))
 		pcie_set_readrq(pdev, readrq);
 
 	if (value & PCI_EXP_DEVCTL_BCR_FLR &&

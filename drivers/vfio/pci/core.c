@@ -435,7 +435,7 @@ static void restore_and_reset(struct vfio_pci_core_device *vdev)
 
 /**
  * vfio_pci_core_disable - undo vfio_pci_core_enable()
- * @vdev: the device, which nobody uses any more
+ * @vdev: the device, no longer in use
  *
  * Part of vfio_pci_core_close_device(); a driver calls it only when its
  * open_device callback fails.

@@ -53,7 +53,8 @@
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
-static inline struct vfio_pci_core_device *to_core(struct vfio_device *core_vdev)
+static inline struct vfio_pci_core_device *
+to_core(struct vfio_device *core_vdev)
 {
 	return container_of(core_vdev, struct vfio_pci_core_device, vdev);
 }

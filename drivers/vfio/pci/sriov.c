@@ -140,7 +140,7 @@ static int sriov_enable(struct vfio_pci_core_device *vdev, int nr_virtfn)
 		mutex_unlock(&sriov_pfs_mutex);
 		return -EBUSY;
 	}
-	/* Listed first: pci_enable_sriov() probes VFs, which look for the PF. */
+	/* Listed first: pci_enable_sriov() probes VFs, and they look for it. */
 	list_add_tail(&vdev->sriov_pfs_item, &sriov_pfs);
 	mutex_unlock(&sriov_pfs_mutex);
 

@@ -1125,7 +1125,7 @@ static ssize_t write_reg(struct kunit *test, struct fake *fake,
 }
 
 /* What a reset that the PCI core does not know of leaves in the header */
-static void forget(struct fake *fake)
+static void lose_header(struct fake *fake)
 {
 	put(fake, PCI_COMMAND, 2, 0);
 	put(fake, PCI_BASE_ADDRESS_0, 4, 0);
@@ -1147,7 +1147,7 @@ static void command_after_a_reset_of_its_own(struct kunit *test)
 					   on));
 
 	/* The user writes the value that it sees already. */
-	forget(fake);
+	lose_header(fake);
 	KUNIT_EXPECT_EQ(test, 2, write_reg(test, fake, buf, PCI_COMMAND, 2,
 					   on));
 	KUNIT_EXPECT_EQ(test, BAR0, device_has(fake, PCI_BASE_ADDRESS_0, 4));
@@ -1156,7 +1156,7 @@ static void command_after_a_reset_of_its_own(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fake->decoded_at_0);
 
 	/* The kernel turns decoding on for itself. */
-	forget(fake);
+	lose_header(fake);
 	cmd = vfio_pci_memory_force_on(&fake->vdev);
 	vfio_pci_memory_force_end(&fake->vdev, cmd);
 	KUNIT_EXPECT_EQ(test, BAR0, device_has(fake, PCI_BASE_ADDRESS_0, 4));
