@@ -187,7 +187,8 @@ stage_abi()
 		"$src/build/modules"
 }
 
-# The source is that of the root's kernel; what matters of it here.
+# The source is that of the root's kernel: the parts of it that the overlay
+# replaces, edits or adds to.
 stage_overlay()
 {
 	local tree=$logs/overlay-tree before
@@ -198,7 +199,13 @@ stage_overlay()
 		-xf "$VFIO_ROOT/usr/src/linux-source-6.12.tar.xz" \
 		'*/drivers/vfio' '*/include/linux/vfio*.h' \
 		'*/include/uapi/linux/vfio*.h' '*/drivers/Kconfig' \
-		'linux-source-6.12/Makefile'
+		'linux-source-6.12/Makefile' 'linux-source-6.12/MAINTAINERS' \
+		'*/Documentation/ABI/testing/debugfs-vfio' \
+		'*/Documentation/admin-guide/index.rst' \
+		'*/Documentation/driver-api/index.rst' \
+		'*/samples/Kconfig' '*/samples/Makefile' \
+		'linux-source-6.12/tools/testing/selftests/Makefile' \
+		'*/scripts/get_maintainer.pl'
 	# Names, kinds, modes, times and contents; directories' times change
 	fingerprint() {
 		(cd "$tree" && find . -path ./.vfio-overlay -prune -o \
@@ -214,11 +221,54 @@ stage_overlay()
 		test -z "$(cd include && find . -path ./stock -prune -o \
 			-name '*.h' ! -exec cmp -s {} "$tree/include/{}" \; \
 			-print)"
+	# What is for this repository alone is named here.
+	verdict "documents, samples, selftests and vfio-mig there are ours" \
+		test -z "$(git ls-files Documentation samples \
+			tools/testing/selftests tools/vfio-mig |
+			grep -vx -e 'Documentation/[^/]*' |
+			while read -r file; do
+				cmp -s "$file" "$tree/$file" || echo "$file"
+			done)"
+	lists_our_pages() {
+		local dir page
+
+		for dir in admin-guide driver-api; do
+			grep -qx '   vfio-index' \
+				"$tree/Documentation/$dir/index.rst" || return
+			for page in Documentation/"$dir"/*.rst; do
+				page=$(basename "$page" .rst)
+				[ "$page" = vfio-index ] || grep -qx "   $page" \
+					"$tree/Documentation/$dir/vfio-index.rst" ||
+					return
+			done
+		done
+	}
+	verdict "all pages of ours are in the indexes there" lists_our_pages
+	verdict "the selftests there are in the list" \
+		grep -qx 'TARGETS += vfio' \
+		"$tree/tools/testing/selftests/Makefile"
+	maintainer_is_ours() {
+		"$vm/inroot.sh" --bind "$tree" --chdir "$tree" -- \
+			perl scripts/get_maintainer.pl --no-tree --nogit \
+			--no-rolestats -f "$1" |
+			grep -qF "$(sed -n 's/^M:\t//p' MAINTAINERS | head -n 1)"
+	}
+	verdict "get_maintainer.pl there knows drivers/vfio/pci/igbvf/main.c" \
+		maintainer_is_ours drivers/vfio/pci/igbvf/main.c
+	maintainers_sorted() {
+		sed '1,/^Maintainers List$/d' "$tree/MAINTAINERS" |
+			awk '/^VFIO/ && previous == "" { print }
+				{ previous = $0 }' >"$logs/overlay.entries"
+		grep -q '^VFIO IGBVF' "$logs/overlay.entries" &&
+			LC_ALL=C sort -c "$logs/overlay.entries"
+	}
+	verdict "MAINTAINERS there is in its order" maintainers_sorted
 	before=$(fingerprint)
 	make -s overlay KERNEL="$tree"
 	verdict "a second time changes nothing" \
 		test "$before" = "$(fingerprint)"
 	: >"$tree/drivers/vfio/built.o"
+	: >"$tree/tools/testing/selftests/vfio/built"
 	verdict "is taken away" make -s overlay-undo KERNEL="$tree"
 	verdict "leaves the source as it was" \
 		test "$(cat "$logs/overlay.before")" = "$(fingerprint)"
