@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module that is made for a PCI function: one whose alias "vfio_pci:..."
- * says so, which is how variant drivers are found.  The vfio-pci module has
- * such an alias, too, for any function.
+ * Finds the variant driver for a PCI function: the module with an alias
+ * "vfio_pci:..." that matches the function.  The vfio-pci module has such an
+ * alias, too, which matches every function.
  */
 #include <fnmatch.h>
 #include <limits.h>
@@ -15,7 +15,7 @@
 
 #define PREFIX	"vfio_pci:"
 
-/* Drivers are named as their modules, but for this. */
+/* A driver's name has "-" where its module's name has "_". */
 static void module_to_driver(char *name)
 {
 	for (; *name; name++)
@@ -23,7 +23,10 @@ static void module_to_driver(char *name)
 			*name = '-';
 }
 
-/* Is @line of modules.alias for a VFIO driver of @function, and whose? */
+/*
+ * Does @line of modules.alias name a variant driver for @function?  Then its
+ * name is in @driver.
+ */
 static bool alias_matches(const char *line, const char *function,
 			  char driver[static 64])
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The commands.  Each gets its operands and the options that were given (only
- * such as it takes, see main.c) and returns the exit code.
+ * The commands.  Each gets its operands and its options and returns the exit
+ * code.  main.c refuses options that a command does not take.
  */
 #ifndef VFIO_MIG_COMMANDS_H
 #define VFIO_MIG_COMMANDS_H

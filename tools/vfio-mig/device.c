@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Opening a device: finds its group in sysfs, puts that into a container of
- * its own and asks for the device; or binds the device's node to an iommufd of
- * its own, if it was named by that, or groups are not to be had.  Nothing is
- * mapped for its DMA either way.  Each step that an operator can do
- * something about has a message that says what.
+ * Opens a device: through its group, which is put into a new container, or, if
+ * the user named the node or the kernel has no groups, through its node, which
+ * is bound to a new iommufd.  Nothing is mapped for the device's DMA.  If an
+ * operator can do something about a step that fails, a message says what.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +22,7 @@
 #define IOMMU_GROUPS	"/sys/kernel/iommu_groups"
 #define NODES		"/dev/vfio/devices/"
 
-/* PCI vendor and device of what has its attributes in @dir */
+/* Reads the PCI vendor and device from the attributes in @dir. */
 static bool read_pci_ids(const char *dir, unsigned long *vendor,
 			 unsigned long *device)
 {
@@ -40,7 +39,7 @@ static bool read_pci_ids(const char *dir, unsigned long *vendor,
 	return true;
 }
 
-/* How to give a PCI function to a driver, and which */
+/* Says how to bind a PCI function, and to which driver. */
 static void explain_binding(const char *name)
 {
 	char path[256], driver[64];
@@ -68,13 +67,13 @@ static void explain_not_found(const char *name)
 		explain_binding(name);
 		return;
 	}
-	complain("%s is bound to %s, which is no VFIO driver", name, driver);
-	complain("unbind it (and lose what it is used for): echo %s >"
+	complain("%s is bound to %s, which is not a VFIO driver", name, driver);
+	complain("unbind it (this ends its use by the host): echo %s >"
 		 PCI_DEVICES "/%s/driver/unbind", name, name);
 	explain_binding(name);
 }
 
-/* The vfioN whose parent is called @name */
+/* Finds the vfioN whose parent has this name. */
 static bool find_vfio_device(struct device_name *id, const char *name)
 {
 	char path[PATH_MAX], parent[64];
@@ -101,7 +100,7 @@ static bool find_vfio_device(struct device_name *id, const char *name)
 	return found;
 }
 
-/* Of the device whose node has this name */
+/* Finds the device whose node has this name. */
 static bool find_node(struct device_name *id, const char *node)
 {
 	char path[PATH_MAX];
@@ -128,7 +127,8 @@ static bool find_by_name(struct device_name *id, const char *name)
 	}
 	if (!*name || strlen(name) > 48 || strchr(name, '/') ||
 	    strchr(name, ' ')) {
-		complain("%s: not the name of a device", name);
+		complain("%s: not the name of a device; give an address like 0000:01:10.0",
+			 name);
 		return false;
 	}
 	snprintf(full, sizeof(full), "0000:%s", name);
@@ -159,7 +159,8 @@ bool device_find(struct device_name *id, const char *name)
 	snprintf(path, sizeof(path), VFIO_CLASS "/%s/device/iommu_group",
 		 id->vfio);
 	if (!link_name(path, group, sizeof(group))) {
-		complain("%s is in no IOMMU group: is the IOMMU on?", id->name);
+		complain("%s has no IOMMU group: turn the IOMMU on, e.g. with intel_iommu=on",
+			 id->name);
 		return false;
 	}
 	id->group = strtoul(group, NULL, 10);
@@ -169,10 +170,10 @@ bool device_find(struct device_name *id, const char *name)
 void device_explain_in_use(const struct device_name *id)
 {
 	if (id->by_node)
-		complain("%s: in use by another process, such as a VM: it has one user at a time, by its node or by group %u",
+		complain("%s: in use by another process, such as a VM; only one can open it, by its node or its group %u",
 			 id->name, id->group);
 	else
-		complain("%s: group %u is in use by another process, such as a VM: /dev/vfio/%u has one user at a time",
+		complain("%s: group %u is in use by another process, such as a VM; only one can open /dev/vfio/%u",
 			 id->name, id->group, id->group);
 }
 
@@ -183,19 +184,19 @@ void device_explain_variant(const struct device_name *id)
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s", id->name);
 	if (!device_variant_driver(path, driver) || !strcmp(driver, id->driver))
 		return;
-	complain("%s is made for it: echo %s >" PCI_DEVICES "/%s/driver/unbind",
+	complain("the driver for it is %s: echo %s >" PCI_DEVICES "/%s/driver/unbind",
 		 driver, id->name, id->name);
 	explain_binding(id->name);
 }
 
-/* Which members of the group stand in the way? */
+/* Names the devices of the group that drivers of the host use. */
 static void explain_not_viable(const struct device_name *id)
 {
 	char path[PATH_MAX], driver[64];
 	struct dirent *entry;
 	DIR *dir;
 
-	complain("%s: group %u has other devices that their drivers use; unbind these, or give them to vfio-pci:",
+	complain("%s: group %u has devices that drivers of the host use; unbind these, or bind them to vfio-pci:",
 		 id->name, id->group);
 	snprintf(path, sizeof(path), IOMMU_GROUPS "/%u/devices", id->group);
 	dir = opendir(path);
@@ -256,7 +257,7 @@ static bool open_container(struct device *dev)
 	if (!ioctl(dev->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU))
 		return true;
 	if (errno == EPERM)
-		complain("%s: the IOMMU does not confine its interrupts: turn interrupt remapping on, or accept the risk with vfio_iommu_type1.allow_unsafe_interrupts=1",
+		complain("%s: the IOMMU does not isolate its interrupts: turn interrupt remapping on, or accept the risk with vfio_iommu_type1.allow_unsafe_interrupts=1",
 			 dev->id.name);
 	else if (errno == ENODEV)
 		complain("no IOMMU backend: modprobe vfio_iommu_type1");
@@ -275,7 +276,7 @@ static bool open_device(struct device *dev, const char *token)
 	if (dev->fd >= 0)
 		return true;
 	if (errno == EACCES)
-		complain("%s: its PF is with a VFIO driver, too: give the token that the PF's user has set (--vf-token)",
+		complain("%s: its PF is bound to a VFIO driver, too: give the token that the PF's user has set (--vf-token)",
 			 dev->id.name);
 	else
 		complain("%s: can't be opened: %s; see dmesg", dev->id.name,
@@ -283,7 +284,7 @@ static bool open_device(struct device *dev, const char *token)
 	return false;
 }
 
-/* The node of the device, or its group? */
+/* Is the device to be opened by its node? */
 static bool opens_by_node(const struct device_name *id)
 {
 	char node[64], group[32];
@@ -293,7 +294,7 @@ static bool opens_by_node(const struct device_name *id)
 	return id->by_node || (access(group, F_OK) && !access(node, F_OK));
 }
 
-/* A device that is bound, and not attached to anything, has no DMA. */
+/* A device that is bound, but not attached to an address space, has no DMA. */
 static enum open_result open_node(struct device *dev)
 {
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
@@ -314,11 +315,11 @@ static enum open_result open_node(struct device *dev)
 	bind.iommufd = dev->container;
 	if (!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
 		return OPENED;
-	/* By way of the group, or by another file of this node */
+	/* Open through the group, or by another file of this node */
 	if (errno == EBUSY || errno == EINVAL)
 		return IN_USE;
 	complain("%s: can't be opened: %s%s", path, strerror(errno),
-		 errno == EACCES ? ": its PF is with a VFIO driver, too: open the VF by its group, with --vf-token" :
+		 errno == EACCES ? ": its PF is bound to a VFIO driver, too: name the VF by its address, with --vf-token" :
 				   "; see dmesg");
 	return NOT_OPENED;
 }
@@ -364,7 +365,7 @@ void device_close(struct device *dev)
 	}
 }
 
-/* The payloads of the features used here are at most this large. */
+/* The payloads of the features that are used here */
 struct feature {
 	struct vfio_device_feature header;
 	union {
@@ -453,7 +454,7 @@ uint32_t device_msix_vectors(const struct device *dev)
 	return irq.count;
 }
 
-/* A record: "priority,sequence,time,flags;message\n KEY=value\n..." */
+/* @record: "priority,sequence,time,flags;message\n KEY=value\n..." */
 static const char *log_message(const struct device *dev, char *record)
 {
 	char *message = strchr(record, ';'), *end;

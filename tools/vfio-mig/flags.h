@@ -7,7 +7,7 @@
 
 #include <linux/vfio.h>
 
-/* By bit: the flag of the number i is 1 << i. */
+/* flag_names[i] is the name of the flag 1 << i. */
 static const char *const flag_names[] = { "stop-copy", "p2p", "pre-copy" };
 
 _Static_assert(VFIO_MIGRATION_STOP_COPY == 1 << 0, "bit of stop-copy");

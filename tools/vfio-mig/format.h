@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the records of a driver's stream mean, as tables.
+ * Tables that describe the records of a driver's stream.
  */
 #ifndef VFIO_MIG_FORMAT_H
 #define VFIO_MIG_FORMAT_H
@@ -12,13 +12,13 @@ enum field_kind {
 	FIELD_NUMBER,
 	FIELD_HEX,
 	FIELD_PCI_ID,
-	FIELD_FLAGS,		/* names: of the bits */
-	FIELD_REGISTERS,	/* names: of the words */
-	FIELD_MAC,		/* two words, first byte lowest */
-	/* Lists: the word before them says how many elements count. */
+	FIELD_FLAGS,		/* field.names has the names of the bits */
+	FIELD_REGISTERS,	/* field.names has the names of the words */
+	FIELD_MAC,		/* two words; the first byte is the lowest */
+	/* Lists: the word in front of a list has the number of its elements. */
 	FIELD_MACS,
 	FIELD_NUMBERS,
-	FIELD_HASHES,		/* two in a word */
+	FIELD_HASHES,		/* two in each word */
 };
 
 /* One or more words of a payload */
@@ -32,26 +32,26 @@ struct field {
 struct record_type {
 	unsigned int type, version;
 	const char *name;
-	unsigned int words;	/* of payload, exactly */
+	unsigned int words;	/* exact length of the payload */
 	bool repeats;
 	const struct field *fields;
 	unsigned int nr_fields;
 };
 
-/* What a device is compared by; 0: it does not say */
+/* What a stream is compared with; 0: the device does not tell */
 struct device_limits {
 	uint32_t pci_id;	/* vendor in the low half, device in the high */
-	uint32_t vectors;	/* of MSI-X */
+	uint32_t vectors;	/* MSI-X */
 };
 
 struct format {
 	const char *name;
 	unsigned int version;
-	const struct record_type *records;	/* all are required */
+	const struct record_type *records;	/* a stream has all of them */
 	unsigned int nr_records;
 	/*
-	 * @words: the payload of IDENTITY.  What is wrong with loading this
-	 * into such a device, or NULL
+	 * Compares the payload of the record IDENTITY with a device.  Returns
+	 * why the device can't take the stream, or NULL.
 	 */
 	const char *(*mismatch)(const uint32_t *words,
 				const struct device_limits *limits);
@@ -59,7 +59,7 @@ struct format {
 
 extern const struct format format_82576;
 
-/* NULL if there is none of this name. */
+/* NULL if no format has this name */
 const struct format *format_find(const char *name);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The records of the Intel 82576's virtual function.  Their layout is the
- * driver's own header, drivers/vfio/pci/igbvf/stream.h; here are the names.
+ * The names of what is in the records of the Intel 82576's virtual function.
+ * Their layout comes from the driver's header, drivers/vfio/pci/igbvf/stream.h.
  */
 #include <stddef.h>
 #include <string.h>
@@ -132,7 +132,7 @@ const struct format format_82576 = {
 	.mismatch = mismatch,
 };
 
-/* Formats that this program can decode */
+/* The formats that this program decodes */
 static const struct format *const formats[] = { &format_82576 };
 
 const struct format *format_find(const char *name)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Draws the migration states of a device as a graph for graphviz.  Which
- * states and arcs there are is not known here: the kernel's table,
- * drivers/vfio/mig_fsm.c, is part of this program.
+ * Draws the migration states of a device as a graph for graphviz.  The states
+ * and arcs come from the kernel's table, drivers/vfio/mig_fsm.c, which is
+ * compiled into this program.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static void draw_states(unsigned int flags)
 {
 	unsigned int state;
 
-	/* ERROR is in no arc: only a reset leads out of it. */
+	/* No arc leads to or from ERROR: only a reset leaves it. */
 	for (state = 0; state < VFIO_MIG_STATES; state++)
 		if (vfio_mig_fsm_has_state(flags, state))
 			printf("\t%s%s;\n", vfio_mig_fsm_state_name(state),
@@ -53,7 +53,7 @@ static void draw_arcs(unsigned int flags)
 				       arc_label(from, to));
 }
 
-/* 0 if there is none of this name */
+/* 0 if no flag has this name */
 static unsigned int flag_from_name(const char *name)
 {
 	unsigned int i;
@@ -72,7 +72,7 @@ int command_fsm(char **operands, const struct options *options)
 	for (; *operands; operands++) {
 		flag = flag_from_name(*operands);
 		if (!flag) {
-			complain("%s: no such flag: stop-copy, p2p, pre-copy",
+			complain("%s: no such flag; give stop-copy, p2p or pre-copy",
 				 *operands);
 			return EXIT_USAGE;
 		}
@@ -82,7 +82,7 @@ int command_fsm(char **operands, const struct options *options)
 		flags = VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 			VFIO_MIGRATION_PRE_COPY;
 	if (!vfio_mig_flags_legal(flags)) {
-		complain("no device has these flags without stop-copy");
+		complain("add stop-copy: every device that can migrate has it");
 		return EXIT_USAGE;
 	}
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a device can do, and its state.  A device in use is not touched: of it
- * there is only what sysfs and debugfs tell.
+ * Prints what a device can do, and its state.  If another process has the
+ * device open, the information comes from sysfs and debugfs.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -19,8 +19,8 @@ struct info {
 	bool migrates;
 	uint32_t flags;
 	bool dma_logging;
-	char state[32];		/* "" if not known */
-	char logging[32];	/* likewise; of a device in use */
+	char state[32];		/* "" if unknown */
+	char logging[32];	/* of a device in use; "" if unknown */
 	bool has_size;
 	uint64_t size;
 };
@@ -52,7 +52,7 @@ static void debugfs_line(const struct device_name *id, const char *file,
 		line[0] = 0;
 }
 
-/* The core's debugfs knows the state of a device that someone else uses. */
+/* For a device in use */
 static void info_from_debugfs(struct info *info, const struct device_name *id)
 {
 	info->in_use = true;

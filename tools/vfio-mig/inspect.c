@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Prints what is in a stream, as text or as JSON.
+ * Prints the contents of a stream, as text or as JSON.
  */
 #include <errno.h>
 #include <linux/vfio_migration_stream.h>
@@ -13,7 +13,7 @@
 
 /* ---- Fields ---- */
 
-/* Text of a value; names and separators are up to the caller. */
+/* Each of these writes a value as text, without its name. */
 static void print_mac(char *text, size_t size, const uint32_t *words)
 {
 	snprintf(text, size, "%02x:%02x:%02x:%02x:%02x:%02x",
@@ -30,8 +30,8 @@ static unsigned int elements(const struct field *field, const uint32_t *words,
 }
 
 /*
- * Each value of a field in turn, as text; true while there are any.  *name is
- * NULL unless the value has a name of its own.
+ * Writes the value number @index of a field as text.  Returns false if the
+ * field has no such value.  *name is the name of the value, or NULL.
  */
 static bool field_value(const struct field *field, const uint32_t *words,
 			unsigned int index, const char **name, char *text,
@@ -186,7 +186,7 @@ static void record_text(const struct stream_record *record, void *context)
 		print_field_text(&record->known->fields[i], record->words);
 }
 
-/* Problems are kept and printed last: as many as anyone will read. */
+/* Problems are kept, up to a limit, and printed after the records. */
 struct problems {
 	unsigned int count;
 	struct {
@@ -308,14 +308,14 @@ int command_inspect(char **operands, const struct options *options)
 	return good ? EXIT_OK : EXIT_REFUSED;
 }
 
-/* ---- For others ---- */
+/* ---- For "vfio-mig check" ---- */
 
 struct judgement {
 	const struct format *format;
 	const struct device_limits *limits;
 	struct findings *findings;
-	uint64_t last_problem;	/* where it is ... */
-	char last[128];		/* ... and what */
+	uint64_t last_problem;	/* offset of the last problem, and its text */
+	char last[128];
 };
 
 static void judge_header(const struct stream_header *header, void *context)
@@ -351,7 +351,7 @@ static void judge_problem(uint64_t offset, const char *what, void *context)
 
 	if (!*findings->problem)
 		say_problem(findings, offset, what);
-	/* Those at the end come last. */
+	/* Problems of the record END, and after it, come last. */
 	judgement->last_problem = offset;
 	snprintf(judgement->last, sizeof(judgement->last), "%s", what);
 }

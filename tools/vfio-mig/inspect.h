@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a stream says that matters for loading it.
+ * Judges whether a stream can be loaded.
  */
 #ifndef VFIO_MIG_INSPECT_H
 #define VFIO_MIG_INSPECT_H
@@ -12,14 +12,14 @@
 #include "format.h"
 
 struct findings {
-	bool good;		/* no problem at all */
-	char problem[160];	/* the first one; if end_wrong, one of those */
-	uint64_t end;		/* offset of the record that ends it, or 0 */
-	bool end_wrong;		/* a problem that shows there, or after it */
-	const char *mismatch;	/* why it does not fit the device, or NULL */
+	bool good;		/* no problem was found */
+	char problem[160];	/* the first one, or the one for end_wrong */
+	uint64_t end;		/* offset of the record END, or 0 */
+	bool end_wrong;		/* the problem is in the record END, or after */
+	const char *mismatch;	/* why the device can't take it, or NULL */
 };
 
-/* Reads the whole file and prints nothing. */
+/* Reads the whole file.  Prints nothing. */
 void stream_judge(FILE *file, const struct device_limits *limits,
 		  struct findings *findings);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * vfio-mig: looks at, saves, loads and checks the migration state of VFIO
- * devices.  Here is the command line only.
+ * devices.  This file parses the command line.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -13,21 +13,21 @@
 static const struct command {
 	const char *name;
 	const char *operands;
-	const char *options;	/* letters of those that it takes */
-	int min, max;		/* operands */
+	const char *options;	/* letters of the options that it takes */
+	int min, max;		/* number of operands */
 	int (*run)(char **operands, const struct options *options);
 	const char *help;
 } commands[] = {
 	{ "info", "DEVICE", "jt", 1, 1, command_info,
-	  "what a device can do, and its state" },
+	  "print what a device can do, and its state" },
 	{ "save", "DEVICE FILE", "pqt", 2, 2, command_save,
 	  "write a device's state to a file" },
 	{ "load", "DEVICE FILE", "hqrt", 2, 2, command_load,
 	  "load a state from a file into a device" },
 	{ "check", "DEVICE FILE", "jt", 2, 2, command_check,
-	  "would this state load into this device?" },
+	  "tell whether a device would take a state" },
 	{ "inspect", "FILE", "j", 1, 1, command_inspect,
-	  "what is in a file" },
+	  "print the contents of a file" },
 	{ "fsm", "[FLAG]...", "", 0, 3, command_fsm,
 	  "draw the states of a device with these flags" },
 };
@@ -59,11 +59,11 @@ static void usage(FILE *to)
 	      "  --json           info, check, inspect: print JSON\n"
 	      "  --quiet          save, load: show no progress\n"
 	      "  --precopy        save: begin while the device runs\n"
-	      "  --run            load: let the device run on\n"
+	      "  --run            load: let the device run afterwards\n"
 	      "  --hold           load: keep the device open until interrupted\n"
-	      "  --vf-token UUID  of a VF whose PF is bound to vfio-pci\n"
+	      "  --vf-token UUID  the token of a VF whose PF is bound to vfio-pci\n"
 	      "  --help           print this\n\n"
-	      "Exit code: 0 done, or the answer is yes; 1 failed, or it is no; 2 usage\n",
+	      "Exit code: 0: done, or yes; 1: failed, or no; 2: wrong command line\n",
 	      to);
 }
 
@@ -78,7 +78,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* 0, or what to exit with + 1 */
+/* Returns 0, or the exit code + 1. */
 static int take_option(const struct command *command, int letter,
 		       struct options *options)
 {

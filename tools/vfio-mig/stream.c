@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stream's grammar.  Every byte comes from a file that nobody vouches
- * for: no length is believed before the bytes are there, and not more than one
- * block is held.
+ * Parses a stream.  The file is not trusted: a length counts only as far as the
+ * bytes are there, and no more than one block is in memory.
  */
 #include <endian.h>
 #include <linux/vfio_migration_stream.h>
@@ -16,8 +15,8 @@ struct stream {
 	const struct stream_listener *to;
 	const struct format *format;
 	uint64_t offset;
-	uint32_t crc;			/* running; see the uapi header */
-	uint64_t seen;			/* bits: records of the format */
+	uint32_t crc;			/* of all before, see the uapi header */
+	uint64_t seen;			/* bit i: format->records[i] seen */
 	unsigned int problems;
 	bool first, ended;
 	union {
@@ -69,8 +68,8 @@ static bool get(struct stream *stream, void *data, size_t size)
 }
 
 /*
- * After a wrong checksum go on from where the writer was: so it is seen which
- * parts are damaged, and which are not.
+ * After a wrong checksum, go on with the stored one: then only the damaged
+ * parts have wrong checksums, not all that follow.
  */
 static bool checksum_holds(struct stream *stream, uint32_t stored)
 {
@@ -89,7 +88,7 @@ static bool read_header(struct stream *stream)
 		return false;
 	if (memcmp(raw.magic, VFIO_MIG_STREAM_MAGIC, sizeof(raw.magic)))
 		return problem(stream, 0,
-			       "this is no stream of device state, or one of a driver with a format of its own");
+			       "this is not a stream of device state, or its driver has a format without records");
 	stream->crc = crc32c(stream->crc, &raw, offsetof(typeof(raw), crc));
 	if (!checksum_holds(stream, le32toh(raw.crc)))
 		return problem(stream, 0, "the checksum of the header is wrong");
@@ -123,7 +122,7 @@ static const struct record_type *find_type(const struct stream *stream,
 	return NULL;
 }
 
-/* What is wrong with a header whose checksum holds?  Nothing is fatal. */
+/* Checks a record's header whose checksum is right. */
 static void judge_record(struct stream *stream,
 			 const struct stream_record *record, uint32_t flags,
 			 uint32_t reserved)
@@ -144,7 +143,7 @@ static void judge_record(struct stream *stream,
 	}
 	if (record->type == VFIO_MIG_RECORD_END) {
 		if (record->length || !record->mandatory || record->version != 1)
-			problem(stream, at, "the end is not as it should be");
+			problem(stream, at, "the record END has a wrong length, flag or version");
 		return;
 	}
 	if (!stream->format)
@@ -164,7 +163,7 @@ static void judge_record(struct stream *stream,
 	stream->seen |= bit;
 }
 
-/* The payload, of which the last block stays in memory */
+/* Reads the payload; its last block stays in stream->block. */
 static bool read_payload(struct stream *stream, struct stream_record *record)
 {
 	uint64_t left = record->length;
@@ -201,7 +200,7 @@ static void decode_words(struct stream *stream, struct stream_record *record)
 	record->count = record->known->words;
 }
 
-/* False if nothing can be made of what follows. */
+/* Returns false if the next record can't be found. */
 static bool read_record(struct stream *stream)
 {
 	struct stream_record record = { .offset = stream->offset };
@@ -213,7 +212,7 @@ static bool read_record(struct stream *stream)
 	stream->crc = crc32c(stream->crc, &raw, offsetof(typeof(raw), crc));
 	if (!checksum_holds(stream, le32toh(raw.crc)))
 		return problem(stream, record.offset,
-			       "the checksum of the record's header is wrong: what follows can't be told apart");
+			       "the checksum of the record's header is wrong: the rest can't be read");
 
 	record.type = le16toh(raw.type);
 	record.version = le16toh(raw.version);

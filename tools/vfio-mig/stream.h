@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reads a stream of device state (uapi/linux/vfio_migration_stream.h) from a
- * file, in bounded memory, and judges it as a driver would.  What it finds is
- * told to a listener as it goes.
+ * file, in bounded memory, and makes the checks that a driver would make.
+ * Tells a listener what it finds, in the order of the file.
  */
 #ifndef VFIO_MIG_STREAM_H
 #define VFIO_MIG_STREAM_H
@@ -26,9 +26,9 @@ struct stream_record {
 	unsigned int type, version;
 	bool mandatory;
 	uint64_t length;		/* of the payload */
-	const struct record_type *known; /* as such of a known format, or NULL */
-	bool intact;			/* all there, and its checksums hold */
-	/* Its words, if known and of the right length; else NULL */
+	const struct record_type *known; /* its description, or NULL */
+	bool intact;			/* complete, with right checksums */
+	/* The payload, if the record is known and as long as described */
 	const uint32_t *words;
 	unsigned int count;
 };
@@ -40,7 +40,7 @@ struct stream_listener {
 	void *context;
 };
 
-/* The whole file: true if there is no problem. */
+/* Reads the whole file.  Returns true if there is no problem. */
 bool stream_read(FILE *file, const struct stream_listener *listener);
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device's state to and from files: save, load and check.
+ * Saves a device's state to a file, loads it from one, and checks whether it
+ * would load.
  *
- * The device is opened for this alone, which resets it, and reset once more
- * when it is closed.  So a save is of a device that has just been reset, and
- * what was loaded lasts as long as the command.
+ * Opening a device resets it, and so does closing it.  So save gets the state
+ * of a device that has just been reset, and what load has loaded is gone when
+ * the command ends.
  *
- * A check stops short of loading: what a driver does to others for a device that
- * is loaded, as taking a guest's MAC address, would be felt by the guest, which
- * may be running elsewhere.
+ * check does not load the state: the driver would, for instance, take the
+ * guest's MAC address, while the guest may be running elsewhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,7 @@ static void progress_begin(struct progress *progress, const char *verb,
 	progress->last = progress->start;
 }
 
-/* A line that overwrites itself, if someone can watch it */
+/* Prints a line that overwrites itself, if standard error is a terminal. */
 static void progress_add(struct progress *progress, uint64_t bytes)
 {
 	uint64_t now = now_ms();
@@ -95,7 +95,7 @@ static void print_kernel_line(const char *text)
 	complain("kernel: %s", text);
 }
 
-/* For a step that the kernel refused: its words, if there are any */
+/* Reports a step that the kernel refused, with the kernel's messages. */
 static int refused(struct device *dev, const char *step, int error)
 {
 	complain("%s: %s: %s", dev->id.name, step, strerror(error));
@@ -123,7 +123,7 @@ static bool open_for_migration(struct device *dev, const char *name,
 	*flags = device_migration_flags(dev);
 	if (*flags)
 		return true;
-	complain("%s can't migrate: its driver %s does not know how",
+	complain("%s can't migrate: its driver %s has no support for it",
 		 id.name, id.driver);
 	device_explain_variant(&id);
 	device_close(dev);
@@ -133,7 +133,7 @@ static bool open_for_migration(struct device *dev, const char *name,
 /* ---- Save ---- */
 
 /*
- * Where the state goes: a regular file gets its name only when it is
+ * Where the state is written.  A regular file has a temporary name until it is
  * complete.
  */
 struct output {
@@ -149,7 +149,7 @@ static bool output_open(struct output *out, const char *name)
 	*out = (struct output){ .fd = -1, .name = name };
 	if (!strcmp(name, "-")) {
 		if (isatty(1)) {
-			complain("a device's state is no text: standard output is a terminal");
+			complain("a device's state is not text, and standard output is a terminal: give a file");
 			return false;
 		}
 		out->fd = dup(1);
@@ -158,7 +158,7 @@ static bool output_open(struct output *out, const char *name)
 	} else if ((size_t)snprintf(out->temporary, sizeof(out->temporary),
 				    "%s.XXXXXX", name) <
 		   sizeof(out->temporary)) {
-		/* Readable by its owner alone: a guest's data may be in it. */
+		/* Mode 600: the state may contain data of a guest. */
 		out->fd = mkostemp(out->temporary, O_CLOEXEC);
 		if (out->fd < 0)
 			out->temporary[0] = 0;
@@ -210,8 +210,8 @@ static bool output_close(struct output *out, bool good)
 }
 
 /*
- * Copies until the end, or, with @precopy, until there is nothing more for
- * now.
+ * Copies until the end of the data, or, with @precopy, until the device has no
+ * more for now (ENOMSG).
  */
 static int copy_out(struct device *dev, int data_fd, struct output *out,
 		    struct progress *progress, bool precopy)
@@ -270,7 +270,7 @@ static int save(struct device *dev, struct output *out,
 	if (status != EXIT_OK)
 		return status;
 
-	/* As a migration that was called off */
+	/* As after a migration that was cancelled */
 	error = device_set_state(dev, VFIO_DEVICE_STATE_RUNNING, NULL);
 	return error ? refused(dev, "going back to RUNNING", error) : EXIT_OK;
 }
@@ -287,7 +287,7 @@ int command_save(char **operands, const struct options *options)
 	if (!open_for_migration(&dev, operands[0], options, &flags))
 		return EXIT_REFUSED;
 	if (options->precopy && !(flags & VFIO_MIGRATION_PRE_COPY)) {
-		complain("%s does not know pre-copy: leave out --precopy",
+		complain("%s has no pre-copy: leave out --precopy",
 			 dev.id.name);
 		device_close(&dev);
 		return EXIT_REFUSED;
@@ -309,11 +309,11 @@ int command_save(char **operands, const struct options *options)
 
 /* ---- Load and check ---- */
 
-/* A refusal, as it happened */
+/* The step that was refused */
 struct refusal {
 	const char *step;
 	int error;
-	uint64_t bytes;		/* that had been taken */
+	uint64_t bytes;		/* bytes of state that were accepted */
 };
 
 static bool refuse(struct refusal *refusal, const char *step, int error)
@@ -323,7 +323,7 @@ static bool refuse(struct refusal *refusal, const char *step, int error)
 	return false;
 }
 
-/* Writes what is in the file, up to @end. */
+/* Writes the file to the device, up to the offset @end. */
 static bool copy_in(int in, int data_fd, uint64_t end,
 		    struct progress *progress, struct refusal *refusal)
 {
@@ -353,7 +353,7 @@ static bool copy_in(int in, int data_fd, uint64_t end,
 	}
 }
 
-/* From RUNNING to RESUMING, where the driver takes in what is before @end. */
+/* Goes from RUNNING to RESUMING and writes the file, up to the offset @end. */
 static bool take_in(struct device *dev, int in, uint64_t end,
 		    struct progress *progress, struct refusal *refusal)
 {
@@ -368,7 +368,7 @@ static bool take_in(struct device *dev, int in, uint64_t end,
 	return taken;
 }
 
-/* And to STOP, which loads it */
+/* Writes the whole file and goes to STOP, which loads the state. */
 static bool load(struct device *dev, int in, struct progress *progress,
 		 struct refusal *refusal)
 {
@@ -397,7 +397,7 @@ static uint64_t input_size(int fd)
 	return !fstat(fd, &st) && S_ISREG(st.st_mode) ? st.st_size : 0;
 }
 
-/* Until a signal */
+/* Waits for a signal. */
 static void hold(const struct device *dev)
 {
 	uint32_t state = VFIO_DEVICE_STATE_ERROR;
@@ -406,7 +406,7 @@ static void hold(const struct device *dev)
 	fprintf(stderr, "%s is %s; interrupt to close it\n", dev->id.name,
 		vfio_mig_fsm_state_name(state));
 	while (!interrupted())
-		poll(NULL, 0, 1000);	/* a signal may come in between */
+		poll(NULL, 0, 1000);	/* a signal may have come before it */
 }
 
 int command_load(char **operands, const struct options *options)
@@ -451,19 +451,19 @@ out_close:
 /* The answer of check */
 struct answer {
 	bool yes;
-	struct refusal refusal;	/* without a step: the kernel refused nothing */
+	struct refusal refusal;	/* step is NULL if the kernel refused nothing */
 	struct findings findings;
-	char log[8][256];	/* the kernel's words */
+	char log[8][256];	/* messages of the kernel */
 	unsigned int lines;
 };
 
 static struct answer answer;
 
 /*
- * Has the driver look at all records but the last, which would tell it that the
- * stream is complete: that one is looked at here.  A stream without it is
- * written as a whole, and refused for that.  So is one of a driver with a format
- * of its own, of which nothing else can be known: it is really loaded.
+ * Has the driver check all records but END, which would complete the stream;
+ * stream_judge() has checked END.  Without END the whole file is written and
+ * loaded: then the driver refuses a stream that is cut short, and a state in a
+ * format without records is really loaded, because nothing else would tell.
  */
 static bool try_to_load(struct device *dev, int in)
 {
@@ -530,7 +530,7 @@ static void answer_json(const char *device)
 	json_end();
 }
 
-/* A file that can be read twice: what can't is copied. */
+/* Opens a file that is read twice; what can't be rewound is copied. */
 static FILE *input_spool(const char *name)
 {
 	static char buf[CHUNK];
@@ -558,7 +558,7 @@ static FILE *input_spool(const char *name)
 	return copy;
 }
 
-/* The device runs again as after an open, or something is wrong with it. */
+/* Resets the device; afterwards it has to be RUNNING. */
 static bool reset_to_running(struct device *dev)
 {
 	uint32_t state = VFIO_DEVICE_STATE_ERROR;
@@ -567,7 +567,7 @@ static bool reset_to_running(struct device *dev)
 	if (!error)
 		error = device_get_state(dev, &state);
 	if (error)
-		refused(dev, "the reset after it", error);
+		refused(dev, "the reset after the check", error);
 	else if (state != VFIO_DEVICE_STATE_RUNNING)
 		complain("%s: is %s after a reset", dev->id.name,
 			 vfio_mig_fsm_state_name(state));

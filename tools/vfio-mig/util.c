@@ -87,7 +87,7 @@ bool link_name(const char *path, char *buf, size_t size)
 }
 
 static unsigned int json_depth;
-static bool json_follows;	/* something stands before, on this level */
+static bool json_follows;	/* this level has an element already */
 
 static void json_text(const char *text)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What all commands of vfio-mig share: messages, exit codes, interruption,
- * and JSON output.
+ * What the commands of vfio-mig share: messages, exit codes, signals, and JSON
+ * output.
  */
 #ifndef VFIO_MIG_UTIL_H
 #define VFIO_MIG_UTIL_H
@@ -15,31 +15,31 @@
 
 /* Exit codes */
 #define EXIT_OK		0
-#define EXIT_REFUSED	1	/* the answer is no, or something failed */
-#define EXIT_USAGE	2	/* the command line makes no sense */
+#define EXIT_REFUSED	1	/* something failed, or the answer is no */
+#define EXIT_USAGE	2	/* wrong command line */
 
-/* "vfio-mig: ..." on standard error */
+/* Prints "vfio-mig: ..." on standard error. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Flushes standard output; says so, and returns EXIT_REFUSED, if that fails. */
+/* Flushes standard output.  Returns @status, or EXIT_REFUSED if that fails. */
 int finish_output(int status);
 
 /*
- * From catch_signals() on, SIGINT, SIGTERM and SIGHUP only set a flag and
- * interrupt what the process waits for: so that it can put things in order.
+ * After catch_signals(), SIGINT, SIGTERM and SIGHUP set a flag and interrupt
+ * system calls, so that the command can clean up before it exits.
  */
 void catch_signals(void);
 bool interrupted(void);
 
-/* A text file of one line, without its end; false if it can't be read. */
+/* Reads the first line of a file, without its newline. */
 bool read_line(const char *path, char *buf, size_t size);
 
-/* Where the symbolic link at @path leads: the last part of that. */
+/* Reads the last component of the target of the symbolic link @path. */
 bool link_name(const char *path, char *buf, size_t size);
 
 /*
- * JSON, on standard output, indented.  Names and strings may hold any bytes;
- * a @name of NULL is for elements of arrays.
+ * Print indented JSON on standard output.  Names and strings may contain any
+ * bytes.  @name is NULL for the elements of an array.
  */
 void json_open(const char *name, char bracket);
 void json_close(char bracket);

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Tests what vfio-mig does without a device: its command line, the graphs, and
-# what it makes of files that nobody vouches for.  Prints TAP.  run.sh OUT:
-# OUT has vfio-mig and test-streams, as "make tests" builds them.
+# Tests what vfio-mig does without a device: its command line, the graphs, and how
+# it reads damaged files.  Prints TAP.  run.sh OUT: OUT has vfio-mig and
+# test-streams, as "make tests" builds them.
 
 set -u
 [ $# = 1 ] || { echo "usage: run.sh OUT" >&2; exit 2; }
@@ -23,7 +23,7 @@ verdict()
 	echo "$result $number vfio-mig: $text"
 }
 
-# exits STATUS ARG...: vfio-mig ends with this and, if it is not 0, says why
+# exits STATUS ARG...: vfio-mig exits with STATUS; if that is not 0, it says why
 exits()
 {
 	local status=$1 got
@@ -36,7 +36,7 @@ exits()
 	return 1
 }
 
-# graph FLAGS ARC...: exactly these arcs, written FROM:TO
+# graph FLAGS ARC...: the graph has exactly these arcs, written FROM:TO
 graph()
 {
 	local flags=$1
@@ -94,7 +94,7 @@ stopped="STOP:STOP_COPY STOP_COPY:STOP STOP:RESUMING RESUMING:STOP"
 
 "$out/test-streams" >"$tmp/streams"
 status=$?
-# Numbered on, in place of numbers of their own
+# Their numbers continue those from above.
 awk -v n=$number '/^(not )?ok / { sub(/ok [0-9]+/, "ok " ++n " vfio-mig:") }
 	!/^1\.\./' "$tmp/streams"
 number=$((number + $(grep -cE '^(not )?ok ' "$tmp/streams")))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Feeds the stream reader of vfio-mig with good streams, with every
- * truncation and every single-bit error of them, with records that are out of
- * order, unknown, repeated or oversized, and with noise.  What is damaged must
- * be noticed, and nothing may crash: built with the sanitizers of gcc.
+ * Feeds the stream reader of vfio-mig with good streams, with every truncation
+ * and every single-bit error of them, with records that are out of order,
+ * unknown, repeated or oversized, and with noise.  The reader has to notice all
+ * damage and must not crash; gcc's sanitizers are on.
  *
  * Prints TAP.  With an argument N, adds N rounds of random damage.
  */
@@ -21,7 +21,7 @@
 
 #define MAX		(512 * 1024)
 
-/* ---- A writer of its own, so that it does not share the reader's errors ---- */
+/* ---- A writer that shares no code with the reader ---- */
 
 static uint8_t buf[MAX];
 static size_t len;
@@ -324,10 +324,9 @@ static void test_bits(void)
 	result(ok, "every change of a single bit is noticed");
 }
 
-/* Through the printing of it, too, as text and as JSON */
 /*
- * What check is told: where the record is that it does not write, and whether
- * it is as the kernel would want it.
+ * What "vfio-mig check" learns from stream_judge(): where the record END is, and
+ * whether the kernel would accept it.
  */
 static struct findings judge(size_t size)
 {
@@ -403,7 +402,7 @@ static void inspect(const char *path, size_t size)
 	command_inspect(operands, &options);
 }
 
-/* Damage below the checksums: they are put right, so the rest is looked at. */
+/* Damaged payloads with right checksums, so that the reader decodes them */
 static void random_payloads(uint64_t *seed, const char *path)
 {
 	unsigned int i, words;
@@ -461,7 +460,7 @@ static void test_noise(unsigned long rounds)
 
 int main(int argc, char **argv)
 {
-	/* What commands print is of no interest here, but has to be made. */
+	/* The commands have to print, but their output is not looked at. */
 	tap = fdopen(dup(1), "w");
 	if (!tap || !freopen("/dev/null", "w", stdout))
 		return 2;

@@ -113,21 +113,21 @@ verdict "info says how to bind a VF without a driver" no_driver
 pf=$(basename "$(readlink "$pci/$a/physfn")")
 wrong_driver()
 {
-	exits 1 info "$pf" && complains "bound to igb, which is no VFIO driver"
+	exits 1 info "$pf" && complains "bound to igb, which is not a VFIO driver"
 }
-verdict "info says that igb is no VFIO driver" wrong_driver
+verdict "info says that igb is not a VFIO driver" wrong_driver
 
 bind "$a" vfio-pci
 plain()
 {
 	exits 0 info "$a" && says "^driver: +vfio-pci$" "^migration: +no$" &&
-		complains "igbvf-vfio-pci is made for it"
+		complains "the driver for it is igbvf-vfio-pci"
 }
 verdict "info of a device that can't migrate" plain
 plain_save()
 {
 	exits 1 save "$a" "$tmp/none" && complains "can't migrate" \
-		"igbvf-vfio-pci is made for it" "igbvf-vfio-pci >.*override" &&
+		"the driver for it is igbvf-vfio-pci" "igbvf-vfio-pci >.*override" &&
 		[ ! -e "$tmp/none" ]
 }
 verdict "save of a device that can't migrate" plain_save
