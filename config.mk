@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What is built as external modules: m, y or n, as the help of each symbol in
-# drivers/vfio/**/Kconfig says.  Change it on the command line:
+# What is built as external modules: m, y or n.  drivers/vfio/**/Kconfig has the
+# help of each symbol.  Change a value on the command line:
 #	make CONFIG_IGBVF_VFIO_PCI=n
 CONFIG_VFIO ?= m
 CONFIG_VFIO_GROUP ?= y
 CONFIG_VFIO_CONTAINER ?= $(CONFIG_VFIO_GROUP)
 CONFIG_VFIO_VIRQFD ?= y
-# Without effect on a kernel that has no debugfs.
+# Has no effect on a kernel without debugfs.
 CONFIG_VFIO_DEBUGFS ?= y
 CONFIG_VFIO_IOMMU_TYPE1 ?= m
 CONFIG_VFIO_MIGRATION ?= m
@@ -17,24 +17,26 @@ CONFIG_VFIO_PCI ?= m
 CONFIG_VFIO_PCI_MIGRATION ?= $(CONFIG_VFIO_MIGRATION)
 CONFIG_IGBVF_VFIO_PCI ?= m
 
-# In a kernel tree, Kconfig sees to it.
+# In a kernel tree, Kconfig makes sure of this.
 ifeq ($(CONFIG_VFIO_GROUP)-$(filter y,$(CONFIG_VFIO_CONTAINER)),y-)
 $(error CONFIG_VFIO_GROUP=y needs CONFIG_VFIO_CONTAINER=y: groups get their \
 	address spaces from containers)
 endif
 
-# As the kernel's own answer says; Debian's kernel has none.
+# These have to be as in the configuration of the kernel.  Debian's has no
+# iommufd.
 CONFIG_IOMMUFD ?= n
 CONFIG_VFIO_DEVICE_CDEV ?= n
 ifeq ($(CONFIG_VFIO_DEVICE_CDEV)-$(filter y m,$(CONFIG_IOMMUFD)),y-)
-$(error CONFIG_VFIO_DEVICE_CDEV=y needs CONFIG_IOMMUFD=y or m, as the kernel \
-	has it)
+$(error CONFIG_VFIO_DEVICE_CDEV=y needs CONFIG_IOMMUFD=y or m, the value of \
+	the kernel)
 endif
 
-# Not offered: said here so that the kernel's own answer does not count.
+# This tree has no no-IOMMU mode.  Set here because the kernel's configuration
+# may have it on.
 CONFIG_VFIO_NOIOMMU := n
 
-# KUnit tests, for a kernel that has CONFIG_KUNIT; Debian's has not.
+# KUnit tests, for a kernel with CONFIG_KUNIT, which Debian's does not have.
 CONFIG_VFIO_KUNIT_TEST ?= n
 
 VFIO_SYMBOLS := VFIO VFIO_GROUP VFIO_CONTAINER VFIO_VIRQFD VFIO_IOMMU_TYPE1 \

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Puts the modules of a build into /lib/modules/<kernel>/updates, where
-# modprobe prefers them to the distribution's, or takes them away again.
-# What is loaded stays loaded, and what an initramfs has stays in it: says so,
-# since modules of ours and of the distribution do not go together.
+# Installs the modules of a build in /lib/modules/<kernel>/updates, where
+# modprobe prefers them to the distribution's, or removes them.  Our modules and
+# the distribution's do not work together, so it names old ones that are still
+# loaded, and an initramfs that contains old ones.
 
 set -eu
 
@@ -30,11 +30,12 @@ action=$1 build=$2 kdir=$3 prefix=${4-}
 names="vfio vfio_iommu_type1 vfio-migration vfio-pci-core vfio-pci
 	vfio-pci-migration igbvf-vfio-pci"
 
-[ -d "$kdir" ] || die "$kdir is not there: install the kernel's headers" \
-	"(linux-headers-amd64) or say KDIR="
+[ -d "$kdir" ] || die "$kdir does not exist: install the kernel's headers" \
+	"(linux-headers-amd64) or give KDIR="
 kver=$(make -s -C "$kdir" kernelrelease)
 dir=$prefix/lib/modules/$kver
-[ -d "$dir" ] || die "$dir is not there: no such kernel is installed"
+[ -d "$dir" ] || die "$dir does not exist: install that kernel, or give the" \
+	"KDIR= of an installed one"
 
 remove()
 {
@@ -48,7 +49,7 @@ remove()
 install_all()
 {
 	built=$(find "$build" -name '*.ko')
-	[ -n "$built" ] || die "nothing built in $build: run make KDIR=$kdir"
+	[ -n "$built" ] || die "$build has no modules: run make KDIR=$kdir"
 	magic="vermagic=$kver "
 	for ko in $built; do
 		grep -qa "$magic" "$ko" ||
@@ -62,7 +63,7 @@ install_all()
 	done
 }
 
-# Modules that run on this machine now
+# Names our and the distribution's modules that are loaded on this machine.
 tell_loaded()
 {
 	[ -z "$prefix" ] && [ "$kver" = "$(uname -r)" ] || return 0
@@ -72,11 +73,12 @@ tell_loaded()
 			loaded="$name${loaded:+ }$loaded"
 	done
 	[ -z "$loaded" ] ||
-		say "modules from before are still loaded. End what uses the" \
-			"devices, then: modprobe -r $loaded"
+		say "old modules are still loaded. End what uses their devices," \
+			"then run: modprobe -r $loaded"
 }
 
-# Modules that are loaded at boot, before /lib/modules is there
+# Tells whether the initramfs has modules, which are loaded at boot before the
+# file system with /lib/modules is there.
 tell_initramfs()
 {
 	image=$prefix/boot/initrd.img-$kver
@@ -91,7 +93,7 @@ tell_initramfs()
 		return 0
 	fi
 	$list 2>/dev/null | grep -q '/[^/]*vfio[^/]*\.ko' || return 0
-	say "$image has vfio modules from before, which boot may load." \
+	say "$image has old vfio modules, which may be loaded at boot." \
 		"Run: $make"
 }
 
