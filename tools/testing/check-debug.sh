@@ -132,12 +132,13 @@ stage_assigned()
 }
 
 # kmemleak makes each allocation several times slower: these go down the paths
-# on which most memory is allocated, and with faults, on which it is not.
+# on which most memory is allocated, and with fault_injection, on which it is not.
 stage_leaks()
 {
 	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
 		"$logs/leaks" -t 1200 \
-		feature data_fd precopy emulated type1 faults
+		device_feature igbvf_data_fd igbvf_precopy emulated_dma type1_map \
+		fault_injection
 }
 
 run_chosen "$@"

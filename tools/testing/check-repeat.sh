@@ -87,8 +87,8 @@ stage_repeat()
 {
 	VFIO_TEST_SCALE=1 tools/testing/selftests/vfio/vm-run.sh --vms 2 \
 		"$src/build/modules" "$logs/repeat" \
-		fuzz migrate mock_state library dma_logging pci_config \
-		type1_memory
+		igbvf_stream_fuzz igbvf_migrate mig_failures mig_library \
+		dma_logging pci_config type1_memory
 }
 
 run_chosen "$@"

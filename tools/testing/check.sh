@@ -302,7 +302,7 @@ stage_stock()
 	# shellcheck disable=SC2086 # words
 	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh \
 		--stock "$src/build/stock" "$logs/stock" \
-		${VFIO_CHECK_STOCK-migrate filters vfio_mig.sh}
+		${VFIO_CHECK_STOCK-igbvf_migrate igbvf_mac_filters vfio_mig.sh}
 }
 
 stage_migration()

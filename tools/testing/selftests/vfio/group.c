@@ -2,7 +2,8 @@
 /*
  * Groups and containers: who may have them, in what order they are set up and
  * closed, and what each mistake is answered with.  Mappings are the business
- * of type1.c, drivers that come and go that of module.c, tokens of token.c.
+ * of type1_map.c, drivers that come and go that of device_removal.c, tokens of
+ * vf_token.c.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>

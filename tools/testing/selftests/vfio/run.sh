@@ -30,7 +30,7 @@ usage()
 	              [PROGRAM[:FILTER]]...
 
 	Runs all programs, or those named, FILTER being options of the test
-	harness, e.g. type1:-t:unmap_all
+	harness, e.g. type1_map:-t:unmap_all
 	  -d DIR      where the programs are (default: where run.sh is)
 	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko)
 	  -q DIR      leave out programs that another run.sh with the same DIR has
@@ -66,12 +66,16 @@ module=${module:-$dir/modules/vfio_mock.ko}
 export VFIO_TEST_MODULE=$module
 
 # The longest first, so that machines that share them end together.
-all="fuzz dma_tracking dma_tracking_rings outage killed stress migrate mock_state
-	data_fd library pci_reset pci_mmap dma_tracking_pages
-	group pci_region token vfio_mig.sh pci_irq pci_config module precopy fsm filters
-	type1_memory feature type1_dma type1 pci_hot_reset dma_logging emulated
-	type1_dirty trace debugfs faults cdev"
-stock="fuzz killed migrate data_fd vfio_mig.sh precopy filters feature"
+all="igbvf_stream_fuzz igbvf_dma_tracking igbvf_dma_tracking_rings
+	igbvf_pf_outage igbvf_vmm_killed igbvf_stress igbvf_migrate
+	mig_failures igbvf_data_fd mig_library pci_reset pci_mmap
+	igbvf_dma_tracking_regs group pci_region vf_token vfio_mig.sh pci_irq
+	pci_config device_removal igbvf_precopy mig_fsm igbvf_mac_filters
+	type1_memory device_feature type1_dma type1_map pci_hot_reset
+	dma_logging emulated_dma type1_dirty tracepoints debugfs
+	fault_injection cdev"
+stock="igbvf_stream_fuzz igbvf_vmm_killed igbvf_migrate igbvf_data_fd
+	vfio_mig.sh igbvf_precopy igbvf_mac_filters device_feature"
 
 pci=/sys/bus/pci/devices
 

@@ -3,7 +3,7 @@
  * VFIO_IOMMU_DIRTY_PAGES and the bitmap of VFIO_IOMMU_UNMAP_DMA, with a
  * physical group: what it may have written is all that is mapped, each time.
  * So every answer is known beforehand to the bit.  What emulated devices have
- * written is the business of emulated.c.
+ * written is the business of emulated_dma.c.
  */
 #include <pthread.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /*
  * What devices see of a container's mappings: an NVMe controller is told to
  * write to and to read from IOVAs, and memory tells whether it did.  Which
- * requests are granted is the business of type1.c.
+ * requests are granted is the business of type1_map.c.
  */
 #include <fcntl.h>
 #include <string.h>

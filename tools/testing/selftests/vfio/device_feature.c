@@ -2,7 +2,7 @@
 /*
  * VFIO_DEVICE_FEATURE: which feature answers what, on a device that can
  * migrate and on one that cannot, for every mistake that a caller can make.
- * What SET of a migration state does is the business of fsm.c.
+ * What SET of a migration state does is the business of mig_fsm.c.
  */
 #include <sys/mman.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Data file descriptors: how they are opened, read, written, polled, and how
- * they end.  What the bytes mean is the business of migrate.c.
+ * they end.  What the bytes mean is the business of igbvf_migrate.c.
  */
 #include <fcntl.h>
 #include <poll.h>

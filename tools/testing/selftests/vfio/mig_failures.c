@@ -3,7 +3,8 @@
  * Migration of the virtual devices of vfio_mock.ko when things go wrong: each
  * arc fails at each place of each walk, in a way that the device can go on
  * from or not; and device states from nothing to gigabytes, slow ones, streams
- * that are too short, too long or wrong.  What a walk is, is fsm.c's business.
+ * that are too short, too long or wrong.  What a walk is, is the business of
+ * mig_fsm.c.
  */
 #include <poll.h>
 #include <pthread.h>
