@@ -126,7 +126,7 @@ stage_style()
 				echo "ok - checkpatch $file" ||
 				echo "not ok - checkpatch $file"
 		done' sh $(git ls-files 'drivers/*.[ch]' 'include/*.h' \
-			'tools/*/modules/*.[ch]')
+			'tools/*/modules/*.[ch]' 'samples/*.c')
 }
 
 # A copy (by hard links) of the root's modules stands for the machine.

@@ -182,7 +182,8 @@ make_test_modules()
 	local modules=$out/modules
 
 	mkdir -p "$modules"
-	cp "$top"/tools/testing/selftests/vfio/modules/* "$modules/"
+	cp "$top"/tools/testing/selftests/vfio/modules/* \
+		"$top"/samples/vfio/vfio_example.c "$modules/"
 	"$vm/inroot.sh" --bind "$kernel" --bind "$modules" --chdir "$kernel" -- \
 		make -s M="$modules" modules >"$out/modules.log" 2>&1 9>&- ||
 		{ cat "$out/modules.log" >&2; die "the test modules do not build"; }
