@@ -7,6 +7,7 @@
 
 set -u
 mig=$(dirname "$(realpath "$0")")/vfio-mig
+[ -e "$mig" ] || mig=$(command -v vfio-mig)
 a=${VFIO_TEST_VF_A0-}
 b=${VFIO_TEST_VF_B0-}
 pci=/sys/bus/pci/devices
@@ -17,14 +18,20 @@ tmp=$(mktemp -d)
 holder=
 trap '[ -z "$holder" ] || kill $holder; rm -rf "$tmp"' EXIT
 
+skip_all()
+{
+	for ((number = 1; number <= tests; number++)); do
+		echo "ok $number vfio-mig # SKIP $1"
+	done
+	exit 4
+}
+
 echo "TAP version 13"
 echo "1..$tests"
-if [ -z "$a" ] || [ -z "$b" ] || [ ! -e /sys/module/igbvf_vfio_pci ]; then
-	for ((number = 1; number <= tests; number++)); do
-		echo "ok $number vfio-mig # SKIP no VFs or no igbvf-vfio-pci"
-	done
-	exit 0
-fi
+[ -n "$a" ] || skip_all "no device: VFIO_TEST_VF_A0 is not set"
+[ -n "$b" ] || skip_all "no device: VFIO_TEST_VF_B0 is not set"
+[ -e /sys/module/igbvf_vfio_pci ] || skip_all "no igbvf-vfio-pci module"
+[ -n "$mig" ] || skip_all "no vfio-mig"
 
 bind()
 {
