@@ -203,7 +203,7 @@ print_streams()
 bench_stream()
 {
 	quietly make-bulk in_root make -C tools/testing/selftests/vfio modules \
-		OUT="$out/selftests" VFIO_BUILD="$out/ours" \
+		OUTPUT="$out/selftests" VFIO_BUILD="$out/ours" \
 		KDIR="/lib/modules/$kver/build"
 	quietly layer-ours "$vm/layer.sh" "$out/layer-ours" "$out/ours"
 	mkdir -p "$out/bulk"

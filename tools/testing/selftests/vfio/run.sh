@@ -29,14 +29,14 @@ usage()
 	usage: run.sh [-d DIR] [-m MODULE] [-q DIR] [-s] [-t SECONDS]
 	              [PROGRAM[:FILTER]]...
 
-	Runs all programs, or those named, FILTER being options of the test
-	harness, e.g. type1_map:-t:unmap_all
+	Runs all programs of DIR/tests.txt, or those named.  FILTER: options of
+	the test harness, e.g. type1_map:-t:unmap_all
 	  -d DIR      where the programs are (default: where run.sh is)
 	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko)
 	  -q DIR      leave out programs that another run.sh with the same DIR has
 	              begun: several machines share the work
-	  -s          the machine has its distribution's vfio modules: only what
-	              igbvf-vfio-pci does is tested
+	  -s          the machine has its distribution's vfio modules: runs the
+	              programs that test what igbvf-vfio-pci does
 	  -t SECONDS  a program is killed if none of its tests has begun or ended
 	              for so long, 600 if not given.  In a VM of the test bed, time
 	              in which the VM could not run does not count
@@ -64,18 +64,6 @@ done
 shift $((OPTIND - 1))
 module=${module:-$dir/modules/vfio_mock.ko}
 export VFIO_TEST_MODULE=$module
-
-# The longest first, so that machines that share them end together.
-all="igbvf_stream_fuzz igbvf_dma_tracking igbvf_dma_tracking_rings
-	igbvf_pf_outage igbvf_vmm_killed igbvf_stress igbvf_migrate
-	mig_failures igbvf_data_fd mig_library pci_reset pci_mmap
-	igbvf_dma_tracking_regs group pci_region vf_token vfio_mig.sh pci_irq
-	pci_config device_removal igbvf_precopy mig_fsm igbvf_mac_filters
-	type1_memory device_feature type1_dma type1_map pci_hot_reset
-	dma_logging emulated_dma type1_dirty tracepoints debugfs
-	fault_injection cdev"
-stock="igbvf_stream_fuzz igbvf_vmm_killed igbvf_migrate igbvf_data_fd
-	vfio_mig.sh igbvf_precopy igbvf_mac_filters device_feature"
 
 pci=/sys/bus/pci/devices
 
@@ -341,12 +329,11 @@ count()
 }
 
 if [ $# = 0 ]; then
-	# shellcheck disable=SC2086 # lists
-	if [ -n "${VFIO_STOCK-}" ]; then
-		set -- $stock
-	else
-		set -- $all
-	fi
+	[ -s "$dir/tests.txt" ] ||
+		bail "no list of tests: build them with make OUTPUT=$dir"
+	# shellcheck disable=SC2046 # names have no blanks
+	set -- $(awk -v stock="${VFIO_STOCK-}" \
+		'!stock || $2 == "stock" { print $1 }' "$dir/tests.txt")
 fi
 
 devices
@@ -382,6 +369,7 @@ for arg; do
 	case $status in
 	124) trouble="no test has begun or ended for $limit s: killed" ;;
 	125) trouble="no test has begun or ended for $limit s, and killing does not help" ;;
+	4) [ "$s" = "$plan" ] || trouble="exit status 4" ;;
 	[!01]*) trouble="exit status $status" ;;
 	1) [ "$f" -gt 0 ] || trouble="exit status 1" ;;
 	esac

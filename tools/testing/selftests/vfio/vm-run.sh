@@ -67,7 +67,7 @@ in_root()
 
 build()
 {
-	in_root make -s "$@" OUT="$log/tests" >>"$log/make.log" 2>&1 || {
+	in_root make -s "$@" OUTPUT="$log/tests" >>"$log/make.log" 2>&1 || {
 		cat "$log/make.log"
 		exit 1
 	}
@@ -80,7 +80,6 @@ elif [ -z "$stock" ]; then
 	build modules VFIO_BUILD="$modules" \
 		KDIR="/lib/modules/$(ls "$VFIO_ROOT/lib/modules")/build"
 fi
-cp "$here/run.sh" "$log/tests/"
 if [ -n "$kernel" ]; then
 	system=(--kernel "$kernel" --append panic_on_warn=1 --memory 2560)
 	if [ -n "$leaks" ]; then
