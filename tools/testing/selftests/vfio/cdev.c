@@ -28,8 +28,7 @@ FIXTURE(node) {
 
 FIXTURE_SETUP(node)
 {
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_NODES();
 	self->bdf = NEED_FUNC(FUNC_E1000E);
 	must(pci_bind(self->bdf, DRV_VFIO_PCI));
 	self->iommufd = iommufd_open();
@@ -245,10 +244,8 @@ FIXTURE_SETUP(vf_node)
 {
 	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_NODES();
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open_node(&self->a, a, DRV_IGBVF_VFIO);
 	vdev_open_node(&self->b, b, DRV_IGBVF_VFIO);
 	nic_alloc(&self->nic);
@@ -338,8 +335,7 @@ TEST(group_in_an_iommufd)
 	struct vdev v;
 	uint32_t flags;
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_NODES();
 	iommufd = iommufd_open();
 	null = must(sys_open("/dev/null", O_RDWR));
 	unused = must(container_add(iommufd, bdf));
@@ -370,10 +366,8 @@ TEST(vf_in_an_iommufd_is_not_saved)
 	struct vdev v;
 	int iommufd;
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_NODES();
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	iommufd = iommufd_open();
 	vdev_open_in(&v, bdf, DRV_IGBVF_VFIO, iommufd);
 	EXPECT_EQ(-EOPNOTSUPP, mig_set(v.fd, PRE_COPY, NULL));
@@ -398,10 +392,8 @@ FIXTURE_SETUP(mock_node)
 {
 	uint32_t pt;
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
+	NEED_NODES();
+	NEED_MODULE("vfio_mock");
 	self->v = (struct vdev){
 		.bdf = "vfio_mock.1", .container = iommufd_open(), .group = -1,
 	};

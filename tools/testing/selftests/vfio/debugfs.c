@@ -25,11 +25,6 @@
 		SKIP(return, "no " ROOT ": CONFIG_VFIO_DEBUGFS=n");	\
 } while (0)
 
-#define NEED_MOCK() do {						\
-	if (!mock_present())						\
-		SKIP(return, "no vfio_mock module");			\
-} while (0)
-
 static const char *mig_path(const char *device, const char *file)
 {
 	static char path[PATH_MAX];
@@ -62,7 +57,7 @@ TEST(state)
 	struct vdev v;
 
 	NEED_DEBUGFS();
-	NEED_MOCK();
+	NEED_MODULE("vfio_mock");
 	mock_open(&v, VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_P2P |
 		  VFIO_MIGRATION_PRE_COPY);
 	name = v.bdf;
@@ -106,7 +101,7 @@ TEST(features)
 	char name[32];
 
 	NEED_DEBUGFS();
-	NEED_MOCK();
+	NEED_MODULE("vfio_mock");
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(name, sizeof(name), "vfio_mock.%u", rows[i].flags);
 		text = mig_file(name, "features");
@@ -124,8 +119,7 @@ TEST(state_of_a_vf)
 	struct vdev v;
 
 	NEED_DEBUGFS();
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
 	must(mig_set(v.fd, STOP, NULL));
 	EXPECT_STATE(bdf, "STOP");
@@ -143,7 +137,7 @@ TEST(for_root_alone)
 	DIR *dir;
 
 	NEED_DEBUGFS();
-	NEED_MOCK();
+	NEED_MODULE("vfio_mock");
 	dir = opendir(mig_path("vfio_mock.1", ""));
 	ASSERT_NE(NULL, dir);
 	while ((entry = readdir(dir))) {
@@ -177,8 +171,7 @@ TEST(goes_with_the_device)
 	int fd;
 
 	NEED_DEBUGFS();
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	must(pci_bind(bdf, DRV_IGBVF_VFIO));
 	fd = must(sys_open(mig_path(bdf, "state"), O_RDONLY));
 	must(pci_bind(bdf, DRV_VFIO_PCI));

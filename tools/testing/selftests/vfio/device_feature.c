@@ -143,8 +143,8 @@ FIXTURE_VARIANT_ADD(feature, igbvf) {
 
 FIXTURE_SETUP(feature)
 {
-	if (variant->migratable && !module_loaded(variant->driver))
-		SKIP(return, "no %s module", variant->driver);
+	if (variant->migratable)
+		NEED_MODULE(variant->driver);
 	vdev_open(&self->v, NEED_FUNC(variant->func), variant->driver);
 }
 
@@ -260,8 +260,7 @@ FIXTURE(migratable) {
 
 FIXTURE_SETUP(migratable)
 {
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&self->v, NEED_FUNC(FUNC_VF_A0), DRV_IGBVF_VFIO);
 }
 

@@ -43,8 +43,7 @@ FIXTURE_SETUP(log)
 {
 	if (stock_modules())
 		SKIP(return, "the core is not ours");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
+	NEED_MODULE("vfio_mock");
 	self->pins = pages_pinned_now();
 	mock_open(&self->v, VFIO_MIGRATION_STOP_COPY);
 	self->before = mock_log_info(&self->v);

@@ -33,8 +33,7 @@ FIXTURE_SETUP(emulated)
 
 	if (stock_modules())
 		SKIP(return, "the core is not ours");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
+	NEED_MODULE("vfio_mock");
 	mock_open(&self->v, VFIO_MIGRATION_STOP_COPY);
 	self->size = PAGES * page_size();
 	self->mem = mem_alloc(self->size);

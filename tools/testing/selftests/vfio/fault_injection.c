@@ -58,8 +58,7 @@ FIXTURE_VARIANT_ADD(faults, e1000e) {
 FIXTURE_SETUP(faults)
 {
 	self->bdf = NEED_FUNC(variant->func);
-	if (!module_loaded(variant->driver))
-		SKIP(return, "no %s module", variant->driver);
+	NEED_MODULE(variant->driver);
 	NEED_FAULTS();
 	must(pci_bind(self->bdf, variant->driver));
 }
@@ -346,8 +345,7 @@ FIXTURE_SETUP(logging)
 	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
 	unsigned int i;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	NEED_FAULTS();
 	self->seed = 1;
 	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
@@ -510,10 +508,8 @@ TEST(node_of_a_mock)
 	uint32_t ioas, pt;
 
 	NEED_FAULTS();
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
+	NEED_NODES();
+	NEED_MODULE("vfio_mock");
 	iommufd = iommufd_open();
 	ioas = ioas_alloc(iommufd, false);
 	while (faults_arm(&f)) {

@@ -848,8 +848,7 @@ TEST(group_leaves_a_busy_container)
 
 	if (stock_modules())
 		SKIP(return, "the core is not ours");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
+	NEED_MODULE("vfio_mock");
 	must(pci_bind(other, NULL));
 	mock_open(&v, VFIO_MIGRATION_STOP_COPY);
 	group = container_add(v.container, bdf);

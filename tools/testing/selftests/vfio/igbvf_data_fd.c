@@ -27,8 +27,7 @@ FIXTURE_SETUP(data_fd)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
 	self->dev = self->v.fd;
 }

@@ -118,8 +118,7 @@ FIXTURE_SETUP(tracking)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	bed_make(&self->bed, bdf, far, variant->trapped);
 }
 
@@ -629,8 +628,7 @@ FIXTURE_SETUP(moved)
 {
 	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	bed_make(&self->bed, a, func_bdf(FUNC_PF_B), variant->trapped);
 	vdev_open(&self->to, b, DRV_IGBVF_VFIO);
 }
@@ -890,10 +888,8 @@ TEST(not_offered_with_iommufd)
 	uint64_t bitmap = 0;
 	struct vdev v;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_MODULE(DRV_IGBVF_VFIO);
+	NEED_NODES();
 	vdev_open_node(&v, bdf, DRV_IGBVF_VFIO);
 	EXPECT_EQ(-ENOTTY, feature(v.fd, VFIO_DEVICE_FEATURE_PROBE |
 				   VFIO_DEVICE_FEATURE_SET |

@@ -69,8 +69,7 @@ FIXTURE_SETUP(pages)
 	struct sigaction action = { .sa_handler = on_sigbus };
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	sigaction(SIGBUS, &action, NULL);
 	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);

@@ -79,8 +79,7 @@ FIXTURE_SETUP(rings)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	self->seed = test_seed();
 	self->seed |= 1;
 	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->seed);

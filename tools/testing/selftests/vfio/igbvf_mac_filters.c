@@ -60,10 +60,7 @@ FIXTURE_SETUP(filters)
 {
 	unsigned int i;
 
-	NEED_FUNC(FUNC_VF_A0);
-	NEED_FUNC(FUNC_VF_B0);
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_TWO_VFS();
 	move_open(&self->a, &self->b, &self->nic, &self->peer_a,
 		  &self->peer_b);
 	nic_attach(&self->nic, &self->a);

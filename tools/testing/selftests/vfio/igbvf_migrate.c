@@ -26,10 +26,7 @@ FIXTURE(migrate) {
 
 FIXTURE_SETUP(migrate)
 {
-	NEED_FUNC(FUNC_VF_A0);
-	NEED_FUNC(FUNC_VF_B0);
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_TWO_VFS();
 	move_open(&self->a, &self->b, &self->nic, &self->peer_a,
 		  &self->peer_b);
 }

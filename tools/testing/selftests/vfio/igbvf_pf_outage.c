@@ -33,18 +33,18 @@ struct bed {
 	int log;
 };
 
-static void bed_make(struct bed *bed, const char *bdf_a, const char *bdf_b)
+static void bed_make(struct bed *bed)
 {
 	unsigned int i;
 
-	bed->bdf_a = bdf_a;
-	bed->bdf_b = bdf_b;
+	bed->bdf_a = func_bdf(FUNC_VF_A0);
+	bed->bdf_b = func_bdf(FUNC_VF_B0);
 	bed->pf_a = func_bdf(FUNC_PF_A);
 	bed->pf_b = func_bdf(FUNC_PF_B);
 	pf_set(bed->pf_a, true);
 	pf_set(bed->pf_b, true);
-	vdev_open(&bed->a, bdf_a, DRV_IGBVF_VFIO);
-	vdev_open(&bed->b, bdf_b, DRV_IGBVF_VFIO);
+	vdev_open(&bed->a, bed->bdf_a, DRV_IGBVF_VFIO);
+	vdev_open(&bed->b, bed->bdf_b, DRV_IGBVF_VFIO);
 	peer_open(&bed->peer_a, bed->pf_a);
 	peer_open(&bed->peer_b, bed->pf_b);
 	nic_alloc(&bed->nic);
@@ -133,11 +133,8 @@ SOURCE_VARIANT(pre_copy_p2p, PRE_COPY_P2P, false);
 
 FIXTURE_SETUP(source_pf)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
-
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	bed_make(&self->bed, a, b);
+	NEED_TWO_VFS();
+	bed_make(&self->bed);
 	must(mig_set(self->bed.a.fd, variant->state, &self->fd));
 }
 
@@ -193,13 +190,11 @@ TEST_F(source_pf, down_and_migrated)
 
 TEST(source_pf_is_reset)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
 	struct bed bed;
 	int fd;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	bed_make(&bed, a, b);
+	NEED_TWO_VFS();
+	bed_make(&bed);
 	fd = must(mig_session(bed.a.fd, STOP_COPY));
 	pf_reset(bed.pf_a);
 	EXPECT_EQ(STOP_COPY, mig_get(bed.a.fd));
@@ -225,11 +220,8 @@ FIXTURE(destination_pf) {
 
 FIXTURE_SETUP(destination_pf)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
-
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	bed_make(&self->bed, a, b);
+	NEED_TWO_VFS();
+	bed_make(&self->bed);
 	self->s = device_save(self->bed.a.fd);
 	self->fd = -1;
 }
@@ -438,11 +430,8 @@ FIXTURE(removed) {
 
 FIXTURE_SETUP(removed)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
-
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	bed_make(&self->bed, a, b);
+	NEED_TWO_VFS();
+	bed_make(&self->bed);
 	self->request = request_eventfd_new(&self->bed.a);
 }
 
@@ -622,8 +611,7 @@ TEST(nothing_is_loaded_into_a_vf_that_goes)
 	struct vdev v;
 	int request;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
 	request = request_eventfd_new(&v);
 	writer_start(&writer, pf, "sriov_numvfs", "0");
@@ -647,8 +635,7 @@ TEST(suspending_the_host_is_announced)
 	int log = kmsg_open();
 	struct vdev v;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	if (file_write("/sys/power/pm_test", "freezer"))
 		SKIP(return, "this kernel does not test its suspend");
 	must(pci_bind(bdf, DRV_IGBVF_VFIO));

@@ -22,12 +22,9 @@ FIXTURE(precopy) {
 
 FIXTURE_SETUP(precopy)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
-
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	vdev_open(&self->a, a, DRV_IGBVF_VFIO);
-	vdev_open(&self->b, b, DRV_IGBVF_VFIO);
+	NEED_TWO_VFS();
+	vdev_open(&self->a, func_bdf(FUNC_VF_A0), DRV_IGBVF_VFIO);
+	vdev_open(&self->b, func_bdf(FUNC_VF_B0), DRV_IGBVF_VFIO);
 	nic_alloc(&self->nic);
 	peer_open(&self->peer_b, func_bdf(FUNC_PF_B));
 }

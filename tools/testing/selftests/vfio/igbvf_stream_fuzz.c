@@ -103,8 +103,7 @@ FIXTURE_SETUP(fuzz)
 	unsigned int i;
 
 	NEED_FUNC(FUNC_VF_A0);
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	self->seed = test_seed();
 	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->seed);
 

@@ -419,8 +419,7 @@ FIXTURE(stress) {
 FIXTURE_SETUP(stress)
 {
 	self->bdf = NEED_FUNC(FUNC_VF_A0);
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&self->v, self->bdf, DRV_IGBVF_VFIO);
 	nic_alloc(&self->nic);
 	nic_attach(&self->nic, &self->v);

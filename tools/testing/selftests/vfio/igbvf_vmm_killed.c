@@ -61,14 +61,14 @@ static void *mem_shared(size_t size)
 	return mem;
 }
 
-static void bed_make(struct bed *bed, const char *bdf_a, const char *bdf_b)
+static void bed_make(struct bed *bed)
 {
-	bed->bdf_a = bdf_a;
-	bed->bdf_b = bdf_b;
+	bed->bdf_a = func_bdf(FUNC_VF_A0);
+	bed->bdf_b = func_bdf(FUNC_VF_B0);
 	bed->shared = mem_shared(sizeof(*bed->shared));
 	bed->shared->nic.mem = mem_shared(NIC_MEM);
-	must(pci_bind(bdf_a, DRV_IGBVF_VFIO));
-	must(pci_bind(bdf_b, DRV_IGBVF_VFIO));
+	must(pci_bind(bed->bdf_a, DRV_IGBVF_VFIO));
+	must(pci_bind(bed->bdf_b, DRV_IGBVF_VFIO));
 	pf_set(func_bdf(FUNC_PF_A), true);
 	pf_set(func_bdf(FUNC_PF_B), true);
 	peer_open(&bed->peer_a, func_bdf(FUNC_PF_A));
@@ -262,11 +262,8 @@ SOURCE_VARIANT(pre_copy_p2p_all, PRE_COPY_P2P, ALL);
 
 FIXTURE_SETUP(source)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
-
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	bed_make(&self->bed, a, b);
+	NEED_TWO_VFS();
+	bed_make(&self->bed);
 	vmm_start(&self->bed, be_source, &variant->at);
 }
 
@@ -368,17 +365,15 @@ DESTINATION_VARIANT(running, RUNNING, ALL);
 
 FIXTURE_SETUP(destination)
 {
-	const char *a = NEED_FUNC(FUNC_VF_A0), *b = NEED_FUNC(FUNC_VF_B0);
 	struct shared *shared;
 	struct nic *nic;
 	int fd;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
-	bed_make(&self->bed, a, b);
+	NEED_TWO_VFS();
+	bed_make(&self->bed);
 	shared = self->bed.shared;
 	nic = &shared->nic;
-	vdev_open(&self->a, a, DRV_IGBVF_VFIO);
+	vdev_open(&self->a, self->bed.bdf_a, DRV_IGBVF_VFIO);
 	nic_attach(nic, &self->a);
 	nic_up(nic);
 	nic_ping_pong(nic, &self->bed.peer_b);

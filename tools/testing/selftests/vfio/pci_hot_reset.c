@@ -225,8 +225,7 @@ FIXTURE_SETUP(node_pair)
 {
 	unsigned int i;
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_NODES();
 	self->bdf[0] = NEED_FUNC(FUNC_PAIR_0);
 	self->bdf[1] = NEED_FUNC(FUNC_PAIR_1);
 	self->iommufd = iommufd_open();
@@ -308,8 +307,7 @@ TEST(node_of_a_vf)
 	unsigned int i;
 	int ret;
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_NODES();
 	vdev_open_node(&v, func_bdf(FUNC_VF_A1), DRV_VFIO_PCI);
 	ret = hot_reset_info(v.fd, info, MAX_DEVICES);
 	EXPECT_TRUE(!ret || ret == -ENODEV);
@@ -334,8 +332,7 @@ TEST(node_of_a_vf_next_to_another)
 	unsigned int i, found = 0;
 	int iommufd, fd[2];
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_NODES();
 	iommufd = iommufd_open();
 	for (i = 0; i < 2; i++) {
 		must(pci_bind(bdf[i], DRV_VFIO_PCI));

@@ -499,8 +499,7 @@ FIXTURE_SETUP(msix)
 	const char *bdf = NEED_FUNC(variant->func);
 	unsigned int i;
 
-	if (!module_loaded(variant->driver))
-		SKIP(return, "no %s module", variant->driver);
+	NEED_MODULE(variant->driver);
 	vdev_open(&self->v, bdf, variant->driver);
 	for (i = 0; i < NR_VECTORS; i++)
 		self->fd[i] = eventfd_new();

@@ -264,8 +264,7 @@ FIXTURE_SETUP(migratable)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
 	nic_alloc(&self->nic);
 	nic_attach(&self->nic, &self->v);

@@ -100,8 +100,7 @@ TEST_F(trace, set_state)
 {
 	struct vdev v;
 
-	if (!mock_present())
-		SKIP(return, "no vfio_mock module");
+	NEED_MODULE("vfio_mock");
 	mock_open(&v, VFIO_MIGRATION_STOP_COPY | VFIO_MIGRATION_PRE_COPY);
 	must(mig_set(v.fd, PRE_COPY, NULL));
 	must(mig_set(v.fd, STOP_COPY, NULL));
@@ -128,8 +127,7 @@ TEST_F(trace, library)
 	struct vdev v;
 	int fd;
 
-	if (!module_loaded(DRV_IGBVF_VFIO))
-		SKIP(return, "no %s module", DRV_IGBVF_VFIO);
+	NEED_MODULE(DRV_IGBVF_VFIO);
 	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
 	trace_write("events/vfio/vfio_mig_set_state/enable", "0");
 	trace_take();
@@ -174,8 +172,7 @@ TEST_F(trace, off_is_silent)
 {
 	struct vdev v;
 
-	if (!mock_present())
-		SKIP(return, "no vfio_mock module");
+	NEED_MODULE("vfio_mock");
 	mock_open(&v, VFIO_MIGRATION_STOP_COPY);
 	trace_write("events/vfio/enable", "0");
 	must(mig_set(v.fd, STOP, NULL));

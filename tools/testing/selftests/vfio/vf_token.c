@@ -235,8 +235,7 @@ TEST_F(token, node_needs_it)
 	const struct function *vf = &self->vf[0];
 	int iommufd, fd;
 
-	if (!nodes_present())
-		SKIP(return, "this kernel has no iommufd, or no nodes");
+	NEED_NODES();
 	iommufd = iommufd_open();
 	function_leave(&self->vf[0]);
 	fd = must(node_open("pci", vf->bdf));

@@ -13,11 +13,6 @@
 #include "sysfs.h"
 #include "util.h"
 
-bool mock_present(void)
-{
-	return module_loaded("vfio_mock");
-}
-
 static int platform_group(const char *name)
 {
 	char path[96], target[256], *slash;

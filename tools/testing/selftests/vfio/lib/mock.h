@@ -12,9 +12,6 @@
 
 #include "device.h"
 
-/* Is vfio_mock.ko loaded? */
-bool mock_present(void);
-
 /* Opens the virtual device with this name, of whatever test module. */
 void platform_open(struct vdev *v, const char *name);
 

@@ -39,8 +39,7 @@ FIXTURE_SETUP(mock)
 {
 	if (stock_modules())
 		SKIP(return, "the state machine is not ours");
-	if (!mock_present())
-		SKIP(return, "vfio_mock.ko is not loaded");
+	NEED_MODULE("vfio_mock");
 	mock_open(&self->v, variant->flags);
 }
 

@@ -41,8 +41,8 @@ FIXTURE_VARIANT_ADD(pci, nvme) {
 
 FIXTURE_SETUP(pci)
 {
-	if (variant->igbvf && !module_loaded(variant->driver))
-		SKIP(return, "no %s module", variant->driver);
+	if (variant->igbvf)
+		NEED_MODULE(variant->driver);
 	self->bdf = NEED_FUNC(variant->func);
 	vdev_open(&self->v, self->bdf, variant->driver);
 }

@@ -50,6 +50,25 @@ static inline void exit_if_all_skipped(void)
 	__bdf;								\
 })
 
+/* Skips the test if the module, or its driver of the same name, is not there. */
+#define NEED_MODULE(name) do {						\
+	if (!module_loaded(name))					\
+		SKIP(return, "no %s module", name);			\
+} while (0)
+
+/* Skips the test if the machine has no two VFs on one wire for igbvf-vfio-pci. */
+#define NEED_TWO_VFS() do {						\
+	NEED_FUNC(FUNC_VF_A0);						\
+	NEED_FUNC(FUNC_VF_B0);						\
+	NEED_MODULE(DRV_IGBVF_VFIO);					\
+} while (0)
+
+/* Skips the test if devices cannot be opened by their nodes; see node.h. */
+#define NEED_NODES() do {						\
+	if (!nodes_present())						\
+		SKIP(return, "this kernel has no iommufd, or no nodes");	\
+} while (0)
+
 /* The address of any function under test. */
 #define NEED_ANY_FUNC() ({						\
 	const char *__bdf = func_any();					\
