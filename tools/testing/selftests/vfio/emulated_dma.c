@@ -5,11 +5,9 @@
  * the user unmaps.  The devices are those of vfio_mock.ko.
  */
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "test.h"
@@ -17,6 +15,7 @@
 #include "iommu.h"
 #include "migration.h"
 #include "mock.h"
+#include "userfault.h"
 
 #define IOVA	(1ULL << 20)
 #define PAGES	64UL
@@ -78,31 +77,13 @@ TEST_F(emulated, pins_by_any_byte_of_a_page)
 	EXPECT_EQ(pins, pages_pinned_now());
 }
 
-/* Memory whose missing pages userfaultfd has, and nobody provides */
-static char *missing_memory(size_t size)
-{
-	char *mem = mem_alloc(size);
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)mem, .len = size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		return NULL;
-	must(sys_ioctl(fd, UFFDIO_API, &api));
-	must(sys_ioctl(fd, UFFDIO_REGISTER, &reg));
-	return mem;
-}
-
 TEST_F(emulated, userfault_is_an_error)
 {
 	uint64_t iova = IOVA + self->size;
 	size_t page = page_size();
-	char *mem = missing_memory(4 * page);
+	char *mem = mem_alloc(4 * page);
 
-	if (!mem)
+	if (userfault_never(mem, 4 * page) < 0)
 		SKIP(return, "no userfaultfd");
 	must(dma_map(self->v.container, iova, mem, 4 * page));
 	EXPECT_EQ(-EFAULT, mock_pin(&self->v, iova, 1, NULL));
@@ -116,11 +97,11 @@ TEST_F(emulated, userfault_of_another_process_is_an_error)
 {
 	const char *bdf = NEED_ANY_FUNC();
 	size_t page = page_size();
-	char *mem = missing_memory(4 * page);
+	char *mem = mem_alloc(4 * page);
 	int status, group;
 	pid_t child;
 
-	if (!mem)
+	if (userfault_never(mem, 4 * page) < 0)
 		SKIP(return, "no userfaultfd");
 	must(pci_bind(bdf, DRV_VFIO_PCI));
 	must(dma_map(self->v.container, IOVA + self->size, mem, 4 * page));

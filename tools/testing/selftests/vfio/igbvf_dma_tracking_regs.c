@@ -7,8 +7,6 @@
  */
 #include <linux/pci_regs.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,35 +17,17 @@
 #include "iommu.h"
 #include "migration.h"
 #include "nic.h"
+#include "sigbus.h"
 
 #define PAGE		4096ULL
 #define DOORBELLS	(2 * PAGE)	/* of BAR0 */
 #define QUEUE_1		0x100
 
-/* ---- Access that may end in SIGBUS ---- */
-
-static sigjmp_buf bus_env;
-static volatile sig_atomic_t bus_armed;
-
-static void on_sigbus(int sig)
-{
-	if (!bus_armed)
-		_exit(TEST_FAILED);
-	siglongjmp(bus_env, 1);
-}
-
-/* Can the register be read? */
 static bool readable(volatile uint32_t *reg)
 {
-	bool ret = false;
+	uint32_t value;
 
-	bus_armed = 1;
-	if (!sigsetjmp(bus_env, 1)) {
-		(void)*reg;
-		ret = true;
-	}
-	bus_armed = 0;
-	return ret;
+	return !try_read(reg, &value);
 }
 
 /* ---- A VF, and its receive registers by all ways ---- */
@@ -66,11 +46,10 @@ static void *map(const struct vdev *v, uint64_t offset, size_t size)
 
 FIXTURE_SETUP(pages)
 {
-	struct sigaction action = { .sa_handler = on_sigbus };
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 
 	NEED_MODULE(DRV_IGBVF_VFIO);
-	sigaction(SIGBUS, &action, NULL);
+	sigbus_catch();
 	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	self->bar = vdev_map_region(&self->v, 0);

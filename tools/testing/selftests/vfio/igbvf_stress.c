@@ -12,7 +12,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 #include "iommu.h"
 #include "migration.h"
 #include "nic.h"
+#include "sigbus.h"
 
 /* No turn of a hammer takes that long, whatever the others do. */
 #define STUCK_MS	90000
@@ -63,18 +63,6 @@ struct hammer {
 	struct worker workers[MAX_WORKERS];
 	unsigned int nr_workers;
 };
-
-/* SIGBUS is the answer to an access that is refused. */
-
-static __thread sigjmp_buf bus_env;
-static __thread volatile sig_atomic_t bus_armed;
-
-static void on_sigbus(int sig)
-{
-	if (!bus_armed)
-		_exit(TEST_FAILED);
-	siglongjmp(bus_env, 1);
-}
 
 /* The blows */
 
@@ -150,10 +138,9 @@ static void turn_write(struct hammer *h, uint64_t *seed)
 
 static void turn_touch(struct hammer *h, uint64_t *seed)
 {
-	bus_armed = 1;
-	if (!sigsetjmp(bus_env, 1))
-		(void)h->bar[prng(seed) % 8];
-	bus_armed = 0;
+	uint32_t value;
+
+	try_read(&h->bar[prng(seed) % 8], &value);
 	madvise((void *)h->bar, BAR_PAGE, MADV_DONTNEED);
 	sched_yield();
 }
@@ -198,10 +185,8 @@ static void turn_reset(struct hammer *h, uint64_t *seed)
 
 static void turn_doorbell(struct hammer *h, uint64_t *seed)
 {
-	bus_armed = 1;
-	if (!sigsetjmp(bus_env, 1))
-		h->doorbells[(RDT - DOORBELLS) / 4] = prng(seed) % RING_SIZE;
-	bus_armed = 0;
+	try_write(&h->doorbells[(RDT - DOORBELLS) / 4],
+		  prng(seed) % RING_SIZE);
 	sched_yield();
 }
 
@@ -294,10 +279,9 @@ static void *map_page(const struct vdev *v, uint64_t offset)
 
 static void hammer_begin(struct hammer *h)
 {
-	struct sigaction action = { .sa_handler = on_sigbus };
 	unsigned int i;
 
-	sigaction(SIGBUS, &action, NULL);
+	sigbus_catch();
 	h->session = -1;
 	h->mem = mem_alloc(MAP_SIZE);
 	h->bar = map_page(h->v, BAR_PAGE);

@@ -18,15 +18,6 @@
 #include "mock.h"
 #include "mock_fixture.h"
 
-static int go_to(const struct vdev *v, uint32_t state)
-{
-	int fd = -1;
-
-	must(device_reset(v));
-	must(mig_set(v->fd, state, &fd));
-	return fd;
-}
-
 /* Has the session of the first state ended before the arc from state @at? */
 static bool session_left(const struct way *way, unsigned int at)
 {
@@ -78,7 +69,7 @@ static void check_failure(struct __test_metadata *_metadata,
 {
 	uint32_t from = way->state[0], to = way->state[way->length];
 	uint32_t state = broken ? ERROR : way->state[at];
-	int old_fd = go_to(v, from), fd;
+	int old_fd = mig_reset_to(v, from), fd;
 	struct mock_arcs gone;
 	unsigned int i;
 
@@ -100,7 +91,7 @@ static void check_failure(struct __test_metadata *_metadata,
 	must(device_reset(v));
 
 	/* And once more, without a fault */
-	old_fd = go_to(v, from);
+	old_fd = mig_reset_to(v, from);
 	EXPECT_EQ(0, mig_set(v->fd, to, &fd));
 	EXPECT_EQ(to, mig_get(v->fd));
 	EXPECT_EQ(opens_session(way), fd >= 0);

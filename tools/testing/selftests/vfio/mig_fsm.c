@@ -110,19 +110,6 @@ TEST_F(mock, steps_lead_there)
 	}
 }
 
-/*
- * Brings the device from RUNNING to @state; the session's fd, if there is
- * one, is the caller's.
- */
-static int go_to(const struct vdev *v, uint32_t state)
-{
-	int fd = -1;
-
-	must(device_reset(v));
-	must(mig_set(v->fd, state, &fd));
-	return fd;
-}
-
 /* One SET_STATE, and all that can be seen of it */
 static void check_transition(struct __test_metadata *_metadata,
 			     const struct vdev *v, unsigned int flags,
@@ -133,7 +120,7 @@ static void check_transition(struct __test_metadata *_metadata,
 	struct mock_arcs gone;
 	unsigned int i;
 
-	old_fd = go_to(v, from);
+	old_fd = mig_reset_to(v, from);
 	mock_arcs(v);
 	ret = mig_set(v->fd, to, &fd);
 	gone = mock_arcs(v);
@@ -202,7 +189,7 @@ TEST_F(mock, sessions_live_as_long_as_they_should)
 
 			if (!way.length && from != to)
 				continue;
-			fd = go_to(&self->v, from);
+			fd = mig_reset_to(&self->v, from);
 			must(mig_set(self->v.fd, to, NULL));
 			ret = from == RESUMING ? sys_write(fd, "", 1) :
 						 sys_read(fd, &byte, 1);
@@ -250,7 +237,7 @@ TEST_F(mock, stops_where_an_arc_fails)
 		for (to = 0; to < NR_STATES; to++) {
 			way = find_way(variant->flags, from, to);
 			for (i = 0; i < way.length; i++) {
-				int old_fd = go_to(&self->v, from);
+				int old_fd = mig_reset_to(&self->v, from);
 
 				mock_fail(&self->v, way.state[i],
 					  way.state[i + 1], ENOSPC, false);
@@ -305,7 +292,7 @@ TEST_F(vf, set_state_of_every_pair)
 			struct way way = find_way(self->flags, from, to);
 			int old_fd, fd, ret, wanted;
 
-			old_fd = go_to(&self->v, from);
+			old_fd = mig_reset_to(&self->v, from);
 			if (from == RESUMING)
 				must(stream_write(old_fd, stream.data,
 						  stream.size, 100));

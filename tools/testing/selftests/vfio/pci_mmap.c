@@ -5,60 +5,13 @@
  */
 #include <linux/pci_regs.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <sys/mman.h>
 
 #include "nic.h"
 #include "pci_funcs.h"
+#include "sigbus.h"
 
 #define PAGE	4096UL
-
-/* Access that may end in SIGBUS */
-
-static __thread sigjmp_buf bus_env;
-static __thread volatile sig_atomic_t bus_armed;
-
-static void on_sigbus(int sig)
-{
-	if (!bus_armed)
-		_exit(TEST_FAILED);
-	siglongjmp(bus_env, 1);
-}
-
-static void catch_sigbus(void)
-{
-	struct sigaction action = { .sa_handler = on_sigbus };
-
-	sigaction(SIGBUS, &action, NULL);
-}
-
-/* 0, or -EFAULT if the access was answered with SIGBUS. */
-static int try_read(volatile uint32_t *mem, uint32_t *value)
-{
-	int ret = 0;
-
-	bus_armed = 1;
-	if (sigsetjmp(bus_env, 1))
-		ret = -EFAULT;
-	else
-		*value = *mem;
-	bus_armed = 0;
-	return ret;
-}
-
-static int try_write(volatile uint32_t *mem, uint32_t value)
-{
-	int ret = 0;
-
-	bus_armed = 1;
-	if (sigsetjmp(bus_env, 1))
-		ret = -EFAULT;
-	else
-		*mem = value;
-	bus_armed = 0;
-	return ret;
-}
 
 static void *try_map(const struct vdev *v, unsigned int index,
 		     uint64_t offset, size_t size, int prot, int flags)
@@ -207,7 +160,7 @@ TEST_F(pci, cannot_be_touched_while_memory_is_off)
 
 	if (variant->is_vf)
 		SKIP(return, "a VF's memory is its PF's to switch");
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, reg);
@@ -232,7 +185,7 @@ TEST_F(pci, cannot_be_touched_in_d3hot)
 
 	if (!at)
 		SKIP(return, "%s has no power management", self->bdf);
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, reg);
@@ -252,7 +205,7 @@ TEST_F(pci, memory_of_a_vf_is_always_on)
 
 	if (!variant->is_vf)
 		SKIP(return, "%s is no VF", self->bdf);
-	catch_sigbus();
+	sigbus_catch();
 	cfg_write16(&self->v, PCI_COMMAND, PCI_COMMAND_MASTER);
 	mem = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, mem);
@@ -274,7 +227,7 @@ TEST_F(pci, works_again_after_reset)
 
 	if (!(vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET))
 		SKIP(return, "%s cannot be reset", self->bdf);
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	mem = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, mem);
@@ -290,7 +243,7 @@ TEST_F(pci, outlives_the_device_fd)
 	volatile uint32_t *reg;
 	uint32_t value;
 
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, reg);
@@ -313,7 +266,7 @@ TEST_F(pci, page_by_page)
 		SKIP(return, "BAR0 has too few pages");
 	if (variant->igbvf)
 		SKIP(return, "no two pages of BAR0 can be mapped as one");
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	mem = map_rw(&self->v, 0, window(variant), 2 * PAGE);
 	ASSERT_NE(MAP_FAILED, mem);
@@ -341,7 +294,7 @@ TEST_F(pci, a_child_s_mapping_is_zapped_too)
 
 	if (variant->is_vf)
 		SKIP(return, "a VF's memory is its PF's to switch");
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, reg);
@@ -390,7 +343,7 @@ TEST_F(pci, touched_while_memory_comes_and_goes)
 	bool resets;
 
 	resets = vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET;
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	t.reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, t.reg);
@@ -426,7 +379,7 @@ TEST_F(pci, touched_while_msix_is_disabled_in_d3hot)
 
 	if (!at)
 		SKIP(return, "%s has no power management", self->bdf);
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	t.reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, t.reg);
@@ -456,7 +409,7 @@ TEST_F(pci, not_in_low_power)
 	volatile uint32_t *reg;
 	uint32_t value;
 
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg = map_rw(&self->v, 0, window(variant), PAGE);
 	ASSERT_NE(MAP_FAILED, reg);
@@ -511,7 +464,7 @@ FIXTURE_SETUP(big)
 	}
 	if (self->size < 2 * LARGE)
 		die("%s has no BAR of 4 MiB or more", bdf);
-	catch_sigbus();
+	sigbus_catch();
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 }
 

@@ -278,7 +278,7 @@ FIXTURE_TEARDOWN(migratable)
 }
 
 /* Brings the device to the state of the variant, ERROR by a bad stream. */
-static int go_to(struct vdev *v, uint32_t state)
+static int enter(struct vdev *v, uint32_t state)
 {
 	int fd = -1;
 
@@ -303,7 +303,7 @@ static void check_works(struct __test_metadata *_metadata,
 
 TEST_F(migratable, device_reset)
 {
-	int fd = go_to(&self->v, variant->state);
+	int fd = enter(&self->v, variant->state);
 	char byte;
 
 	ASSERT_EQ(0, device_reset(&self->v));
@@ -318,7 +318,7 @@ TEST_F(migratable, function_level_reset_bit)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
 
-	go_to(&self->v, variant->state);
+	enter(&self->v, variant->state);
 	cfg_write16(&self->v, at, cfg_read16(&self->v, at) |
 				  PCI_EXP_DEVCTL_BCR_FLR);
 	check_works(_metadata, self);
@@ -338,7 +338,7 @@ TEST_F(migratable, user_is_killed)
 		vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
 		nic_attach(&self->nic, &self->v);
 		nic_up(&self->nic);
-		go_to(&self->v, variant->state);
+		enter(&self->v, variant->state);
 		kill(getpid(), SIGKILL);
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/pci_regs.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,6 +23,7 @@
 #include "hugetlb.h"
 #include "iommu.h"
 #include "test.h"
+#include "userfault.h"
 
 #define PG		4096ULL
 #define IOVA		0x10000000ULL
@@ -590,30 +590,13 @@ TEST_F(memory, limit_does_not_count_bars)
 
 /* Userfaultfd */
 
-/* Registers memory whose missing pages nobody will ever provide. */
-static int nobody_answers(char *mem, size_t size)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { .start = (uintptr_t)mem, .len = size },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	must(sys_ioctl(fd, UFFDIO_API, &api));
-	must(sys_ioctl(fd, UFFDIO_REGISTER, &reg));
-	return fd;
-}
-
 TEST_F(memory, userfault_is_an_error)
 {
 	char *mem = mem_alloc(600 * PG);
 	int c = self->container, fd;
 
 	memset(mem, 1, 200 * PG);
-	fd = nobody_answers(mem, 600 * PG);
+	fd = userfault_never(mem, 600 * PG);
 	if (fd < 0)
 		SKIP(return, "no userfaultfd");
 	EXPECT_EQ(-EFAULT, dma_map(c, IOVA, mem + 200 * PG, 400 * PG));
@@ -639,7 +622,7 @@ TEST_F(memory, userfault_of_huge_pages_is_an_error)
 		SKIP(return, "no memory for huge pages");
 	mem = hugetlb_alloc(2 * huge);
 	mem[0] = 1;
-	if (nobody_answers(mem, 2 * huge) < 0)
+	if (userfault_never(mem, 2 * huge) < 0)
 		SKIP(return, "no userfaultfd");
 	EXPECT_EQ(-EFAULT, dma_map(self->container, IOVA, mem, 2 * huge));
 	EXPECT_CHARGE(0, 0);

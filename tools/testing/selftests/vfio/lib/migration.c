@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device.h"
 #include "migration.h"
 #include "util.h"
 
@@ -79,6 +78,15 @@ int mig_session(int device, uint32_t state)
 	if (!ret && fd < 0)
 		die("no data fd for %s", mig_state_name(state));
 	return ret ?: fd;
+}
+
+int mig_reset_to(const struct vdev *v, uint32_t state)
+{
+	int fd = -1;
+
+	must(device_reset(v));
+	must(mig_set(v->fd, state, &fd));
+	return fd;
 }
 
 int64_t mig_data_size(int device)

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "device.h"
+
 /* Short names, for tables and messages. */
 enum mig_state {
 	ERROR = VFIO_DEVICE_STATE_ERROR,
@@ -36,6 +38,8 @@ int mig_get(int device);
 int mig_set(int device, uint32_t state, int *data_fd);
 /* Goes to @state, which opens a session: its fd, or -errno. */
 int mig_session(int device, uint32_t state);
+/* Resets the device and goes to @state: the session's fd, -1 if there is none. */
+int mig_reset_to(const struct vdev *v, uint32_t state);
 /* The estimate of VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, or -errno. */
 int64_t mig_data_size(int device);
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Memory whose missing pages never come: a userfaultfd that nobody reads.
+ */
+#ifndef VFIO_TEST_USERFAULT_H
+#define VFIO_TEST_USERFAULT_H
+
+#include <stddef.h>
+
+/*
+ * From now on, pages of the memory that are missing stay missing, until the
+ * returned fd is closed.  -errno if the kernel has no userfaultfd.
+ */
+int userfault_never(void *mem, size_t size);
+
+#endif
