@@ -36,6 +36,20 @@ static uint64_t window(const FIXTURE_VARIANT(pci) *variant)
 	return variant->is_vf ? PAGE : 0;
 }
 
+/* Turns memory on and maps the window; try_read() and try_write() can be used. */
+static volatile uint32_t *map_window(const struct vdev *v,
+				     const FIXTURE_VARIANT(pci) *variant)
+{
+	void *mem;
+
+	sigbus_catch();
+	cfg_command(v, PCI_COMMAND_MEMORY, 0);
+	mem = map_rw(v, 0, window(variant), PAGE);
+	if (mem == MAP_FAILED)
+		die("%s: BAR0 cannot be mapped", v->bdf);
+	return mem;
+}
+
 static uint32_t quiet_register(const FIXTURE_VARIANT(pci) *variant)
 {
 	/* EITR0 of the VF, CTRL of the 82574L, CAP of an NVMe controller */
@@ -160,10 +174,7 @@ TEST_F(pci, cannot_be_touched_while_memory_is_off)
 
 	if (variant->is_vf)
 		SKIP(return, "a VF's memory is its PF's to switch");
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, reg);
+	reg = map_window(&self->v, variant);
 	ASSERT_EQ(0, try_read(reg, &before));
 
 	cfg_command(&self->v, 0, PCI_COMMAND_MEMORY);
@@ -185,10 +196,7 @@ TEST_F(pci, cannot_be_touched_in_d3hot)
 
 	if (!at)
 		SKIP(return, "%s has no power management", self->bdf);
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, reg);
+	reg = map_window(&self->v, variant);
 	ASSERT_EQ(0, try_read(reg, &value));
 	cfg_write16(&self->v, at + PCI_PM_CTRL, 3);
 	EXPECT_EQ(-EFAULT, try_read(reg, &value));
@@ -243,10 +251,7 @@ TEST_F(pci, outlives_the_device_fd)
 	volatile uint32_t *reg;
 	uint32_t value;
 
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, reg);
+	reg = map_window(&self->v, variant);
 	ASSERT_EQ(0, try_read(reg, &value));
 	sys_close(self->v.fd);
 	/* The mapping holds the device open: it can be used. */
@@ -294,10 +299,7 @@ TEST_F(pci, a_child_s_mapping_is_zapped_too)
 
 	if (variant->is_vf)
 		SKIP(return, "a VF's memory is its PF's to switch");
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, reg);
+	reg = map_window(&self->v, variant);
 	ASSERT_EQ(0, try_read(reg, &value));
 	pid = fork();
 	if (!pid) {
@@ -343,10 +345,7 @@ TEST_F(pci, touched_while_memory_comes_and_goes)
 	bool resets;
 
 	resets = vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET;
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	t.reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, t.reg);
+	t.reg = map_window(&self->v, variant);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		pthread_create(&threads[i], NULL, touch, &t);
 	for (i = 0; i < 200; i++) {
@@ -379,10 +378,7 @@ TEST_F(pci, touched_while_msix_is_disabled_in_d3hot)
 
 	if (!at)
 		SKIP(return, "%s has no power management", self->bdf);
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	t.reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, t.reg);
+	t.reg = map_window(&self->v, variant);
 	for (i = 0; i < 20; i++) {
 		ASSERT_EQ(0, irq_eventfds(&self->v, VFIO_PCI_MSIX_IRQ_INDEX, 0,
 					  &fd, 1));
@@ -409,10 +405,7 @@ TEST_F(pci, not_in_low_power)
 	volatile uint32_t *reg;
 	uint32_t value;
 
-	sigbus_catch();
-	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	reg = map_rw(&self->v, 0, window(variant), PAGE);
-	ASSERT_NE(MAP_FAILED, reg);
+	reg = map_window(&self->v, variant);
 	ASSERT_EQ(0, try_read(reg, &value));
 	ASSERT_EQ(0, feature(self->v.fd, VFIO_DEVICE_FEATURE_SET |
 				VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0));
