@@ -7,6 +7,7 @@
 #include <linux/vfio_migration_stream.h>
 #include <string.h>
 
+#include "crc32c.h"
 #include "stream.h"
 #include "util.h"
 
@@ -24,26 +25,6 @@ struct stream {
 		uint32_t words[VFIO_MIG_BLOCK_SIZE / 4];
 	};
 };
-
-/* CRC-32C, reflected; a byte at a time is fast enough for looking at a file. */
-static uint32_t crc32c(uint32_t crc, const void *data, size_t size)
-{
-	static uint32_t table[256];
-	const uint8_t *byte = data;
-	unsigned int i, bit;
-
-	if (!table[1]) {
-		for (i = 0; i < ARRAY_SIZE(table); i++) {
-			table[i] = i;
-			for (bit = 0; bit < 8; bit++)
-				table[i] = table[i] >> 1 ^
-					   (table[i] & 1 ? 0x82f63b78 : 0);
-		}
-	}
-	while (size--)
-		crc = table[(crc ^ *byte++) & 0xff] ^ crc >> 8;
-	return crc;
-}
 
 static bool problem(struct stream *stream, uint64_t offset, const char *what)
 {

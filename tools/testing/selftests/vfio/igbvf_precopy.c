@@ -13,6 +13,8 @@
 #include "migration.h"
 #include "nic.h"
 
+#include "../../../vfio-mig/crc32c.h"
+
 FIXTURE(precopy) {
 	struct vdev a;
 	struct vdev b;
@@ -238,18 +240,6 @@ TEST_F(precopy, migrates_a_guest)
 }
 
 /* ---- Refused before the source stops ---- */
-
-static uint32_t crc32c(uint32_t crc, const uint8_t *data, size_t size)
-{
-	unsigned int bit;
-
-	while (size--) {
-		crc ^= *data++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-	}
-	return crc;
-}
 
 /* The checksums of the stream header, and of one record of @length bytes */
 static void fix(struct stream *s, size_t length)

@@ -22,6 +22,8 @@
 #include "migration.h"
 #include "nic.h"
 
+#include "../../../vfio-mig/crc32c.h"
+
 #define NR_LANES	4
 #define HEADER_SIZE	sizeof(struct vfio_mig_stream_header)
 #define RECORD_SIZE	sizeof(struct vfio_mig_record_header)
@@ -326,19 +328,6 @@ static struct stream make_damaged(struct lane *lane, unsigned int i)
 TEST_F(fuzz, thousand_corruptions)
 {
 	run_lanes(_metadata, self, 1000, true, make_damaged);
-}
-
-/* CRC-32C (Castagnoli), reflected; begins with ~0 and ends with ~ */
-static uint32_t crc32c(uint32_t crc, const uint8_t *data, size_t size)
-{
-	unsigned int bit;
-
-	while (size--) {
-		crc ^= *data++;
-		for (bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
-	}
-	return crc;
 }
 
 static struct record record_at(const struct stream *s, size_t at)
