@@ -19,7 +19,6 @@
 #include "device.h"
 #include "dma_log.h"
 #include "fault.h"
-#include "flood.h"
 #include "iommu.h"
 #include "migration.h"
 #include "mock.h"
@@ -330,13 +329,7 @@ TEST_F(faults, load)
 #define CHUNKS		6
 
 FIXTURE(logging) {
-	struct vdev v;
-	struct nic nic;
-	struct peer peer;
-	struct watch w;
-	struct rxq q;
-	uint64_t seed;
-	uint32_t number;
+	struct rxq_bed rx;
 };
 
 /* A page of buffers in each of several chunks */
@@ -347,41 +340,27 @@ FIXTURE_SETUP(logging)
 
 	NEED_MODULE(DRV_IGBVF_VFIO);
 	NEED_FAULTS();
-	self->seed = 1;
-	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
-	peer_open(&self->peer, far);
-	nic_alloc(&self->nic);
-	nic_attach(&self->nic, &self->v);
-	nic_up(&self->nic);
-	watch_init(&self->w, &self->v);
-	watch_map(&self->w, RING, WATCH_PAGE);
+	self->rx.seed = 1;
+	rxq_bed_open(&self->rx, bdf, far, false);
+	nic_up(&self->rx.nic);
+	watch_map(&self->rx.w, RING, WATCH_PAGE);
 	for (i = 0; i < CHUNKS; i++)
-		watch_map(&self->w, BUFFERS + i * CHUNK, WATCH_PAGE);
+		watch_map(&self->rx.w, BUFFERS + i * CHUNK, WATCH_PAGE);
 	/* No page fault of ours is to meet a fault that is meant for START. */
-	watch_accept(&self->w);
-	self->q = (struct rxq){ .nic = &self->nic, .w = &self->w };
-	rxq_disable(&self->q);
-	rxq_enable(&self->q, RING, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	watch_accept(&self->rx.w);
+	rxq_disable(&self->rx.q);
+	rxq_enable(&self->rx.q, RING, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 }
 
 FIXTURE_TEARDOWN(logging)
 {
-	vdev_close(&self->v);
+	vdev_close(&self->rx.v);
 }
 
 static void post_in_chunk(FIXTURE_DATA(logging) *self, unsigned int chunk)
 {
-	rxq_post(&self->q, BUFFERS + chunk * CHUNK, 0);
-	rxq_doorbell(&self->q);
-}
-
-/* Sends until all that is posted has come back. */
-static bool frames_arrive(FIXTURE_DATA(logging) *self)
-{
-	return poll_until((send_number(&self->peer, self->nic.mac,
-				       ++self->number, 64, &self->seed),
-			   rxq_reap(&self->q),
-			   self->q.clean == self->q.tail));
+	rxq_post(&self->rx.q, BUFFERS + chunk * CHUNK, 0);
+	rxq_doorbell(&self->rx.q);
 }
 
 /* START reads the ring; a fault there is none of the device's. */
@@ -392,14 +371,14 @@ TEST_F(logging, start_and_stop)
 
 	post_in_chunk(self, 0);
 	while (faults_arm(&f)) {
-		ret = log_start_range(self->v.fd, 0, 4 * GiB);
+		ret = log_start_range(self->rx.v.fd, 0, 4 * GiB);
 		faults_disarm(&f);
-		EXPECT_EQ(ret ? -EINVAL : 0, log_stop(self->v.fd));
+		EXPECT_EQ(ret ? -EINVAL : 0, log_stop(self->rx.v.fd));
 	}
 	EXPECT_FAULTS(f, ret);
-	EXPECT_EQ(0, watch_start(&self->w));
-	EXPECT_TRUE(frames_arrive(self));
-	EXPECT_EQ(0, watch_step(&self->w));
+	EXPECT_EQ(0, watch_start(&self->rx.w));
+	EXPECT_TRUE(rxq_bed_send_all(&self->rx, 64));
+	EXPECT_EQ(0, watch_step(&self->rx.w));
 }
 
 /* A START that went well in spite of a fault has lost nothing. */
@@ -410,13 +389,13 @@ TEST_F(logging, buffers_of_a_start_with_faults)
 
 	while (faults_arm(&f)) {
 		post_in_chunk(self, f.rounds % CHUNKS);
-		ret = watch_start(&self->w);
+		ret = watch_start(&self->rx.w);
 		faults_disarm(&f);
-		EXPECT_TRUE(frames_arrive(self));
+		EXPECT_TRUE(rxq_bed_send_all(&self->rx, 64));
 		if (ret)
 			continue;
-		EXPECT_EQ(0, watch_step(&self->w));
-		EXPECT_EQ(0, log_stop(self->v.fd));
+		EXPECT_EQ(0, watch_step(&self->rx.w));
+		EXPECT_EQ(0, log_stop(self->rx.v.fd));
 	}
 	EXPECT_FAULTS(f, ret);
 }
@@ -427,14 +406,14 @@ TEST_F(logging, report)
 	struct faults f = {};
 	int ret = -1;
 
-	ASSERT_EQ(0, log_start_range(self->v.fd, 0, 4 * GiB));
+	ASSERT_EQ(0, log_start_range(self->rx.v.fd, 0, 4 * GiB));
 	while (faults_arm(&f)) {
-		ret = log_report(self->v.fd, RING, WATCH_PAGE, WATCH_PAGE,
+		ret = log_report(self->rx.v.fd, RING, WATCH_PAGE, WATCH_PAGE,
 				 &bitmap);
 		faults_disarm(&f);
 	}
 	EXPECT_FAULTS(f, ret);
-	EXPECT_EQ(0, log_report(self->v.fd, RING, WATCH_PAGE, WATCH_PAGE,
+	EXPECT_EQ(0, log_report(self->rx.v.fd, RING, WATCH_PAGE, WATCH_PAGE,
 				&more));
 	EXPECT_EQ(1, more);
 }
@@ -462,8 +441,8 @@ static bool whole_chunk_reported(FIXTURE_DATA(logging) *self,
 {
 	uint64_t bitmap = 0;
 
-	must(log_report(self->v.fd, BUFFERS + chunk * CHUNK + MiB, WATCH_PAGE,
-			WATCH_PAGE, &bitmap));
+	must(log_report(self->rx.v.fd, BUFFERS + chunk * CHUNK + MiB,
+			WATCH_PAGE, WATCH_PAGE, &bitmap));
 	return bitmap;
 }
 
@@ -478,21 +457,21 @@ TEST_F(logging, allocations_of_the_worker)
 	pid_t worker;
 
 	for (nth = 1; nth <= 4; nth++) {
-		ASSERT_EQ(0, watch_start_ranges(&self->w, &all, 1));
-		worker = worker_of(&self->v);
+		ASSERT_EQ(0, watch_start_ranges(&self->rx.w, &all, 1));
+		worker = worker_of(&self->rx.v);
 		ASSERT_LT(0, worker);
 		for (i = 0; i < CHUNKS; i++) {
 			faults_of_task(worker, nth);
 			post_in_chunk(self, i);
-			EXPECT_TRUE(frames_arrive(self));
+			EXPECT_TRUE(rxq_bed_send_all(&self->rx, 64));
 			met += faults_met_by_task(worker);
 			faults_of_task(worker, 0);
 			whole += whole_chunk_reported(self, i);
-			EXPECT_EQ(0, watch_step(&self->w));
-			EXPECT_TRUE(watch_reported(&self->w, BUFFERS +
-						   i * CHUNK, WATCH_PAGE));
+			EXPECT_EQ(0, watch_step(&self->rx.w));
+			EXPECT_TRUE(watch_reported(
+				&self->rx.w, BUFFERS + i * CHUNK, WATCH_PAGE));
 		}
-		EXPECT_EQ(0, log_stop(self->v.fd));
+		EXPECT_EQ(0, log_stop(self->rx.v.fd));
 	}
 	TH_LOG("%u faults, %u chunks reported as a whole", met, whole);
 	EXPECT_LT(0, met);

@@ -43,13 +43,7 @@
 #define LONGEST		1400
 
 FIXTURE(rings) {
-	struct vdev v;
-	struct nic nic;
-	struct peer peer;
-	struct watch w;
-	struct rxq q;
-	uint64_t seed;
-	uint32_t number;
+	struct rxq_bed rx;
 };
 
 FIXTURE_VARIANT(rings) {
@@ -64,15 +58,16 @@ FIXTURE_VARIANT_ADD(rings, trapped) { .trapped = true };
 static void queue_free(FIXTURE_DATA(rings) *self)
 {
 	struct rxq second = {
-		.nic = &self->nic, .w = &self->w, .queue = 1,
+		.nic = &self->rx.nic,
+		.w = &self->rx.w,
+		.queue = 1,
 	};
 
-	nic_up(&self->nic);
+	nic_up(&self->rx.nic);
 	/* The ring that an earlier user left here outlasts resets. */
 	rxq_write(&second, RDLEN, 0);
-	self->q = (struct rxq){ .nic = &self->nic, .w = &self->w };
-	rxq_disable(&self->q);
-	watch_accept(&self->w);
+	rxq_disable(&self->rx.q);
+	watch_accept(&self->rx.w);
 }
 
 FIXTURE_SETUP(rings)
@@ -80,49 +75,32 @@ FIXTURE_SETUP(rings)
 	const char *bdf = NEED_FUNC(FUNC_VF_A0), *far = NEED_FUNC(FUNC_PF_B);
 
 	NEED_MODULE(DRV_IGBVF_VFIO);
-	self->seed = test_seed();
-	self->seed |= 1;
-	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->seed);
+	self->rx.seed = test_seed();
+	self->rx.seed |= 1;
+	TH_LOG("VFIO_TEST_SEED=%#llx", (unsigned long long)self->rx.seed);
 
-	vdev_open(&self->v, bdf, DRV_IGBVF_VFIO);
-	peer_open(&self->peer, far);
-	nic_alloc(&self->nic);
-	self->nic.trapped = variant->trapped;
-	nic_attach(&self->nic, &self->v);
-	watch_init(&self->w, &self->v);
-	watch_add(&self->w, NIC_IOVA, self->nic.mem, NIC_MEM);
-	watch_own(&self->w, NIC_TX_BUFFERS, RING_SIZE * FRAME_SIZE);
-	watch_map(&self->w, RINGS, RINGS_SIZE);
-	watch_map(&self->w, BUFFERS, BUFFERS_SIZE);
-	watch_map(&self->w, BORDER - BORDER_SIZE / 2, BORDER_SIZE);
-	watch_map(&self->w, FAR, FAR_SIZE);
+	rxq_bed_open(&self->rx, bdf, far, variant->trapped);
+	watch_add(&self->rx.w, NIC_IOVA, self->rx.nic.mem, NIC_MEM);
+	watch_own(&self->rx.w, NIC_TX_BUFFERS, RING_SIZE * FRAME_SIZE);
+	watch_map(&self->rx.w, RINGS, RINGS_SIZE);
+	watch_map(&self->rx.w, BUFFERS, BUFFERS_SIZE);
+	watch_map(&self->rx.w, BORDER - BORDER_SIZE / 2, BORDER_SIZE);
+	watch_map(&self->rx.w, FAR, FAR_SIZE);
 	queue_free(self);
 }
 
 FIXTURE_TEARDOWN(rings)
 {
-	vdev_close(&self->v);
+	vdev_close(&self->rx.v);
 }
 
-#define EXPECT_NOTHING_LOST() EXPECT_EQ(0, watch_step(&self->w))
-
-static void send_frame(FIXTURE_DATA(rings) *self, size_t len)
-{
-	send_number(&self->peer, self->nic.mac, ++self->number, len,
-		    &self->seed);
-}
+#define EXPECT_NOTHING_LOST() EXPECT_EQ(0, watch_step(&self->rx.w))
 
 /* Sends until a descriptor comes back. */
 static bool frames_arrive(FIXTURE_DATA(rings) *self, size_t len)
 {
-	return poll_until((send_frame(self, len), rxq_reap(&self->q)));
-}
-
-/* Sends until all that is posted has come back. */
-static bool all_come_back(FIXTURE_DATA(rings) *self, size_t len)
-{
-	return poll_until((send_frame(self, len), rxq_reap(&self->q),
-			   self->q.clean == self->q.tail));
+	return poll_until(
+		(rxq_bed_send(&self->rx, len), rxq_reap(&self->rx.q)));
 }
 
 /* Is the VF fine for a driver that comes new to it, and is that logged? */
@@ -131,15 +109,15 @@ static void expect_vf_works(struct __test_metadata *_metadata,
 {
 	char buf[64];
 
-	EXPECT_EQ(RUNNING, mig_get(self->v.fd));
-	nic_up(&self->nic);
-	watch_accept(&self->w);
+	EXPECT_EQ(RUNNING, mig_get(self->rx.v.fd));
+	nic_up(&self->rx.nic);
+	watch_accept(&self->rx.w);
 	/* What comes before its first doorbell is passed on is lost. */
-	EXPECT_TRUE(poll_until((send_frame(self, LONGEST),
-				nic_receive_now(&self->nic, buf,
-						sizeof(buf)))));
+	EXPECT_TRUE(
+		poll_until((rxq_bed_send(&self->rx, LONGEST),
+			    nic_receive_now(&self->rx.nic, buf, sizeof(buf)))));
 	EXPECT_NOTHING_LOST();
-	nic_ping_pong(&self->nic, &self->peer);
+	nic_ping_pong(&self->rx.nic, &self->rx.peer);
 	EXPECT_NOTHING_LOST();
 }
 
@@ -151,10 +129,13 @@ static void post_and_receive(struct __test_metadata *_metadata,
 	unsigned int i;
 
 	for (i = 0; i < count; i++)
-		rxq_post(&self->q, BUFFERS + prng(&self->seed) %
-				   (BUFFERS_SIZE - FRAME_SIZE), 0);
-	rxq_doorbell(&self->q);
-	EXPECT_TRUE(all_come_back(self, 1 + prng(&self->seed) % LONGEST));
+		rxq_post(&self->rx.q,
+			 BUFFERS + prng(&self->rx.seed) %
+					   (BUFFERS_SIZE - FRAME_SIZE),
+			 0);
+	rxq_doorbell(&self->rx.q);
+	EXPECT_TRUE(rxq_bed_send_all(&self->rx,
+				     1 + prng(&self->rx.seed) % LONGEST));
 	EXPECT_NOTHING_LOST();
 }
 
@@ -164,11 +145,11 @@ TEST_F(rings, of_every_size)
 	static const unsigned int sizes[] = { 8, 16, 128, 256, 4096 };
 	unsigned int i, n;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		/* RDBA is a multiple of 128. */
-		rxq_enable(&self->q, RINGS + 128 * i, sizes[i],
+		rxq_enable(&self->rx.q, RINGS + 128 * i, sizes[i],
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		for (n = 0; n < scaled(30); n++)
 			post_and_receive(_metadata, self, 1);
@@ -176,11 +157,11 @@ TEST_F(rings, of_every_size)
 			post_and_receive(_metadata, self, sizes[i] < 512 ?
 					 sizes[i] - 1 : 200);
 		for (n = 0; n < scaled(30); n++)
-			post_and_receive(_metadata, self, 1 +
-					 prng(&self->seed) % 7);
+			post_and_receive(_metadata, self,
+					 1 + prng(&self->rx.seed) % 7);
 	}
-	EXPECT_TRUE(watch_reported(&self->w, self->q.ring,
-				   self->q.size * sizeof(struct desc)));
+	EXPECT_TRUE(watch_reported(&self->rx.w, self->rx.q.ring,
+				   self->rx.q.size * sizeof(struct desc)));
 }
 
 /* Posted in part when logging begins, in part after */
@@ -188,20 +169,20 @@ TEST_F(rings, filled_before_and_after_start)
 {
 	unsigned int i;
 
-	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 	for (i = 0; i < 20; i++)
-		rxq_post(&self->q, BUFFERS + i * WATCH_PAGE, 0);
-	rxq_doorbell(&self->q);
+		rxq_post(&self->rx.q, BUFFERS + i * WATCH_PAGE, 0);
+	rxq_doorbell(&self->rx.q);
 	for (i = 0; i < 3; i++)
 		EXPECT_TRUE(frames_arrive(self, LONGEST));
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < 8; i++)
-		rxq_post(&self->q, BUFFERS + MiB + i * WATCH_PAGE, 0);
-	rxq_doorbell(&self->q);
-	EXPECT_TRUE(all_come_back(self, LONGEST));
+		rxq_post(&self->rx.q, BUFFERS + MiB + i * WATCH_PAGE, 0);
+	rxq_doorbell(&self->rx.q);
+	EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
 	EXPECT_NOTHING_LOST();
-	EXPECT_LT(20, self->w.written);
-	EXPECT_TRUE(watch_reported(&self->w, BUFFERS + MiB, 8 * WATCH_PAGE));
+	EXPECT_LT(20, self->rx.w.written);
+	EXPECT_TRUE(watch_reported(&self->rx.w, BUFFERS + MiB, 8 * WATCH_PAGE));
 }
 
 /* A doorbell that is rung when logging ends, or begins, is not forgotten. */
@@ -209,14 +190,14 @@ TEST_F(rings, doorbells_around_start_and_stop)
 {
 	unsigned int i, n;
 
-	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 	for (i = 0; i < scaled(100); i++) {
 		for (n = 0; n < 20; n++)
-			rxq_post(&self->q, BUFFERS + n * WATCH_PAGE, 0);
-		rxq_doorbell(&self->q);
-		ASSERT_EQ(0, i % 2 ? log_stop(self->v.fd) :
-				     watch_start(&self->w));
-		EXPECT_TRUE(all_come_back(self, LONGEST));
+			rxq_post(&self->rx.q, BUFFERS + n * WATCH_PAGE, 0);
+		rxq_doorbell(&self->rx.q);
+		ASSERT_EQ(0, i % 2 ? log_stop(self->rx.v.fd) :
+				     watch_start(&self->rx.w));
+		EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
 		if (i % 2 == 0)
 			EXPECT_NOTHING_LOST();
 	}
@@ -226,9 +207,9 @@ TEST_F(rings, doorbells_around_start_and_stop)
 
 static uint64_t some_buffer(FIXTURE_DATA(rings) *self)
 {
-	uint64_t page = BUFFERS + prng(&self->seed) % 64 * WATCH_PAGE;
+	uint64_t page = BUFFERS + prng(&self->rx.seed) % 64 * WATCH_PAGE;
 
-	switch (prng(&self->seed) % 6) {
+	switch (prng(&self->rx.seed) % 6) {
 	case 0:	/* across a page's end, as late as can be */
 		return page + WATCH_PAGE - 1;
 	case 1:
@@ -236,12 +217,11 @@ static uint64_t some_buffer(FIXTURE_DATA(rings) *self)
 	case 2:	/* up to the end of the memory that is logged */
 		return BUFFERS + BUFFERS_SIZE - LARGEST_BUFFER;
 	case 3:	/* across a border of the driver's bitmaps */
-		return BORDER - 1 - prng(&self->seed) % LARGEST_BUFFER;
+		return BORDER - 1 - prng(&self->rx.seed) % LARGEST_BUFFER;
 	case 4:
-		return FAR + prng(&self->seed) % (FAR_SIZE -
-						     LARGEST_BUFFER);
+		return FAR + prng(&self->rx.seed) % (FAR_SIZE - LARGEST_BUFFER);
 	default:
-		return page + prng(&self->seed) % WATCH_PAGE;
+		return page + prng(&self->rx.seed) % WATCH_PAGE;
 	}
 }
 
@@ -252,21 +232,22 @@ TEST_F(rings, buffers_anywhere)
 	unsigned int i, n, count;
 	uint64_t addr = BUFFERS;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(kib); i++) {
-		rxq_disable(&self->q);
-		rxq_enable(&self->q, RINGS, 64,
+		rxq_disable(&self->rx.q);
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(kib[i]));
 		for (n = 0; n < scaled(60); n++) {
-			count = 1 + prng(&self->seed) % rxq_room(&self->q);
+			count = 1 +
+				prng(&self->rx.seed) % rxq_room(&self->rx.q);
 			while (count--) {
-				if (prng(&self->seed) % 4)
+				if (prng(&self->rx.seed) % 4)
 					addr = some_buffer(self);
-				rxq_post(&self->q, addr, 0);
+				rxq_post(&self->rx.q, addr, 0);
 			}
-			rxq_doorbell(&self->q);
-			EXPECT_TRUE(frames_arrive(self, 1 + prng(&self->seed) %
-						  LONGEST));
+			rxq_doorbell(&self->rx.q);
+			EXPECT_TRUE(frames_arrive(
+				self, 1 + prng(&self->rx.seed) % LONGEST));
 			EXPECT_NOTHING_LOST();
 		}
 	}
@@ -276,19 +257,19 @@ TEST_F(rings, buffers_anywhere)
 static void expect_pages_of_one_frame(struct __test_metadata *_metadata,
 				      FIXTURE_DATA(rings) *self, size_t len)
 {
-	rxq_disable(&self->q);
-	rxq_enable(&self->q, RINGS, 8, SRRCTL_ADVANCED | SRRCTL_BUFFER(16));
+	rxq_disable(&self->rx.q);
+	rxq_enable(&self->rx.q, RINGS, 8, SRRCTL_ADVANCED | SRRCTL_BUFFER(16));
 	/* What was posted before is told in these. */
 	EXPECT_NOTHING_LOST();
 	EXPECT_NOTHING_LOST();
-	rxq_post(&self->q, BUFFERS + MiB, 0);
-	rxq_doorbell(&self->q);
+	rxq_post(&self->rx.q, BUFFERS + MiB, 0);
+	rxq_doorbell(&self->rx.q);
 	EXPECT_TRUE(frames_arrive(self, len));
 	EXPECT_NOTHING_LOST();
-	EXPECT_TRUE(watch_reported(&self->w, BUFFERS + MiB, len));
-	EXPECT_FALSE(watch_reported(&self->w, BUFFERS + MiB - 1, 1));
-	EXPECT_FALSE(watch_reported(&self->w, BUFFERS + MiB + LARGEST_BUFFER,
-				    1));
+	EXPECT_TRUE(watch_reported(&self->rx.w, BUFFERS + MiB, len));
+	EXPECT_FALSE(watch_reported(&self->rx.w, BUFFERS + MiB - 1, 1));
+	EXPECT_FALSE(
+		watch_reported(&self->rx.w, BUFFERS + MiB + LARGEST_BUFFER, 1));
 }
 
 static void large_frames(struct __test_metadata *_metadata,
@@ -300,16 +281,16 @@ static void large_frames(struct __test_metadata *_metadata,
 	unsigned int i, n;
 
 	queue_free(self);
-	EXPECT_EQ(0, nic_mbx(&self->nic, msg, 2));
-	EXPECT_EQ(0, watch_start(&self->w));
+	EXPECT_EQ(0, nic_mbx(&self->rx.nic, msg, 2));
+	EXPECT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(kib); i++) {
-		rxq_disable(&self->q);
-		rxq_enable(&self->q, RINGS, 64,
+		rxq_disable(&self->rx.q);
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(kib[i]));
 		for (n = 0; n < scaled(20); n++) {
-			while (rxq_room(&self->q))
-				rxq_post(&self->q, some_buffer(self), 0);
-			rxq_doorbell(&self->q);
+			while (rxq_room(&self->rx.q))
+				rxq_post(&self->rx.q, some_buffer(self), 0);
+			rxq_doorbell(&self->rx.q);
 			EXPECT_TRUE(frames_arrive(self, len));
 			EXPECT_NOTHING_LOST();
 		}
@@ -345,14 +326,14 @@ static void send_udp(FIXTURE_DATA(rings) *self, uint16_t len)
 	};
 	size_t i;
 
-	memcpy(frame.dst, self->nic.mac, 6);
-	memcpy(frame.src, self->peer.mac, 6);
+	memcpy(frame.dst, self->rx.nic.mac, 6);
+	memcpy(frame.src, self->rx.peer.mac, 6);
 	frame.ip.tot_len = htons(sizeof(frame.ip) + sizeof(frame.udp) + len);
-	frame.ip.id = htons(++self->number);
+	frame.ip.id = htons(++self->rx.number);
 	frame.udp.len = htons(sizeof(frame.udp) + len);
 	for (i = 0; i < ARRAY_SIZE(frame.data); i++)
-		frame.data[i] = prng(&self->seed);
-	must(sys_write(self->peer.fd, &frame,
+		frame.data[i] = prng(&self->rx.seed);
+	must(sys_write(self->rx.peer.fd, &frame,
 		       offsetof(typeof(frame), data) + len));
 }
 
@@ -364,30 +345,31 @@ TEST_F(rings, header_split)
 	unsigned int i, n, split = 0;
 
 	/* Every kind of header that the datasheet has a bit for */
-	nic_write(&self->nic, PSRTYPE, 0x7ffff);
-	ASSERT_EQ(0, watch_start(&self->w));
+	nic_write(&self->rx.nic, PSRTYPE, 0x7ffff);
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
-		rxq_disable(&self->q);
-		rxq_enable(&self->q, RINGS, 32, modes[i] | SRRCTL_BUFFER(2) |
-			   SRRCTL_HEADER(256));
+		rxq_disable(&self->rx.q);
+		rxq_enable(&self->rx.q, RINGS, 32,
+			   modes[i] | SRRCTL_BUFFER(2) | SRRCTL_HEADER(256));
 		for (n = 0; n < scaled(60); n++) {
 			/* Across a page's end, too; bit 0 is not an address. */
 			uint64_t header = headers + n % 128 * WATCH_PAGE +
 					  WATCH_PAGE - 128 * (n % 3);
 
-			rxq_post(&self->q, BUFFERS + n % 100 * WATCH_PAGE,
+			rxq_post(&self->rx.q, BUFFERS + n % 100 * WATCH_PAGE,
 				 header);
-			rxq_doorbell(&self->q);
-			EXPECT_TRUE(poll_until((send_udp(self, 1200),
-						rxq_reap(&self->q))));
-			split += watch_changed(&self->w, header);
+			rxq_doorbell(&self->rx.q);
+			EXPECT_TRUE(poll_until(
+				(send_udp(self, 1200), rxq_reap(&self->rx.q))));
+			split += watch_changed(&self->rx.w, header);
 			EXPECT_NOTHING_LOST();
-			EXPECT_TRUE(watch_reported(&self->w, header, 256));
-			EXPECT_TRUE(watch_reported(&self->w, BUFFERS +
-						   n % 100 * WATCH_PAGE, 2048));
+			EXPECT_TRUE(watch_reported(&self->rx.w, header, 256));
+			EXPECT_TRUE(watch_reported(
+				&self->rx.w, BUFFERS + n % 100 * WATCH_PAGE,
+				2048));
 		}
 	}
-	nic_write(&self->nic, PSRTYPE, 0);
+	nic_write(&self->rx.nic, PSRTYPE, 0);
 	TH_LOG("%u headers were split off", split);
 	EXPECT_LT(0, split);
 }
@@ -403,27 +385,27 @@ static void buffers_before_start(struct __test_metadata *_metadata,
 	const uint64_t headers = base + FAR_SIZE / 2;
 	unsigned int n;
 
-	rxq_enable(&self->q, RINGS, 32, srrctl | SRRCTL_BUFFER(2) |
-		   SRRCTL_HEADER(512));
+	rxq_enable(&self->rx.q, RINGS, 32,
+		   srrctl | SRRCTL_BUFFER(2) | SRRCTL_HEADER(512));
 	for (n = 0; n < 31; n++)
-		rxq_post(&self->q, base + n % 16 * FRAME_SIZE,
+		rxq_post(&self->rx.q, base + n % 16 * FRAME_SIZE,
 			 headers + n % 16 * FRAME_SIZE);
-	rxq_doorbell(&self->q);
-	ASSERT_EQ(0, watch_start(&self->w));
+	rxq_doorbell(&self->rx.q);
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	EXPECT_TRUE(frames_arrive(self, LONGEST));
 	EXPECT_NOTHING_LOST();
-	EXPECT_LT(0, self->w.written);
-	EXPECT_TRUE(watch_reported(&self->w, base, 15 * FRAME_SIZE)) {
+	EXPECT_LT(0, self->rx.w.written);
+	EXPECT_TRUE(watch_reported(&self->rx.w, base, 15 * FRAME_SIZE)) {
 		TH_LOG("base %#llx, SRRCTL %#x", (unsigned long long)base,
 		       srrctl);
 	}
 	EXPECT_EQ(srrctl != SRRCTL_ADVANCED,
-		  watch_reported(&self->w, headers, 15 * FRAME_SIZE)) {
+		  watch_reported(&self->rx.w, headers, 15 * FRAME_SIZE)) {
 		TH_LOG("base %#llx, SRRCTL %#x", (unsigned long long)base,
 		       srrctl);
 	}
-	rxq_disable(&self->q);
-	ASSERT_EQ(0, log_stop(self->v.fd));
+	rxq_disable(&self->rx.q);
+	ASSERT_EQ(0, log_stop(self->rx.v.fd));
 }
 
 TEST_F(rings, buffers_before_start)
@@ -450,24 +432,26 @@ TEST_F(rings, beyond_the_ranges)
 	};
 	unsigned int i, offset;
 
-	ASSERT_EQ(0, watch_start_ranges(&self->w, ranges, ARRAY_SIZE(ranges)));
-	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(8));
+	ASSERT_EQ(0,
+		  watch_start_ranges(&self->rx.w, ranges, ARRAY_SIZE(ranges)));
+	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(8));
 	for (i = 0; i < scaled(20); i++) {
 		/* From before the first range to behind the last one */
 		for (offset = 2 * WATCH_PAGE; offset < 10 * WATCH_PAGE;
 		     offset += WATCH_PAGE / 2)
-			rxq_post(&self->q, BUFFERS + offset +
-				 prng(&self->seed) % 1024, 0);
-		rxq_doorbell(&self->q);
-		EXPECT_TRUE(all_come_back(self, LONGEST));
+			rxq_post(&self->rx.q,
+				 BUFFERS + offset + prng(&self->rx.seed) % 1024,
+				 0);
+		rxq_doorbell(&self->rx.q);
+		EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
 		EXPECT_NOTHING_LOST();
-		EXPECT_EQ(4 * WATCH_PAGE, self->w.reported);
+		EXPECT_EQ(4 * WATCH_PAGE, self->rx.w.reported);
 	}
 	/* Addresses at which a sum would wrap */
 	for (i = 0; i < 16; i++)
-		rxq_post(&self->q, -1ULL - 700 * i, 0);
-	rxq_post(&self->q, BUFFERS + 5 * WATCH_PAGE, 0);
-	rxq_doorbell(&self->q);
+		rxq_post(&self->rx.q, -1ULL - 700 * i, 0);
+	rxq_post(&self->rx.q, BUFFERS + 5 * WATCH_PAGE, 0);
+	rxq_doorbell(&self->rx.q);
 	EXPECT_TRUE(frames_arrive(self, LONGEST));
 	EXPECT_NOTHING_LOST();
 	expect_vf_works(_metadata, self);
@@ -479,29 +463,29 @@ TEST_F(rings, beyond_the_ranges)
 TEST_F(rings, reports_are_bounded)
 {
 	const log_range all = { .iova = 0, .length = 64 * GiB };
-	struct flood f = { .peer = &self->peer, .mac = self->nic.mac };
+	struct flood f = { .peer = &self->rx.peer, .mac = self->rx.nic.mac };
 	size_t most = 0;
 	unsigned int i, n = 0;
 
-	ASSERT_EQ(0, watch_start_ranges(&self->w, &all, 1));
-	rxq_enable(&self->q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	ASSERT_EQ(0, watch_start_ranges(&self->rx.w, &all, 1));
+	rxq_enable(&self->rx.q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 	flood_start(&f);
 	for (i = 0; i < scaled(1000); i++) {
-		while (rxq_room(&self->q))
-			rxq_post(&self->q, BUFFERS + n++ % 1024 * FRAME_SIZE,
+		while (rxq_room(&self->rx.q))
+			rxq_post(&self->rx.q, BUFFERS + n++ % 1024 * FRAME_SIZE,
 				 0);
-		rxq_doorbell(&self->q);
-		EXPECT_TRUE(poll_until(rxq_reap(&self->q)));
+		rxq_doorbell(&self->rx.q);
+		EXPECT_TRUE(poll_until(rxq_reap(&self->rx.q)));
 		EXPECT_NOTHING_LOST();
 	}
 	flood_stop(&f);
 	/* The ring stays as it is: twice, so that nothing older is in it. */
-	rxq_reap(&self->q);
+	rxq_reap(&self->rx.q);
 	EXPECT_NOTHING_LOST();
 	for (i = 0; i < 5; i++) {
 		EXPECT_NOTHING_LOST();
-		if (self->w.reported > most)
-			most = self->w.reported;
+		if (self->rx.w.reported > most)
+			most = self->rx.w.reported;
 	}
 	TH_LOG("%zu KiB in the reports of a quiet ring", most / 1024);
 	EXPECT_GT(MiB, most);
@@ -515,16 +499,16 @@ TEST_F(rings, reports_have_no_other_bits)
 	uint64_t *bitmap = mem_alloc(words * 8);
 	size_t i, bits = 0;
 
-	ASSERT_EQ(0, watch_start_ranges(&self->w, &all, 1));
-	rxq_enable(&self->q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	ASSERT_EQ(0, watch_start_ranges(&self->rx.w, &all, 1));
+	rxq_enable(&self->rx.q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 	for (i = 0; i < 255; i++)
-		rxq_post(&self->q, BUFFERS + i * FRAME_SIZE, 0);
-	rxq_doorbell(&self->q);
+		rxq_post(&self->rx.q, BUFFERS + i * FRAME_SIZE, 0);
+	rxq_doorbell(&self->rx.q);
 	EXPECT_TRUE(frames_arrive(self, LONGEST));
 	EXPECT_NOTHING_LOST();
 	for (i = 0; i < 2; i++) {
 		memset(bitmap, 0, words * 8);
-		ASSERT_EQ(0, log_report(self->v.fd, 0, 8 * GiB, WATCH_PAGE,
+		ASSERT_EQ(0, log_report(self->rx.v.fd, 0, 8 * GiB, WATCH_PAGE,
 					bitmap));
 	}
 	for (i = 0; i < words; i++)
@@ -543,22 +527,22 @@ TEST_F(rings, changed_while_logging)
 	unsigned int i, n;
 	uint64_t ring;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < scaled(60); i++) {
 		ring = i % 2 ? SECOND_RING : RINGS;
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		/* In every third round there is no report in between. */
 		if (i % 3)
 			EXPECT_NOTHING_LOST();
-		rxq_enable(&self->q, ring + prng(&self->seed) % 8 * 128,
-			   8 << prng(&self->seed) % 5,
+		rxq_enable(&self->rx.q, ring + prng(&self->rx.seed) % 8 * 128,
+			   8 << prng(&self->rx.seed) % 5,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(1 << i % 4));
 		for (n = 0; n < 8; n++) {
-			rxq_post(&self->q, some_buffer(self), 0);
-			if (!rxq_room(&self->q))
+			rxq_post(&self->rx.q, some_buffer(self), 0);
+			if (!rxq_room(&self->rx.q))
 				break;
 		}
-		rxq_doorbell(&self->q);
+		rxq_doorbell(&self->rx.q);
 		EXPECT_TRUE(frames_arrive(self, LONGEST));
 		if (i % 2)
 			EXPECT_NOTHING_LOST();
@@ -571,18 +555,18 @@ TEST_F(rings, frames_of_a_ring_that_is_gone)
 {
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < scaled(30); i++) {
-		rxq_enable(&self->q, RINGS, 32,
+		rxq_enable(&self->rx.q, RINGS, 32,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
-		while (rxq_room(&self->q))
-			rxq_post(&self->q, some_buffer(self), 0);
-		rxq_doorbell(&self->q);
+		while (rxq_room(&self->rx.q))
+			rxq_post(&self->rx.q, some_buffer(self), 0);
+		rxq_doorbell(&self->rx.q);
 		EXPECT_TRUE(frames_arrive(self, LONGEST));
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		EXPECT_NOTHING_LOST();
 	}
-	EXPECT_LT(0, self->w.written);
+	EXPECT_LT(0, self->rx.w.written);
 }
 
 /* Disabled and enabled at once, with the same memory, which nobody may see */
@@ -590,19 +574,19 @@ TEST_F(rings, disabled_and_enabled_at_once)
 {
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
-	rxq_enable(&self->q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
+	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 	for (i = 0; i < scaled(200); i++) {
-		while (rxq_room(&self->q))
-			rxq_post(&self->q, BUFFERS + self->q.tail * WATCH_PAGE,
-				 0);
-		rxq_doorbell(&self->q);
+		while (rxq_room(&self->rx.q))
+			rxq_post(&self->rx.q,
+				 BUFFERS + self->rx.q.tail * WATCH_PAGE, 0);
+		rxq_doorbell(&self->rx.q);
 		if (i % 2)
-			send_frame(self, LONGEST);
-		rxq_write(&self->q, RXDCTL, 0);
-		rxq_write(&self->q, RXDCTL, DCTL_ENABLE);
+			rxq_bed_send(&self->rx, LONGEST);
+		rxq_write(&self->rx.q, RXDCTL, 0);
+		rxq_write(&self->rx.q, RXDCTL, DCTL_ENABLE);
 		EXPECT_NOTHING_LOST();
-		rxq_reap(&self->q);
+		rxq_reap(&self->rx.q);
 	}
 	expect_vf_works(_metadata, self);
 }
@@ -611,33 +595,37 @@ TEST_F(rings, disabled_and_enabled_at_once)
 TEST_F(rings, second_queue)
 {
 	struct rxq second = {
-		.nic = &self->nic, .w = &self->w, .queue = 1,
+		.nic = &self->rx.nic,
+		.w = &self->rx.w,
+		.queue = 1,
 	};
 	unsigned int i, n;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < 3; i++) {
-		rxq_enable(&self->q, RINGS, 32,
+		rxq_enable(&self->rx.q, RINGS, 32,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		rxq_enable(&second, SECOND_RING, 32,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		for (n = 0; n < 16; n++) {
-			rxq_post(&self->q, BUFFERS + n * WATCH_PAGE, 0);
+			rxq_post(&self->rx.q, BUFFERS + n * WATCH_PAGE, 0);
 			rxq_post(&second, BUFFERS + MiB + n * WATCH_PAGE, 0);
 		}
 		rxq_doorbell(&second);
-		rxq_doorbell(&self->q);
+		rxq_doorbell(&self->rx.q);
 		EXPECT_TRUE(frames_arrive(self, LONGEST));
 		EXPECT_NOTHING_LOST();
-		EXPECT_TRUE(watch_reported(&self->w, BUFFERS, 16 * WATCH_PAGE));
+		EXPECT_TRUE(
+			watch_reported(&self->rx.w, BUFFERS, 16 * WATCH_PAGE));
 		/* Nothing tells when the second doorbell is heard. */
-		EXPECT_TRUE(poll_until(!watch_step(&self->w) &&
-				       watch_reported(&self->w, BUFFERS + MiB,
-						      16 * WATCH_PAGE)));
-		EXPECT_TRUE(watch_reported(&self->w, SECOND_RING,
+		EXPECT_TRUE(
+			poll_until(!watch_step(&self->rx.w) &&
+				   watch_reported(&self->rx.w, BUFFERS + MiB,
+						  16 * WATCH_PAGE)));
+		EXPECT_TRUE(watch_reported(&self->rx.w, SECOND_RING,
 					   32 * sizeof(struct desc)));
 		rxq_disable(&second);
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 	}
 	expect_vf_works(_metadata, self);
 }
@@ -650,10 +638,10 @@ static void fill_all(FIXTURE_DATA(rings) *self)
 	struct desc new = {};
 	unsigned int i;
 
-	for (i = 0; i < self->q.size; i++) {
+	for (i = 0; i < self->rx.q.size; i++) {
 		new.addr = BUFFERS + i * WATCH_PAGE;
-		watch_store(&self->w, self->q.ring + i * sizeof(new), &new,
-			    sizeof(new));
+		watch_store(&self->rx.w, self->rx.q.ring + i * sizeof(new),
+			    &new, sizeof(new));
 	}
 }
 
@@ -661,17 +649,17 @@ TEST_F(rings, tail_goes_backwards)
 {
 	unsigned int i, n;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < scaled(40); i++) {
-		rxq_enable(&self->q, RINGS, 64,
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		fill_all(self);
 		for (n = 0; n < 8; n++) {
-			rxq_write(&self->q, RDT, prng(&self->seed) % 64);
-			send_frame(self, LONGEST);
+			rxq_write(&self->rx.q, RDT, prng(&self->rx.seed) % 64);
+			rxq_bed_send(&self->rx, LONGEST);
 			EXPECT_NOTHING_LOST();
 		}
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		EXPECT_NOTHING_LOST();
 	}
 	expect_vf_works(_metadata, self);
@@ -683,18 +671,18 @@ TEST_F(rings, tail_out_of_the_ring)
 					  0x10001, 0x80000000, ~0U };
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(tails); i++) {
-		rxq_enable(&self->q, RINGS, 64,
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		fill_all(self);
-		rxq_write(&self->q, RDT, tails[i]);
-		send_frame(self, LONGEST);
+		rxq_write(&self->rx.q, RDT, tails[i]);
+		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
-		rxq_write(&self->q, RDT, 5);
-		send_frame(self, LONGEST);
+		rxq_write(&self->rx.q, RDT, 5);
+		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		EXPECT_NOTHING_LOST();
 	}
 	expect_vf_works(_metadata, self);
@@ -706,16 +694,16 @@ TEST_F(rings, head_is_written)
 	static const uint32_t heads[] = { 0, 5, 63, 64, 0xffff, ~0U };
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(heads); i++) {
-		rxq_enable(&self->q, RINGS, 64,
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		fill_all(self);
-		rxq_write(&self->q, RDT, 20);
-		rxq_write(&self->q, RDH, heads[i]);
-		send_frame(self, LONGEST);
+		rxq_write(&self->rx.q, RDT, 20);
+		rxq_write(&self->rx.q, RDH, heads[i]);
+		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		EXPECT_NOTHING_LOST();
 	}
 	expect_vf_works(_metadata, self);
@@ -730,31 +718,31 @@ TEST_F(rings, head_out_of_the_ring)
 
 	for (i = 0; i < 2 * ARRAY_SIZE(heads); i++) {
 		if (i % 2)
-			ASSERT_EQ(0, watch_start(&self->w));
-		rxq_enable(&self->q, RINGS, 64,
+			ASSERT_EQ(0, watch_start(&self->rx.w));
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		fill_all(self);
-		rxq_disable(&self->q);
-		rxq_write(&self->q, RDH, heads[i / 2]);
-		rxq_write(&self->q, RDT, heads[i / 2]);
-		rxq_write(&self->q, RXDCTL, DCTL_ENABLE);
+		rxq_disable(&self->rx.q);
+		rxq_write(&self->rx.q, RDH, heads[i / 2]);
+		rxq_write(&self->rx.q, RDT, heads[i / 2]);
+		rxq_write(&self->rx.q, RXDCTL, DCTL_ENABLE);
 		if (!(i % 2))
-			ASSERT_EQ(0, watch_start(&self->w));
+			ASSERT_EQ(0, watch_start(&self->rx.w));
 		for (n = 0; n < ARRAY_SIZE(tails); n++) {
-			rxq_write(&self->q, RDT, tails[n]);
-			send_frame(self, LONGEST);
+			rxq_write(&self->rx.q, RDT, tails[n]);
+			rxq_bed_send(&self->rx, LONGEST);
 			EXPECT_NOTHING_LOST();
-			EXPECT_EQ(0, mig_set(self->v.fd, n % 2 ? STOP :
-					     RUNNING_P2P, NULL));
+			EXPECT_EQ(0, mig_set(self->rx.v.fd,
+					     n % 2 ? STOP : RUNNING_P2P, NULL));
 			EXPECT_NOTHING_LOST();
-			EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+			EXPECT_EQ(0, mig_set(self->rx.v.fd, RUNNING, NULL));
 			EXPECT_NOTHING_LOST();
 		}
-		rxq_disable(&self->q);
+		rxq_disable(&self->rx.q);
 		EXPECT_NOTHING_LOST();
-		ASSERT_EQ(0, log_stop(self->v.fd));
+		ASSERT_EQ(0, log_stop(self->rx.v.fd));
 	}
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	expect_vf_works(_metadata, self);
 }
 
@@ -764,24 +752,24 @@ TEST_F(rings, lengths_at_the_borders)
 {
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
-		rxq_enable(&self->q, RINGS, 8,
+		rxq_enable(&self->rx.q, RINGS, 8,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
-		rxq_disable(&self->q);
-		rxq_write(&self->q, RDLEN, lengths[i]);
-		rxq_write(&self->q, RXDCTL, DCTL_ENABLE);
+		rxq_disable(&self->rx.q);
+		rxq_write(&self->rx.q, RDLEN, lengths[i]);
+		rxq_write(&self->rx.q, RXDCTL, DCTL_ENABLE);
 		fill_all(self);
-		rxq_write(&self->q, RDT, 6);
-		send_frame(self, LONGEST);
+		rxq_write(&self->rx.q, RDT, 6);
+		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
-		rxq_write(&self->q, RDT, 0xfff7);
-		send_frame(self, LONGEST);
+		rxq_write(&self->rx.q, RDT, 0xfff7);
+		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
 		/* Started and stopped with a ring like that */
-		EXPECT_EQ(0, log_stop(self->v.fd));
-		ASSERT_EQ(0, watch_start(&self->w));
-		rxq_disable(&self->q);
+		EXPECT_EQ(0, log_stop(self->rx.v.fd));
+		ASSERT_EQ(0, watch_start(&self->rx.w));
+		rxq_disable(&self->rx.q);
 	}
 	expect_vf_works(_metadata, self);
 }
@@ -817,41 +805,43 @@ static unsigned long rounds_of(struct mapper *m)
 TEST_F(rings, unmapped_while_it_is_read)
 {
 	struct mapper m = {
-		.container = self->v.container,
-		.mem = watch_at(&self->w, RINGS),
+		.container = self->rx.v.container,
+		.mem = watch_at(&self->rx.w, RINGS),
 	};
 	struct flood f = {
-		.peer = &self->peer, .mac = self->nic.mac, .longest = LONGEST,
+		.peer = &self->rx.peer,
+		.mac = self->rx.nic.mac,
+		.longest = LONGEST,
 	};
 	pthread_t thread;
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	flood_start(&f);
 	pthread_create(&thread, NULL, map_and_unmap, &m);
 	for (i = 0; i < scaled(20); i++) {
 		unsigned long until = rounds_of(&m) + 10;
 
-		rxq_disable(&self->q);
-		rxq_enable(&self->q, RINGS, 256,
+		rxq_disable(&self->rx.q);
+		rxq_enable(&self->rx.q, RINGS, 256,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		fill_all(self);
 		while (rounds_of(&m) < until) {
-			rxq_write(&self->q, RDT, prng(&self->seed) % 256);
+			rxq_write(&self->rx.q, RDT, prng(&self->rx.seed) % 256);
 			EXPECT_NOTHING_LOST();
 		}
 		if (i % 4)
 			continue;
-		EXPECT_EQ(0, log_stop(self->v.fd));
-		EXPECT_EQ(0, watch_start(&self->w));
+		EXPECT_EQ(0, log_stop(self->rx.v.fd));
+		EXPECT_EQ(0, watch_start(&self->rx.w));
 	}
 	__atomic_store_n(&m.stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
 	flood_stop(&f);
 	/* The ring is there to stay now. */
-	rxq_disable(&self->q);
+	rxq_disable(&self->rx.q);
 	EXPECT_NOTHING_LOST();
-	rxq_enable(&self->q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	rxq_enable(&self->rx.q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 	post_and_receive(_metadata, self, 200);
 	expect_vf_works(_metadata, self);
 }
@@ -860,7 +850,7 @@ TEST_F(rings, unmapped_while_it_is_read)
 static void ring_of_no_use(struct __test_metadata *_metadata,
 			   FIXTURE_DATA(rings) *self, uint64_t iova)
 {
-	struct rxq *q = &self->q;
+	struct rxq *q = &self->rx.q;
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
@@ -871,23 +861,23 @@ static void ring_of_no_use(struct __test_metadata *_metadata,
 		rxq_write(q, SRRCTL, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		rxq_write(q, RDH, 0);
 		if (i)	/* There already when logging begins */
-			EXPECT_EQ(0, log_stop(self->v.fd));
+			EXPECT_EQ(0, log_stop(self->rx.v.fd));
 		rxq_write(q, RXDCTL, DCTL_ENABLE);
 		rxq_write(q, RDT, 100);
 		if (i)
-			EXPECT_EQ(0, watch_start(&self->w));
-		send_frame(self, LONGEST);
+			EXPECT_EQ(0, watch_start(&self->rx.w));
+		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
 		rxq_write(q, RDT, 200);
 		EXPECT_NOTHING_LOST();
 		/* The host can still stop it, and run it again. */
-		EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
+		EXPECT_EQ(0, mig_set(self->rx.v.fd, STOP, NULL));
 		EXPECT_NOTHING_LOST();
-		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
+		EXPECT_EQ(0, mig_set(self->rx.v.fd, RUNNING, NULL));
 		EXPECT_NOTHING_LOST();
 	}
 	expect_vf_works(_metadata, self);
-	EXPECT_EQ(0, device_reset(&self->v));
+	EXPECT_EQ(0, device_reset(&self->rx.v));
 	expect_vf_works(_metadata, self);
 	queue_free(self);
 }
@@ -900,7 +890,7 @@ TEST_F(rings, at_an_address_that_is_not_mapped)
 	};
 	unsigned int i;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(iovas); i++)
 		ring_of_no_use(_metadata, self, iovas[i]);
 }
@@ -911,18 +901,18 @@ TEST_F(rings, on_the_registers)
 	const uint64_t iova = 0x50000000;
 	char *bar;
 
-	bar = vdev_map_region(&self->v, 0);
+	bar = vdev_map_region(&self->rx.v, 0);
 	/* Pages 1 and 3: reading them harms nobody but the guest. */
-	ASSERT_EQ(0, dma_map(self->v.container, iova, bar + 4096, 4096));
-	ASSERT_EQ(0, dma_map(self->v.container, iova + 4096, bar + 3 * 4096,
+	ASSERT_EQ(0, dma_map(self->rx.v.container, iova, bar + 4096, 4096));
+	ASSERT_EQ(0, dma_map(self->rx.v.container, iova + 4096, bar + 3 * 4096,
 			     4096));
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	ring_of_no_use(_metadata, self, iova);
 	ring_of_no_use(_metadata, self, iova + 4096);
 	/* Across both */
 	ring_of_no_use(_metadata, self, iova + 4096 - 512);
-	must(dma_unmap(self->v.container, iova, 2 * 4096));
-	vdev_unmap_region(&self->v, 0, bar);
+	must(dma_unmap(self->rx.v.container, iova, 2 * 4096));
+	vdev_unmap_region(&self->rx.v, 0, bar);
 }
 
 /* In memory that the device can only read, or that the user has given up */
@@ -931,16 +921,16 @@ TEST_F(rings, in_memory_of_other_kinds)
 	const uint64_t iova = 0x60000000;
 	void *mem = mem_alloc(MiB);
 
-	ASSERT_EQ(0, dma_map_flags(self->v.container, iova, mem, MiB,
+	ASSERT_EQ(0, dma_map_flags(self->rx.v.container, iova, mem, MiB,
 				   VFIO_DMA_MAP_FLAG_READ));
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	ring_of_no_use(_metadata, self, iova);
-	must(dma_unmap(self->v.container, iova, MiB));
+	must(dma_unmap(self->rx.v.container, iova, MiB));
 
-	ASSERT_EQ(0, dma_map(self->v.container, iova, mem, MiB));
+	ASSERT_EQ(0, dma_map(self->rx.v.container, iova, mem, MiB));
 	mem_free(mem, MiB);
 	ring_of_no_use(_metadata, self, iova);
-	must(dma_unmap(self->v.container, iova, MiB));
+	must(dma_unmap(self->rx.v.container, iova, MiB));
 }
 
 /* Frames land on the ring itself, and on its descriptors. */
@@ -948,17 +938,18 @@ TEST_F(rings, buffers_on_the_ring)
 {
 	unsigned int i, n;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < scaled(20); i++) {
-		rxq_disable(&self->q);
-		rxq_enable(&self->q, RINGS, 64,
+		rxq_disable(&self->rx.q);
+		rxq_enable(&self->rx.q, RINGS, 64,
 			   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		for (n = 0; n < 40; n++)
-			rxq_post(&self->q, RINGS + prng(&self->seed) % 1024, 0);
-		rxq_doorbell(&self->q);
+			rxq_post(&self->rx.q,
+				 RINGS + prng(&self->rx.seed) % 1024, 0);
+		rxq_doorbell(&self->rx.q);
 		for (n = 0; n < 10; n++)
-			send_frame(self, LONGEST);
-		watch_step(&self->w);
+			rxq_bed_send(&self->rx, LONGEST);
+		watch_step(&self->rx.w);
 	}
 	expect_vf_works(_metadata, self);
 }
@@ -984,27 +975,28 @@ static uint32_t nonsense(uint64_t *seed, uint32_t reg)
 
 TEST_F(rings, random_registers)
 {
-	struct flood f = { .peer = &self->peer, .mac = self->nic.mac };
+	struct flood f = { .peer = &self->rx.peer, .mac = self->rx.nic.mac };
 	unsigned int i, n;
 	uint32_t reg;
 
-	ASSERT_EQ(0, watch_start(&self->w));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
 	flood_start(&f);
 	for (i = 0; i < scaled(100); i++) {
-		self->q.queue = i % 2;
+		self->rx.q.queue = i % 2;
 		for (n = 0; n < 50; n++) {
-			reg = queue_regs[prng(&self->seed) %
+			reg = queue_regs[prng(&self->rx.seed) %
 					 ARRAY_SIZE(queue_regs)];
-			rxq_write(&self->q, reg, nonsense(&self->seed, reg));
+			rxq_write(&self->rx.q, reg,
+				  nonsense(&self->rx.seed, reg));
 		}
 		/* No verdict: what it wrote to in vain is its own loss. */
-		watch_step(&self->w);
+		watch_step(&self->rx.w);
 		if (i % 10)
 			continue;
-		EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
-		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
-		EXPECT_EQ(0, log_stop(self->v.fd));
-		EXPECT_EQ(0, watch_start(&self->w));
+		EXPECT_EQ(0, mig_set(self->rx.v.fd, STOP, NULL));
+		EXPECT_EQ(0, mig_set(self->rx.v.fd, RUNNING, NULL));
+		EXPECT_EQ(0, log_stop(self->rx.v.fd));
+		EXPECT_EQ(0, watch_start(&self->rx.w));
 	}
 	flood_stop(&f);
 	expect_vf_works(_metadata, self);

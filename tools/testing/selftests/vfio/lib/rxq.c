@@ -2,7 +2,9 @@
 /*
  * A receive queue of the VF, driven by hand.
  */
+#include "flood.h"
 #include "rxq.h"
+#include "sysfs.h"
 #include "util.h"
 
 #define QUEUE_STRIDE	0x100
@@ -84,4 +86,27 @@ unsigned int rxq_reap(struct rxq *q)
 	}
 	__sync_synchronize();
 	return count;
+}
+
+void rxq_bed_open(struct rxq_bed *bed, const char *vf, const char *far_pf,
+		  bool trapped)
+{
+	vdev_open(&bed->v, vf, DRV_IGBVF_VFIO);
+	peer_open(&bed->peer, far_pf);
+	nic_alloc(&bed->nic);
+	bed->nic.trapped = trapped;
+	nic_attach(&bed->nic, &bed->v);
+	watch_init(&bed->w, &bed->v);
+	bed->q = (struct rxq){ .nic = &bed->nic, .w = &bed->w };
+}
+
+void rxq_bed_send(struct rxq_bed *bed, size_t len)
+{
+	send_number(&bed->peer, bed->nic.mac, ++bed->number, len, &bed->seed);
+}
+
+bool rxq_bed_send_all(struct rxq_bed *bed, size_t len)
+{
+	return poll_until((rxq_bed_send(bed, len), rxq_reap(&bed->q),
+			   bed->q.clean == bed->q.tail));
 }

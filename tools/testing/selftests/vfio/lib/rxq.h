@@ -47,4 +47,27 @@ unsigned int rxq_room(const struct rxq *q);
 /* Descriptors that the device has given back since the last call */
 unsigned int rxq_reap(struct rxq *q);
 
+/* A VF whose receive queue the test drives, and a peer that sends to it */
+struct rxq_bed {
+	struct vdev v;
+	struct nic nic;
+	struct peer peer;
+	struct watch w;
+	struct rxq q;
+	uint64_t seed;		/* of what the frames contain */
+	uint32_t number;	/* of the last frame that was sent */
+};
+
+/*
+ * Opens the VF for a guest driver that has not touched it yet; @trapped: it
+ * reaches all registers by read() and write().  Nothing is watched yet, and the
+ * queue is still the guest driver's.
+ */
+void rxq_bed_open(struct rxq_bed *bed, const char *vf, const char *far_pf,
+		  bool trapped);
+/* Sends one frame of @len bytes. */
+void rxq_bed_send(struct rxq_bed *bed, size_t len);
+/* Sends frames until the device has given back all that is posted. */
+bool rxq_bed_send_all(struct rxq_bed *bed, size_t len);
+
 #endif
