@@ -360,51 +360,53 @@ TEST_F(module, unbind_and_open_race)
 
 /* Functions that leave the machine */
 
-TEST(function_is_removed)
+static void open_and_close(struct __test_metadata *_metadata, const char *bdf)
 {
-	const char *bdf = NEED_FUNC(FUNC_E1000E);
-	struct attr_writer w;
 	struct vdev v;
-	int request;
 
-	vdev_open(&v, bdf, DRV_VFIO_PCI);
-	request = request_eventfd_new(&v);
-	writer_start(&w, bdf, "remove", "1");
-	EXPECT_LE(1, eventfd_wait(request));
-	EXPECT_TRUE(writer_waits(&w));
-	EXPECT_TRUE(device_works(&v));
-	vdev_close(&v);
-	EXPECT_EQ(0, writer_join(&w));
-	EXPECT_FALSE(pci_exists(bdf));
-	EXPECT_EQ(0, file_write("/sys/bus/pci/rescan", "1"));
-	ASSERT_TRUE(pci_exists(bdf));
 	vdev_open(&v, bdf, DRV_VFIO_PCI);
 	EXPECT_TRUE(device_works(&v));
 	vdev_close(&v);
 }
 
-/* The PF's driver takes the VFs away: so it waits for their users. */
-TEST(vfs_are_taken_away)
+/* Writes @text to @attr of @owner, which removes @bdf, open until then. */
+static void remove_open_device(struct __test_metadata *_metadata,
+			       const char *bdf, const char *owner,
+			       const char *attr, const char *text)
 {
-	const char *pf = NEED_FUNC(FUNC_PF_A), *bdf = NEED_FUNC(FUNC_VF_A1);
 	struct attr_writer w;
 	struct vdev v;
 	int request;
 
 	vdev_open(&v, bdf, DRV_VFIO_PCI);
 	request = request_eventfd_new(&v);
-	writer_start(&w, pf, "sriov_numvfs", "0");
+	writer_start(&w, owner, attr, text);
 	EXPECT_LE(1, eventfd_wait(request));
 	EXPECT_TRUE(writer_waits(&w));
 	EXPECT_TRUE(device_works(&v));
 	vdev_close(&v);
 	EXPECT_EQ(0, writer_join(&w));
 	EXPECT_FALSE(pci_exists(bdf));
+}
+
+TEST(removal_of_a_function_waits_for_its_user)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+
+	remove_open_device(_metadata, bdf, bdf, "remove", "1");
+	EXPECT_EQ(0, file_write("/sys/bus/pci/rescan", "1"));
+	ASSERT_TRUE(pci_exists(bdf));
+	open_and_close(_metadata, bdf);
+}
+
+TEST(removal_of_vfs_waits_for_their_users)
+{
+	const char *pf = NEED_FUNC(FUNC_PF_A), *bdf = NEED_FUNC(FUNC_VF_A1);
+
+	remove_open_device(_metadata, bdf, pf, "sriov_numvfs", "0");
 	EXPECT_EQ(0, pci_attr_write(pf, "sriov_numvfs", "2"));
 	ASSERT_TRUE(pci_exists(bdf));
-	vdev_open(&v, bdf, DRV_VFIO_PCI);
-	EXPECT_TRUE(device_works(&v));
-	vdev_close(&v);
+	open_and_close(_metadata, bdf);
 }
 
 /* Displays: the host's console and the VGA arbiter */
