@@ -32,12 +32,10 @@ usage()
 }
 
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-src=$PWD
-logs=$src/build/check-debug
-vm=$src/tools/testing/vm
-kernel=$src/build/debug-kernel
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
+
 stages="kernel kunit selftests leaks in-tree assigned migration"
-cores=$(nproc)
 run_all()
 {
 	run_lanes "kernel"
@@ -46,19 +44,8 @@ run_all()
 	run_lanes "migration"
 }
 
-case ${1-} in
---help) usage; exit 0 ;;
--*) usage >&2; exit 2 ;;
-esac
-
-[ "$(id -u)" = 0 ] || { echo "check-debug.sh: must be run as root" >&2; exit 1; }
-mkdir -p "$logs"
-VFIO_ROOT=$("$vm/root.sh") || exit 1
-export VFIO_ROOT
-export VFIO_TEST_SCALE=${VFIO_TEST_SCALE:-10}
-
-# shellcheck source=tools/testing/stages.sh
-. tools/testing/stages.sh
+begin 10 "$@"
+kernel=$src/build/debug-kernel
 
 stage_in_tree()
 {
@@ -117,8 +104,8 @@ stage_kunit()
 
 stage_selftests()
 {
-	tools/testing/selftests/vfio/vm-run.sh --vms $((cores < 4 ? cores : 4)) \
-		--kernel "$kernel" --fast "$logs/selftests" -t 1200
+	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" --fast \
+		"$logs/selftests" -t 1200
 }
 
 stage_migration()
@@ -135,7 +122,7 @@ stage_assigned()
 # on which most memory is allocated, and with fault_injection, on which it is not.
 stage_leaks()
 {
-	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
+	tools/testing/selftests/vfio/vm-run.sh --vms 1 --kernel "$kernel" \
 		"$logs/leaks" -t 1200 \
 		device_feature igbvf_data_fd igbvf_precopy emulated_dma type1_map \
 		fault_injection

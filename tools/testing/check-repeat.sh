@@ -26,27 +26,16 @@ usage()
 }
 
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-src=$PWD
-logs=$src/build/check-repeat
-vm=$src/tools/testing/vm
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
+
 stages="bed faults moves repeat"
 run_all()
 {
 	run_lanes "bed faults moves repeat"
 }
 
-case ${1-} in
---help) usage; exit 0 ;;
--*) usage >&2; exit 2 ;;
-esac
-
-[ "$(id -u)" = 0 ] || { echo "check-repeat.sh: must be run as root" >&2; exit 1; }
-mkdir -p "$logs"
-VFIO_ROOT=$("$vm/root.sh") || exit 1
-export VFIO_ROOT
-
-# shellcheck source=tools/testing/stages.sh
-. tools/testing/stages.sh
+begin 1 "$@"
 
 stage_bed()
 {
@@ -85,7 +74,7 @@ stage_moves()
 
 stage_repeat()
 {
-	VFIO_TEST_SCALE=1 tools/testing/selftests/vfio/vm-run.sh --vms 2 \
+	VFIO_TEST_SCALE=1 tools/testing/selftests/vfio/vm-run.sh \
 		"$src/build/modules" "$logs/repeat" \
 		igbvf_stream_fuzz igbvf_migrate mig_failures mig_library \
 		dma_logging pci_config type1_memory

@@ -35,14 +35,13 @@ usage()
 }
 
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-src=$PWD
-logs=$src/build/check
-vm=$src/tools/testing/vm
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
+
 stages="build parts style overlay install tools model abi selftests assigned
 	stock migration"
-# A VM keeps a core busy, so there are as many at a time as there are cores;
-# compilers fill the time in which one waits for resets.
-cores=$(nproc)
+# A VM keeps a core busy, and the selftests have a VM for each core.  Compilers run
+# next to the VM of "stock", which waits for resets most of the time.
 run_all()
 {
 	run_lanes "build"
@@ -51,20 +50,8 @@ run_all()
 	run_lanes "migration"
 }
 
-case ${1-} in
---help) usage; exit 0 ;;
--*) usage >&2; exit 2 ;;
-esac
-
-[ "$(id -u)" = 0 ] || { echo "check.sh: must be run as root" >&2; exit 1; }
-mkdir -p "$logs"
-VFIO_ROOT=$("$vm/root.sh") || exit 1
-export VFIO_ROOT
+begin 5 "$@"
 kver=$(ls "$VFIO_ROOT/lib/modules")
-export VFIO_TEST_SCALE=${VFIO_TEST_SCALE:-5}
-
-# shellcheck source=tools/testing/stages.sh
-. tools/testing/stages.sh
 
 # build_clean NAME ARGS...: builds into build/NAME; what it prints is a
 # warning or an error.
@@ -283,11 +270,10 @@ stage_overlay()
 	rm -rf "$tree"
 }
 
-# More VMs than four would take more memory than they save time.
 stage_selftests()
 {
-	tools/testing/selftests/vfio/vm-run.sh --vms $((cores < 4 ? cores : 4)) \
-		"$src/build/modules" "$logs/selftests"
+	tools/testing/selftests/vfio/vm-run.sh "$src/build/modules" \
+		"$logs/selftests"
 }
 
 stage_assigned()
@@ -300,7 +286,7 @@ stage_assigned()
 stage_stock()
 {
 	# shellcheck disable=SC2086 # words
-	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh \
+	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh --vms 1 \
 		--stock "$src/build/stock" "$logs/stock" \
 		${VFIO_CHECK_STOCK-igbvf_migrate igbvf_mac_filters vfio_mig.sh}
 }

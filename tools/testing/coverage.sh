@@ -45,7 +45,7 @@ if [ -z "$report" ]; then
 	tools/testing/kernel/kunit.sh "$kernel" "$logs/kunit" \
 		>"$logs/kunit.log" 2>&1 || echo "# KUnit: status $?"
 	echo "# selftests"
-	tools/testing/selftests/vfio/vm-run.sh --vms 2 --kernel "$kernel" \
+	tools/testing/selftests/vfio/vm-run.sh --kernel "$kernel" \
 		--fast "$logs/selftests" -t 1200 >"$logs/selftests.log" 2>&1 ||
 		echo "# selftests: status $?"
 	echo "# migration"

@@ -1,18 +1,38 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What check.sh and check-debug.sh share: runs stages, functions of the caller
-# that print TAP (ok, not ok, # SKIP), counts their results and has the last
-# word.  A stage that ends badly without a failed test, or runs no test at all,
-# is a failure of its own; one that says by status 75 that it could not judge is
-# none, and counts as skipped.  What a stage does, this file does not know.
+# What check.sh, check-debug.sh and check-repeat.sh share.  A stage is a function of
+# the caller that prints TAP (ok, not ok, # SKIP).  This file runs stages, counts
+# their results and prints the totals.  A stage that exits with an error although
+# no test failed, or that runs no test, counts as a failed test.  A stage that
+# exits with status 75 could not judge, and counts as a skipped test.
 #
-# The caller sets $logs, where stages leave NAME.log and NAME.result, $stages,
-# all their names, and has usage() and run_all(), which runs all of them.
+# The caller sets $stages, the names of its stages, and has usage() and run_all(),
+# which runs all stages.  It calls begin() first and run_chosen() last.  Stages
+# leave NAME.log and NAME.result in $logs.
 #
-# For who has no more than a given time, two limits, in seconds since 1970: after
-# $VFIO_CHECK_UNTIL no stage begins, and at $VFIO_CHECK_STOP those that run are
-# ended.  Both are skipped, and say so.
+# $VFIO_CHECK_STOP, in seconds since 1970, limits the time: no stage begins after
+# it, and stages that still run are ended.  Both count as skipped, by name.
+
+# begin SCALE [ARGUMENT]...: checks the caller's arguments, and sets the variables
+# that all stages use.  SCALE is the default of $VFIO_TEST_SCALE.
+begin()
+{
+	local name=${0##*/}
+
+	case ${2-} in
+	--help) usage; exit 0 ;;
+	-*) usage >&2; exit 2 ;;
+	esac
+	[ "$(id -u)" = 0 ] || { echo "$name: must be run as root" >&2; exit 1; }
+	src=$PWD
+	vm=$src/tools/testing/vm
+	logs=$src/build/${name%.sh}
+	mkdir -p "$logs"
+	VFIO_ROOT=$("$vm/root.sh") || exit 1
+	export VFIO_ROOT
+	export VFIO_TEST_SCALE=${VFIO_TEST_SCALE:-$1}
+}
 
 # ok/not_ok TEXT: one test's result.
 ok()
@@ -25,7 +45,7 @@ not_ok()
 	echo "not ok - $*"
 }
 
-# verdict TEXT COMMAND...: one test, which is the exit status of COMMAND.
+# verdict TEXT COMMAND...: one test, which passes if COMMAND succeeds.
 verdict()
 {
 	local text=$1
@@ -33,8 +53,8 @@ verdict()
 	if "$@"; then ok "$text"; else not_ok "$text"; fi
 }
 
-# tally LOG: prints how many tests passed, failed and were skipped.  A stage
-# that runs whole programs adds up their tests itself.
+# tally LOG: prints how many tests passed, failed and were skipped.  The selftests'
+# runner prints "# Totals" of its own, which are taken as they are.
 tally()
 {
 	awk '
@@ -51,28 +71,45 @@ tally()
 		}' "$1"
 }
 
-# out_of_time: is it later than $VFIO_CHECK_UNTIL, in seconds since 1970?
-out_of_time()
+passed=0
+failed=0
+skipped=0
+# add P F S: adds tests that passed, failed and were skipped to the totals.
+add()
 {
-	[ -n "${VFIO_CHECK_UNTIL-}" ] &&
-		[ "$(date +%s)" -ge "$VFIO_CHECK_UNTIL" ]
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	skipped=$((skipped + $3))
 }
 
-# not_judged STAGE: the reason why STAGE is skipped, if no test of it has said it.
-not_judged()
+# totals: prints the totals; false if a test failed.
+totals()
+{
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
+
+out_of_time()
+{
+	[ -n "${VFIO_CHECK_STOP-}" ] &&
+		[ "$(date +%s)" -ge "$VFIO_CHECK_STOP" ]
+}
+
+# skip STAGE REASON: a stage as a skipped test.
+skip()
 {
 	echo "ok - stage $1 # SKIP $2"
 }
 
-# run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), its
-# output on the console with PREFIX before each line.
+# run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), and shows
+# its output with PREFIX before each line.
 run_stage()
 {
 	local stage=$1 prefix=${2-} log=$logs/$1.log status p f s
 
 	rm -f "$logs/$stage.result"
 	if out_of_time; then
-		not_judged "$stage" "no time left for it" | tee "$log" |
+		skip "$stage" "no time left for it" | tee "$log" |
 			sed "s/^/$prefix/"
 		echo "0 0 1" >"$logs/$stage.result"
 		return
@@ -82,7 +119,7 @@ run_stage()
 	status=${PIPESTATUS[0]}
 	read -r p f s <<<"$(tally "$log")"
 	if [ "$status" = 75 ] && [ "$f$s" = 00 ]; then
-		not_judged "$stage" "not judged: the emulator died" |
+		skip "$stage" "not judged: the emulator died" |
 			tee -a "$log" | sed "s/^/$prefix/"
 		s=1
 	elif [ "$status" = 75 ]; then
@@ -99,7 +136,7 @@ run_stage()
 
 lane_pids=()
 stopped=
-# Ends all lanes.  What they began is told from what they left by its result.
+# Ends all lanes.  A stage without a result file was ended or not begun.
 end_lanes()
 {
 	local pid
@@ -118,15 +155,15 @@ interrupted()
 	exit 1
 }
 
-# run_lanes LANE...: each LANE is a list of stages, done one after the other;
-# the lanes go side by side.
+# run_lanes LANE...: each LANE is a list of stages, run one after the other; the
+# lanes run at the same time.
 run_lanes()
 {
 	local lane stage pid mark=
 
 	[ -z "$stopped" ] || return
 	[ $# = 1 ] || mark=": "
-	# Groups of their own, to be stopped as a whole
+	# Each lane is a process group, so that end_lanes() reaches all of it.
 	set -m
 	trap interrupted INT TERM HUP
 	trap end_lanes USR1
@@ -151,8 +188,8 @@ run_lanes()
 	set +m
 }
 
-# why LOG: the failed tests of a program that a stage ran, each with the last
-# of what it said before.
+# why LOG: prints the failed tests of the programs that a stage ran, each with the
+# last twelve lines that the test printed.
 why()
 {
 	awk '
@@ -166,11 +203,10 @@ why()
 		}' "$1"
 }
 
-# summary STAGE...: the failures once more, where the eye falls on them, and
-# the totals in the last line.
+# summary STAGE...: prints all failures again, then the totals as the last line.
 summary()
 {
-	local stage p f s passed=0 failed=0 skipped=0
+	local stage p f s
 
 	for stage; do
 		if read -r p f s <"$logs/$stage.result"; then
@@ -178,24 +214,22 @@ summary()
 		elif [ -n "$stopped" ]; then
 			read -r p f s <<<"$(tally "$logs/$stage.log")"
 			s=$((s + 1))
-			not_judged "$stage" "the time for all stages is over"
+			skip "$stage" "the time for all stages is over"
 		else
 			p=0 f=1 s=0
 			echo "# failed: stage $stage did not end"
 		fi 2>/dev/null
-		passed=$((passed + p))
-		failed=$((failed + f))
-		skipped=$((skipped + s))
+		add "$p" "$f" "$s"
 		[ "$f" = 0 ] || why "$logs/$stage.log"
 		sed -nE "s/^not ok /# failed: $stage: &/p" "$logs/$stage.log"
 	done
-	echo "$passed passed, $failed failed, $skipped skipped" |
-		tee "$logs/summary"
+	totals >"$logs/summary"
+	cat "$logs/summary"
 	[ "$failed" = 0 ]
 }
 
-# run_chosen [STAGE]...: runs these one after the other, or all, and has the
-# last word.
+# run_chosen [STAGE]...: runs these stages one after the other, or all of them, and
+# ends with the summary.
 run_chosen()
 {
 	local stage chosen= timer=
@@ -210,8 +244,8 @@ run_chosen()
 		rm -f "$logs/$stage.result"
 		: >"$logs/$stage.log"
 	done
-	if [ -n "${VFIO_CHECK_STOP-}" ]; then
-		# Nothing of it may hold this script's output open.
+	if [ -n "${VFIO_CHECK_STOP-}" ] && ! out_of_time; then
+		# Without this script's output, which a reader waits for the end of.
 		(
 			trap 'kill $!; exit' TERM
 			sleep $((VFIO_CHECK_STOP - $(date +%s))) &

@@ -15,8 +15,10 @@ usage()
 
 	MODULES: a build of the modules, LOG: a directory for logs.  ARGs go to
 	run.sh.
-	--vms: this many VMs share the programs; each keeps a core busy.  What
-	they print comes VM by VM when all have ended.
+	--vms: this many VMs share the programs, each of which keeps a core busy
+	(default: as many as there are cores, at most four, as each takes 2 to
+	3 GiB, and at most one for each program that is named).  What they print
+	comes VM by VM when all have ended.
 	--stock: MODULES has igbvf-vfio-pci only, to be run on the distribution's
 	VFIO modules.
 	--kernel: a debug kernel with the modules in it (debug-kernel.sh makes one);
@@ -27,7 +29,7 @@ usage()
 	END
 }
 
-vms=1
+vms=
 stock=
 kernel=
 [ "${1-}" != --vms ] || { vms=$2; shift 2; }
@@ -54,6 +56,22 @@ if [ -z "$kernel" ]; then
 fi
 log=$1
 shift
+
+# vms_for [ARG]...: how many VMs share the programs that these ARGs of run.sh name
+vms_for()
+{
+	local n programs OPTIND=1
+
+	n=$(nproc)
+	while getopts :d:m:q:st:h _; do
+		:
+	done
+	programs=$(($# - OPTIND + 1))
+	[ "$n" -le 4 ] || n=4
+	[ $programs = 0 ] || [ $programs -ge "$n" ] || n=$programs
+	echo "$n"
+}
+[ -n "$vms" ] || vms=$(vms_for "$@")
 
 rm -rf "$log"
 mkdir -p "$log/tests" "$log/queue"
