@@ -36,8 +36,8 @@ help:
 #: make check           the tests (as root; 20 to 30 minutes on two cores)
 #: make check-debug     the tests on a kernel that checks everything (as root; up
 #:                      to an hour, the first time)
-#: make check-all       both, and what make check repeats less often than it can
-#:                      (as root; an hour and a half)
+#: make check-all       both, all repetitions, tests of the test bed itself, and
+#:                      coverage (as root; two hours)
 #: make coverage        which lines of drivers/vfio the tests run (as root)
 #: make model           verify the models of DMA logging with spin (with this
 #:                      machine's, or as root)

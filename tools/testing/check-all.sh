@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# All that can be tested: check.sh, check-debug.sh, whose kernel is built while the
-# first one's VMs wait for resets, and what check.sh repeats less often, as often
-# as it can be.  The totals are the last line.
+# Runs all tests, or in a limited time make check and a part of the others, which
+# the commit chooses.  The last line has the totals.  The debug kernel is built in
+# the background while make check waits for resets.
 
 set -u
 
@@ -11,51 +11,117 @@ usage()
 {
 	cat <<-END
 	usage: check-all.sh [--within MINUTES]
+	       check-all.sh --first [COMMIT]
 
-	Runs all tests (an hour and a half on two cores).  With --within, no stage
-	begins when two thirds of that time are over, and what runs at its end is
-	ended; both count as skipped.  Needs root.
+	Runs check.sh, with all programs in its stage "stock", check-debug.sh and
+	check-repeat.sh (two hours on two cores).
+
+	--within MINUTES: runs check.sh as make check does, whole.  Then it runs
+	the part that the commit chooses of this list:
+	$(printf '  %s\n' "${parts[@]}")
+	and, while less than two thirds of the time are over, the parts that
+	follow (after the last one, the first).  A part that still runs when the
+	time is over is ended.  All that was not run counts as skipped, by name.
+	The number of the part that the commit chooses, counted from 0, is what
+	remains when the first seven digits of the commit's id are divided by the
+	number of parts; without a commit, it is 0.
+
+	--first: prints the part that COMMIT chooses (HEAD if not given).
+	Needs root.
 	END
+}
+
+# A line each: the name of the part, a script of this folder, and stages of that.
+# They take about the same time; coverage takes longest.
+parts=(
+	"debug-selftests: check-debug.sh kernel selftests"
+	"debug-kunit: check-debug.sh kernel kunit leaks"
+	"debug-hosts: check-debug.sh kernel in-tree assigned migration"
+	"repeat: check-repeat.sh repeat"
+	"bed: check-repeat.sh bed faults moves"
+	"stock: check.sh stock"
+	"coverage: check-repeat.sh coverage"
+)
+
+cd "$(dirname "$(realpath "$0")")/../.." || exit 1
+# shellcheck source=tools/testing/stages.sh
+. tools/testing/stages.sh
+
+# first [COMMIT]: the number of the part that COMMIT chooses
+first()
+{
+	local commit
+
+	commit=$(git rev-parse --verify "${1:-HEAD}^{commit}") || return
+	echo $((16#${commit:0:7} % ${#parts[@]}))
+}
+
+# run SCRIPT [STAGE]...: adds its totals to those of this script.
+run()
+{
+	local summary=build/${1%.sh}/summary p f s
+
+	rm -f "$summary"
+	"tools/testing/$1" "${@:2}"
+	if read -r p _ f _ s _ <"$summary"; then
+		add "$p" "$f" "$s"
+	else
+		add 0 1 0
+	fi
+}
+
+# run_parts MINUTES: the part that the commit chooses, and more if there is time
+run_parts()
+{
+	local more=$((start + $1 * 40)) n i part words
+
+	n=$(first) || n=0
+	for i in "${!parts[@]}"; do
+		part=${parts[(n + i) % ${#parts[@]}]}
+		if [ "$i" != 0 ] && [ "$(date +%s)" -ge $more ]; then
+			skip "part ${part%%:*}" "no time left for it"
+			add 0 0 1
+			continue
+		fi
+		echo "# part $part"
+		read -ra words <<<"${part#*:}"
+		VFIO_CHECK_STOCK='' VFIO_CHECK_STOP=$((start + $1 * 60)) \
+			run "${words[@]}"
+	done
 }
 
 within=
 case ${1-} in
 '') ;;
 --help) usage; exit 0 ;;
---within) within=$2 ;;
+--first)
+	n=$(first "${2-}") || exit
+	echo "${parts[n]}"
+	exit
+	;;
+--within)
+	[[ ${2-} =~ ^[1-9][0-9]*$ ]] || { usage >&2; exit 2; }
+	within=$2
+	;;
 *) usage >&2; exit 2 ;;
 esac
 
-cd "$(dirname "$(realpath "$0")")/../.." || exit 1
-if [ -n "$within" ]; then
-	VFIO_CHECK_UNTIL=$(($(date +%s) + within * 40))
-	VFIO_CHECK_STOP=$(($(date +%s) + within * 60))
-	export VFIO_CHECK_UNTIL VFIO_CHECK_STOP
-fi
-
-status=0
-rm -f build/check/summary build/check-debug/summary build/check-repeat/summary
+start=$(date +%s)
 mkdir -p build
-nice -n 19 tools/testing/check-debug.sh kernel >build/kernel.log 2>&1 &
+# A process group of its own, to be ended as a whole
+set -m
+nice -n 19 tools/testing/kernel/debug-kernel.sh build/debug-kernel \
+	>build/kernel.log 2>&1 </dev/null &
 kernel=$!
-trap 'kill $kernel 2>/dev/null; exit 1' INT TERM HUP
-VFIO_CHECK_STOCK='' make --no-print-directory -s check || status=1
-# What it says for failures, the stage says again.
-echo "# waiting for the debug kernel"
-wait $kernel
-tools/testing/check-debug.sh || status=1
-tools/testing/check-repeat.sh || status=1
-
-passed=0 failed=0 skipped=0
-for summary in build/check/summary build/check-debug/summary \
-	build/check-repeat/summary; do
-	if ! read -r p _ f _ s _ <"$summary"; then
-		p=0 f=1 s=0
-	fi
-	passed=$((passed + p))
-	failed=$((failed + f))
-	skipped=$((skipped + s))
-done
-[ $failed = 0 ] || status=1
-echo "$passed passed, $failed failed, $skipped skipped"
-exit $status
+set +m
+trap 'kill -- -$kernel 2>/dev/null' EXIT
+trap 'exit 1' INT TERM HUP
+if [ -n "$within" ]; then
+	run check.sh
+	run_parts "$within"
+else
+	VFIO_CHECK_STOCK='' run check.sh
+	run check-debug.sh
+	run check-repeat.sh
+fi
+totals

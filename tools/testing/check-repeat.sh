@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What check.sh leaves out because it takes long: selftests that repeat something,
-# as often as they can, and what the test bed itself says of faults.  How results
-# are counted is in stages.sh.
+# Tests that make check leaves out because they take long: selftests with all their
+# repetitions, faults that the test bed has to find, and coverage.  stages.sh counts
+# the results.
 
 set -u
 
@@ -13,14 +13,16 @@ usage()
 	usage: check-repeat.sh [STAGE]...
 
 	Runs the named stages one after the other, or all of them:
-	  bed        the test bed on commands that hang and kernels that complain
-	  faults     the demo with a frame that a device loses, and with memory
-	             that is not sent again: it must fail
-	  moves      a VM with two VFs moves, with its memory under checksum, while
-	             it receives as fast as it can
+	  bed        the test bed itself: it has to report commands that hang,
+	             kernels that complain, VMs that die
+	  faults     the demo has to fail if a device loses a frame, and if memory
+	             that the device wrote is not sent again
+	  moves      a VM with two VFs is migrated six times, with its memory under
+	             checksum, while it receives as fast as it can
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
 	             check.sh)
-	Wants the modules that check.sh has built.  Logs are kept in
+	  coverage   how many lines of drivers/vfio the tests run (coverage.sh)
+	All but coverage use the modules that check.sh has built.  Logs are kept in
 	build/check-repeat/.  Needs root.
 	END
 }
@@ -29,10 +31,10 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves repeat"
+stages="bed faults moves repeat coverage"
 run_all()
 {
-	run_lanes "bed faults moves repeat"
+	run_lanes "$stages"
 }
 
 begin 1 "$@"
@@ -63,7 +65,7 @@ stage_faults()
 		return 1
 	}
 	verdict "the demo fails when a device loses a frame" finds_lost_frame
-	verdict "the demo fails when memory stays behind" finds_stale_memory
+	verdict "the demo fails when a written page is not sent" finds_stale_memory
 }
 
 stage_moves()
@@ -78,6 +80,15 @@ stage_repeat()
 		"$src/build/modules" "$logs/repeat" \
 		igbvf_stream_fuzz igbvf_migrate mig_failures mig_library \
 		dma_logging pci_config type1_memory
+}
+
+stage_coverage()
+{
+	count_lines() {
+		tools/testing/coverage.sh >"$logs/coverage.table"
+	}
+	verdict "the lines that the tests run are counted" count_lines
+	sed 's/^/# /' "$logs/coverage.table"
 }
 
 run_chosen "$@"

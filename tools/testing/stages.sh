@@ -95,10 +95,10 @@ out_of_time()
 		[ "$(date +%s)" -ge "$VFIO_CHECK_STOP" ]
 }
 
-# skip STAGE REASON: a stage as a skipped test.
+# skip WHAT REASON: one test, which is skipped.
 skip()
 {
-	echo "ok - stage $1 # SKIP $2"
+	echo "ok - $1 # SKIP $2"
 }
 
 # run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), and shows
@@ -109,7 +109,7 @@ run_stage()
 
 	rm -f "$logs/$stage.result"
 	if out_of_time; then
-		skip "$stage" "no time left for it" | tee "$log" |
+		skip "stage $stage" "no time left for it" | tee "$log" |
 			sed "s/^/$prefix/"
 		echo "0 0 1" >"$logs/$stage.result"
 		return
@@ -119,7 +119,7 @@ run_stage()
 	status=${PIPESTATUS[0]}
 	read -r p f s <<<"$(tally "$log")"
 	if [ "$status" = 75 ] && [ "$f$s" = 00 ]; then
-		skip "$stage" "not judged: the emulator died" |
+		skip "stage $stage" "not judged: the emulator died" |
 			tee -a "$log" | sed "s/^/$prefix/"
 		s=1
 	elif [ "$status" = 75 ]; then
@@ -214,7 +214,7 @@ summary()
 		elif [ -n "$stopped" ]; then
 			read -r p f s <<<"$(tally "$logs/$stage.log")"
 			s=$((s + 1))
-			skip "$stage" "the time for all stages is over"
+			skip "stage $stage" "the time for all stages is over"
 		else
 			p=0 f=1 s=0
 			echo "# failed: stage $stage did not end"
