@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# All tests on a kernel that checks everything (kernel/debug.config), with this
-# tree laid over its source.  Whatever the kernel reports fails the stage:
-# warnings panic, and in some stages leaked memory is looked for at the end.
-# How results are counted is in stages.sh.
+# The tests on the debug kernel: KASAN, lockdep and other checkers are on
+# (kernel/debug.config), and this tree is laid over the kernel's source.  A stage
+# fails if the kernel reports anything: warnings panic, and some stages look for
+# leaked memory at the end.  stages.sh counts the results.
 
 set -u
 
@@ -17,17 +17,17 @@ usage()
 	  kernel     the debug kernel (from nothing: 10 minutes or more)
 	  kunit      the KUnit suites on it
 	  selftests  the kselftests on it, in a VM for each core
-	  migration  a VM with a VF goes from one host to another and back; the
+	  migration  a VM with a VF migrates from one host to another and back; the
 	             hosts run the debug kernel
-	  leaks      some of the selftests again, looking for leaked memory at the
-	             end
+	  leaks      some of the selftests again, with a search for leaked memory
+	             at the end
 	  in-tree    drivers/vfio in a kernel's source builds with W=1, as modules
 	             and built in, without a warning
-	  assigned   a VM with three kinds of devices, by their nodes and iommufd,
-	             under its own drivers
+	  assigned   a nested VM drives three kinds of assigned devices with its
+	             own drivers; QEMU opens them by their nodes, with iommufd
 	Logs are kept in build/check-debug/, the kernel's source and objects in
-	\$VFIO_CACHE.  Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often
-	as in check.sh (default 10).  Needs root.
+	\$VFIO_CACHE.  Tests with a loop run 1/\$VFIO_TEST_SCALE of its full number
+	of rounds (default 10).  Needs root.
 	END
 }
 
@@ -75,12 +75,12 @@ stage_kernel()
 				CONFIG_VFIO_DEVICE_CDEV=y
 	}
 	verdict "external modules build with iommufd and nodes" build_external
-	verdict "and export what drivers need of them" \
+	verdict "external modules export what drivers for iommufd need" \
 		grep -q vfio_iommufd_physical_bind build/external/Module.symvers
 	rm -rf build/external
 }
 
-# They run when their modules are loaded.
+# The suites run when their modules are loaded.
 stage_kunit()
 {
 	local status=0
@@ -118,8 +118,9 @@ stage_assigned()
 	"$vm/assigned/assigned.sh" --kernel "$kernel" "$logs/assigned"
 }
 
-# kmemleak makes each allocation several times slower: these go down the paths
-# on which most memory is allocated, and with fault_injection, on which it is not.
+# kmemleak makes each allocation several times slower, so only a few programs run:
+# those on whose paths most memory is allocated, and the one that injects failing
+# allocations.
 stage_leaks()
 {
 	tools/testing/selftests/vfio/vm-run.sh --vms 1 --kernel "$kernel" \

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# All tests on the distribution's kernel: one function a stage, in the order
-# and side by side as the machine's two cores allow.  How results are counted
-# is in stages.sh.
+# The tests on the distribution's kernel.  Each stage is one function; run_all() says
+# which stages run at the same time on a machine with two cores.  stages.sh counts
+# the results.
 
 set -u
 
@@ -13,23 +13,26 @@ usage()
 	usage: check.sh [STAGE]...
 
 	Runs the named stages one after the other, or all of them:
-	  build      modules with W=1 and sparse: no warning
-	  parts      each part left out (CONFIG_x=n) still builds
-	  style      checkpatch over the code that runs in the kernel
-	  install    make install and uninstall: whose modules modprobe finds
-	  tools      what vfio-mig does without a device, and what the demo and
-	             the benchmark make of their logs
-	  abi        our headers and exports against the distribution's
+	  build      the modules build with W=1 and sparse without a warning
+	  parts      the modules build with each part left out (CONFIG_x=n)
+	  style      checkpatch on the code that runs in the kernel
+	  install    after make install and uninstall, modprobe finds the right
+	             modules
+	  tools      vfio-mig without a device; the demo's report and the
+	             benchmark's table on logs made for the purpose
+	  abi        our headers and exports are those of the distribution
 	  overlay    laid over a kernel's source and taken away again
-	  model      the protocol of DMA logging, verified by spin
+	  model      spin verifies the protocol of DMA logging
 	  selftests  the kselftests on our modules, in a VM for each core
-	  assigned   a VM with three kinds of devices, under its own drivers
-	  stock      igbvf-vfio-pci on the distribution's own VFIO modules
-	  migration  a VM with a VF goes from one host to another and back, with
-	             its memory under checksum
-	Tests that repeat something do so 1/\$VFIO_TEST_SCALE as often as they can
-	(default 5).  "stock" runs a part of its programs, those in
-	\$VFIO_CHECK_STOCK, or all if that is empty.
+	  assigned   a nested VM drives three kinds of assigned devices with its
+	             own drivers
+	  stock      the kselftests of igbvf-vfio-pci on the distribution's own
+	             VFIO modules
+	  migration  a VM with a VF migrates from one host to another and back,
+	             with its memory under checksum
+	Tests with a loop run 1/\$VFIO_TEST_SCALE of its full number of rounds
+	(default 5).  \$VFIO_CHECK_STOCK names the programs that "stock" runs; if
+	it is set and empty, "stock" runs all.
 	Logs are kept in build/check/.  Needs root.
 	END
 }
@@ -53,8 +56,8 @@ run_all()
 begin 5 "$@"
 kver=$(ls "$VFIO_ROOT/lib/modules")
 
-# build_clean NAME ARGS...: builds into build/NAME; what it prints is a
-# warning or an error.
+# build_clean NAME ARGS...: builds into build/NAME; fails, and prints why, if there is
+# a warning or an error.
 build_clean()
 {
 	local name=$1 log=$logs/make-$1.log
@@ -76,7 +79,7 @@ stage_build()
 	verdict "modules build" build_clean modules
 	verdict "igbvf-vfio-pci builds against the distribution's headers" \
 		build_clean stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
-	verdict "with the migration libraries and nothing else" \
+	verdict "that build has the two libraries, the driver and no more" \
 		test "$(find build/stock -name '*.ko' | wc -l)" = 3
 }
 
@@ -86,7 +89,7 @@ stage_parts()
 		build_clean part CONFIG_IGBVF_VFIO_PCI=n
 	verdict "builds without the migration library" \
 		build_clean part CONFIG_IGBVF_VFIO_PCI=n CONFIG_VFIO_MIGRATION=n
-	verdict "builds without the PCI part of it" \
+	verdict "builds without the migration library's PCI part" \
 		build_clean part CONFIG_IGBVF_VFIO_PCI=n \
 		CONFIG_VFIO_PCI_MIGRATION=n
 	verdict "builds without vfio-pci" \
@@ -100,7 +103,7 @@ stage_parts()
 	rm -rf build/part
 }
 
-# What is not asked for, and why, stands in checkpatch.args.
+# checkpatch.args lists the checks that are switched off, with reasons.
 stage_style()
 {
 	# shellcheck disable=SC2016,SC2046 # expanded in the root; words
@@ -116,7 +119,7 @@ stage_style()
 			'tools/*/modules/*.[ch]' 'samples/*.c')
 }
 
-# A copy (by hard links) of the root's modules stands for the machine.
+# Installs into a copy of the root's modules, made of hard links.
 stage_install()
 {
 	local prefix=$src/build/install module
@@ -125,7 +128,7 @@ stage_install()
 	rm -rf "$prefix"
 	mkdir -p "$prefix/lib/modules"
 	cp -al "$VFIO_ROOT/lib/modules/$kver" "$prefix/lib/modules/"
-	# depmod rewrites its files in place: not in the root as well
+	# depmod rewrites these files in place, so they must not be links.
 	for file in "$prefix/lib/modules/$kver"/modules.*; do
 		cp --remove-destination "$(realpath "$file")" "$file.copy" &&
 			mv "$file.copy" "$file"
@@ -137,20 +140,20 @@ stage_install()
 		run_in_root modinfo -b "$prefix" -k "$kver" -F filename "$1" |
 			grep -q "/$2/"
 	}
-	verdict "install" run_in_root tools/modules.sh install \
+	verdict "make install" run_in_root tools/modules.sh install \
 		build/modules "$kdir" "$prefix"
 	for module in vfio vfio_iommu_type1 vfio-migration vfio-pci-core \
 		vfio-pci vfio-pci-migration igbvf-vfio-pci; do
 		verdict "modprobe would load our $module" \
 			finds $module updates
 	done
-	verdict "uninstall" run_in_root tools/modules.sh uninstall \
+	verdict "make uninstall" run_in_root tools/modules.sh uninstall \
 		build/modules "$kdir" "$prefix"
 	for module in vfio vfio_iommu_type1 vfio-pci-core vfio-pci; do
 		verdict "modprobe would load the distribution's $module again" \
 			finds $module kernel
 	done
-	verdict "nothing is left behind" \
+	verdict "make uninstall leaves nothing behind" \
 		test ! -e "$prefix/lib/modules/$kver/updates"
 	rm -rf "$prefix"
 }
@@ -281,8 +284,8 @@ stage_assigned()
 	"$vm/assigned/assigned.sh" "$src/build/modules" "$logs/assigned"
 }
 
-# What the library and the driver do there with bad input, and with users that are
-# killed, is the same as on our own modules.
+# The default leaves out the programs that test bad input and killed users: these
+# paths are the same as on our own modules.
 stage_stock()
 {
 	# shellcheck disable=SC2086 # words

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Which lines of drivers/vfio all tests together run: the KUnit suites, the
-# selftests and the migration on the debug kernel, built with gcov for
-# drivers/vfio alone.
-# Judges nothing but that they ran; check-debug.sh does the judging.
+# Counts which lines of drivers/vfio the tests run: the KUnit suites, the selftests
+# and the migration, on a debug kernel with gcov for drivers/vfio.  A failed test is
+# only mentioned here; check-debug.sh is the script that judges.
 
 set -u
 
@@ -14,8 +13,9 @@ usage()
 	usage: coverage.sh [--report]
 
 	Runs the tests and prints a table: file, lines that can be run, lines
-	that were run.  Data and logs are kept in build/coverage/; with --report,
-	the table is printed from there.
+	that were run.  Data and logs are kept in build/coverage/.
+	  --report   print the table of the last run, without running tests
+	Needs root.
 	END
 }
 
@@ -53,7 +53,8 @@ if [ -z "$report" ]; then
 		>"$logs/migration.log" 2>&1 || echo "# migration: status $?"
 fi
 
-# The counts of each VM, then their sum, next to the files of the compiler.
+# Adds up the counts of all VMs in $logs/sum, where gcov also finds the compiler's
+# files.
 rm -rf "$logs/sum" "$logs/sum.new"
 for data in $(find "$logs" -type d -path '*/gcov/drivers/vfio' \
 	! -path "$kernel/*" | sort); do
