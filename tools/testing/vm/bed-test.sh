@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Tests the test bed: that it finds what hangs and what a kernel complains of, in
-# the words and with the status that it should, and lets go on what is only slow.
-# Prints TAP.
+# Tests the test bed: it has to find commands that hang and kernels that complain,
+# with the right message and exit status, and to leave a command alone that is only
+# slow.  Prints TAP.
 
 set -u
 
@@ -27,7 +27,8 @@ log=$(realpath "$2")
 number=0
 failed=0
 
-# boot NAME OPTION... -- COMMAND: its status is in $status, what it said in $said.
+# boot NAME OPTION... -- COMMAND: leaves vm.sh's exit status in $status and its output
+# in the file $said.
 boot()
 {
 	local name=$1
@@ -54,28 +55,28 @@ verdict()
 	fi
 }
 
-# ended STATUS [WORDS]
+# ended STATUS [REGEX]: was that the exit status, and does the output match REGEX?
 ended()
 {
 	[ "$status" = "$1" ] && { [ $# = 1 ] || grep -q "$2" "$said"; }
 }
 
 boot works -- sh -c 'echo out; echo err >&2; exit 7'
-verdict "a command's status comes out" ended 7
-verdict "and what it prints, on both streams" \
+verdict "vm.sh exits with the command's status" ended 7
+verdict "vm.sh passes on what the command prints on both streams" \
 	test "$(grep -cxE 'out|err' "$said")" = 2
 
 boot silent --timeout 20 -- sleep 600
 verdict "a command that makes no progress is ended" ended 124 'is blocked'
 
 boot slow --timeout 20 -- sh -c 'for i in 1 2 3 4 5; do sleep 6; echo $i; done'
-verdict "one that takes longer, and makes progress, is not" ended 0
+verdict "a slow command that makes progress is not ended" ended 0
 
 boot complains -- sh -c 'echo "WARNING: CPU: 0 at bed-test" >/dev/kmsg'
-verdict "what the kernel complains of is a failure" \
+verdict "a complaint of the kernel is a failure" \
 	ended 122 'WARNING: CPU: 0 at bed-test'
 
-# With its one CPU away, nothing beats.
+# The VM's only CPU is kept busy, so no heartbeat comes.
 boot stuck --timeout 600 --append 'nowatchdog rcupdate.rcu_cpu_stall_suppress=1' \
 	-- sh -c 'echo -1 >/proc/sys/kernel/sched_rt_runtime_us
 	echo 0 >/sys/kernel/debug/sched/fair_server/cpu0/runtime
@@ -94,10 +95,10 @@ pkill -KILL -f "^qemu-system-x86_64 -name host .*path=$log/crashes/console"
 wait $vmm
 status=$?
 said=$log/crashes.out
-verdict "a QEMU that crashes says nothing of the command" \
+verdict "if QEMU crashes, the command is not judged" \
 	ended 75 'QEMU ended'
 
-# A program of the selftests that hangs
+# A selftest that hangs
 mkdir -p "$log/tests"
 cp "$here/../selftests/vfio/run.sh" "$log/tests/"
 cat >"$log/tests/hangs" <<-'END'
@@ -110,8 +111,8 @@ chmod +x "$log/tests/hangs"
 "$here/layer.sh" "$log/layer" "$modules"
 boot hangs --layer "$log/layer" --share "$log/tests:/tests" \
 	-- /tests/run.sh -t 20 hangs
-verdict "a selftest that hangs is found, and said where" \
+verdict "run.sh ends a selftest that hangs" \
 	ended 1 'not ok 1 vfio: hangs.*no test has begun or ended'
-verdict "with what it waits for in the kernel" grep -q 'is here:' "$said"
+verdict "and prints where in the kernel it waits" grep -q 'is here:' "$said"
 echo "1..$number"
 exit $failed

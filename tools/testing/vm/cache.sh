@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Where what takes long to make is kept, outside of the tree, so that every
-# clone on this machine has it: roots, initramfs images, debug kernels, each
-# named KIND-HASH after what went into it.
+# The cache for what takes long to make: roots, initramfs images and debug kernels.
+# It lies outside of the tree, so that all clones on this machine share it.  Each
+# entry is named KIND-HASH, where HASH covers everything that the entry is made of.
 
 set -eu
 
@@ -15,9 +15,9 @@ usage()
 	       cache.sh --remove
 
 	Prints the directory of the cache: \$VFIO_CACHE, else /var/cache/vfio-testbed.
-	  --prune    remove what has not been used for a day, but for the last
-	             two of each kind
-	  --remove   remove it all
+	  --prune    remove entries that have not been used for a day, except
+	             the two of each kind that were used last
+	  --remove   remove the whole cache
 	END
 }
 
@@ -25,13 +25,13 @@ cache=${VFIO_CACHE:-/var/cache/vfio-testbed}
 mkdir -p "$cache"
 cache=$(realpath "$cache")
 
-# Its own file system only, should something be mounted there.
+# Does not go into file systems that are mounted below.
 remove()
 {
 	rm -rf --one-file-system "$1"
 }
 
-# By the time of the directory, which its users touch.
+# The users of an entry touch it, so its time is that of the last use.
 prune()
 {
 	local kind entry

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The channels between on.sh on this machine and guest/serve elsewhere, in a VM
-# or in a namespace: pairs of named pipes, each for one command at a time.  A
-# request is the line "ID COMMAND"; the answer is "begin ID", the command's output
-# with ":" before each line, and "=STATUS".  Both ends sleep until something comes.
+# Makes the channels between on.sh on this machine and guest/serve in a VM or in a
+# namespace.  A channel is a pair of named pipes, for one command at a time.  A
+# request is the line "ID COMMAND".  The answer is the line "begin ID", the command's
+# output with ":" before each line, and the line "=STATUS".
 
 set -eu
 
@@ -12,7 +12,7 @@ usage()
 {
 	cat <<-END
 	usage: channels.sh make DIR    make channelN.in and channelN.out in DIR
-	       channels.sh end DIR     remove them; on.sh learns that nobody serves
+	       channels.sh end DIR     remove them; on.sh then fails with status 125
 	END
 }
 
@@ -21,7 +21,7 @@ usage()
 
 case $1 in
 make)
-	# More than the demo has at work at the same time
+	# The demo never runs as many commands at the same time.
 	for n in 0 1 2 3; do
 		rm -f "$2/channel$n.in" "$2/channel$n.out"
 		mkfifo "$2/channel$n.in" "$2/channel$n.out"
@@ -29,7 +29,7 @@ make)
 	done
 	;;
 end)
-	# To open a pipe may be what on.sh waits for.
+	# on.sh may be waiting in open(): open both ends.
 	fds=()
 	for pipe in "$2"/channel*.in "$2"/channel*.out; do
 		[ -p "$pipe" ] || continue

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Says whether a kernel complained: looks through console logs for the marks
-# that warnings, oopses and the kernel's own checkers leave, and prints what
-# it finds with the lines that follow.
+# Finds out whether a kernel complained: searches console logs for the messages of
+# warnings, oopses and the kernel's own checkers, and prints them with the lines that
+# follow.
 
 set -u
 
@@ -12,9 +12,9 @@ usage()
 	cat <<-END
 	usage: console-check.sh [--allow REGEX]... [--forbid REGEX]... LOG...
 
-	Exit status 1, and the lines on stdout, if a kernel complained.
+	Prints the complaints and exits with status 1 if there are any.
 	  --allow REGEX    lines that match are no complaint
-	  --forbid REGEX   lines that match are one, too
+	  --forbid REGEX   lines that match are complaints as well
 	END
 }
 
@@ -47,7 +47,7 @@ for log; do
 	fi
 	bad=1
 	echo "--- ${log##*/}"
-	# From the first complaint on, as the console shows it, at most a screen.
+	# Each complaint with the 40 lines after it, 200 lines altogether
 	tr -d '\r' <"$log" | ALLOW=$allow MARKS=$marks awk '
 		$0 ~ ENVIRON["MARKS"] && $0 !~ ENVIRON["ALLOW"] { left = 40 }
 		left > 0 && shown < 200 { print; left--; shown++ }'

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes the two small initramfs images that VMs boot with, from the root's
-# busybox and kernel modules, and prints the path of the one asked for:
-#   host    mounts the root (9p, overlaid) and hands over to guest/init
-#   nested  all of the guest's system; runs the script it is given
-# Both are made once per root and recipe, and kept in the cache.
+# Makes the two small initramfs images that VMs boot with, from the root's busybox and
+# kernel modules:
+#   host    mounts the root (9p, below an overlay) and starts guest/init there
+#   nested  is the whole system of a nested VM, and runs the script it is given
+# An image is made once for each root and recipe, and kept in the cache.
 
 set -eu
 
@@ -14,10 +14,10 @@ usage()
 	cat <<-END
 	usage: initramfs.sh host|nested [KERNEL]
 
-	Prints the path of the image, having made it if it was not there.
-	The image is made from the root (VFIO_ROOT, else root.sh's) and kept in
-	the cache (see cache.sh).  Its modules are those of the root's kernel,
-	or of KERNEL, as vm.sh's --kernel takes it.
+	Prints the path of the image, and makes it before if it does not exist.
+	It is made from the root (VFIO_ROOT, else root.sh's) and kept in the
+	cache (see cache.sh).  Its modules are those of the root's kernel, or of
+	KERNEL, a directory as for vm.sh --kernel.
 	END
 }
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs a command with the hermetic Debian root as its file system, in mount
-# and PID namespaces of its own: nothing stays mounted and no process survives
-# the caller, however it ends.  The root itself is read-only in there; named
-# directories of the machine appear writable at the path they have outside.
-# Knows nothing of VMs: QEMU and the compiler are both run by it.
+# Runs a command with the hermetic Debian root as its file system, in mount and PID
+# namespaces of its own: when the caller ends, for whatever reason, the command and
+# all its children end, and nothing stays mounted.  The command sees the root
+# read-only, and directories of this machine that --bind names writable under the
+# same path.  QEMU, the compiler and other tools are run this way.
 
 set -eu
 
@@ -15,15 +15,15 @@ usage()
 	usage: inroot.sh [--bind DIR]... [--chdir DIR] [--net] [--] COMMAND [ARG]...
 
 	Runs COMMAND in the Debian root (VFIO_ROOT, else root.sh's).
-	  --bind DIR    DIR of this machine is there under the same name, writable
+	  --bind DIR    COMMAND sees DIR of this machine under its path, writable
 	  --chdir DIR   start in DIR
 	  --net         in a network namespace of its own, with nothing but lo
-	Its exit status is the command's.
+	The exit status is COMMAND's.
 	END
 }
 
-# mount_point DIR: makes a directory in the view, also where that is read-only:
-# there the nearest directory is put on a tmpfs, with all that is in it.
+# mount_point DIR: makes DIR in the view.  Where the view is read-only, the nearest
+# directory above DIR is replaced by a tmpfs, with its entries bound into that.
 mount_point()
 {
 	local parent=$1 entry
@@ -52,15 +52,16 @@ mount_point()
 	mkdir -p "$1"
 }
 
-# The part that runs inside the namespaces, as process 1 of the new PID
-# namespace: builds the view of the root on a tmpfs and becomes the command.
+# enter ROOT CHDIR COUNT DIR... COMMAND...: runs inside the namespaces, as process 1
+# of the new PID namespace.  Builds the view of the root on a tmpfs, binds COUNT DIRs
+# into it and becomes COMMAND.
 enter()
 {
 	local root=$1 dir=$2 nbind=$3 new=/tmp entry bind
 	shift 3
 
 	mount --make-rprivate /
-	# The tmpfs hides /tmp from here on: take hold of what is bound first.
+	# The tmpfs is about to hide /tmp: open the directories to bind before.
 	local -a fds=()
 	while [ "$nbind" -gt 0 ]; do
 		exec {fd}<"$1"
@@ -133,8 +134,9 @@ done
 here=$(dirname "$(realpath "$0")")
 root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}")
 
-# setpriv: if this process is killed, so is unshare; --kill-child: and with
-# it process 1 of the namespace, which takes all others along.
+# setpriv: unshare is killed with the process that called this script.
+# --kill-child: process 1 of the namespace is killed with unshare, and all others of
+# the namespace with process 1.
 exec setpriv --pdeathsig KILL \
 	unshare --mount --pid ${net:+"$net"} --fork --kill-child \
 	"$here/inroot.sh" --inside "$root" "$chdir" "${#binds[@]}" \

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes a layer for vm.sh in which modprobe finds given modules in place of
-# the distribution's, as it does after `make install`: the modules in
-# updates/ and the indexes depmod makes of them together with the root's.
+# Makes a layer for vm.sh with which modprobe finds the given modules in place of the
+# distribution's, as it does after `make install`.  The layer has the modules in
+# updates/, and depmod's indexes of these and the root's modules.
 
 set -eu
 
@@ -12,8 +12,8 @@ usage()
 	cat <<-END
 	usage: layer.sh OUT MODULES_DIR
 
-	Puts all *.ko below MODULES_DIR into OUT (which is made anew) as
-	usr/lib/modules/<version>/updates/, with the indexes of depmod.
+	Makes the directory OUT anew, with all *.ko below MODULES_DIR in
+	usr/lib/modules/<version>/updates/, and depmod's indexes.
 	END
 }
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Says whether VFIO's modules leaked memory: looks through what kmemleak found
-# for objects that were allocated on a path through them.  The addresses in a
-# module that has been unloaded have no name any more; only VFIO's modules are
-# unloaded in the tests.  What others leaked is not for us to judge.
+# Finds out whether VFIO's modules leaked memory: searches kmemleak's report for
+# objects whose allocation went through these modules.  A bare address in a backtrace
+# counts as VFIO's: it is of a module that has been unloaded, and the tests unload
+# only VFIO's.  Leaks of other code are ignored.
 
 set -u
 
@@ -13,8 +13,8 @@ usage()
 	cat <<-END
 	usage: leak-check.sh FILE
 
-	FILE: a copy of /sys/kernel/debug/kmemleak.  Exit status 1, and the
-	objects on stdout, if VFIO leaked or FILE tells nothing.
+	FILE: a copy of /sys/kernel/debug/kmemleak.  Prints the objects that
+	VFIO leaked.  Exit status 1 if there are any, or if FILE is no report.
 	END
 }
 
@@ -22,11 +22,11 @@ usage()
 [ $# = 1 ] || { usage >&2; exit 2; }
 
 if ! [ -e "$1" ] || grep -q '^init:' "$1"; then
-	echo "leak-check.sh: kmemleak was not asked"
+	echo "leak-check.sh: there is no report of kmemleak"
 	cat "$1" 2>/dev/null
 	exit 1
 fi
-# In each record lines "    [<...>] symbol+0x1/0x2 [module]" or a bare address
+# A backtrace has lines "    [<...>] symbol+0x1/0x2 [module]" or "    [<...>] 0x1".
 awk '
 	function judge() {
 		if (ours) { printf "%s", record; bad = 1 }

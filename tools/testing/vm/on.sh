@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs a command where guest/serve runs, be that in a VM or in a namespace.
+# Runs a command in the VM or the namespace where guest/serve runs.
 
 set -eu
 
@@ -11,10 +11,9 @@ usage()
 	usage: on.sh DIR COMMAND [ARG]...
 	       on.sh DIR --stop
 
-	Runs COMMAND where "serve" has the channels of DIR (see channels.sh), once
-	it is up, brings the output out as it comes and ends with the command's
-	exit status.  Status 125: nobody serves DIR any more.  With --stop, ends
-	"serve".
+	Waits until "serve" runs on the channels of DIR (see channels.sh), has it
+	run COMMAND, and prints the output as it comes.  The exit status is
+	COMMAND's, or 125 if "serve" has ended.  With --stop, ends "serve".
 	END
 }
 
@@ -26,11 +25,11 @@ shift
 
 gone()
 {
-	echo "on.sh: nobody serves $dir any more" >&2
+	echo "on.sh: \"serve\" has ended on the channels of $dir" >&2
 	exit 125
 }
 
-# take N [FLOCK-OPTION]: channel N, if it can be had.
+# take N [FLOCK-OPTION]: takes channel N; false if another on.sh has it.
 take()
 {
 	local n=$1
@@ -56,7 +55,7 @@ id=$$.$RANDOM
 } 2>/dev/null || gone
 [ "$request" != --stop ] || exit 0
 
-# What an earlier command left there, of a caller that was killed, is not ours.
+# Skips output of an earlier command, whose caller was killed.
 begun=
 while IFS= read -r line <&"$answer"; do
 	case $line in

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Boots a host VM from the hermetic root, runs one command in it and ends
-# with the command's exit status.  Watches over the VM: time limit,
-# heartbeat, kernel complaints.  Kills it whenever it ends itself.
-# What runs inside, and what the devices are used for, it does not know.
+# Boots a host VM from the hermetic root, runs one command in it and exits with the
+# command's status.  Watches the VM: time limit, heartbeat, kernel complaints.  The
+# VM never outlives this script.  What the command does with the devices is no
+# matter of this script.
 
 set -u
 
@@ -15,8 +15,9 @@ usage()
 
 	Boots a VM (q35, intel-iommu, software emulation) from the Debian root
 	(VFIO_ROOT, else root.sh's), runs COMMAND in it as root, with its
-	stdout and stderr brought out.  The root's files are read-only below a
-	tmpfs: what COMMAND writes is gone afterwards, except in shares.
+	stdout and stderr passed on to those of vm.sh.  The VM has the root's
+	files read-only below a tmpfs: what COMMAND writes is lost, except in
+	shares.
 
 	Devices; each sits behind a root port of its own, in the order given,
 	so the first is 0000:01:00.0, the second 0000:02:00.0, ...
@@ -30,46 +31,49 @@ usage()
 	  --no-coldplug    load no drivers for the devices found at boot
 	  --kernel DIR     boot this kernel, not the root's: DIR/vmlinuz, with its
 	                   modules in DIR/usr/lib/modules, which become a layer
-	                   (kernel/debug-kernel.sh makes one)
+	                   (kernel/debug-kernel.sh makes such a DIR)
 	Files:
 	  --layer DIR      lay DIR over the root, read-only (layer.sh makes one
-	                   with modules); later ones on top
+	                   with modules); each layer covers those before it
 	  --share DIR[:IN] DIR of this machine, writable in the VM as IN
 	                   (default: /out)
 	  --bind DIR       let QEMU see DIR under its own name (sockets, images)
+	  --serve DIR      pipes in DIR for on.sh, which sends commands to
+	                   guest/serve in the VM (see channels.sh)
 	  --log DIR        console, dmesg, heartbeat, ... go here (default: a
 	                   temporary DIR, kept and named if the run fails).
 	                   In the VM it is /run/vm/log; *.console files
-	                   that appear in it are watched, too
+	                   that appear there are watched as well
 	Machine:
 	  --memory MIB     default 2048; at 2816 and above igb VFs do not work
 	  --cpus N         default 2
-	  --accel ARGS     default tcg,thread=multi.  With thread=single the CPUs
-	                   take turns: slower, but QEMU 10.0 then survives BARs
-	                   and DMA mappings that come and go under load
+	  --accel ARGS     default tcg,thread=multi.  thread=single is slower, as
+	                   the CPUs take turns, but with it QEMU 10.0 does not
+	                   crash when BARs and DMA mappings change under load
 	  --append ARGS    more kernel command line
 	  --name NAME      host name, default host; say it before --igb, --nic
 	  --qemu ARG       one more argument for QEMU (repeat)
 	Verdict:
 	  --timeout S      end the VM if COMMAND has printed nothing for S seconds
 	                   (default 600), nor written a line "progress TEXT" to
-	                   /run/vm/events; the last is in progress of --log.  Time
-	                   in which other work of this machine kept the VM from
-	                   running does not count
-	  --status FILE    leave the exit status in FILE, too, as the last act
+	                   /run/vm/events (the last TEXT is kept in the file
+	                   progress of --log).  Time in which other work of this
+	                   machine kept the VM from running does not count
+	  --status FILE    also write the exit status to FILE, as the last act
 	  --allow REGEX    kernel console lines that are no complaint
-	  --forbid REGEX   kernel console lines that are one, e.g. 'DMAR:.*fault'
+	  --forbid REGEX   kernel console lines that are complaints as well, e.g.
+	                   'DMAR:.*fault'
 	  --leaks          look for leaked memory when COMMAND has ended (needs
-	                   kmemleak); what vfio left behind is a complaint
+	                   kmemleak); memory that vfio leaked is a complaint
 
 	Exit status: COMMAND's, or
-	  75   QEMU died: nothing can be said of COMMAND
+	  75   QEMU died: COMMAND could not be judged
 	  121  wrong usage or the VM could not be started
 	  122  a kernel complained (WARN, oops, lockdep, ...): lines on stderr
 	  124  COMMAND made no progress (--timeout)
-	  125  the VM ended, or stopped beating, without a result
-	In the VM: /run/vm/tools is this directory, its guest/ is in PATH
-	(nested, make-vfs, bind-driver: see their --help).
+	  125  the VM ended without a result, or its heartbeat stopped
+	In the VM, /run/vm/tools is this directory, and its guest/ is in PATH
+	(nested, make-vfs, bind-driver, serve: see their --help).
 	END
 }
 
@@ -102,7 +106,7 @@ coldplug=1
 kernel=
 leaks=
 
-# Gives a device a root port of its own.
+# behind_port DEVICE: adds DEVICE, behind a root port of its own.
 behind_port()
 {
 	slot=$((slot + 1))
@@ -110,7 +114,7 @@ behind_port()
 	devices+=(-device "$1,bus=rp$slot,addr=0")
 }
 
-# Cards of VMs with different names have different addresses.
+# nic MODEL NETDEV: its MAC address is made from the VM's name.
 nic()
 {
 	local mac
@@ -185,7 +189,7 @@ fi
 mkdir -p "$log"
 log=$(realpath "$log")
 
-# Whatever way this script ends, QEMU ends first.
+# However this script ends, QEMU ends first.
 # shellcheck disable=SC2317 # the trap calls it
 cleanup()
 {
@@ -217,13 +221,14 @@ echo "log /run/vm/log" >"$run/shares"
 [ -z "$coldplug" ] || : >"$run/coldplug"
 [ -z "$leaks" ] || : >"$run/leaks"
 printf '%q ' "$@" >"$run/command"
-# In the VM, /vmlinuz may be that of --kernel.
+# The nested VM's kernel is the root's, even if --kernel replaces /vmlinuz in the VM.
 cp "$nested" "$run/nested.initramfs"
 cp "$(realpath "$root/vmlinuz")" "$run/nested.vmlinuz"
 for ((i = 1; i <= nvmes; i++)); do
 	truncate -s 64M "$run/disk$i"
 done
-# One stream or two: as on our side, so that lines keep their order.
+# If our stdout and stderr are the same file, the VM merges them, so that lines keep
+# their order.
 mkfifo "$run/out" "$run/err" "$run/events"
 [ ! /proc/self/fd/1 -ef /proc/self/fd/2 ] || : >"$run/merge"
 if [ -n "$serve" ]; then
@@ -231,9 +236,9 @@ if [ -n "$serve" ]; then
 	"$here/channels.sh" make "$serve"
 fi
 
-# no_timer_check: on a busy machine the check at boot panics.  nohz, highres:
-# with several CPUs, without these, the timer interrupt of one was seen to stay
-# away for ever.
+# no_timer_check: on a busy machine the check at boot panics.  nohz, highres: with
+# several CPUs and without these, one CPU's timer interrupt stopped for good now and
+# then.
 cmdline="console=ttyS0 loglevel=5 panic=-1 intel_iommu=on no_timer_check"
 [ "$cpus" = 1 ] || cmdline+=" nohz=off highres=off"
 cmdline+=" vm.layers=${#layers[@]}$append"
@@ -255,7 +260,7 @@ args=(
 	-device "virtserialport,chardev=err,name=err"
 )
 
-# 9p share: directory, tag, options.
+# export9p DIR TAG OPTIONS: DIR as a 9p share
 export9p()
 {
 	args+=(-fsdev "local,id=$2,path=$1,security_model=none,multidevs=remap$3")
@@ -267,7 +272,7 @@ export9p "$root" root ,readonly=on
 export9p "$here" tools ,readonly=on
 export9p "$run" ctl ''
 export9p "$log" log ''
-# QEMU's view has the machine's paths only for what is bound.
+# QEMU runs in the root, and sees only those paths of this machine that are bound.
 cp "$(realpath "${kernel:-$root}/vmlinuz")" "$run/vmlinuz"
 binds+=(--bind "$(dirname "$initrd")")
 for i in "${!layers[@]}"; do
@@ -292,7 +297,7 @@ if [ -n "$serve" ]; then
 	done
 fi
 
-# What COMMAND prints, and in $log/output once more: progress is seen there.
+# COMMAND's output is also written to $log/output, where the watch sees progress.
 rm -f "$log/progress"
 : >"$log/output"
 tee -a "$log/output" <"$run/out" &
@@ -300,8 +305,8 @@ pumps=$!
 tee -a "$log/output" <"$run/err" >&2 &
 pumps="$pumps $!"
 
-# Heartbeats are the events that this script waits for.  QEMU and all that run it
-# have the pipe open, so its end is the end of QEMU.
+# The watch waits for events on this pipe, mostly heartbeats.  Only QEMU and its
+# parents hold the pipe open for writing, so end of file means that QEMU has ended.
 exec {hold}<>"$run/events"
 exec {events}<"$run/events"
 "$here/inroot.sh" "${binds[@]}" -- \
@@ -316,8 +321,7 @@ complaints()
 	"$here/console-check.sh" ${check[@]+"${check[@]}"} "$log"/*console
 }
 
-# Has one of FILE... changed since the last time that this was asked of NAME?
-# changed NAME FILE...
+# changed NAME FILE...: has one of FILE... changed since the last call with NAME?
 changed()
 {
 	local mark=$run/seen-$1 file
@@ -331,9 +335,9 @@ changed()
 	return 1
 }
 
-# Adds to $starved for how long, since the last look, the machine had something
-# else to do than to run the VM: the longest that one of QEMU's threads waited
-# for a core, in nanoseconds.
+# Adds to $starved how long, since the last call, other work of this machine kept the
+# VM from running: the longest time that one of QEMU's threads waited for a core, in
+# nanoseconds.
 declare -A waited=()
 starved=0
 vmm=
@@ -356,9 +360,10 @@ look_at_machine()
 	starved=$((starved + most))
 } 2>/dev/null
 
-# The watch: ends with the reason in $end.  Its clock, $granted, counts the
-# seconds that the VM was given, so nothing here ends a VM that is only slow.  A
-# VM is dead when one of its CPUs has not beaten for two minutes (booting: four).
+# The watch runs until the VM has to end, and leaves the reason in $end.  Its clock,
+# $granted, counts only the seconds in which the VM could run, so a VM that is merely
+# slow goes on.  A VM is dead when one of its CPUs has sent no heartbeat for two
+# minutes (while it boots, four).
 start=$SECONDS
 granted=0
 looked=
@@ -378,12 +383,12 @@ until [ -n "$end" ]; do
 	if [ "$looked" != $SECONDS ]; then
 		look_at_machine
 		granted=$((SECONDS - start - starved / 1000000000))
-		# For those in the VM that watch, too
+		# For programs in the VM that have time limits, such as run.sh
 		echo "$granted" >"$run/granted"
 	fi
 	line=${line%$'\r'}
 	if [ $got -gt 0 ] && [ $got -le 128 ]; then
-		# The event may be lost when the VM powers off.
+		# QEMU has ended.  The event "status" may be lost at power-off.
 		end=gone
 		[ ! -e "$run/status" ] || end=result
 	fi
@@ -396,7 +401,7 @@ until [ -n "$end" ]; do
 		;;
 	'' | *[!0-9]*) ;;
 	*)
-		# From here on, COMMAND has to make progress.
+		# The limit for COMMAND's progress starts with the first heartbeat.
 		[ -n "$booted" ] || progress=$granted
 		booted=1
 		[ "$line" -ge "$cpus" ] || beats[line]=$granted
@@ -417,12 +422,12 @@ until [ -n "$end" ]; do
 		! complaints >/dev/null; then
 		complained=$granted
 	fi
-	# Time for the command to end; but it may hang because of it.
+	# The command has a minute to end; it may hang because of the complaint.
 	if [ -n "$complained" ] && [ $((granted - complained)) -ge 60 ]; then
 		: "${end:=complained}"
 	fi
 done
-# A VM that has left a result powers off.
+# A VM that has left a result powers itself off: wait for that.
 while [ "$end" = result ] && read -r -t 20 -u $events line; do
 	:
 done
@@ -432,7 +437,7 @@ done
 	qemu_status=$?
 } 2>/dev/null
 qemu=
-# A pump waits for QEMU to begin, should it not have come that far.
+# If QEMU ended before it opened the pipes, the pumps still wait for it: open them.
 : <>"$run/out" <>"$run/err"
 # shellcheck disable=SC2086 # a list of pids
 wait $pumps
@@ -445,7 +450,7 @@ if ! complaints >&2; then
 	echo "vm.sh: $name: a kernel complained, see above" >&2
 	exit 122
 fi
-# What the machine had to do besides is said, and is not the cause.
+# The messages tell how busy the machine was, so that nobody takes that for the cause.
 busy="$((SECONDS - start)) s after its start, of which this machine had no core"
 busy+=" for it in $((starved / 1000000000)) s"
 case $end in
@@ -469,8 +474,7 @@ dead)
 	cat "$log/qemu" >&2
 	[ -s "$log/console" ] || exit 121
 	tail -n 20 "$log/console" >&2
-	# If the VM has powered off, that is 0.  All else is a fault of QEMU's own,
-	# whatever it emulated.
+	# Status 0: the VM powered itself off.  Any other is a fault of QEMU.
 	[ "$qemu_status" = 0 ] || exit 75
 	exit 125
 	;;

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A nested VM owns three kinds of PCI functions at once: a VF of the 82576, an
-# 82574L (e1000e) and an NVMe controller, all by vfio-pci.  Its unmodified
-# drivers must work with them: traffic through both network cards, the 82574L
-# with MSI-X and with INTx, and data written and read back.
+# Assigns three kinds of PCI functions to one nested VM, by vfio-pci: a VF of the
+# 82576, an 82574L (e1000e) and an NVMe controller.  The nested VM's unmodified drivers
+# must work: traffic through both network cards, the 82574L with MSI-X and with INTx,
+# and data that is written to the disk and read back.
 
 set -eu
 
@@ -15,8 +15,8 @@ usage()
 	       assigned.sh --kernel DIR LOG
 
 	MODULES: a build of the modules, LOG: a directory for logs.  --kernel: the
-	host runs a debug kernel with the modules in it (debug-kernel.sh makes
-	one), and QEMU takes the functions by their nodes, with iommufd.
+	host runs a debug kernel with the modules (DIR is made by debug-kernel.sh),
+	and QEMU opens the functions by their nodes, with iommufd.
 	Prints TAP.
 	END
 }
@@ -42,7 +42,7 @@ else
 	args=(--layer "$log/layer")
 fi
 
-# The host reaches the 82574L from the network card next to it.
+# The host's virtio-net card is on the same network as the 82574L.
 "$vm/vm.sh" --log "$log/vm" --timeout "${VM_TIMEOUT:-900}" \
 	--cpus 1 "${args[@]}" \
 	--share "$here:/assigned" \

@@ -2,7 +2,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What runs in the nested VM of assigned.sh.
+# The tests that run in the nested VM of assigned.sh.
 
 failed=0
 
@@ -18,7 +18,7 @@ verdict()
 	fi
 }
 
-# The interface of driver $1
+# interface DRIVER: prints the name of DRIVER's network interface.
 interface()
 {
 	for dir in /sys/class/net/*; do
@@ -29,7 +29,7 @@ interface()
 	done
 }
 
-# works DRIVER NETWORK: traffic with the host through DRIVER's interface
+# works DRIVER NETWORK: can the host be pinged through DRIVER's interface?
 works()
 {
 	nic=$(interface "$1")
@@ -44,7 +44,7 @@ works()
 	ping -q -c 20 -i 0.1 -s 1400 "$2.1" | grep -q ' 0% packet loss'
 }
 
-# irqs CHIP: does the card with that kind of interrupt get any?
+# irqs CHIP: does the 82574L use this kind of interrupt, and get some?
 irqs()
 {
 	grep "$(interface e1000e)" /proc/interrupts >/tmp/irqs
@@ -65,13 +65,13 @@ data_comes_back()
 verdict "VF: traffic through igbvf" works igbvf 10.1.0
 verdict "82574L: traffic with MSI-X" works e1000e 10.2.0
 verdict "82574L: interrupts are MSI-X" irqs MSIX
-# With plain MSI the driver's own test fails on QEMU's 82574L, assigned or not:
-# that kind is left to the selftest pci_irq.
+# Plain MSI is left to the selftest pci_irq: with it, e1000e's own interrupt test fails
+# on QEMU's 82574L, assigned or not.
 rmmod e1000e
 insmod /modules/e1000e.ko IntMode=0
 verdict "82574L: traffic with INTx" works e1000e 10.2.0
 verdict "82574L: interrupts are INTx" irqs IO-APIC
-verdict "VF: still works beside it" works igbvf 10.1.0
+verdict "VF: traffic while the 82574L uses INTx" works igbvf 10.1.0
 verdict "NVMe: data written and read back" data_comes_back
 dmesg | grep -iE 'e1000e|igbvf|nvme' | tail -n 30 | sed 's/^/# /'
 exit $failed

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What assigned.sh runs in the host VM: gives the three functions to vfio-pci,
-# runs the nested VM with them, and takes them back.  With "iommufd", QEMU takes
-# them by their nodes.
+# assigned.sh runs this in the host VM: binds the three functions to vfio-pci, runs the
+# nested VM with them, and gives them back to the host's drivers.  With the argument
+# "iommufd", QEMU opens them by their nodes.
 
 set -u
 
@@ -17,7 +17,8 @@ nic_if=$(ls /sys/bus/pci/devices/0000:04:00.0/virtio*/net)
 modprobe vfio-pci || exit
 vf=$(make-vfs 0000:01:00.0 1) || exit
 ip addr add 10.1.0.1/24 dev "$pf_if" && ip link set "$pf_if" up || exit
-# Nothing is to be sent to the 82574L before it has a driver: it would be stuck.
+# A frame that arrives at the 82574L before the guest's driver has set it up would make
+# it hang: without IPv6, the host sends none.
 sysctl -qw "net.ipv6.conf.$nic_if.disable_ipv6=1"
 ip addr add 10.2.0.1/24 dev "$nic_if" && ip link set "$nic_if" up || exit
 bind-driver vfio-pci "$vf" $e1000e $nvme || exit
@@ -46,9 +47,9 @@ if grep -q '^nvme ' /proc/modules; then
 	sleep 2
 fi
 if [ -b /dev/nvme0n1 ]; then
-	echo "ok - the host's driver has the NVMe controller back"
+	echo "ok - the host's driver drives the NVMe controller again"
 else
-	echo "not ok - the host's driver has the NVMe controller back"
+	echo "not ok - the host's driver drives the NVMe controller again"
 	failed=1
 fi
 exit $failed
