@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# mmdebstrap's last step when root.sh makes the root: from the kernel's source
-# package, extracts the few files that the tests and checks use.
+# The last step of mmdebstrap when root.sh makes the root: extracts the few files of
+# the kernel's source package that the tests and checks use.
 # usage: root-hook.sh ROOT
 
 exec chroot "$1" sh -eu <<'END'

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes sure that the hermetic Debian 13 root exists and prints its path: the
-# one file system in which modules are built and which the VMs run.  It is
-# named after a hash of its recipe (this file, its hook and the list of packages), so a
-# changed recipe makes a new one.  Needs root, on Debian 12 or 13.
+# Makes the hermetic Debian 13 root if it does not exist, and prints its path.  Modules
+# are built in this file system, and the VMs run it.  Its name has a hash of its recipe
+# (this file, the hook and the list of packages, without comments), so a changed recipe
+# makes a new root.
+# Needs root, on Debian 12 or 13.
 
 set -eu
 
@@ -13,10 +14,10 @@ usage()
 	cat <<-END
 	usage: root.sh
 
-	Prints the path of the Debian root, having made it if it was not there
-	(1 to 2 minutes, 1 GiB), in the cache (see cache.sh).  With VFIO_ROOT=DIR
-	set, prints that.  Packages come from the mirror that apt on this machine
-	uses, or from \$VFIO_MIRROR.
+	Prints the path of the Debian root in the cache (see cache.sh), and makes
+	it before if it does not exist (1 to 2 minutes, 1 GiB).  With VFIO_ROOT=DIR
+	set, only prints DIR.  Packages come from \$VFIO_MIRROR, or from the mirror
+	that apt on this machine uses.
 	END
 }
 
@@ -31,7 +32,7 @@ if [ -n "${VFIO_ROOT-}" ]; then
 	exit
 fi
 
-# Everything but the path goes to stderr.
+# stdout is for the path only.
 exec 3>&1 >&2
 
 say()
@@ -47,7 +48,8 @@ die()
 
 here=$(dirname "$(realpath "$0")")
 cache=$("$here/cache.sh")
-root=$cache/root-$(cat "$0" "$here/root-hook.sh" "$here/packages" | sha256sum | cut -c1-12)
+root=$cache/root-$(grep -hv '^#' "$0" "$here/root-hook.sh" "$here/packages" |
+	sha256sum | cut -c1-12)
 
 if [ -d "$root" ]; then
 	touch "$root"
@@ -57,7 +59,7 @@ fi
 
 [ "$(id -u)" = 0 ] || die "must be run as root (to make $root)"
 
-# One maker at a time; who waited finds the work done.
+# Others that want the root wait here, and then find it made.
 exec 9>"$cache/root.lock"
 flock 9
 
@@ -86,7 +88,7 @@ fi
 if [ ! -d "$root" ]; then
 	uri=$(mirror)
 	if [ -z "$uri" ]; then
-		# Lists that were never fetched, as on a fresh machine
+		# On a fresh machine, apt has no package lists yet.
 		apt-get update -qq
 		uri=$(mirror)
 	fi
