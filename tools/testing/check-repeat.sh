@@ -57,7 +57,7 @@ stage_faults()
 	}
 	finds_stale_memory() {
 		"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
-			--moves 1 --hold 0 --fault forget \
+			--moves 1 --hold 0 --fault hide-log \
 			--out "$logs/stale" >"$logs/stale.out" 2>&1
 		[ $? = 1 ] && grep -q '^not ok - memory' "$logs/stale.out" &&
 			return

@@ -18,7 +18,7 @@
 #	guest		the VM's script, in /out of each host (default guest.sh)
 #	record		not empty: each frame that passes is recorded
 #	fault		lose: the hosts' registers can be written from user space;
-#			forget: QEMU has forget.c preloaded
+#			hide-log: QEMU has hide_log.c preloaded
 
 # shellcheck disable=SC2154 # the caller sets them, see above
 bed=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -162,7 +162,7 @@ bed_build()
 	for program in stream counters frames hold; do
 		compile "$bed/$program.c" || fail
 	done
-	[ "$fault" != forget ] || compile "$bed/forget.c" -shared -fPIC \
+	[ "$fault" != hide-log ] || compile "$bed/hide_log.c" -shared -fPIC \
 		-I"$top/include/uapi" || fail
 	cat >"$out/settings" <<-END
 	driver=$driver

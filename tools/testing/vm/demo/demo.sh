@@ -48,7 +48,7 @@ usage()
 	                   source when all is over
 	  --fault lose     have the VF lose frames after the last move: the demo has
 	                   to fail, or it would miss a fault
-	  --fault forget   keep from QEMU most of what the VF's driver has logged:
+	  --fault hide-log keep from QEMU most of what the VF's driver has logged:
 	                   with --hold, the demo has to fail
 	  --out DIR        logs (default build/demo, or build/demo-check)
 	  --svg FILE       the picture (default build/demo.svg)
@@ -101,7 +101,7 @@ while [ $# -gt 0 ]; do
 	--pfs) pfs=$2 ;;
 	--hold) hold=$2 ;;
 	--fault)
-		[[ $2 = @(lose|forget) ]] || { usage >&2; exit 2; }
+		[[ $2 = @(lose|hide-log) ]] || { usage >&2; exit 2; }
 		fault=$2
 		;;
 	--out) out=$2 ;;

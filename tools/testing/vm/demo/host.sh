@@ -184,7 +184,7 @@ start()
 	# init_on_free: free memory is zeros, which QEMU need not send.
 	(
 		status=0
-		[ "$fault" != forget ] || export LD_PRELOAD=$out/forget
+		[ "$fault" != hide-log ] || export LD_PRELOAD=$out/hide_log
 		nested --name "vm-$n" --memory "$memory" --qmp $run/qmp-"$n" \
 			--append "init_on_free=1${hold:+ vm.hold}" \
 			"${devices[@]}" \
@@ -296,7 +296,7 @@ end)
 	"$here/qmp" $run/qmp-"$2" quit >/dev/null
 	wait_end "$2"
 	rm $run/ended-"$2"
-	"$here/held" >>$out/held
+	"$here/kernel-use" >>$out/held
 	;;
 wait)
 	wait_end "$2"

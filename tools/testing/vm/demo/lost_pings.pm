@@ -11,7 +11,7 @@
 #
 # The switch is a hub: both hosts see each request.  Only reads logs.
 
-package fate;
+package lost_pings;
 
 use strict;
 use warnings;
@@ -99,7 +99,7 @@ sub set_clocks {
 	return 1;
 }
 
-# fate::of(dir => DIR, nic => K, pf => N, answered => { number => [sent, ms] },
+# lost_pings::causes(dir => DIR, nic => K, pf => N, answered => { number => [sent, ms] },
 #	lost => [numbers], guest => [lines of the VM],
 #	runs => { A => [[from, to], ...], B => ... }, stall => SECONDS)
 #
@@ -107,7 +107,7 @@ sub set_clocks {
 # runs says when a host's VF ran, on the peer's clock, stall for how long the guest
 # was not let run at some time.  Returns for each lost ping [who, where]; who is
 # "outage", "device", "bed" or "unknown".
-sub of {
+sub causes {
 	my %arg = @_;
 	my $address = pack 'C4', 10, 1, $arg{nic}, 2;
 	my %captures = map {
