@@ -10,15 +10,16 @@
  * The sender prints "bulk SIZE BYTES SECONDS" when the other end has taken all.
  */
 #include <arpa/inet.h>
-#include <errno.h>
+#include <err.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../../vm/demo/tcp.h"
 
 #define CHUNK	65536
 
@@ -30,24 +31,10 @@
 
 static char data[CHUNK];
 
-static void die(const char *what)
-{
-	fprintf(stderr, "bulk: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static void set(int fd, int level, int option, int value)
 {
 	if (setsockopt(fd, level, option, &value, sizeof(value)))
-		die("setsockopt");
+		err(1, "setsockopt");
 }
 
 static int open_socket(void)
@@ -55,47 +42,39 @@ static int open_socket(void)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (fd < 0)
-		die("socket");
+		err(1, "socket");
 	return fd;
 }
 
 static int accept_from(const struct sockaddr_in *addr, int size)
 {
 	int listener = open_socket();
-	int fd;
 
 	set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
 	set(listener, SOL_SOCKET, SO_SNDBUF, FRAMES * size);
 	set(listener, IPPROTO_TCP, TCP_MAXSEG, size);
-	if (bind(listener, (const struct sockaddr *)addr, sizeof(*addr)) ||
-	    listen(listener, 1))
-		die("bind");
-	fd = accept(listener, NULL, NULL);
-	if (fd < 0)
-		die("accept");
-	close(listener);
-	return fd;
+	return tcp_accept(listener, addr);
 }
 
 static void send_for(const struct sockaddr_in *addr, int size, double seconds)
 {
 	int fd = accept_from(addr, size);
-	double start = now();
+	double start = now(CLOCK_MONOTONIC);
 	double bytes = 0;
 	ssize_t len;
 
-	while (now() - start < seconds) {
+	while (now(CLOCK_MONOTONIC) - start < seconds) {
 		len = send(fd, data, sizeof(data), MSG_NOSIGNAL);
 		if (len < 0)
-			die("send");
+			err(1, "send");
 		bytes += len;
 	}
 	shutdown(fd, SHUT_WR);
 	while ((len = recv(fd, data, sizeof(data), 0)) > 0)
 		;
 	if (len < 0)
-		die("recv");
-	printf("bulk %d %.0f %.3f\n", size, bytes, now() - start);
+		err(1, "recv");
+	printf("bulk %d %.0f %.3f\n", size, bytes, now(CLOCK_MONOTONIC) - start);
 }
 
 /* The other end, or the link to it, may come later. */

@@ -11,12 +11,11 @@
  * not let the guest run for so long: its receive ring may have run out of buffers.
  */
 #include <dirent.h>
-#include <errno.h>
+#include <err.h>
 #include <inttypes.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,8 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "sigterm.h"
 
 #define MAX_COUNTERS	256
 
@@ -45,20 +46,6 @@ struct look {
 	uint64_t time_ms;
 };
 
-static volatile sig_atomic_t stop;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "counters: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
 static void add(struct look *look, const char *prefix, const char *name,
 		uint64_t value)
 {
@@ -78,7 +65,7 @@ static void ethtool(int sock, const char *interface, void *cmd)
 
 	strncpy(ifr.ifr_name, interface, IFNAMSIZ - 1);
 	if (ioctl(sock, SIOCETHTOOL, &ifr))
-		die("SIOCETHTOOL");
+		err(1, "SIOCETHTOOL");
 }
 
 static void look_at_driver(struct look *look, int sock, const char *interface)
@@ -92,7 +79,7 @@ static void look_at_driver(struct look *look, int sock, const char *interface)
 	names = calloc(1, sizeof(*names) + info.n_stats * ETH_GSTRING_LEN);
 	stats = calloc(1, sizeof(*stats) + info.n_stats * sizeof(__u64));
 	if (!names || !stats)
-		die("calloc");
+		err(1, "calloc");
 	names->cmd = ETHTOOL_GSTRINGS;
 	names->string_set = ETH_SS_STATS;
 	names->len = info.n_stats;
@@ -135,7 +122,7 @@ static void look_at_kernel(struct look *look, const char *interface)
 	snprintf(path, sizeof(path), "%s/statistics", dir);
 	d = opendir(path);
 	if (!d)
-		die(path);
+		err(1, "%s", path);
 	while ((entry = readdir(d)))
 		if (entry->d_name[0] != '.')
 			look_at_file(look, path, entry->d_name);
@@ -198,7 +185,6 @@ static void wait_for_link(const char *interface)
 int main(int argc, char **argv)
 {
 	struct timespec pause = { .tv_nsec = 500000000 };
-	struct sigaction action = { .sa_handler = on_term };
 	static struct look looks[2];
 	int sock = socket(AF_INET, SOCK_DGRAM, 0);
 	unsigned int i;
@@ -208,8 +194,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (sock < 0)
-		die("socket");
-	sigaction(SIGTERM, &action, NULL);
+		err(1, "socket");
+	stop_on_sigterm();
 	wait_for_link(argv[1]);
 
 	for (i = 0; ; i++) {

@@ -11,6 +11,7 @@
  * "frames twice in|out NUMBER" for each that was seen more than once.
  */
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -18,7 +19,6 @@
 #include <net/if.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,6 +26,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+
+#include "sigterm.h"
 
 /* Sequence numbers have 16 bits; this is how often they may start anew. */
 #define MAX_WRAPS	64
@@ -36,20 +38,6 @@ struct record {
 	uint8_t count[MAX_PINGS];
 	uint32_t last;
 };
-
-static volatile sig_atomic_t stop;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "frames: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 /* Of the numbers with these 16 bits, the one nearest to the last. */
 static void add(struct record *record, uint16_t seq)
@@ -105,28 +93,27 @@ static int open_socket(const char *interface)
 	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);
 
 	if (fd < 0)
-		die("socket");
+		err(1, "socket");
 	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
 		       sizeof(program)))
-		die("SO_ATTACH_FILTER");
+		err(1, "SO_ATTACH_FILTER");
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	if (!addr.sll_ifindex || bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
-		die(interface);
+		err(1, "%s", interface);
 	return fd;
 }
 
 int main(int argc, char **argv)
 {
 	static struct record in, out;
-	struct sigaction action = { .sa_handler = on_term };
 	int fd;
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: frames INTERFACE\n");
 		return 2;
 	}
-	sigaction(SIGTERM, &action, NULL);
+	stop_on_sigterm();
 	fd = open_socket(argv[1]);
 	while (!stop) {
 		struct {
@@ -139,7 +126,7 @@ int main(int argc, char **argv)
 				       (struct sockaddr *)&from, &from_len);
 
 		if (len < 0 && errno != EINTR && errno != EAGAIN)
-			die("recvfrom");
+			err(1, "recvfrom");
 		if (len < (ssize_t)sizeof(frame) || frame.ip.ihl != 5)
 			continue;
 		if (from.sll_pkttype == PACKET_OUTGOING) {

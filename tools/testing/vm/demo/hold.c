@@ -15,6 +15,7 @@
  */
 #include <arpa/inet.h>
 #include <endian.h>
+#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -51,12 +52,6 @@ struct hold {
 	uint64_t wrong;
 };
 
-static void die(const char *what)
-{
-	fprintf(stderr, "hold: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
 static size_t available_kib(void)
 {
 	FILE *file = fopen("/proc/meminfo", "r");
@@ -64,7 +59,7 @@ static size_t available_kib(void)
 	char line[128];
 
 	if (!file)
-		die("/proc/meminfo");
+		err(1, "/proc/meminfo");
 	while (fgets(line, sizeof(line), file))
 		if (sscanf(line, "MemAvailable: %zu", &kib) == 1)
 			break;
@@ -167,7 +162,7 @@ static bool receive(struct hold *hold)
 	ssize_t len = recv(hold->fd, data, sizeof(data), MSG_WAITALL);
 
 	if (len < 0 && errno != EINTR)
-		die("recv");
+		err(1, "recv");
 	if (len > 0)
 		look_at_received(hold, data, len);
 	return len != 0;
@@ -183,7 +178,7 @@ static void take_part(struct hold *hold)
 
 	for (;;) {
 		if (poll(&pfd, 1, 10) < 0 && errno != EINTR)
-			die("poll");
+			err(1, "poll");
 		if (pfd.revents && !receive(hold))
 			return;
 		look_at_some(hold);
@@ -203,7 +198,7 @@ static void connect_to(struct hold *hold, const struct sockaddr_in *addr)
 			       sizeof(space)) ||
 		    setsockopt(hold->fd, SOL_SOCKET, SO_RCVLOWAT, &least,
 			       sizeof(least)))
-			die("socket");
+			err(1, "socket");
 		if (!connect(hold->fd, (const struct sockaddr *)addr,
 			     sizeof(*addr)))
 			return;
@@ -228,7 +223,7 @@ static void take_memory(struct hold *hold)
 	hold->memory = mmap(NULL, hold->pages * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (hold->memory == MAP_FAILED)
-		die("mmap");
+		err(1, "mmap");
 	fill(hold);
 	printf("hold begin %zu %d\n", kib, hold->queue / 1024);
 	fflush(stdout);
@@ -245,7 +240,7 @@ int main(int argc, char **argv)
 	}
 	addr.sin_port = htons(atoi(argv[2]));
 	if (inet_pton(AF_INET, argv[1], &addr.sin_addr) != 1)
-		die(argv[1]);
+		err(1, "%s", argv[1]);
 	flow_init(&hold.in, FLOW_FROM_LISTENER);
 	take_memory(&hold);
 	connect_to(&hold, &addr);

@@ -15,11 +15,11 @@
  * lock on PIDFILE as long as it lives.
  */
 #include <arpa/inet.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +30,8 @@
 #include <unistd.h>
 
 #include "flow.h"
+#include "sigterm.h"
+#include "tcp.h"
 
 #define CHUNK		4096
 
@@ -39,28 +41,6 @@
  */
 #define SOCKET_BUFFER		32768
 #define SOCKET_BUFFER_FAST	98304
-
-static volatile sig_atomic_t stop;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	stop = 1;
-}
-
-static void die(const char *what)
-{
-	fprintf(stderr, "stream: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static double now(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 static void account(struct flow *flow, const uint8_t *data, size_t len)
 {
@@ -83,7 +63,7 @@ static bool receive(int fd, struct flow *in)
 	if (len < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return true;
-		die("recv");
+		err(1, "recv");
 	}
 	for (i = 0; i < len; i++) {
 		uint8_t want = next_byte(in);
@@ -114,7 +94,7 @@ static void transmit(int fd, struct flow *out, size_t allowed)
 	if (len < 0) {
 		if (errno == EAGAIN || errno == EINTR)
 			return;
-		die("send");
+		err(1, "send");
 	}
 	account(out, data, len);
 	filled -= len;
@@ -152,7 +132,7 @@ static void transfer(int fd, double rate, bool leader)
 		if (open_out && due >= 1)
 			pfd.events |= POLLOUT;
 		if (poll(&pfd, 1, 10) < 0 && errno != EINTR)
-			die("poll");
+			err(1, "poll");
 		if (pfd.revents & (POLLIN | POLLHUP | POLLERR))
 			open_in = receive(fd, &in) && open_in;
 		if (pfd.revents & POLLOUT)
@@ -176,25 +156,10 @@ static int make_socket(double rate)
 	int one = 1;
 
 	if (fd < 0)
-		die("socket");
+		err(1, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	return fd;
-}
-
-static int accept_from(const struct sockaddr_in *addr, double rate)
-{
-	int listener = make_socket(rate);
-	int fd;
-
-	if (bind(listener, (const struct sockaddr *)addr, sizeof(*addr)) ||
-	    listen(listener, 1))
-		die("bind");
-	fd = accept(listener, NULL, NULL);
-	if (fd < 0)
-		die("accept");
-	close(listener);
 	return fd;
 }
 
@@ -220,10 +185,10 @@ static void go_to_background(const char *pidfile)
 	pid_t pid;
 
 	if (fd < 0 || flock(fd, LOCK_EX))
-		die(pidfile);
+		err(1, "%s", pidfile);
 	pid = fork();
 	if (pid < 0)
-		die("fork");
+		err(1, "fork");
 	if (pid) {
 		dprintf(fd, "%d\n", pid);
 		exit(0);
@@ -233,7 +198,6 @@ static void go_to_background(const char *pidfile)
 int main(int argc, char **argv)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET };
-	struct sigaction action = { .sa_handler = on_term };
 	bool leader = argc > 1 && !strcmp(argv[1], "listen");
 	int first = leader ? 2 : 3;	/* where PORT is */
 	double rate = 100000;
@@ -249,12 +213,13 @@ int main(int argc, char **argv)
 	/* After PORT, or after PIDFILE */
 	if (argc > 4)
 		rate = atof(argv[4]);
-	sigaction(SIGTERM, &action, NULL);
+	stop_on_sigterm();
 
 	address = leader ? argc > 5 ? argv[5] : "0.0.0.0" : argv[2];
 	if (inet_pton(AF_INET, address, &addr.sin_addr) != 1)
-		die(address);
-	fd = leader ? accept_from(&addr, rate) : connect_to(&addr, rate);
+		err(1, "%s", address);
+	fd = leader ? tcp_accept(make_socket(rate), &addr) :
+		      connect_to(&addr, rate);
 	if (leader && argc > 3)
 		go_to_background(argv[3]);
 	fcntl(fd, F_SETFL, O_NONBLOCK);
