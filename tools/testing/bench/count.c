@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counting instructions.
+ * Counts instructions, reads the clock and prints results.
  */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "count.h"
 #include "util.h"
@@ -73,6 +74,14 @@ double count_average(struct count *c)
 		sum += c->cost[i];
 	c->nr = 0;
 	return sum / (to - from);
+}
+
+double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 void report(double value, const char *unit, const char *what, ...)

@@ -42,6 +42,9 @@ void count_end(struct count *c);
  */
 double count_average(struct count *c);
 
+/* The monotonic clock */
+double seconds(void);
+
 /*
  * One line of a table: what was done (@what), for how much of it the number is
  * (@unit), and the number.

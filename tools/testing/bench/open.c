@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "count.h"
 #include "device.h"
@@ -24,23 +23,15 @@ struct user {
 	const char *bdf;
 };
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* Adds to *@spent the time from the first thread's start to the last's end. */
 static void together(void (*step)(struct vdev *v, const char *bdf),
 		     struct vdev *v, const char *bdf, double *spent)
 {
 	if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
-		*spent -= now();
+		*spent -= seconds();
 	step(v, bdf);
 	if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD)
-		*spent += now();
+		*spent += seconds();
 }
 
 static void open_step(struct vdev *v, const char *bdf)

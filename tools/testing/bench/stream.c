@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "count.h"
 #include "device.h"
 #include "migration.h"
 #include "mock.h"
@@ -26,14 +26,6 @@
 static uint8_t *buffer;		/* CHUNK bytes */
 static size_t size;
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 static double write_all(int fd)
 {
 	double begin, spent = 0;
@@ -43,23 +35,23 @@ static double write_all(int fd)
 	for (done = 0; done < size; done += CHUNK) {
 		for (at = 0; at < CHUNK; at += BLOCK)
 			*(uint64_t *)(buffer + at) = (done + at) / BLOCK;
-		begin = now();
+		begin = seconds();
 		for (at = 0; at < CHUNK; at += ret)
 			ret = must(sys_write(fd, buffer + at, CHUNK - at));
-		spent += now() - begin;
+		spent += seconds() - begin;
 	}
 	return spent;
 }
 
 static double read_all(int fd)
 {
-	double begin = now();
+	double begin = seconds();
 	size_t done = 0;
 	ssize_t ret;
 
 	while ((ret = must(sys_read(fd, buffer, CHUNK))))
 		done += ret;
-	begin = now() - begin;
+	begin = seconds() - begin;
 	if (done != size)
 		die("%zu bytes were read, not %zu", done, size);
 	return begin;

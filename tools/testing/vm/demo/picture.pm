@@ -8,6 +8,7 @@ package picture;
 
 use strict;
 use warnings;
+use svg;
 
 my ($width, $left, $right) = (1100, 110, 20);
 my %colour = (
@@ -18,14 +19,6 @@ my %colour = (
 	share => '#e59866', found => '#d2b4de', sent => '#8e44ad',
 );
 my %height = (device => 24, ping => 108, tcp => 72, passes => 72);
-
-sub text {
-	my ($x, $y, $text, $more) = @_;
-	$text =~ s/&/&amp;/g;
-	$text =~ s/</&lt;/g;
-	return sprintf '<text x="%.1f" y="%.1f" %s>%s</text>' . "\n", $x, $y,
-		$more || '', $text;
-}
 
 sub rect {
 	my ($x, $y, $w, $h, $fill, $title) = @_;
@@ -54,7 +47,7 @@ sub x_of {
 
 sub device_row {
 	my ($panel, $y, $host, $name, @lane) = @_;
-	my $svg = text(10, $y + 14, $name ? "$host $name" : "device on $host");
+	my $svg = svg::text(10, $y + 14, $name ? "$host $name" : "device on $host");
 	for (@lane) {
 		my ($from, $to, $state) = @$_;
 		my $x = x_of($panel, $from);
@@ -74,8 +67,8 @@ sub ping_row {
 	my @rtt = sort { $a <=> $b } map { $_->[1] } @seen;
 	my $most = @rtt ? $rtt[int(0.98 * $#rtt)] : 0;
 	$most = 10 if $most < 10;
-	my $svg = text(10, $y + 14, "$nic->{name}ping");
-	$svg .= text(10, $y + 30, sprintf('0..%.0f ms', $most));
+	my $svg = svg::text(10, $y + 14, "$nic->{name}ping");
+	$svg .= svg::text(10, $y + 30, sprintf('0..%.0f ms', $most));
 	for (@seen) {
 		$svg .= sprintf '<circle cx="%.1f" cy="%.1f" r="1.6" fill="#1f618d"/>' . "\n",
 			x_of($panel, $_->[0]),
@@ -109,8 +102,8 @@ sub tcp_points {
 sub tcp_row {
 	my ($panel, $y, $nic) = @_;
 	my @points = tcp_points($panel, $nic);
-	my $svg = text(10, $y + 14, "$nic->{name}TCP in, out");
-	$svg .= text(10, $y + 30, 'KB/s');
+	my $svg = svg::text(10, $y + 14, "$nic->{name}TCP in, out");
+	$svg .= svg::text(10, $y + 30, 'KB/s');
 	for my $pair ([1, '#117a65'], [2, '#b9770e']) {
 		my ($column, $colour) = @$pair;
 		my $path = '';
@@ -133,9 +126,9 @@ sub tcp_row {
 sub passes_row {
 	my ($panel, $y, $move) = @_;
 	my @passes = @{$move->{passes}};
-	my $svg = text(10, $y + 14, 'memory written');
-	$svg .= text(10, $y + 30, '(light), sent');
-	$svg .= text(10, $y + 46, '(dark), per pass');
+	my $svg = svg::text(10, $y + 14, 'memory written');
+	$svg .= svg::text(10, $y + 30, '(light), sent');
+	$svg .= svg::text(10, $y + 46, '(dark), per pass');
 	for my $i (0 .. $#passes) {
 		my ($at, $found, $sent) = @{$passes[$i]}{qw(at found sent)};
 		my $end = $i < $#passes ? $passes[$i + 1]{at} : $move->{run};
@@ -151,7 +144,7 @@ sub passes_row {
 				mib($bytes));
 		}
 		next if $w < 120;
-		$svg .= text($x + 2, $y + 10, sprintf('%s written, %s sent',
+		$svg .= svg::text($x + 2, $y + 10, sprintf('%s written, %s sent',
 			mib($found), mib($sent)), 'font-size="10"');
 	}
 	return $svg;
@@ -171,7 +164,7 @@ sub scale {
 		my $at = x_of($panel, $t + $zero);
 		$svg .= sprintf '<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#cccccc" stroke-width="0.5"/>' . "\n",
 			$at, $top, $at, $bottom;
-		$svg .= text($at, $bottom + 12, sprintf('%g s', $t),
+		$svg .= svg::text($at, $bottom + 12, sprintf('%g s', $t),
 			'text-anchor="middle" fill="#555555"');
 	}
 	return $svg;
@@ -207,7 +200,7 @@ sub panel {
 		$rows .= $draw->($panel, $y, @arguments);
 		$y += $height{$kind};
 	}
-	my $svg = text(10, $top + 14, $panel->{title}, 'font-weight="bold"');
+	my $svg = svg::text(10, $top + 14, $panel->{title}, 'font-weight="bold"');
 	for my $move (@{$what->{moves}}) {
 		next if $move->{run} < $panel->{from}
 			|| $move->{stop} > $panel->{to};
@@ -228,11 +221,11 @@ sub summary {
 	my $y = $top;
 	for (@moves) {
 		my $w = 300 * $_->{downtime} / $most;
-		$svg .= text(10, $y + 13, "move $_->{n}: downtime");
+		$svg .= svg::text(10, $y + 13, "move $_->{n}: downtime");
 		$svg .= rect(150, $y, $w, 16, $colour{$_->{colour}}, 'downtime');
 		$svg .= rect(150, $y + 10, $w * $_->{share} / $_->{downtime}, 6,
 			$colour{share}, 'of the devices') if $_->{share};
-		$svg .= text(156 + $w, $y + 13, sprintf(
+		$svg .= svg::text(156 + $w, $y + 13, sprintf(
 			'%s, %s sent meanwhile, %d passes; %s',
 			seconds($_->{downtime}), mib($_->{'downtime-bytes'}),
 			$_->{'dirty-sync-count'}, $_->{tracked}));
@@ -246,12 +239,12 @@ sub legend {
 	my ($at, $svg) = (10, '');
 	for my $state (qw(open RUNNING PRE_COPY STOP STOP_COPY RESUMING ERROR)) {
 		$svg .= rect($at, $y, 12, 12, $colour{$state});
-		$svg .= text($at + 17, $y + 11, $state eq 'open' ? 'no VM yet' :
+		$svg .= svg::text($at + 17, $y + 11, $state eq 'open' ? 'no VM yet' :
 			$state);
 		$at += 30 + 9 * (length $state < 7 ? 7 : length $state);
 	}
 	$svg .= rect($at, $y, 12, 12, '#f2d7d5');
-	return $svg . text($at + 17, $y + 11, 'VM stopped');
+	return $svg . svg::text($at + 17, $y + 11, 'VM stopped');
 }
 
 # picture::draw(PATH, title =>, foot =>, zero => TIME, end => TIME,
@@ -278,12 +271,9 @@ sub draw {
 		$y += $high;
 	}
 	my $height = $y + 30;
-	open my $file, '>', $path or die "report: $path: $!\n";
-	print $file qq(<svg xmlns="http://www.w3.org/2000/svg" width="$width" height="$height" font-family="sans-serif" font-size="12">\n),
-		qq(<rect width="$width" height="$height" fill="white"/>\n),
-		text(10, 22, $what{title}, 'font-size="17"'), $svg,
-		text(10, $height - 15, $what{foot}), "</svg>\n";
-	close $file or die "report: $path: $!\n";
+	svg::save($path, $width, $height,
+		svg::text(10, 22, $what{title}, 'font-size="17"'), $svg,
+		svg::text(10, $height - 15, $what{foot}));
 }
 
 1;
