@@ -1,22 +1,22 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The bed of the demo: two hosts, a switch, and a peer outside of both hosts.
-# Builds it, boots it, runs commands on it and ends it.  What is done there is up
-# to the caller (demo.sh, ../../bench/receive.sh), which sets:
+# The bed of the demo: two hosts, a switch, and a peer on neither host.  This file
+# builds and boots the bed, runs commands on it and ends it.  The caller (demo.sh,
+# ../../bench/migration/receive.sh) decides what to do on the bed, and sets:
 #
 #	out		directory for logs; each host sees its own part as /out
-#	check		not empty: what is said is TAP
-#	modules, kernel	modules to use, or a kernel that has them (debug-kernel.sh);
-#			neither: they are built here
+#	check		not empty: print TAP
+#	modules, kernel	modules to use, or a kernel with the modules (made by
+#			debug-kernel.sh); if both are empty, modules are built
 #	driver		the driver of the VFs, or none: virtio-net cards
 #	memory		the VM's memory in MiB
 #	vfs, pfs	how many VFs the VM has, and of how many PFs
 #	hold		not empty: the VM holds its memory under checksum, and
-#			receives so many bytes a second besides, or, with 0, all
-#			that it can
+#			also receives this many bytes a second, or with 0 as many
+#			as it can
 #	guest		the VM's script, in /out of each host (default guest.sh)
-#	record		not empty: each frame that passes is recorded
+#	record		not empty: frames are recorded at the 82576s and the peer
 #	fault		lose: the hosts' registers can be written from user space;
 #			hide-log: QEMU has hide_log.c preloaded
 
@@ -25,9 +25,9 @@ bed=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
 vm=$(dirname "$bed")
 top=$(realpath "$vm/../../..")
 tools=/run/vm/tools/demo
-# Of the VM's first VF; the others count on from it.
+# The MAC address of the VM's first VF; the others have the following addresses.
 mac=52:54:00:82:57:60
-# A watchdog: far more seconds than any step takes in which the VM can run.
+# vm.sh --timeout: far more seconds than any step takes while the VM can run
 limit=1200
 
 step=starting
@@ -73,7 +73,7 @@ cannot_judge()
 
 pids=()
 peer=
-# Ends all VMs, each of which leaves its last word, and the peer, which has none.
+# Ends the VMs by TERM, so that vm.sh writes their logs, and kills the peer.
 bed_end()
 {
 	[ ${#pids[@]} = 0 ] || kill -TERM "${pids[@]}" 2>/dev/null
@@ -94,13 +94,13 @@ bed_cleanup()
 	exit $status
 }
 
-# The Debian root, the directories for logs and the sockets
+# Prepares the Debian root and the directories for logs and sockets.
 bed_begin()
 {
 	[ "$(id -u)" = 0 ] || { echo "demo: must be run as root" >&2; exit 1; }
 	VFIO_ROOT=$("$vm/root.sh") || exit 1
 	export VFIO_ROOT
-	# Made now, by one, not by three VMs at once.
+	# Three VMs start at once and would make each image three times.
 	"$vm/initramfs.sh" host >/dev/null || exit 1
 	"$vm/initramfs.sh" nested >/dev/null || exit 1
 	[ -z "$kernel" ] || "$vm/initramfs.sh" host "$kernel" >/dev/null ||
@@ -116,7 +116,7 @@ bed_begin()
 	trap 'exit 129' HUP
 }
 
-# compile SOURCE [OPTION]...: a program for all of the bed's machines
+# compile SOURCE [OPTION]...: compiles a program for the hosts, the VM and the peer.
 compile()
 {
 	local source=$1 name machine
@@ -131,7 +131,8 @@ compile()
 	done
 }
 
-# What the hosts run: the kernel's options for vm.sh, and the programs in /out
+# Builds what the hosts run: $system, the options for vm.sh with kernel and modules,
+# and the programs and settings in /out.
 bed_build()
 {
 	local host program
@@ -144,12 +145,12 @@ bed_build()
 		}
 		modules=$top/build/modules
 	fi
-	# What a host needs besides the VM's memory, below what vm.sh takes
+	# A host needs 736 MiB besides the VM's memory.
 	host=$((memory + 736))
 	[ $host -gt 1024 ] || host=1024
 	if [ -n "$kernel" ]; then
-		# kmemleak has each allocation, of which KVM does many, take
-		# longer yet.
+		# The debug kernel needs more memory.  Without kmemleak, as that
+		# makes allocations slow, of which KVM does many.
 		host=$((host + 512))
 		system=(--kernel "$kernel" --append panic_on_warn=1
 			--append kmemleak=off)
@@ -157,6 +158,7 @@ bed_build()
 		"$vm/layer.sh" "$out/layer" "$modules" || fail
 		system=(--layer "$out/layer")
 	fi
+	# See vm.sh --memory.
 	[ $host -lt 2800 ] || host=2800
 	system+=(--memory "$host")
 	for program in stream counters frames hold; do
@@ -177,8 +179,8 @@ bed_build()
 	cp "$out/settings" "$out/B/"
 }
 
-# boot NAME OPTION...: a VM that does what on() says.  It dies with us.  Frames
-# are recorded between its 82576s and the network.
+# boot NAME OPTION...: boots a VM that runs the commands of on(), and ends with this
+# script.  Frames are recorded between its 82576s and the network.
 boot()
 {
 	local name=$1 pf dumps=()
@@ -197,7 +199,8 @@ boot()
 	pids+=($!)
 }
 
-# A signal ends the wait, but would have to wait for a command.
+# on NAME COMMAND...: runs COMMAND on a host or the peer.  In the background, as bash
+# handles a signal during wait, but not while a command runs in the foreground.
 on()
 {
 	local name=$1
@@ -211,7 +214,8 @@ peer()
 	on peer "$bed/peer.sh" "$@"
 }
 
-# boot_host NAME NETDEV: a host with its PFs on the switch, and NETDEV
+# boot_host NAME NETDEV: boots a host with its PFs on the switch, and a virtio-net card
+# on NETDEV for the network between the hosts.
 boot_host()
 {
 	local name=$1 netdev=$2 pf igbs=() relaxed=()
@@ -220,7 +224,7 @@ boot_host()
 	for ((pf = 0; pf < pfs; pf++)); do
 		igbs+=(--igb "stream,server=off,reconnect-ms=200,$unix/lan-$name$pf")
 	done
-	# With one CPU each they go well with a machine that has two.
+	# One CPU each, so that a machine with two cores can run both hosts.
 	boot "$name" --cpus 1 "${system[@]}" "${igbs[@]}" \
 		"${relaxed[@]}" --nic virtio-net-pci "$netdev"
 }
@@ -255,7 +259,7 @@ bed_setup()
 {
 	local first second
 
-	say "hosts: PF up, VF made, the administrator's MAC, driver $driver"
+	say "both hosts: bring the PF up, make VFs, set their MACs, bind $driver"
 	setup()
 	{
 		on "$1" $tools/host.sh setup "$2" "$(address_of "$1")" \
@@ -273,7 +277,7 @@ bed_setup()
 	sed 's/^setup /# /' "$out"/[AB].setup
 }
 
-# start_vm N NAME TRACKING [--incoming]: QEMU N, on host NAME
+# start_vm N NAME TRACKING [--incoming]: starts QEMU number N, on host NAME.
 start_vm()
 {
 	on "$2" $tools/host.sh start "$1" "$3" ${4:+"$4"} \

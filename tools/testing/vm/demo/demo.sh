@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Two hosts, a VM on one of them that owns a VF of an 82576, a peer outside
-# both: while traffic runs between peer and VM, the VM moves to the other
-# host and back.  This script only says who does what when; the machines are in
-# bed.sh, the steps in host.sh, peer.sh and guest.sh, the judgement in report.
+# The demo: a VM that owns a VF of an 82576 migrates from one host to another and back,
+# while traffic runs between the VM and a peer on neither host.  This script has the
+# order of the steps.  bed.sh makes the machines; host.sh, peer.sh and guest.sh do the
+# steps there; report gives the verdict.
 
 set -u
 
@@ -13,43 +13,44 @@ usage()
 	cat <<-END
 	usage: demo.sh [--check] [OPTION]...
 
-	Live migration of a VM with a VF between two hosts and back, under
-	traffic.  Prints what happened and the verdict.  Exit status:
+	Migrates a VM with a VF between two hosts and back, under traffic.
+	Prints what happened and the verdict.  Exit status:
 	  0    the VM saw nothing but the outages
 	  1    something failed
-	  75   this could not be judged: the emulator died, or too little was
-	       recorded of what happened.  That is no failure of what is tested
+	  75   not judged: the emulator died, or too little was recorded.  What
+	       is tested has not failed
 	  --check          TAP output, no picture
 	  --modules DIR    modules to use (default: builds them, make modules)
 	  --kernel DIR     the hosts run this kernel, with the modules in it
-	                   (debug-kernel.sh makes one)
+	                   (debug-kernel.sh makes such a DIR)
 	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
-	                   a virtio-net card instead, what the bed alone costs
-	  --moves N        how often the VM moves (default 3; with --check 2, there
-	                   and back)
-	  --tracking LIST  who tracks what the VF writes to the VM's memory, for
-	                   each move; the last one counts for those after it:
-	                   device (its driver, QEMU's default) or container (nobody:
-	                   type 1 counts all memory as written).  The default is
-	                   device,device,container, with --check device
+	                   a virtio-net card instead of the VF, for comparison
+	  --moves N        how often the VM migrates (default 3; with --check 2,
+	                   there and back)
+	  --tracking LIST  what tracks the VF's writes to the VM's memory, for each
+	                   move (the last entry also for the moves after it):
+	                   device: the VF's driver, as is QEMU's default;
+	                   container: nothing, type 1 counts all memory as written.
+	                   The default is device,device,container, with --check
+	                   device
 	  --downtime MS    QEMU's downtime limit (default: with device QEMU's own,
-	                   300; with container 60000).  It is doubled when ten
-	                   passes were not enough to get below it
+	                   300; with container 60000).  The demo doubles it after
+	                   each ten passes that did not get below it
 	  --memory MIB     the VM's memory (default 128; up to 2048)
 	  --vfs N          how many VFs the VM has (default 1; up to 2)
-	  --pfs N          of how many PFs they are (default 1; up to 2)
-	  --hold RATE      the VM holds under checksum all of the memory that it
-	                   can get, and receives RATE bytes a second (0: as fast as
-	                   it goes) besides, some MiB of which always stay where the
-	                   VF wrote them
-	  --kill           have QEMU killed in other migrations, with the device in
-	                   PRE_COPY and in STOP_COPY: at the destination before the
-	                   first move, of which there has to be one, and at the
-	                   source when all is over
-	  --fault lose     have the VF lose frames after the last move: the demo has
-	                   to fail, or it would miss a fault
-	  --fault hide-log keep from QEMU most of what the VF's driver has logged:
-	                   with --hold, the demo has to fail
+	  --pfs N          how many PFs the VFs belong to (default 1; up to 2)
+	  --hold RATE      the VM holds all of the memory that it can get under
+	                   checksum.  It also receives RATE bytes a second (0: as
+	                   many as it can), and leaves some MiB of them unread in
+	                   the buffers that the VF wrote
+	  --kill           kill QEMU in further migrations, with the device in
+	                   PRE_COPY and in STOP_COPY: the destination's before the
+	                   first move (--moves 0 is not possible), the source's
+	                   after the last one
+	  --fault lose     make the VF lose frames after the last move, to see
+	                   that the demo fails
+	  --fault hide-log hide most of the VF's log from QEMU, to see that the
+	                   demo fails (with --hold)
 	  --out DIR        logs (default build/demo, or build/demo-check)
 	  --svg FILE       the picture (default build/demo.svg)
 	  --keep-going     report even if a step failed (for development)
@@ -139,7 +140,7 @@ bed_build
 bed_boot
 bed_setup
 
-# tracking_of N: who tracks for QEMU number N
+# tracking_of N: what tracks the VF's writes in the Nth move, as in --tracking
 tracking_of()
 {
 	local last=$((${#trackers[@]} - 1))
@@ -147,9 +148,8 @@ tracking_of()
 	echo "${trackers[$(($1 - 1 < last ? $1 - 1 : last))]}"
 }
 
-# limit_of N: the downtime that QEMU number N is allowed (milliseconds).  Where
-# all of the VM's memory counts as dirty at every pass, the last pass is a whole
-# one, and the limit has to allow for it.
+# limit_of N: the downtime limit of the Nth move in milliseconds.  Without tracking,
+# all memory is dirty in every pass, and the limit has to allow for a whole pass.
 limit_of()
 {
 	local limit=300
@@ -158,13 +158,13 @@ limit_of()
 	echo "${downtime:-$limit}"
 }
 
-# start N NAME [--incoming]: QEMU N, on host NAME
+# start N NAME [--incoming]: starts QEMU number N, on host NAME.
 start()
 {
 	start_vm "$1" "$2" "$(tracking_of "$1")" ${3:+"$3"}
 }
 
-# await N NAME: QEMU N, on host NAME, waits for the VM.
+# await N NAME: starts QEMU number N, which waits for the VM, on host NAME.
 await()
 {
 	start "$1" "$2" --incoming
@@ -182,7 +182,7 @@ peer start "$out/peer" "$vfs" ${hold:+"$hold"} || {
 	fail
 }
 
-# Both hosts' clocks against the peer's, into clocks-N.
+# clocks N: compares both hosts' clocks with the peer's, before the Nth move.
 clocks()
 {
 	{
@@ -208,39 +208,39 @@ progress()
 	dirty_line=1
 }
 
-# killed_in STATE N FROM M TO WHO: QEMU N on host FROM migrates to QEMU M on
-# host TO.  When its device is in STATE, QEMU N is stopped there, and WHO of the
-# two, N or M, is killed.  PRE_COPY lasts until the destination says that it is
-# ready: that one sleeps.
+# killed_in STATE N FROM M TO VICTIM: QEMU N on host FROM migrates the VM to QEMU M on
+# host TO.  When its device is in STATE, QEMU N is stopped, and VICTIM, which is N or
+# M, is killed.  For PRE_COPY, QEMU M is stopped before: PRE_COPY lasts until the
+# destination acknowledges the switchover.
 killed_in()
 {
-	local state=$1 n=$2 from=$3 m=$4 to=$5 who=$6 where=$5 qmp_state
+	local state=$1 n=$2 from=$3 m=$4 to=$5 victim=$6 where=$5 qmp_state
 
-	[ "$who" = "$m" ] || where=$from
-	say "host $from: migrating the VM to host $to; its QEMU on host $where" \
-		"is killed when the device is in $state"
+	[ "$victim" = "$m" ] || where=$from
+	say "host $from: migrating the VM to host $to; QEMU on host $where is" \
+		"killed when the device is in $state"
 	qmp_state=${state,,}
 	[ "$state" != PRE_COPY ] || on "$to" $tools/host.sh freeze "$m" || return
 	on "$from" $tools/host.sh migrate "$n" "$(address_of "$to")" \
 		"$(limit_of "$n")" "${qmp_state/_/-}" \
-		>"$out/killed-$who-$state" 2>&1 || {
-		cat "$out/killed-$who-$state" >&2
+		>"$out/killed-$victim-$state" 2>&1 || {
+		cat "$out/killed-$victim-$state" >&2
 		return 1
 	}
-	on "$where" $tools/host.sh kill "$who" || return
-	if [ "$who" = "$n" ]; then
+	on "$where" $tools/host.sh kill "$victim" || return
+	if [ "$victim" = "$n" ]; then
 		[ "$state" != PRE_COPY ] || on "$to" $tools/host.sh thaw "$m"
 		return
 	fi
 	on "$from" $tools/host.sh thaw "$n" || return
-	# A busy machine may have it done before QEMU N stopped.
+	# On a busy machine the migration may end before QEMU N is stopped.
 	on "$from" $tools/host.sh wait-failed "$n" || {
 		not_judged="the migration was over before QEMU could be killed"
 		return 1
 	}
 }
 
-# The destination's QEMU is killed: the VM goes on at the source.
+# Kills the destination's QEMU: the VM must go on at the source.
 kill_destination()
 {
 	local state
@@ -256,8 +256,7 @@ kill_destination()
 	done
 }
 
-# The source's QEMU is killed, and with it the VM: another one can be started
-# on either VF.
+# Kills the source's QEMU, and so the VM: another VM must start on either host's VF.
 kill_source()
 {
 	local state n=$((moves + 2)) name
@@ -284,11 +283,12 @@ kill_source()
 # how N: the conditions of the Nth move
 how()
 {
-	local who="tracked by the VF's driver"
+	local tracked="tracked by the VF's driver"
 
-	[ "$(tracking_of "$1")" = device ] || who="all memory counts as written"
-	[ "$driver" != none ] || who="written by QEMU itself"
-	echo "$who, downtime limit $(limit_of "$1") ms"
+	[ "$(tracking_of "$1")" = device ] ||
+		tracked="all memory counts as written"
+	[ "$driver" != none ] || tracked="written by QEMU itself"
+	echo "$tracked, downtime limit $(limit_of "$1") ms"
 }
 
 # move N FROM TO: the Nth move.
@@ -338,7 +338,7 @@ if [ "$fault" = lose ]; then
 	sleep $settle
 fi
 
-say "the transfer ends; the VM on host $from says what it saw"
+say "ending the traffic; the VM on host $from prints what it saw"
 peer stop "$out/peer" "$vfs" ${hold:+"$hold"} >"$out/stop" || fail
 on $from $tools/host.sh wait "$n" || {
 	cat "$out"/$from/vm-"$n".out >&2

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# All that the migrating VM does: brings its network interfaces up, takes part
-# in the TCP transfers until the peer ends them, and tells what became of its
-# interfaces and their counters meanwhile.  It knows nothing of migrations.
+# The script of the VM that migrates: brings the network interfaces up, takes part in
+# the TCP transfers until the peer ends them, and prints what the interfaces' counters
+# did meanwhile.  The VM does not know when it migrates.
 
-# What its Kth interface has to say: each line begins with "nic K".
+# take_part K: traffic on the Kth interface.
 take_part()
 {
 	k=$1
@@ -33,7 +33,7 @@ while [ -e "/sys/class/net/eth$nics" ]; do
 done
 hold=
 if grep -q vm.hold /proc/cmdline; then
-	# Received frames can't wait until the kernel has freed memory for them.
+	# The network driver cannot wait for memory for a received frame.
 	echo $((8192 * nics)) >/proc/sys/vm/min_free_kbytes
 	hold 10.1.0.1 5001 &
 	hold=$!

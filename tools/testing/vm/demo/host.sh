@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What is done on a host of the demo (and what an administrator would do on
-# a real one).  Runs in the host VM, called by demo.sh one step at a time.
+# The steps on a host of the demo, which an administrator would do on a real one.  Runs
+# in the host VM; demo.sh calls it for each step.
 
 set -eu
 
@@ -11,29 +11,30 @@ usage()
 	cat <<-END
 	usage: host.sh setup LAN_ADDRESS HOST_ADDRESS
 	       host.sh start N TRACKING [--incoming]
-	                                      start the VM, as its Nth QEMU;
-	                                      TRACKING: by the device, by the
-	                                      container, or trap (by the device,
-	                                      without access to registers by mmap)
+	                                      start the VM as QEMU number N.
+	                                      TRACKING: device, container (see
+	                                      demo.sh), or trap: by the device,
+	                                      with all registers trapped
 	       host.sh migrate N ADDRESS MS [STATE]
-	                                      move it to the host at ADDRESS; with
-	                                      STATE (stop-copy, ...) stop this QEMU
-	                                      as soon as its device is in it
-	       host.sh log N | nolog N        begin a migration to nowhere, which
-	                                      never ends, and cancel it: the device
-	                                      logs meanwhile
-	       host.sh worker                 for how many ns the threads that log
-	                                      have run, and the uptime in seconds
-	       host.sh wait-running N         until it runs here
-	       host.sh wait-failed N          until its migration has failed
-	       host.sh end N                  end a QEMU that it has left
-	       host.sh freeze N | thaw N      stop a QEMU, have it go on
-	       host.sh kill N                 kill a QEMU
-	       host.sh lose                   have the VF lose what comes for it,
-	                                      for half a second
-	       host.sh wait-end N             until a QEMU has ended
-	       host.sh wait N                 until the VM has powered off here
-	       host.sh seen                   leave in /out what the kernel saw
+	                                      migrate the VM to the host at ADDRESS,
+	                                      with a downtime limit of MS; stop
+	                                      QEMU when its device is in STATE
+	                                      (stop-copy, ...)
+	       host.sh log N | nolog N        begin, and cancel, a migration that
+	                                      leads nowhere and never ends, so that
+	                                      the device logs
+	       host.sh worker                 print for how many ns the threads that
+	                                      log have run, and the uptime (s)
+	       host.sh wait-running N         wait until the VM runs in QEMU N
+	       host.sh wait-failed N          wait until its migration has failed
+	       host.sh end N                  end QEMU N, which the VM has left
+	       host.sh freeze N | thaw N      stop QEMU N, and continue it
+	       host.sh kill N                 kill QEMU N
+	       host.sh lose                   make the VF lose received frames for
+	                                      half a second
+	       host.sh wait-end N             wait until QEMU N has ended
+	       host.sh wait N                 wait until the VM has powered off
+	       host.sh seen                   copy the trace to /out/seen
 	END
 }
 
@@ -47,7 +48,7 @@ driver='' vfs='' mac='' memory='' hold='' fault='' guest=''
 # shellcheck source=/dev/null
 . $out/settings
 
-# Prints the PFs, one on a line: all 82576s.
+# Prints the PFs, which are all 82576s, one on a line.
 all_pfs()
 {
 	local dev
@@ -64,13 +65,13 @@ mac_of()
 	printf '%s:%02x' "${mac%:*}" $((0x${mac##*:} + $1))
 }
 
-# The interface of the PCI device that is or has this.
+# interface BDF: prints the name of that device's network interface.
 interface()
 {
 	basename "$(echo /sys/bus/pci/devices/"$1"/net/*)"
 }
 
-# make_vf PF K N: VF number N of that PF, for the VM's Kth card
+# make_vf PF K N: sets up VF number N of that PF as the VM's Kth card.
 make_vf()
 {
 	local pf=$1 k=$2 n=$3 vf
@@ -83,7 +84,7 @@ make_vf()
 		"$(modinfo -n "$driver"), $(modinfo -n vfio)"
 }
 
-# The VFs: as many of one PF as of the other.
+# Makes the VFs, the same number on each PF.
 setup_vfs()
 {
 	local pf n k=0 each
@@ -104,14 +105,14 @@ setup()
 {
 	local lan=$1 host=$2 nic
 
-	# Into the page cache: the VM is started by both hosts at once.
+	# Both hosts start a QEMU at the same time: read these files before.
 	cat "$(command -v qemu-system-x86_64)" /run/vm/ctl/nested.vmlinuz \
 		>/dev/null 2>&1 &
 
 	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
 	modprobe -a kvm-amd kvm-intel 2>/dev/null || true
-	# The network between the hosts: the card beside the 82576s.
+	# The network between the hosts is on the virtio-net card.
 	nic=$(basename "$(echo /sys/bus/virtio/devices/*/net/*)")
 	ip addr add "$host/24" dev "$nic"
 	ip link set "$nic" up
@@ -129,7 +130,7 @@ setup()
 	"$here/clock" serve >/dev/null 2>&1 &
 }
 
-# Without VFIO: a virtio-net card of the VM, on the PF through a bridge.
+# bridge INTERFACE: for a VM without a VF, joins its virtio-net card and the PF.
 bridge()
 {
 	modprobe -a tun bridge
@@ -142,7 +143,7 @@ bridge()
 	done
 }
 
-# The VM's devices, as arguments of nested
+# devices TRACKING: sets $devices to the VM's devices, as arguments of nested.
 devices()
 {
 	local vf args=migration-events=on
@@ -154,7 +155,7 @@ devices()
 		return
 	fi
 	devices=()
-	# With "device", QEMU is not told more than it has to be.
+	# "device" needs no option: it tests QEMU's defaults.
 	case $1 in
 	container) args+=,enable-migration=on,x-device-dirty-page-tracking=off ;;
 	trap) args+=,x-no-mmap=on ;;
@@ -171,17 +172,17 @@ start()
 	if [ "${3-}" = --incoming ]; then
 		incoming=(--incoming "tcp:0:$port")
 	fi
-	# Of one that was killed
+	# A QEMU with this number may have been killed before.
 	rm -f $run/qmp-"$n" $run/ended-"$n"
 	devices "$tracking"
 	for program in "$out"/*; do
 		[ ! -f "$program" ] || [ ! -x "$program" ] ||
 			programs+=(--add "$program")
 	done
-	# For wait_end(): held as long as this QEMU runs
+	# wait_end() waits for this lock, which is held as long as QEMU runs.
 	exec 8>$run/alive-"$n"
 	flock 8
-	# init_on_free: free memory is zeros, which QEMU need not send.
+	# init_on_free: free memory is zero, and QEMU sends no zero pages.
 	(
 		status=0
 		[ "$fault" != hide-log ] || export LD_PRELOAD=$out/hide_log
@@ -204,8 +205,8 @@ start()
 		echo $status >$run/ended-"$n"
 	) >/dev/null 2>&1 &
 	exec 8>&-
-	# The destination says when it has loaded what the device sends early:
-	# only then is the VM stopped at the source.  Both ends have to know.
+	# switchover-ack: the source stops the VM only after the destination has
+	# loaded the device's initial data.  Both sides need the setting.
 	"$here/qmp" $run/qmp-"$n" migrate-set-capabilities '{ "capabilities": [
 		{ "capability": "return-path", "state": true },
 		{ "capability": "switchover-ack", "state": true } ] }' \
@@ -226,8 +227,8 @@ signal()
 	kill "-$1" "$(qemu_of "$2")"
 }
 
-# Has the device log without moving the VM: a migration into a pipe, to which no
-# destination has to answer.  At 4 KiB a second it goes on for hours.
+# Makes the device log without moving the VM: a migration into a pipe, which needs no
+# answer of a destination.  At 4 KiB a second it goes on for hours.
 log()
 {
 	"$here/qmp" $run/qmp-"$1" migrate-set-capabilities '{ "capabilities": [
@@ -255,8 +256,8 @@ wait_end()
 	flock -s $run/alive-"$1" true
 }
 
-# RXDCTL of queue 0 (82576 datasheet, 8.10.9), whose bit 25 is ENABLE, behind the
-# back of the VF's driver.  The kernel has to be booted with iomem=relaxed.
+# Clears ENABLE, bit 25 of RXDCTL of queue 0 (82576 datasheet, 8.10.9), without the
+# knowledge of the VF's driver.  Needs a kernel that was booted with iomem=relaxed.
 lose()
 {
 	local vf bar rxdctl value

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The traffic peer of the demo: a third machine on the network, outside of
-# both hosts.  It has a network namespace of its own, where its only interface is
-# a tap that ends in the switch of the demo; demo.sh calls this there, one step at
-# a time.  Nothing leads from it to the network of this machine.
+# The peer of the demo: a third machine on the network, with which the VM exchanges
+# traffic.  It is a network namespace of this machine whose only interface is a tap on
+# the demo's switch, so nothing reaches this machine's own network.  demo.sh calls this
+# script there for each step.
 
 set -eu
 
@@ -12,17 +12,17 @@ usage()
 {
 	cat <<-END
 	usage: peer.sh setup OUT SOCKETS PFS NICS [record]
-	                                the interface, and the switch, with a port
-	                                for each PF of both hosts at SOCKETS/lan-A0
-	                                and so on, for a VM with NICS cards
+	                                make the interface, for a VM with NICS
+	                                cards, and the switch, which has a port for
+	                                each PF of both hosts: SOCKETS/lan-A0, ...
 	       peer.sh start OUT NICS [RATE]
-	                                traffic to the VM; with RATE, also what the
-	                                VM is to hold in memory
+	                                start the traffic with the VM; with RATE,
+	                                also what the VM holds in its memory
 	       peer.sh stop OUT NICS [RATE]
-	                                ends it; the VM powers off
-	       peer.sh reach            waits until the VM answers
-	       peer.sh clock ADDRESS    the clock there, seen from here
-	OUT is where logs go and the programs are.
+	                                end the traffic, so that the VM powers off
+	       peer.sh reach            wait until the VM answers a ping
+	       peer.sh clock ADDRESS    compare the clock at ADDRESS with the peer's
+	OUT is the directory of the programs and for logs.
 	END
 }
 
@@ -30,8 +30,8 @@ here=$(dirname "$(realpath "$0")")
 run=/tmp
 nic=tap0
 
-# A QEMU without a machine, which is a switch: a hub.  Frames are recorded at the
-# peer's port of it.
+# Starts the switch: a QEMU without a machine whose hub joins all ports.  Frames are
+# recorded at the peer's port.
 switch()
 {
 	local out=$1 sockets=$2 pfs=$3 record=${4-} host pf name to ports=()
@@ -46,7 +46,7 @@ switch()
 				"hubport,id=hub$name,hubid=0,netdev=$name")
 		done
 	done
-	# It says that a hub without a card is no use.
+	# stderr: QEMU warns of a hub without a network card.
 	qemu-system-x86_64 -M none -accel tcg -nodefaults -display none \
 		-name switch -daemonize -pidfile $run/switch.pid \
 		-netdev "tap,id=peer,ifname=$nic,script=no,downscript=no" \
@@ -54,8 +54,8 @@ switch()
 		"${ports[@]}" 2>/dev/null
 }
 
-# A TCP transfer and a stream of pings with the VM's Kth card.  The transfer is in
-# the background once the VM has connected.
+# start_nic OUT K: starts a TCP transfer and pings with the VM's Kth card.  Returns when
+# the VM has connected.
 start_nic()
 {
 	local out=$1 k=$2
@@ -69,7 +69,7 @@ start_nic()
 	echo $! >$run/ping-"$k".pid
 }
 
-# What the VM's first card receives besides, at so many bytes a second
+# start_hold OUT RATE: starts the transfer to the VM's program hold.
 start_hold()
 {
 	"$1/stream" listen 5001 $run/hold.pid "$2" 10.1.0.1 \
@@ -79,7 +79,7 @@ start_hold()
 	}
 }
 
-# It holds its pid file locked.
+# Ends a stream, and waits for it: the stream holds a lock on its pid file.
 end_stream()
 {
 	kill -TERM "$(cat $run/"$1".pid)"
@@ -108,18 +108,18 @@ stop)
 	for ((k = 0; k < $3; k++)); do
 		kill -INT "$(cat $run/ping-$k.pid)"
 	done
-	# What the VM holds is looked at while nothing else is left to do.
+	# hold last: it checks all of the VM's memory at its end.
 	for ((k = 0; k < $3; k++)); do
 		end_stream stream-$k
 		tail -n 1 "$2/stream-$k.out"
 	done
 	[ -z "${4-}" ] || end_stream hold
-	# /sys is that of the machine, in another namespace.
+	# /sys shows the interfaces of the machine's namespace.
 	awk -v nic=$nic: '$1 == nic { print "rx_bytes " $2; print "tx_bytes " $10 }' \
 		/proc/net/dev >"$2/peer-counters"
 	;;
 reach)
-	# Until there is an answer, however late
+	# An hour, as the VM may be slow
 	ping -q -c 1 -i 0.5 -w 3600 10.1.0.2 >/dev/null
 	;;
 clock) "$here/clock" "$2" ;;
