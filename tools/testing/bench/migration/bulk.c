@@ -3,9 +3,9 @@
  * Sends as much as the other end takes, in segments of a given size.
  *
  *	bulk send ADDRESS PORT SIZE SECONDS	waits for the other end, then sends
- *						for so long
- *	bulk take ADDRESS PORT			takes all that comes, and throws it
- *						away unread; begins anew at its end
+ *						for SECONDS
+ *	bulk take ADDRESS PORT			receives all that comes and drops it
+ *						unread; connects again at the end
  *
  * The sender prints "bulk SIZE BYTES SECONDS" when the other end has taken all.
  */
@@ -24,8 +24,8 @@
 #define CHUNK	65536
 
 /*
- * What may be under way: a receive ring of 256 frames is not overrun, and the
- * kernel takes twice as much.
+ * The socket's buffer in frames, of which the kernel allows twice as many: so few that
+ * a receive ring of 256 frames is not overrun.
  */
 #define FRAMES	96
 
@@ -77,7 +77,7 @@ static void send_for(const struct sockaddr_in *addr, int size, double seconds)
 	printf("bulk %d %.0f %.3f\n", size, bytes, now(CLOCK_MONOTONIC) - start);
 }
 
-/* The other end, or the link to it, may come later. */
+/* Tries again until the link is up and the other end listens. */
 static void take(const struct sockaddr_in *addr)
 {
 	struct timespec pause = { .tv_nsec = 200000000 };

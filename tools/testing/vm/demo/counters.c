@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Watches the counters of a network interface, its driver's (ethtool -S) and
- * the kernel's: what a guest would see jump if its device lost its state.
+ * Reads the counters of a network interface twice a second, those of its driver
+ * (ethtool -S) and those of the kernel.  They would jump if the device lost its
+ * state.
  *
  *	counters INTERFACE	from when it has a link, until SIGTERM
  *
- * Output: "counter start NAME VALUE" for each, later "counter end NAME VALUE",
- * and, when two looks half a second apart differ by what no traffic explains,
- * "counter jump NAME FROM TO".  "counter stall SECONDS" says that the machine did
- * not let the guest run for so long: its receive ring may have run out of buffers.
+ * Output: "counter start NAME VALUE" and "counter end NAME VALUE" for each counter;
+ * "counter jump NAME FROM TO" when a counter changes by more than traffic explains;
+ * "counter stall SECONDS" when the guest did not run for that long, so that its
+ * receive ring may have run out of buffers.
  */
 #include <dirent.h>
 #include <err.h>
@@ -31,7 +32,7 @@
 /* More than any half second of traffic, less than a wrap of 32 bits. */
 #define MAX_STEP	(1ULL << 30)
 
-/* A ring of 256 takes what comes in more time than this. */
+/* A receive ring of 256 descriptors is not filled in a shorter time. */
 #define MAX_STALL_MS	5000
 
 struct counter {
@@ -39,7 +40,7 @@ struct counter {
 	uint64_t value;
 };
 
-/* One look at all counters, always in the same order. */
+/* All counters at one time, always in the same order */
 struct look {
 	unsigned int n;
 	struct counter counter[MAX_COUNTERS];
@@ -150,7 +151,7 @@ static void compare(const struct look *old, const struct look *new)
 		const struct counter *a = &old->counter[i];
 		const struct counter *b = &new->counter[i];
 
-		/* Falling counters come out as huge steps. */
+		/* A counter that falls gives a huge step. */
 		if (b->value - a->value > MAX_STEP)
 			printf("counter jump %s %" PRIu64 " %" PRIu64 "\n",
 			       b->name, a->value, b->value);

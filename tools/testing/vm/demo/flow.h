@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The bytes of a transfer: a known pseudo-random stream, so that the end that
- * receives them can tell any byte lost, added or changed.
+ * The bytes of a transfer: a known pseudo-random stream, so that the receiver
+ * notices if any byte is lost, added or changed.
  */
 #ifndef FLOW_H
 #define FLOW_H
@@ -9,16 +9,16 @@
 #include <stdint.h>
 #include <string.h>
 
-/* What the listening end sends, and what the other one does */
+/* Seeds of what the listening end sends and what the connecting end sends */
 #define FLOW_FROM_LISTENER	0x0123456789abcdefULL
 #define FLOW_TO_LISTENER	0xfedcba9876543210ULL
 
-/* One direction: the generator of its bytes and what has passed. */
+/* One direction: the generator of its bytes, and what has been transferred */
 struct flow {
 	uint64_t word;		/* state of the generator */
-	unsigned int left;	/* bytes of it not used yet */
+	unsigned int left;	/* bytes of @word not used yet */
 	uint64_t bytes;
-	uint64_t checksum;	/* FNV-1a of all bytes that passed */
+	uint64_t checksum;	/* FNV-1a of all bytes transferred */
 };
 
 static inline void flow_init(struct flow *flow, uint64_t seed)

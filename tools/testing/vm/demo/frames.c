@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records which pings a network interface has seen: what its driver received and
- * what it was given to send.  The record tells a frame that the device lost from
- * one that never reached it.
+ * Records the pings that the driver of a network interface received, and the replies
+ * that it was given to send.  With that, report can tell a frame that the device lost
+ * from one that never reached the device.
  *
  *	frames INTERFACE	until SIGTERM
  *
- * Output at the end: "frames in FIRST LAST" for each run of requests received, by
- * their sequence numbers, "frames out FIRST LAST" for replies sent, and
- * "frames twice in|out NUMBER" for each that was seen more than once.
+ * Output at the end: "frames in FIRST LAST" for each run of sequence numbers of
+ * requests received, "frames out FIRST LAST" for replies sent, and "frames twice
+ * in|out NUMBER" for each number that was seen more than once.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -29,17 +29,17 @@
 
 #include "sigterm.h"
 
-/* Sequence numbers have 16 bits; this is how often they may start anew. */
+/* Sequence numbers have 16 bits; this is how often they may wrap. */
 #define MAX_WRAPS	64
 #define MAX_PINGS	(65536u * MAX_WRAPS)
 
-/* One direction. */
+/* One direction */
 struct record {
 	uint8_t count[MAX_PINGS];
 	uint32_t last;
 };
 
-/* Of the numbers with these 16 bits, the one nearest to the last. */
+/* Counts the number with these low 16 bits that is nearest to the last one. */
 static void add(struct record *record, uint16_t seq)
 {
 	uint32_t n = record->last + (int16_t)(seq - (uint16_t)record->last);
@@ -66,11 +66,11 @@ static void print(const struct record *record, const char *direction)
 	}
 }
 
-/* A socket that sees ICMP only: all else does not leave the kernel. */
+/* A socket that gets ICMP frames only: the filter drops all others in the kernel. */
 static int open_socket(const char *interface)
 {
 	static struct sock_filter code[] = {
-		/* The IP protocol; the socket begins with the IP header. */
+		/* The IP protocol; offsets count from the IP header. */
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
 			 offsetof(struct iphdr, protocol)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMP, 0, 1),
@@ -83,11 +83,11 @@ static int open_socket(const char *interface)
 	};
 	struct sockaddr_ll addr = {
 		.sll_family = AF_PACKET,
-		/* Not before the filter: what is sent is seen with ETH_P_ALL. */
+		/* ETH_P_ALL, to see frames that are sent; bound after the filter */
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = if_nametoindex(interface),
 	};
-	/* A signal may come just before the wait. */
+	/* SIGTERM may come just before recvfrom() blocks: wake up now and then. */
 	struct timeval wait = { .tv_sec = 1 };
 	int size = 1 << 20;
 	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);

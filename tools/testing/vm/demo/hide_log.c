@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A fault on purpose, preloaded into QEMU: of what a device's DMA log reports, QEMU
- * gets to know only those pages that are in each report since it began.  Those are
- * the rings, so that the VM goes on; most of the buffers that the device has written
- * stay behind when the VM moves.  For one device, and one range of memory at a time
- * of up to MAX_PAGES.
+ * A deliberate fault, preloaded into QEMU: hides from QEMU all pages of a device's
+ * DMA log but those that have been in every report since logging began.  Those are
+ * the rings, so the VM goes on; but most buffers that the device wrote are not sent
+ * to the destination.  Works for one device with memory of up to MAX_PAGES.
  */
 #include <linux/vfio.h>
 #include <stdarg.h>
@@ -21,7 +20,7 @@
 #define START	(VFIO_DEVICE_FEATURE_SET | \
 		 VFIO_DEVICE_FEATURE_DMA_LOGGING_START)
 
-/* Pages, by IOVA, that were in each report so far */
+/* By IOVA: the pages that have been in every report */
 static uint64_t always[MAX_PAGES / WORD_BITS];
 
 static void filter(const struct vfio_device_feature_dma_logging_report *report)

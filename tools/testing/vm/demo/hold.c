@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Holds as much of the machine's memory as it can get, filled with what it can
- * tell again, and receives meanwhile, as fast as the other end sends ("stream
- * listen" with RATE 0).  What is received stays unread in the kernel for a while, in
- * the very buffers that the network card wrote.  If a migration leaves any page
- * behind, some byte of either is wrong afterwards.
+ * Fills as much of the machine's memory as it can get with a known pattern, and
+ * meanwhile receives what the other end sends ("stream listen").  What is received
+ * stays unread in the kernel for a while, in the buffers that the network card
+ * wrote.  If a migration does not transfer a page, a byte of the memory or of the
+ * stream is wrong afterwards.
  *
  *	hold ADDRESS PORT	until the other end has ended the transfer
  *
  * Output: "hold begin KIB QUEUE", KiB of memory held and KiB kept unread; "hold
- * wrong ..." for the first bytes that are; and "hold end PAGES ROUNDS RECEIVED
- * WRONG": pages held, how often all of them were looked at, bytes received, and how
- * many words of either were wrong.
+ * wrong ..." for the first wrong words; and "hold end PAGES ROUNDS RECEIVED WRONG":
+ * pages held, how often all of them were checked, bytes received, and the number of
+ * wrong words of the memory and the stream.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -35,7 +35,7 @@
 #define WORDS		(PAGE / sizeof(uint64_t))
 #define CHUNK		65536
 
-/* Pages that are looked at after each piece received, or pause */
+/* Pages that are checked after each piece received, or each pause */
 #define STEP		8
 
 /* How many of the wrong words are printed */
@@ -44,7 +44,7 @@
 struct hold {
 	uint64_t *memory;
 	size_t pages;
-	size_t next;		/* the page to be looked at next */
+	size_t next;		/* the page to be checked next */
 	unsigned int rounds;
 	int fd;
 	int queue;		/* bytes that are kept unread */
@@ -75,7 +75,7 @@ static void wrong(struct hold *hold, const char *what, uint64_t at,
 		       what, at, value, want);
 }
 
-/* No two pages begin alike. */
+/* Each page begins with another word. */
 static uint64_t first_word(size_t page)
 {
 	return (page + 1) * 0x9e3779b97f4a7c15ULL;
@@ -95,7 +95,7 @@ static void fill(struct hold *hold)
 	}
 }
 
-static void look_at_page(struct hold *hold, size_t page)
+static void check_page(struct hold *hold, size_t page)
 {
 	uint64_t word = first_word(page);
 	size_t i;
@@ -110,12 +110,12 @@ static void look_at_page(struct hold *hold, size_t page)
 	}
 }
 
-static void look_at_some(struct hold *hold)
+static void check_some(struct hold *hold)
 {
 	unsigned int i;
 
 	for (i = 0; i < STEP && hold->pages; i++) {
-		look_at_page(hold, hold->next++);
+		check_page(hold, hold->next++);
 		if (hold->next == hold->pages) {
 			hold->next = 0;
 			hold->rounds++;
@@ -123,17 +123,17 @@ static void look_at_some(struct hold *hold)
 	}
 }
 
-static void look_at_all(struct hold *hold)
+static void check_all(struct hold *hold)
 {
 	size_t page;
 
 	for (page = 0; page < hold->pages; page++)
-		look_at_page(hold, page);
+		check_page(hold, page);
 	hold->rounds++;
 }
 
-/* Looks at LEN bytes received; all but the last ones are whole words. */
-static void look_at_received(struct hold *hold, const uint8_t *data, size_t len)
+/* Checks @len bytes received, by words as far as possible. */
+static void check_received(struct hold *hold, const uint8_t *data, size_t len)
 {
 	struct flow *in = &hold->in;
 	uint64_t value;
@@ -164,13 +164,13 @@ static bool receive(struct hold *hold)
 	if (len < 0 && errno != EINTR)
 		err(1, "recv");
 	if (len > 0)
-		look_at_received(hold, data, len);
+		check_received(hold, data, len);
 	return len != 0;
 }
 
 /*
- * The kernel says that there is something to read when more has come than is to
- * be kept unread, and when the other end has ended the transfer.
+ * With SO_RCVLOWAT, POLLIN comes when more has arrived than is to be kept unread, and
+ * when the other end has ended the transfer.
  */
 static void take_part(struct hold *hold)
 {
@@ -181,11 +181,11 @@ static void take_part(struct hold *hold)
 			err(1, "poll");
 		if (pfd.revents && !receive(hold))
 			return;
-		look_at_some(hold);
+		check_some(hold);
 	}
 }
 
-/* The other end, or the link to it, may come later. */
+/* Tries again until the link is up and the other end listens. */
 static void connect_to(struct hold *hold, const struct sockaddr_in *addr)
 {
 	struct timespec pause = { .tv_nsec = 200000000 };
@@ -208,8 +208,8 @@ static void connect_to(struct hold *hold, const struct sockaddr_in *addr)
 }
 
 /*
- * A sixteenth of the memory for what is kept unread, which takes nearly twice as
- * much in the kernel; a quarter for all else.
+ * Leaves a sixteenth of the memory for what is kept unread, for which the kernel
+ * takes nearly twice as much, and a quarter for everything else.
  */
 static void take_memory(struct hold *hold)
 {
@@ -245,7 +245,7 @@ int main(int argc, char **argv)
 	take_memory(&hold);
 	connect_to(&hold, &addr);
 	take_part(&hold);
-	look_at_all(&hold);
+	check_all(&hold);
 	printf("hold end %zu %u %" PRIu64 " %" PRIu64 "\n", hold.pages,
 	       hold.rounds, hold.in.bytes, hold.wrong);
 	return hold.wrong != 0;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A TCP transfer that notices any byte lost, added or changed: both ends send
- * a known pseudo-random stream at a given rate, and check each byte of the
- * other's.  At the end each prints what it sent and received, with checksums.
+ * A TCP transfer that notices any byte lost, added or changed: each end sends a known
+ * pseudo-random stream at a given rate, and checks each byte that it receives.  At
+ * the end, each prints how much it sent and received, with checksums.
  *
  *	stream listen PORT [PIDFILE [RATE [ADDRESS]]]
  *	                                   goes to the background when the other end
  *	                                   has connected; ends the transfer on SIGTERM
- *	stream connect ADDRESS PORT [RATE] waits for the other end, and ends the
- *	                                   transfer when that does
+ *	stream connect ADDRESS PORT [RATE] waits for the other end, and ends when the
+ *	                                   other end ends the transfer
  *
- * RATE is in bytes per second (default 100000), 0 is as fast as it goes.  The
- * listening end also prints a line of progress ten times a second.  It holds a
- * lock on PIDFILE as long as it lives.
+ * RATE is in bytes per second (default 100000); 0 means as fast as possible.  The
+ * listening end also prints a line of progress ten times a second, and holds a lock
+ * on PIDFILE as long as it runs.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -36,8 +36,8 @@
 #define CHUNK		4096
 
 /*
- * So small that a stalled peer's receive ring of 256 frames is never overrun; the
- * kernel takes twice as much.
+ * So small that the receive ring of a peer that does not run, 256 frames, is never
+ * overrun.  The kernel allows twice as much.
  */
 #define SOCKET_BUFFER		32768
 #define SOCKET_BUFFER_FAST	98304
@@ -53,7 +53,7 @@ static void account(struct flow *flow, const uint8_t *data, size_t len)
 	flow->bytes += len;
 }
 
-/* Returns false at the end of the other's stream. */
+/* Returns false when the other end has ended its stream. */
 static bool receive(int fd, struct flow *in)
 {
 	uint8_t data[CHUNK];
@@ -113,10 +113,7 @@ static void transfer(int fd, double rate, bool leader)
 	while (open_in || open_out) {
 		double t = now(CLOCK_MONOTONIC);
 		struct pollfd pfd = { .fd = fd, .events = open_in ? POLLIN : 0 };
-		/*
-		 * After a stall the sender does not catch up: a rate, not an
-		 * amount, is promised.
-		 */
+		/* After a pause, the sender does not catch up. */
 		double due = (t - start) * rate - out.bytes;
 
 		if (!rate) {
@@ -163,7 +160,7 @@ static int make_socket(double rate)
 	return fd;
 }
 
-/* The other end, or the link to it, may come later. */
+/* Tries again until the link is up and the other end listens. */
 static int connect_to(const struct sockaddr_in *addr, double rate)
 {
 	struct timespec pause = { .tv_nsec = 200000000 };
@@ -178,7 +175,7 @@ static int connect_to(const struct sockaddr_in *addr, double rate)
 	}
 }
 
-/* The caller goes on; the child has the transfer. */
+/* The caller's process ends; the child does the transfer. */
 static void go_to_background(const char *pidfile)
 {
 	int fd = open(pidfile, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What both programs need that measure TCP transfers, the demo's stream and the
+ * Shared by the programs that transfer data by TCP: the demo's stream and the
  * benchmark's bulk.
  */
 #ifndef DEMO_TCP_H
