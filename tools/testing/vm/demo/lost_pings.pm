@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What became of each ping of the demo: where a lost one was seen last, and so
-# whether the device lost it, the outage of a migration, or the test bed.  The
-# places are, in the order in which a request and its reply pass them:
+# Finds out what lost each ping of the demo: the device, the outage of a migration, or
+# the test bed.  The cause follows from the place where the ping was seen last.  A
+# request passes these places, and its reply passes them in the other direction:
 #
 #	the peer's kernel		ping
 #	the peer's port of the switch	peer/frames.pcap
 #	the 82576 of each host		A/frames-N.pcap, B/frames-N.pcap
 #	the guest's driver		"frames in", "frames out" of the VM
 #
-# The switch is a hub: both hosts see each request.  Only reads logs.
+# The switch is a hub, so both hosts see each request.  This file only reads logs.
 
 package lost_pings;
 
@@ -25,8 +25,8 @@ sub unwrap {
 	return $last + $step;
 }
 
-# The pings of an address in a capture: { request => { number => time },
-# reply => ... }, or none if there is no capture.  Of several times, the first.
+# Reads the pings of an address from a capture: { request => { number => time },
+# reply => ... }, with the first time of each; nothing if there is no capture.
 sub read_capture {
 	my ($path, $address) = @_;
 	my %seen = (request => {}, reply => {});
@@ -52,7 +52,7 @@ sub read_capture {
 	return \%seen;
 }
 
-# What the guest's driver saw: { in => { number => 1 }, out => ... }, or none.
+# What the guest's driver saw: { in => { number => 1 }, out => ... }, or nothing.
 sub read_guest {
 	my %seen;
 	for (@_) {
@@ -63,7 +63,7 @@ sub read_guest {
 	return $seen{in} && $seen{out} ? \%seen : undef;
 }
 
-# Corrects all times of a capture.
+# Adds a number of seconds to all times of a capture.
 sub shift_clock {
 	my ($capture, $by) = @_;
 	for my $times (values %$capture) {
@@ -71,9 +71,9 @@ sub shift_clock {
 	}
 }
 
-# Each capture has a clock of its own, which begins anywhere but goes as fast as
-# the machine's.  A frame takes no time at best, so the quickest one tells by how
-# much to correct.
+# Puts all captures on the peer's clock.  Each capture has a clock of its own, with
+# another zero but the same speed.  The quickest frame is taken to need no time, which
+# gives the offset.
 sub set_clocks {
 	my ($captures, $answered) = @_;
 	my $peer = $captures->{peer};
@@ -103,10 +103,10 @@ sub set_clocks {
 #	lost => [numbers], guest => [lines of the VM],
 #	runs => { A => [[from, to], ...], B => ... }, stall => SECONDS)
 #
-# K is the number of the VM's network card, N that of the hosts' PF that it is of;
-# runs says when a host's VF ran, on the peer's clock, stall for how long the guest
-# was not let run at some time.  Returns for each lost ping [who, where]; who is
-# "outage", "device", "bed" or "unknown".
+# K is the number of the VM's network card, N that of the hosts' PF that has the VF;
+# runs has the times in which each host's VF ran, on the peer's clock; stall is the
+# longest time for which the machine did not let the guest run.  Returns [cause, text]
+# for each lost ping; cause is "outage", "device", "bed" or "unknown".
 sub causes {
 	my %arg = @_;
 	my $address = pack 'C4', 10, 1, $arg{nic}, 2;
@@ -135,10 +135,10 @@ sub of_request {
 		my $there = $captures->{$host}{request}{$seq} // next;
 		next unless grep { $there >= $_->[0] && $there <= $_->[1] }
 			@{$runs->{$host}};
-		my $where = "host $host\'s 82576 had it while the VF ran, " .
+		my $text = "host $host\'s 82576 had it while the VF ran, " .
 			'the guest\'s driver did not';
-		return (device => $where) unless $stall;
-		return (unknown => "$where; it may have had no buffers, " .
+		return (device => $text) unless $stall;
+		return (unknown => "$text; it may have had no buffers, " .
 			"as the guest once stood still for $stall s");
 	}
 	for my $host ('A', 'B') {

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The passes of a migration over the VM's memory, from QEMU's trace.  A pass begins
-# with a look at what was written since the look before; in the first one that is
-# all of the memory, in the last one the VM is stopped.  Only reads; judges nothing.
+# The passes of a migration over the VM's memory, from QEMU's trace.  At the start of a
+# pass, QEMU asks what was written since the last pass.  In the first pass that is all
+# of the memory; in the last pass the VM is stopped.  Gives no verdict.
 
 package passes;
 
@@ -11,10 +11,9 @@ use warnings;
 
 # passes::of(trace => [[time, event, rest], ...], result => { ... })
 #
-# The trace is that of the source from the begin of the migration on, the result
-# what QMP says in the end.  Returns a list of { at, found, sent }: when the pass
-# began, how many bytes of memory were found written then, and how many bytes were
-# transferred in it.
+# trace is that of the source, from the start of the migration on; result is what QMP
+# returns at its end.  Returns a list of { at, found, sent }: when the pass began, how
+# many bytes of memory had been written then, and how many bytes were sent in the pass.
 sub of {
 	my %arg = @_;
 	my $result = $arg{result};
@@ -31,18 +30,18 @@ sub of {
 	}
 	return unless @passes;
 	$passes[0]{found} = $result->{total};
-	# The last one begins when all is sent that is sent while the VM runs.
+	# The last pass begins when the VM is stopped.
 	$passes[-1]{before} = $result->{'precopy-bytes'} if @passes > 1;
 	my $after = $result->{'precopy-bytes'} + $result->{'downtime-bytes'};
 	for (reverse @passes) {
-		# The two ways to count differ by some bytes.
+		# The trace and the result differ by some bytes.
 		$_->{sent} = $after > $_->{before} ? $after - $_->{before} : 0;
 		$after = $_->{before};
 	}
 	return @passes;
 }
 
-# How many bytes were still to be sent when the source decided to stop the VM.
+# Returns how many bytes were left to send when the source decided to stop the VM.
 sub left {
 	my ($left) = map { $_->[2] =~ /(\d+)/ } grep {
 		$_->[1] eq 'migration_thread_low_pending' } @_;
@@ -58,7 +57,7 @@ sub line {
 		$pass->{sent} / 1048576;
 }
 
-# What is printed of the passes, a line each
+# Returns a line of text for each pass.
 sub lines {
 	my (@passes) = @_;
 	return map { line($_ + 1, $passes[$_], $_ ? $passes[$_ - 1] : undef,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Draws what report has found out, as SVG: what each move cost, then a panel with
-# the whole and one with each move, of rows on one time line: the devices' states,
-# the pings, TCP, and the passes over the VM's memory.
+# Draws report's results as SVG: a bar with the downtime of each move, then a panel with
+# the whole run and one with each move.  The rows of a panel share one time line: the
+# devices' states, the pings, TCP, and the passes over the VM's memory.
 
 package picture;
 
@@ -36,7 +36,7 @@ sub mib {
 	return sprintf '%.1f MiB', $bytes / 1048576;
 }
 
-# Where a time is in a panel
+# x_of(PANEL, TIME): the x coordinate of a time in a panel
 sub x_of {
 	my ($panel, $t) = @_;
 	my ($from, $to) = @{$panel}{qw(from to)};
@@ -63,7 +63,7 @@ sub ping_row {
 	my $ping = $nic->{ping};
 	my @seen = grep { $_->[0] >= $panel->{from} && $_->[0] <= $panel->{to} }
 		values %{$ping->{got}};
-	# A few late answers do not make the scale.
+	# The slowest answers, one in fifty, do not count for the scale.
 	my @rtt = sort { $a <=> $b } map { $_->[1] } @seen;
 	my $most = @rtt ? $rtt[int(0.98 * $#rtt)] : 0;
 	$most = 10 if $most < 10;
@@ -87,7 +87,7 @@ sub ping_row {
 	return $svg;
 }
 
-# Smoothed over at least half a second.
+# Progress lines of the transfer in the panel, half a second apart or more
 sub tcp_points {
 	my ($panel, $nic) = @_;
 	my @points;
@@ -121,8 +121,8 @@ sub tcp_row {
 	return $svg;
 }
 
-# Two bars for each pass: what was found written at its begin, and in front of it
-# what was sent until the next one begins.
+# Two bars for each pass: light, what had been written when it began, and in front of
+# that, dark, what was sent in it.
 sub passes_row {
 	my ($panel, $y, $move) = @_;
 	my @passes = @{$move->{passes}};
@@ -170,7 +170,7 @@ sub scale {
 	return $svg;
 }
 
-# The rows of a panel, as [kind, argument, ...] of what draws them.
+# The rows of a panel: [kind, function that draws it, argument, ...]
 sub rows {
 	my ($panel, $what) = @_;
 	my @rows;
@@ -189,7 +189,7 @@ sub rows {
 	return @rows;
 }
 
-# Draws a panel; returns its height, too.
+# Returns the drawing of a panel, and its height.
 sub panel {
 	my ($top, $panel, $what) = @_;
 	my $first = $top + 28;
@@ -213,7 +213,7 @@ sub panel {
 	return $svg, $y + 40 - $top;
 }
 
-# What each move cost: the downtime, of it the devices' share, and what was sent.
+# A bar for the downtime of each move with the devices' share of it, and a text.
 sub summary {
 	my ($top, @moves) = @_;
 	my ($most) = sort { $b <=> $a } 0.001, map { $_->{downtime} } @moves;
@@ -251,7 +251,7 @@ sub legend {
 #	nics => [...], moves => [...], lanes => sub (HOST, FROM, TO))
 sub draw {
 	my ($path, %what) = @_;
-	my @panels = ({ title => 'the whole', from => $what{zero},
+	my @panels = ({ title => 'the whole run', from => $what{zero},
 			to => $what{end} });
 	push @panels, map { {
 		move => $_, from => $_->{begin} - 0.3,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Text in an SVG picture, and the file around the picture.
+# Text elements and the file of an SVG picture.
 
 package svg;
 
