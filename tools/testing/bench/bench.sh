@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The benchmark: builds what it compares, measures in VMs, prints tables.  It
-# judges nothing: how fast a machine is, is no matter of right and wrong.
+# The benchmark: builds our modules, measures them and the distribution's in VMs, and
+# prints tables.  It has no verdict.
 #
-# What can be counted in instructions is, in one VM that has our modules and the
-# distribution's one after the other: the numbers are the same on every machine,
-# however busy.  Rates are those of software emulation, so the ratio is what
-# tells.
+# Most costs are counted in instructions, in one VM that loads our modules and the
+# distribution's one after the other.  These numbers are the same on every machine,
+# also on a busy one.  Rates are those of software emulation: only their ratio has a
+# meaning.
 
 set -eu
 
@@ -19,11 +19,11 @@ usage()
 	  calls    system calls and page faults, on our modules and on the
 	           distribution's
 	  open     opening and closing VFs, one and seven at once, on both
-	  walk     walks of the state machine with nothing to do, on both
+	  walk     state changes of a device that does nothing, on both
 	  log      what it costs to log what a VF of an 82576 writes
 	  stream   read() and write() on the data fd, and on a memfd
-	  --size MIB   size of the state that is read and written (1024)
-	  --rounds N   of which the median is taken, of reads and writes (7)
+	  --size MIB   size of the state that "stream" reads and writes (1024)
+	  --rounds N   number of reads and writes that the median is taken of (7)
 	Logs are kept in build/bench/.  Needs root.
 	END
 }
@@ -53,7 +53,7 @@ export VFIO_ROOT
 kver=$(ls "$VFIO_ROOT/lib/modules")
 mkdir -p "$out"
 
-# quietly LOG COMMAND...: its output is shown if it fails.
+# quietly LOG COMMAND...: shows the output only if COMMAND fails.
 quietly()
 {
 	local log=$out/$1.log
@@ -66,8 +66,8 @@ in_root()
 	"$vm/inroot.sh" --bind "$src" --chdir "$src" -- "$@"
 }
 
-# build SET [ARG]...: our modules, or those of ours that the distribution's
-# core lacks, and the benchmark's module for them.
+# build SET [ARG]...: builds a set of modules and the benchmark's module for it.  The
+# set "stock" has only the modules that the distribution lacks.
 build()
 {
 	local set=$1
@@ -79,7 +79,7 @@ build()
 		STOCK="$([ "$set" != stock ] || echo 1)"
 }
 
-# boot LOG [VM-OPTION]... -- COMMAND: the benchmark's files are in /bench.
+# boot LOG [VM-OPTION]... -- COMMAND: a VM with the benchmark's files in /bench.
 boot()
 {
 	local log=$out/vm-$1
@@ -89,8 +89,8 @@ boot()
 		{ echo "bench.sh: status $?; see $log" >&2; exit 1; }
 }
 
-# A VM whose time is the number of its instructions, one a nanosecond, and which
-# skips the time in which it has nothing to do.
+# count PART...: measures in a VM whose clock counts its instructions, one for each
+# nanosecond, and skips the time in which the VM is idle.
 count()
 {
 	boot count --igb hubport,hubid=1 \
@@ -105,10 +105,10 @@ print_calls()
 	cat <<-END
 	What vfio-pci and type 1 cost, in instructions that the CPU executes from
 	a system call to its return (a string instruction, as in copies, counts
-	once for each byte); each number is the average of the middle half of 40
-	to 2000 repetitions.  Ratio: ours by the distribution's.
-	map, unmap: MAP_DMA and UNMAP_DMA of one piece of 4 to 32 MiB, of which no
-	two pages are neighbours in physical memory.  MiB: of memory, or of a BAR.
+	once for each byte).  Each number is the average of the middle half of 40
+	to 2000 repetitions.  Ratio: ours divided by the distribution's.
+	map, unmap: MAP_DMA and UNMAP_DMA of one range of 4 to 32 MiB, no two pages
+	of which are neighbours in physical memory.  MiB: of memory, or of a BAR.
 	page faults: each page of a mapped BAR of 64 MiB is read in turn.
 
 	END
@@ -118,10 +118,10 @@ print_calls()
 print_open()
 {
 	cat <<-END
-	How long opening and closing VFs of an 82576 takes on vfio-pci: by as many
-	threads, each with a container of its own, until the last one is done.  In
-	ms of a CPU that executes 1000 instructions in a microsecond; average of
-	10.  Ratio: ours by the distribution's.
+	How long opening and closing VFs of an 82576 takes on vfio-pci.  Each VF
+	has a thread and a container of its own; the time ends with the last
+	thread.  In ms of a CPU that executes 1000 instructions in a microsecond;
+	average of 10.  Ratio: ours divided by the distribution's.
 
 	END
 	awk -f tools/testing/bench/table.awk "$out"/result/{ours,stock}.open
@@ -150,12 +150,13 @@ print_walk()
 				row(device, i)
 		}
 		END {
-			printf "A walk of the state machine, in instructions; " \
+			printf "State changes, in instructions; " \
 				"plain: ours without debugfs\n\n"
-			table("By a driver that does the least",
+			table("A driver that does the bare minimum",
 				"vfio_bench.0")
 			print ""
-			table("By the migration library", "vfio_bench.1")
+			table("A driver that uses the migration library",
+				"vfio_bench.1")
 		}' "$out"/result/{ours,plain,stock}.walk
 }
 
@@ -166,7 +167,7 @@ print_log()
 		"$out"/result/ours.log
 }
 
-# stream_of NAME STEP: how much the device produces at a time
+# stream_of NAME STEP: measures a device that produces STEP bytes of state at a time.
 stream_of()
 {
 	# shellcheck disable=SC2016 # expanded in the VM
@@ -194,8 +195,8 @@ print_streams()
 			printf "%-42s %8s %8s %6s\n", "", "data fd", "memfd",
 				"ratio"
 			row("write()", "ready", "write")
-			row("read(), produced before", "ready", "read")
-			row("read(), produced and copied as it is read",
+			row("read(), state produced before", "ready", "read")
+			row("read(), state produced while it is read",
 				"made", "read")
 		}' "$out/stream-ready.txt" "$out/stream-made.txt"
 }

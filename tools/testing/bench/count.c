@@ -11,11 +11,11 @@
 #include "count.h"
 #include "util.h"
 
-static uint64_t own;	/* instructions of the counting itself */
+static uint64_t own;	/* instructions that counting takes */
 
 /*
- * A loop of a known number of instructions tells whether a tick is one; the best
- * of some tries, as an interrupt may come.
+ * Runs a loop of a known number of instructions; takes the best of ten tries, as an
+ * interrupt may come.
  */
 static bool ticks_are_instructions(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Counts instructions, in a VM whose time stamp counter counts them (QEMU's
- * -icount), and prints what the programs of the benchmark have found.
+ * -icount), and prints the results of the benchmark's programs.
  */
 #ifndef VFIO_BENCH_COUNT_H
 #define VFIO_BENCH_COUNT_H
@@ -11,7 +11,7 @@
 
 #define COUNT_MAX	4000
 
-/* What the repetitions of one thing have taken */
+/* The costs of the repetitions of one operation */
 struct count {
 	uint64_t cost[COUNT_MAX];
 	unsigned int nr;
@@ -25,10 +25,10 @@ static inline uint64_t ticks(void)
 	return __rdtscp(&cpu);
 }
 
-/* Ends the program unless a tick is an instruction.  To be called first. */
+/* Call this first.  Ends the program unless a tick is an instruction. */
 void count_init(void);
 
-/* Around each repetition; at most COUNT_MAX of them count. */
+/* Before each repetition; count_end() after it.  At most COUNT_MAX of them count. */
 static inline void count_begin(struct count *c)
 {
 	c->begin = ticks();
@@ -37,18 +37,15 @@ static inline void count_begin(struct count *c)
 void count_end(struct count *c);
 
 /*
- * The average of the middle half: repetitions that a timer interrupt or another
- * process fell into are at the upper end.  Empties @c.
+ * Returns the average of the middle half, and empties @c.  The upper quarter has the
+ * repetitions that a timer interrupt or another process made longer.
  */
 double count_average(struct count *c);
 
 /* The monotonic clock */
 double seconds(void);
 
-/*
- * One line of a table: what was done (@what), for how much of it the number is
- * (@unit), and the number.
- */
+/* Prints one line of a table: the operation, the unit that @value is for, and @value. */
 void __attribute__((format(printf, 3, 4)))
 report(double value, const char *unit, const char *what, ...);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the dirty bitmap of a type 1 container costs, a bit for each 4 KiB,
- * when all memory is dirty, as it is for a device that logs nothing.
+ * What it costs to read the dirty bitmap of a type 1 container, with a bit for each
+ * 4 KiB.  All memory is dirty, as it always is for a device that does not log.
  */
 #include <stdio.h>
 
@@ -16,7 +16,7 @@
 #define SIZE	(64 * MiB)
 #define ROUNDS	100
 
-static void measure(const struct vdev *v, char *mem, uint64_t piece,
+static void measure(const struct vdev *v, char *mem, uint64_t chunk,
 		    const char *what)
 {
 	static struct count get;
@@ -24,8 +24,8 @@ static void measure(const struct vdev *v, char *mem, uint64_t piece,
 	unsigned int i;
 	uint64_t at;
 
-	for (at = 0; at < SIZE; at += piece)
-		must(dma_map(v->container, IOVA + at, mem + at, piece));
+	for (at = 0; at < SIZE; at += chunk)
+		must(dma_map(v->container, IOVA + at, mem + at, chunk));
 	must(dirty_log(v->container, VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
 	for (i = 0; i < ROUNDS; i++) {
 		count_begin(&get);
@@ -35,7 +35,7 @@ static void measure(const struct vdev *v, char *mem, uint64_t piece,
 	}
 	for (i = 0; i < ARRAY_SIZE(bitmap); i++)
 		if (bitmap[i] != UINT64_MAX)
-			die("not all is dirty");
+			die("some memory is not dirty");
 	must(dirty_log(v->container, VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP));
 	must(dma_unmap(v->container, IOVA, SIZE));
 	report(count_average(&get) / (SIZE / MiB), "MiB", "%s", what);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the page faults on a mapped BAR cost, when each page of it is touched
- * in turn.
+ * What page faults on a mapped BAR cost when each of its pages is read in turn.
  */
 #include <linux/pci_regs.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs in the VM that bench.sh boots: loads one set of modules after the other,
-# and with each runs the programs that count.  The devices are an 82576, of
-# which all VFs are used, and ivshmem, for its large BAR.
+# Runs in the VM that bench.sh boots: loads one set of modules after the other, and
+# runs the programs with each set.  The devices are an 82576, all VFs of which are
+# used, and ivshmem, which has a large BAR.
 
 set -eu
 
@@ -12,8 +12,8 @@ usage()
 	cat <<-END
 	usage: guest.sh DIR PART...
 
-	DIR has the programs and a folder of modules for each set, ours, plain
-	(ours without debugfs) and stock (what the distribution's core lacks).
+	DIR has the programs and a folder of modules for each set: ours, plain
+	(ours without debugfs) and stock (the modules that the distribution lacks).
 	PARTs are those of bench.sh.  Results go to DIR/result/SET.PART.
 	END
 }
@@ -39,7 +39,7 @@ find_function()
 	return 1
 }
 
-# A module that was not built for this set is the distribution's.
+# load SET: a module that the set does not have is the distribution's.
 load()
 {
 	local name file
@@ -78,7 +78,7 @@ part_open()
 	"$dir/open" $vfs
 }
 
-# Of a driver that the distribution has not
+# Logging is measured with our modules only: the distribution has no driver that logs.
 part_log()
 {
 	local name

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What it costs igbvf-vfio-pci to log what a VF of the 82576 writes: its thread,
- * for each receive descriptor that is posted, alone and in batches, and the calls.
+ * What it costs igbvf-vfio-pci to log what a VF of the 82576 writes: the instructions
+ * of its thread for each receive descriptor that is posted, alone and in batches, and
+ * those of the features' calls.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -22,12 +23,12 @@
 /* Long enough for the thread to have seen what was posted */
 #define SEEN_US		2000
 
-/* What is logged: the NIC's memory, and much that nobody writes */
+/* What is logged: the NIC's memory, and more that is never written */
 #define RANGE_IOVA	0ULL
 #define RANGE_MIB	1024ULL
 #define RANGE_LENGTH	(RANGE_MIB << 20)
 
-static char thread_stat[300];	/* run time of the thread that logs */
+static char thread_stat[300];	/* schedstat of the thread that logs */
 
 static void find_thread(void)
 {
@@ -54,7 +55,7 @@ static void find_thread(void)
 		die("no thread logs");
 }
 
-/* In a VM that executes an instruction in each nanosecond, instructions */
+/* The thread's run time: instructions, where the VM executes one a nanosecond */
 static uint64_t thread_ran(void)
 {
 	FILE *file = fopen(thread_stat, "r");
@@ -66,7 +67,7 @@ static uint64_t thread_ran(void)
 	return ran;
 }
 
-/* As many frames come, and as many descriptors are posted. */
+/* Receives @count frames, after each of which the NIC's driver posts a descriptor. */
 static void frames(struct nic *nic, struct peer *peer, unsigned int count)
 {
 	uint8_t payload[64] = {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory in pages of each kind, and of BARs.
+ * Allocates memory in pages of each kind, and maps BARs.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kinds of memory that VMs have.  All of it is present, and pages that are
- * neighbours here are none in physical memory, as on a host that has run for
- * long: so the cost does not depend on what the page allocator has left.
+ * The kinds of memory that VMs have.  All pages are present, and virtual neighbours
+ * are no physical neighbours, as on a host that has run for long.  So the cost does
+ * not depend on the state of the page allocator.
  */
 #ifndef VFIO_BENCH_MEMORY_H
 #define VFIO_BENCH_MEMORY_H
@@ -15,14 +15,14 @@
 #define SMALL_PAGE	4096UL
 #define HUGE_PAGE	(2UL << 20)
 
-/* @size: a multiple of two pages.  The memory is never freed. */
+/* @size is a multiple of two pages.  The memory is never freed. */
 void *memory_small(size_t size);
 void *memory_thp(size_t size);
 void *memory_hugetlb(size_t size);
 
 /*
- * Maps the first @size bytes of a BAR, at an address that is aligned as the BAR
- * is.  No page of it is present.  munmap() frees it.
+ * Maps the first @size bytes of a BAR, at an address with the BAR's alignment.  No page
+ * is present.  munmap() removes the mapping.
  */
 void *memory_bar(const struct vdev *v, unsigned int bar, size_t size);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What asking for a region costs, and reading and writing registers and
- * configuration space by it: one system call each.
+ * What the info of a region costs, and reading and writing registers and configuration
+ * space by one system call each.
  */
 #include <linux/pci_regs.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void measure_info(const struct vdev *v, unsigned int index,
 	report(count_average(&get), "call", "%s", what);
 }
 
-/* A write puts back what was read. */
+/* Writes back the value that was read. */
 static void measure_access(const struct vdev *v, unsigned int index,
 			   uint32_t offset, size_t size, const char *what)
 {
@@ -57,7 +57,7 @@ static void measure_access(const struct vdev *v, unsigned int index,
 	report(count_average(&write), "call", "write %s", what);
 }
 
-/* BAR 3 of the VF has the MSI-X table: its info comes with a capability. */
+/* BAR 3 of the VF has the MSI-X table, so its region info has a capability. */
 int main(int argc, char **argv)
 {
 	struct vdev v;

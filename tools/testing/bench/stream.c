@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How fast a device state moves through the data fd, next to read() and write()
- * on a memfd of that size: the device is vfio_bulk.ko, and what is timed are
- * the system calls alone.  Both take turns, so that what else the machine does
- * hits both.
+ * How fast the data fd transfers a device state, compared with read() and write() on a
+ * memfd of that size.  The device is vfio_bulk.ko.  Only the system calls are timed.
+ * Both fds take turns, so that other work of the machine slows both down.
  *
- * Prints "WHAT FD RATE", the median in MiB/s, for each.
+ * Prints lines of "read|write FD RATE", the median in MiB/s.
  */
 #include <stdio.h>
 #include <stdlib.h>

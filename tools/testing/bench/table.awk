@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# One table from what the programs printed, for our modules and then for the
-# distribution's: lines of WHAT, UNIT and NUMBER, with tabs between.
+# Makes one table of the programs' results for our modules and for the distribution's.
+# Reads two files, in this order, of lines WHAT, UNIT and NUMBER with tabs between.
 BEGIN {
 	FS = "\t"
 }
@@ -16,7 +16,7 @@ FNR == 1 {
 	value[file, line] = $3
 }
 
-# With a third digit where two would tell nothing
+# Small ratios have three digits.
 function ratio(a, b) {
 	return sprintf(a / b < 0.095 ? "%.3f" : "%.2f", a / b)
 }

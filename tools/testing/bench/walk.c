@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What walks of the migration state machine cost by ioctl(), on devices whose
- * arcs do nothing.
+ * What ioctl()s cost that change the migration state, on devices whose arcs do nothing.
  */
 #include <stdio.h>
 
@@ -16,7 +15,7 @@
 
 static const struct walk {
 	const char *name;
-	uint8_t to[STEPS];	/* up to RUNNING again */
+	uint8_t to[STEPS];	/* target states; the last one is RUNNING */
 } walks[] = {
 	{ "no-arc", { RUNNING } },
 	{ "running-p2p-running", { RUNNING_P2P, RUNNING } },

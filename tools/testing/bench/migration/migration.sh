@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The benchmark of migrations, on the two hosts of the demo: how long a VM with a
-# VF stands still, by its memory and by who tracks what the VF writes, and what
-# logging costs while the VM receives.  It judges nothing.
+# The benchmark of migrations, on the two hosts of the demo: the downtime of a VM with a
+# VF, by the VM's memory and by the way in which the VF's writes are tracked, and what
+# logging costs while the VM receives.  It has no verdict.
 
 set -u
 
@@ -12,18 +12,19 @@ usage()
 	cat <<-END
 	usage: migration.sh [OPTION]... [moves|receive]...
 
-	  moves    downtime, what is sent meanwhile, passes and total time
-	  receive  throughput and latency with logging off and on, and what the
-	           thread that logs takes of a CPU
-	  --memory LIST    of the VM, in MiB (256,1024,2048; more a host can't have)
-	  --kinds LIST     of: device (the VF's driver tracks), container (nobody
-	                   tracks: all memory counts as written) and virtio (a
-	                   virtio-net card instead of a VF); default all
-	  --moves N        of which each number is the median (3)
-	  --rounds N       the same for what is received (3)
-	  --seconds S      how long each is measured (10)
+	  moves    downtime, bytes sent meanwhile, passes and total time
+	  receive  throughput and latency with logging off and on, and the share
+	           of a CPU that the thread needs that logs
+	  --memory LIST    sizes of the VM's memory in MiB (256,1024,2048, which
+	                   is the most that a host can have)
+	  --kinds LIST     device (the VF's driver tracks), container (nothing
+	                   tracks: all memory counts as written), virtio (a
+	                   virtio-net card instead of a VF); default: all
+	  --moves N        number of moves that each median is taken of (3)
+	  --rounds N       number of rounds of "receive", likewise (3)
+	  --seconds S      how long each throughput is measured (10)
 	  --modules DIR    modules to use (default: builds them, make modules)
-	Makes build/bench/migration.txt and build/bench/migration.svg.  Needs root.
+	Writes build/bench/migration.txt and build/bench/migration.svg.  Needs root.
 	END
 }
 
@@ -67,8 +68,8 @@ if [ -z "$modules" ]; then
 	modules=$top/build/modules
 fi
 
-# moves_of MEMORY KIND: lines of report --rows.  All of the VM's memory is in use,
-# as memory that is free is sent as one word a page.
+# moves_of MEMORY KIND: prints lines of report --rows.  --hold, so that all of the VM's
+# memory is in use: QEMU sends only one word for a free page.
 moves_of()
 {
 	local memory=$1 kind=$2 out=$results/moves-$1-$2 how

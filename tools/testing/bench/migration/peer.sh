@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What the peer measures, of the VM that guest.sh is the work of: how much the VM
-# takes in segments of full and of the smallest size, and how long it takes to
-# answer when there is nothing else to do.  Lines of "WHAT NUMBER".
+# The peer's measurements with a VM that runs guest.sh: how much the VM takes in segments
+# of full size and of the smallest size, and how long an answer takes while nothing else
+# is sent.  Prints lines of "WHAT NUMBER".
 
 set -eu
 
@@ -16,7 +16,7 @@ usage()
 
 address=10.1.0.1
 
-# bulk WHAT SIZE OUT SECONDS: bytes and segments a second
+# bulk WHAT SIZE OUT SECONDS: prints bytes and segments a second.
 bulk()
 {
 	"$3/bulk" send $address 5002 "$2" "$4" |
@@ -26,7 +26,7 @@ bulk()
 		}'
 }
 
-# The median, in microseconds
+# latency SECONDS: prints the median of pings, in microseconds.
 latency()
 {
 	ping -i 0.02 -c $(($1 * 50)) 10.1.0.2 |

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What logging costs a VM that receives: on one host of the demo's bed, the peer
-# measures it (peer.sh) with logging off and on in turn, then with QEMU mapping no
-# registers, so that each access to them is trapped.  Logging is switched on by a
-# migration that leads nowhere and never ends.  Prints lines of "MODE WHAT NUMBER".
+# Measures what logging costs a VM that receives, on one host of the demo's bed.  The
+# peer measures (peer.sh) with logging off and on in turn; then again with a QEMU that
+# maps no registers, so that each access to them is trapped.  A migration that leads
+# nowhere and never ends switches logging on.  Prints lines of "MODE WHAT NUMBER".
 
 set -u
 
@@ -47,26 +47,26 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$out" ] || { usage >&2; exit 2; }
 
-# What is measured goes to stdout, all else to stderr.
+# stdout is for the results, stderr for everything else.
 exec 3>&1 >&2
 # shellcheck source=tools/testing/vm/demo/bed.sh
 . "$here/../../vm/demo/bed.sh"
 bed_begin
 bed_build
 compile "$here/bulk.c" || fail
-# Where each of them can see it
+# Into directories that the host and the peer can see
 cp "$here/guest.sh" "$out/A/"
 cp "$here/peer.sh" "$out/peer/"
 bed_boot
 bed_setup
 
-# For how long the threads that log have run, and the uptime
+# Prints for how long the threads that log have run, and the uptime.
 worker()
 {
 	on A $tools/host.sh worker
 }
 
-# measure MODE: each thing once
+# measure MODE: one measurement of each kind
 measure()
 {
 	local mode=$1 what before after
@@ -84,7 +84,7 @@ measure()
 	done
 }
 
-# rounds_of N MODE: QEMU N, with logging off and on in turn
+# rounds_of N MODE: measures with QEMU N, with logging off and on in turn.
 rounds_of()
 {
 	local n=$1 mode=$2 round

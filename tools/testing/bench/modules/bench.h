@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract between the files of vfio_bench.ko: two VFIO devices that have
- * all migration states and nothing to do in any of them.
+ * Shared by the files of vfio_bench.ko, which has two VFIO devices with all migration
+ * states that do nothing in any of them.
  */
 #ifndef VFIO_BENCH_H
 #define VFIO_BENCH_H
 
 #include <linux/vfio.h>
 
-
-/* Devices for vfio_put_device(), or an error */
+/* Return a device, which the caller gives back with vfio_put_device(), or an error. */
 struct vfio_device *bench_walk_alloc(struct device *dev);
 struct vfio_device *bench_library_alloc(struct device *dev);
 
 int bench_open(struct vfio_device *vdev);
 
-/* What emulated devices share, whoever implements their migration */
+/* Operations of both devices, which differ only in migration */
 #define BENCH_EMULATED_OPS						\
 	.open_device = bench_open,					\
 	.bind_iommufd = vfio_iommufd_emulated_bind,			\

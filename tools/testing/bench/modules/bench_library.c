@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver on the migration library with nothing to do in its arcs, and no
- * state: what a walk of it costs more than one of bench_walk.c is what the
- * library costs.
+ * A driver that uses the migration library, whose arcs do nothing and which has no
+ * state.  The library costs what a state change costs more here than in bench_walk.c.
  */
 #include <linux/module.h>
 #include <linux/vfio_migration.h>

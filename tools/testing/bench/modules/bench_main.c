@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registers the two devices between which the benchmark compares: vfio_bench.0
- * walks as the plainest driver would (bench_walk.c), vfio_bench.1 by the
- * migration library (bench_library.c).  Both are the same source for the
- * distribution's vfio.ko and for that of this tree.
+ * Registers the two devices that the benchmark compares: vfio_bench.0 has a driver that
+ * does the bare minimum (bench_walk.c), vfio_bench.1 one that uses the migration
+ * library (bench_library.c).  The same source is built for the distribution's vfio.ko
+ * and for that of this tree.
  */
 #include <linux/err.h>
 #include <linux/module.h>
@@ -50,7 +50,7 @@ static void bench_remove(struct platform_device *pdev)
 	vfio_put_device(vdev);
 }
 
-/* The vfio.ko of Linux opens no device that has no driver. */
+/* Linux's vfio.ko opens only devices that have a driver. */
 static struct platform_driver bench_driver = {
 	.probe = bench_probe,
 	.remove = bench_remove,

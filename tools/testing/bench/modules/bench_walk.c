@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver that does the bare minimum: it asks the core for the next arc until
- * it is there, and gives an empty file for a data session.  What a walk of it
- * costs is what the core and the kernel below it cost.
+ * A driver that does the bare minimum: asks the core for the next arc until the device
+ * is in the target state, and makes an empty file for a data session.  So a state
+ * change costs here what the core and the kernel below it cost.
  */
 #include <linux/anon_inodes.h>
 #include <linux/fs.h>
@@ -26,7 +26,7 @@ static const struct file_operations walk_fops = {
 	.owner = THIS_MODULE,
 };
 
-/* BIT(state) of those with a data session; the same bits share one. */
+/* The states with a data session; those of one mask share a session. */
 #define WALK_SAVING	(BIT(VFIO_DEVICE_STATE_STOP_COPY) | \
 			 BIT(VFIO_DEVICE_STATE_PRE_COPY) | \
 			 BIT(VFIO_DEVICE_STATE_PRE_COPY_P2P))
