@@ -1,14 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares our interfaces with Linux's, by what the compiler makes of them.
-# Neither side's headers are read by eye or by pattern: a probe that includes
-# them is compiled, and the facts are taken from the preprocessor (names of
-# macros), the assembler output (their values), the debugging information
-# (layouts, enumerators) and gcc's -aux-info (prototypes).  The facts of a side
-# are files of sorted lines, the first word of which is the name of what they
-# describe; a comparison is a diff of two such files, and fails as well if
-# Linux's file has fewer names than it is known to have.
+# Compares our interfaces with Linux's as the compiler sees them.  No header is parsed
+# here: a probe that includes the headers is compiled, and the facts come from the
+# preprocessor (names of macros), the assembler output (their values), the debugging
+# information (layouts, enumerators) and gcc's -aux-info (prototypes).  Facts are files
+# of sorted lines that begin with a name.  A comparison is a diff of Linux's file and
+# ours; it also fails if Linux's file has fewer names than expected, so that a probe
+# that finds nothing does not pass.
 #
 # Runs inside the Debian root; see run.sh.
 
@@ -52,8 +51,8 @@ show()
 	head -n 100 "$1" | sed 's/^/# /'
 }
 
-# compile COMMAND ARGUMENT...: COMMAND is text for the shell, as Kbuild has it.
-# It runs where the kernel's relative include paths start.
+# compile COMMAND ARGUMENT...: COMMAND is shell text, as Kbuild writes it.  It runs in
+# the directory to which the kernel's include paths are relative.
 compile()
 {
 	compile_cmd=$1
@@ -64,15 +63,14 @@ compile()
 	}
 }
 
-# is_from DIRECTORY COUNT FILE: are the compared headers, which FILE lists,
-# COUNT, and all below DIRECTORY?
+# is_from DIRECTORY COUNT FILE: does FILE list COUNT headers, all below DIRECTORY?
 is_from()
 {
 	[ "$(grep -c "^$1/" "$3")" = "$2" ] && [ "$(wc -l <"$3")" = "$2" ]
 }
 
-# facts DIR COMMAND SOURCE: writes to DIR what SOURCE, compiled by COMMAND,
-# gets from the vfio headers:
+# facts DIR COMMAND SOURCE: compiles SOURCE by COMMAND, and writes to DIR what the vfio
+# headers define:
 #   headers          the headers
 #   macros           name, value, size and signedness (or text)
 #   function-macros  name, parameters, text
@@ -102,7 +100,8 @@ facts()
 		sort -u >"$1/prototypes"
 }
 
-# samples NAME: a C file that shows what the macro NAME makes of some numbers.
+# samples NAME: prints C source that leaves in the assembler output what the macro NAME
+# makes of some numbers.
 samples()
 {
 	cat <<-END
@@ -119,9 +118,8 @@ samples()
 	echo "}"
 }
 
-# settle_function_macros SOURCE LINUX-DIR LINUX-COMMAND OUR-DIR OUR-COMMAND:
-# macros with one parameter whose texts differ are the same all the same if
-# they give the same results.
+# settle_function_macros SOURCE LINUX-DIR LINUX-COMMAND OUR-DIR OUR-COMMAND: macros
+# with one parameter whose texts differ count as alike if their results are alike.
 settle_function_macros()
 {
 	for name in $(diff "$2/function-macros" "$4/function-macros" |
@@ -144,8 +142,8 @@ settle_function_macros()
 	done
 }
 
-# without_extras KIND LINUX OURS: the lines of OURS, but for names that LINUX
-# does not have and that the file of extras allows.
+# without_extras KIND LINUX OURS: prints the lines of OURS without those names that
+# LINUX does not have and that the file "extras" lists.
 without_extras()
 {
 	awk -v kind="$1" '
@@ -173,9 +171,9 @@ compare()
 	fi
 }
 
-# compare_facts TITLE SET MINIMA: the facts in OUT/SET/linux and OUT/SET/ours;
-# MINIMA are those of macros, function macros, enumerators, layouts and
-# prototypes, or - where there are none to compare.
+# compare_facts TITLE SET MINIMUM...: compares the facts in OUT/SET/linux with those in
+# OUT/SET/ours.  MINIMUMs: the least numbers of macros, function macros, enumerators,
+# layouts and prototypes; - for a kind that is not compared.
 compare_facts()
 {
 	title=$1 set=$out/$2
@@ -187,9 +185,9 @@ compare_facts()
 	done
 }
 
-# both SET SOURCE COUNT LINUX-DIRECTORY LINUX-COMMAND OUR-DIRECTORY OUR-COMMAND
-# gathers the facts of SOURCE from either side, and makes sure that each used
-# its own COUNT headers.
+# both SET SOURCE COUNT LINUX-DIRECTORY LINUX-COMMAND OUR-DIRECTORY OUR-COMMAND:
+# gathers the facts of SOURCE with Linux's headers and with ours, and fails unless each
+# side used COUNT headers of its own directory.
 both()
 {
 	facts "$out/$1/linux" "$5" "$2" || {
@@ -214,7 +212,7 @@ both()
 # The user space header
 # ------------------------------------------------------------------------
 
-# As "make headers_install" would have it: without __user, __KERNEL__ parts.
+# Does what "make headers_install" does: removes __user and the __KERNEL__ parts.
 install_header()
 {
 	mkdir -p "$out/include/linux"
@@ -237,7 +235,7 @@ uapi()
 			170 3 33 49 -
 	done
 
-	# Also as it is in the tree, in strict C.
+	# The header as it is in the tree must be usable as well, in strict C.
 	if compile "gcc -std=c11 -Wall -Wextra -Wpedantic -Werror" \
 		-I"$src/include/uapi" -fsyntax-only "$out/uapi.c"; then
 		pass "our header is usable from the tree, without a warning"
@@ -250,7 +248,8 @@ uapi()
 # The driver headers
 # ------------------------------------------------------------------------
 
-# The command with which the kernel compiles a module's file, up to its name.
+# Prints the command with which the kernel compiles a file of a module, without the
+# file's name.
 kernel_command()
 {
 	mkdir -p "$out/module"
@@ -263,8 +262,8 @@ kernel_command()
 		sed 's/ -c -o .*//; s/ -Wp,-MMD,[^ ]*//'
 }
 
-# The annotations of pointers are nothing to gcc.  As volatile they become
-# part of the types, and a forgotten or misplaced one is a difference.
+# gcc ignores the annotations of pointers.  Defined as volatile, they are part of the
+# types, so that a missing or misplaced one is a difference.
 annotations()
 {
 	for annotation in __user __iomem __rcu __percpu; do
@@ -273,8 +272,7 @@ annotations()
 	done
 }
 
-# variant NAME: the configuration in which the headers are looked at, as
-# preprocessor lines.
+# variant NAME: prints preprocessor lines that set a configuration of the kernel.
 variant()
 {
 	case $1 in
@@ -311,7 +309,7 @@ drivers()
 			variant $variant
 		} >"$out/$variant.h"
 		linux="$cc -include $out/$variant.h"
-		# What comes first wins over the kernel's own directories.
+		# The first directory has precedence over the kernel's own ones.
 		ours=$(echo "$linux" | sed "s|-nostdinc|& -I$src/include|")
 		both "driver-$variant" "$out/driver.c" 4 \
 			"$ksource/include" "$linux" "$src/include" "$ours" ||
@@ -330,8 +328,8 @@ drivers()
 # The modules
 # ------------------------------------------------------------------------
 
-# exports MODULE FILE: name, kind of export and name space of what the MODULE
-# exports by FILE, a Module.symvers.
+# exports MODULE FILE: prints name, kind of export and namespace of each symbol that
+# MODULE exports according to FILE, a Module.symvers.
 exports()
 {
 	awk -F '\t' -v module="$1" '
@@ -340,9 +338,8 @@ exports()
 	' "$2" | sort
 }
 
-# interface FILE: name and type of the module's parameters, its aliases, and
-# its soft dependencies as far as the kernel has such modules.  Descriptions
-# are prose, and not compared.
+# interface FILE: prints name and type of the module's parameters, its aliases, and its
+# soft dependencies on modules that the kernel has.  Descriptions are not compared.
 interface()
 {
 	modinfo -F parm "$1" |

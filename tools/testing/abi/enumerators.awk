@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads "readelf --debug-dump=info": name and value of the enumerators whose
-# names are of VFIO.
+# Reads the output of "readelf --debug-dump=info", and prints name and value of the
+# enumerators whose names begin with VFIO or vfio.
 
 /DW_TAG_/ {
 	enumerator = /DW_TAG_enumerator/

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the output of "gcc -E -dD": which macros do our headers define?
-# Writes, to the directory "dir":
-#   headers.raw          the headers
-#   macros.text          macros whose text is their value: strings, and empty
+# Reads the output of "gcc -E -dD", and finds the macros that the vfio headers define.
+# Writes to the directory "dir":
+#   headers.raw          names of the headers
+#   macros.text          macros whose text is their value: strings, empty macros
 #   function-macros.raw  macros with parameters
-#   eval.c               a file that includes the file "probe" and leaves the
-#                        values of the other macros as comments in the
-#                        assembler output, and the types of pointers and of
-#                        variables as prototypes of -aux-info
+#   eval.c               C source that includes the file "probe"; compiled, it
+#                        leaves the values of the other macros as comments in
+#                        the assembler output, and the types of pointers and
+#                        variables as prototypes in the output of -aux-info
 
 function squeeze(text)
 {
@@ -54,7 +54,7 @@ END {
 	printf "" >(dir "/macros.text")
 	printf "" >(dir "/function-macros.raw")
 	print "#include \"" probe "\"" >eval
-	# In halves: an operand of 64 bits is not printed.
+	# In two halves, as gcc does not print an operand of 64 bits.
 	print "#define ABI_HALF(x, shift) \\" >eval
 	print "\t((unsigned int)((unsigned long long)(x) >> (shift)))" >eval
 	print "#define ABI_VALUE(name, x) \\" >eval

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads what gcc's -aux-info writes: the prototypes that the headers
-# declare, and those that eval.c makes of their pointers and variables, as
-# name and type.  What a header defines is written with the names of its
-# parameters, which are left out.  Functions of vfio_iova_bitmap.h have other names
-# for drivers, by macros.
+# Reads the output of gcc's -aux-info, and prints name and type of the functions that the
+# headers declare, and of the prototypes that eval.c has for pointers and variables.
+# Leaves out the names of parameters, which gcc writes for inline functions.  Macros of
+# vfio_iova_bitmap.h give its functions the names iova_bitmap_*.
 
 $2 !~ /\/linux\/(vfio(_pci_core)?|(vfio_)?iova_bitmap)\.h:/ && !/abi_pointer_|abi_address_of_/ {
 	next

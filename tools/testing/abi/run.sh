@@ -1,11 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares the interfaces of this tree with those of the distribution's kernel:
-# the user space header, the two driver headers, the exported symbols, and the
-# modules' parameters and aliases.  Prints TAP; a difference is a failed test
-# that shows it.  Here only the way into the Debian root; the comparison itself
-# is compare.sh.
+# Compares the interfaces of this tree with those of the distribution's kernel: the user
+# space header, the two driver headers, the exported symbols, and the modules'
+# parameters and aliases.  Prints TAP; a failed test shows the difference.  This script
+# enters the Debian root; compare.sh does the comparison.
 
 set -eu
 
@@ -15,7 +14,7 @@ usage()
 	usage: run.sh ROOT KVER SRC BUILD
 
 	  ROOT    the Debian root, with the headers and modules of kernel KVER
-	  SRC     this tree, or a copy of it; SRC/build/abi keeps what was compared
+	  SRC     this tree, or a copy; SRC/build/abi keeps what was compared
 	  BUILD   where the modules were built: Module.symvers, *.ko
 	Must be run as root.
 	END

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes the debug kernel: Debian's 6.12 source, debug.config, and this tree
-# laid over it.  The source tree with all that was built in it is kept in the
-# cache, named after what went into it but for drivers/vfio: that is laid over
-# and built anew each time, which takes a minute.  Needs root.
+# Makes the debug kernel: Debian's 6.12 source, configured by debug.config, with this
+# tree laid over it.  The source tree and its objects are kept in the cache, under a name
+# that depends on everything but drivers/vfio, which is laid over and built each time.
+# That takes a minute.  Needs root.
 
 set -eu
 
@@ -19,11 +19,11 @@ usage()
 	vm.sh --kernel OUT: vmlinuz, usr/lib/modules/<version>, the selftests'
 	modules in modules/, and as "tree" a link to the source tree that it was
 	built in.
-	  --gcov    drivers/vfio counts which of its lines are run; OUT/gcov has
-	            what gcov needs to tell them
-	  --strict  only build, first drivers/vfio with W=1, as modules and built
-	            in, and vmlinux with it built in; stdout has the warnings
-	  --tree    only print which source tree that is
+	  --gcov    build drivers/vfio with gcov, which counts the lines that are
+	            run; OUT/gcov has the files that gcov needs
+	  --strict  only build drivers/vfio with W=1, as modules and built in, and
+	            vmlinux with drivers/vfio built in; print the warnings
+	  --tree    only print the path of the source tree
 	The first time takes 10 minutes or more, and 2 GiB in the cache (cache.sh).
 	END
 }
@@ -45,7 +45,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$out" ] || { usage >&2; exit 2; }
 
-# On stderr and with the time: stdout is for the answer.
+# stdout is for the result.
 say()
 {
 	echo "# debug kernel, $SECONDS s: $*" >&2
@@ -68,8 +68,8 @@ hash=$(
 	{
 		chroot "$VFIO_ROOT" dpkg-query -f '${Version}\n' -W \
 			linux-source-6.12 gcc
-		# What is ours is built anew in any case.  "# CONFIG_" is no
-		# comment.
+		# Without lines about VFIO, which is built each time, and
+		# without comments; "# CONFIG_x is not set" is none.
 		grep -v -e VFIO -e '^# [^C]' -e '^$' "$fragment"
 	} | sha256sum | cut -c1-12
 )
@@ -88,7 +88,7 @@ in_root()
 	"$vm/inroot.sh" --bind "$kernel" --chdir "$kernel" -- "$@" 9>&-
 }
 
-# Unpacks the source, without what this tree takes the place of.
+# Unpacks the source without the files that this tree replaces.
 unpack()
 {
 	say "unpacking linux-source-6.12"
@@ -99,7 +99,7 @@ unpack()
 		--exclude='*/include/uapi/linux/vfio.h' -xf "$source"
 }
 
-# The lines of the fragment that did not take effect.
+# Prints the lines of the fragment that have no effect.
 without_effect()
 {
 	local line
@@ -118,14 +118,14 @@ without_effect()
 	done <"$kernel/fragment"
 }
 
-# configure SED_SCRIPT: answers as the fragment says, edited so, and no to all
-# that it does not mention.
+# configure SED_SCRIPT: configures by the fragment, edited by SED_SCRIPT.  Options that
+# the fragment does not mention are off.
 configure()
 {
 	local bad
 
 	sed "$1" "$fragment" >"$kernel/fragment"
-	# Not touched if it is the same, so that nothing is built again.
+	# Keeps .config if it would be the same, or make would build all again.
 	in_root make -s KCONFIG_CONFIG=.config.new \
 		KCONFIG_ALLCONFIG=fragment allnoconfig >"$kernel/config.log" 2>&1 ||
 		{ cat "$kernel/config.log" >&2; die "no configuration"; }
@@ -140,7 +140,7 @@ configure()
 $bad"
 }
 
-# make_kernel ARG...: with a sign of life every half a minute.
+# make_kernel ARG...: runs make, and prints its progress every 30 seconds.
 make_kernel()
 {
 	local log=$kernel/build.log ticker status=0
@@ -160,7 +160,7 @@ make_kernel()
 	}
 }
 
-# Everything that make prints about drivers/vfio is a warning.
+# With make -s, all output is warnings.
 strict()
 {
 	say "drivers/vfio with W=1, as modules"
@@ -176,7 +176,7 @@ strict()
 	grep -i vfio "$kernel/build.log" || :
 }
 
-# The modules that the selftests want, into OUT/modules.
+# Builds the selftests' modules in OUT/modules.
 make_test_modules()
 {
 	local modules=$out/modules

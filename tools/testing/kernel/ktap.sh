@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Turns results of KUnit into the flat lines that check.sh counts: one for each
-# test, or for each parameter of a test that has some.
+# Turns KUnit's nested results into the flat lines that stages.sh counts: one for each
+# test, or for each parameter of a test with parameters.
 
 set -eu
 
@@ -11,11 +11,10 @@ usage()
 	cat <<-END
 	usage: ktap.sh SUITE... <LOG
 
-	Reads KTAP, be it from /sys/kernel/debug/kunit/*/results or from a
-	kernel log, whose time stamps are left out, and prints "ok - SUITE:
-	TEST: PARAMETER" and "not ok - ..." lines, with what a failed test said
-	before them.  Each SUITE named, of which there is no result, is a
-	failure.
+	Reads KTAP from /sys/kernel/debug/kunit/*/results or from a kernel log
+	with time stamps.  Prints "ok - SUITE: TEST: PARAMETER" and "not ok - ..."
+	lines, with the messages of a failed test after its line.  A SUITE that
+	is named and has no result is a failure.
 	END
 }
 
@@ -39,7 +38,7 @@ exec awk -v expected="$*" '
 		next
 	}
 
-	# What an expectation that does not hold has to say
+	# The message of a failed expectation, on several lines
 	line ~ /^# .*: (EXPECTATION|ASSERTION) FAILED/ { said = line; next }
 	said != "" && line ~ /^(Expected|[a-z]).*[^:]$/ && said !~ / \| .* \| / {
 		said = said " | " line
@@ -52,7 +51,7 @@ exec awk -v expected="$*" '
 			split(line, word, " ")
 			if (word[1] in wanted || expected == "") {
 				seen[word[1]] = 1
-				# A suite may fail as such, with good tests.
+				# A suite may fail although its tests passed.
 				if (result == "not ok" && !failed)
 					print "not ok - " line
 				failed = 0
@@ -63,7 +62,7 @@ exec awk -v expected="$*" '
 		if (expected != "" && !(suite in wanted))
 			next
 		if (depth == 1) {
-			# The sum of its parameters, if there are any
+			# For a test with parameters, this is their sum.
 			if (children[2] == 0)
 				print result " - " suite ": " line
 			else if (result == "not ok" && !bad)

@@ -11,8 +11,8 @@ usage()
 	usage: kunit.sh KERNEL LOG [OPTION]...
 
 	Loads the modules of KERNEL, which debug-kernel.sh has made, in a VM, and
-	prints the results of the suites in them (KTAP; ktap.sh makes them flat
-	lines).  LOG is where vm.sh leaves its logs; OPTIONs are for it.
+	prints the results of their suites as KTAP, which ktap.sh reads.  LOG is
+	the directory for the logs of vm.sh, which gets the OPTIONs.
 	END
 }
 
