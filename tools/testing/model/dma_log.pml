@@ -2,31 +2,31 @@
 /*
  * How igbvf-vfio-pci tracks what a VF writes into receive buffers: a model for
  * spin.  Documentation/driver-api/vfio-dma-tracking.rst explains the protocol.
- * run.sh verifies the model as it is; then it takes out one thing after the
- * other, by a macro, and spin must find a fault each time.
+ * run.sh verifies the model as it is.  Then it takes out one rule after the other,
+ * each by a macro, and spin must find a fault each time.
  *
  * Three properties are checked, in all interleavings of the processes:
- *  - tracked: a REPORT gets each page that the device has written since START
- *    returned and that no REPORT got after the write;
+ *  - tracked: a REPORT returns each page that the device has written since START
+ *    returned, unless a REPORT has returned it after the write;
  *  - asked for: the device writes only to buffers that the guest has posted
  *    and has not taken back;
- *  - not stuck: when no process can move any more, each has finished its work,
- *    and the device has the guest's ring and its tail.
+ *  - not stuck: when no process can make a step any more, each has finished its
+ *    work, and the device has the guest's ring and tail.
  *
- * Pages are interchangeable.  So the driver's part follows one of them only:
- * page 1, and for the ring's own memory, that of ring 0.
+ * Pages are interchangeable, so the model of the driver follows only page 1, and
+ * of the memory of rings only that of ring 0.
  *
- * The guest's processor is an x86 (TSO): a store to the shadow page waits in a
- * store buffer, in order; a store to the device and an access that is trapped
- * wait until the buffer is empty.  To take page 2 out of the guest's mapping
- * waits for that too, since each CPU has to acknowledge it.  Descriptors are
- * stored at once: that a later descriptor overtakes a doorbell is no matter.
+ * The guest's processor is an x86 (TSO).  A store to the shadow page waits in a
+ * store buffer, in order.  A store to the device and a trapped access wait until
+ * the buffer is empty.  So does the removal of page 2 from the guest's mapping, as
+ * each CPU has to acknowledge that.  Stores of descriptors are not buffered: it does
+ * no harm if a later descriptor overtakes a doorbell.
  *
- * What no other process can tell apart is one step; a lock is got in one step
- * with the first thing done under it.  What the lock of the dirty set protects
- * changes in one step.
+ * Actions are one step if no other process can see a state in between.  Taking a
+ * lock and the first action under it are one step.  What the lock of the dirty set
+ * protects changes in one step.
  *
- * There is one receive queue: the two share nothing but the locks.
+ * There is one receive queue.  A VF has two, which share nothing but the locks.
  */
 
 #ifndef N
@@ -35,60 +35,60 @@
 #define RINGS 2			/* places for it in memory */
 #define PAGES 2			/* for buffers, numbered from 1 */
 
-/* How often these things happen */
+/* How often each of these may happen */
 #ifndef CHANGES
-#define CHANGES 1		/* the guest disables or resets its ring */
+#define CHANGES 1		/* the guest disables or resets the ring */
 #endif
 #ifndef STARTS
-#define STARTS 1		/* of logging */
+#define STARTS 1		/* logging is started */
 #endif
 #ifndef PAUSES
-#define PAUSES 1		/* of the VF, for a migration that is cancelled */
+#define PAUSES 1		/* the VF stops for a migration that is cancelled */
 #endif
 
 #define NEXT(i) ((i + 1) % N)
 #define DESC(ring, i) ((ring) * N + (i))
 #define BIT(page) (1 << (page))
 
-/* Memory: pages of buffers, in descriptors; 0 when written back (DD is set) */
+/* The rings: the page that each descriptor names, 0 if written back (DD is set) */
 byte desc[RINGS * N];
 
-/* The device's registers; it has fetched the page of its next descriptor. */
+/* The device's registers, and the page of the descriptor that it has fetched */
 bit dev_en = 1;
 bit dev_ring, dev_busy;
 byte dev_head, dev_tail, dev_page;
-bit running = 1;		/* the migration state lets it */
+bit running = 1;		/* the migration state lets the device run */
 
 /* RXDCTL reads as enabled until the device is quiet. */
 #define DEV_ENABLED (dev_en || dev_busy)
 
 /* The shadow page's registers */
 bit sh_en, sh_ring;
-bit sh_fresh;			/* RDH was set to 0, with the ring's address */
+bit sh_fresh;			/* the guest wrote a ring's address, and 0 to RDH */
 byte sh_tail;
 
-/* Page 2 in the guest's mapping */
+/* What page 2 of the guest's mapping leads to */
 mtype = { NOTHING, SHADOW, DEVICE };
 mtype pte = DEVICE;
 
-/* The store buffer: register, value */
+/* The store buffer: a register and its value */
 mtype = { RING, TAIL, EN };
 chan stores = [1] of { mtype, byte };
 
-/* The driver; lock is memory_lock for reading and the state lock */
+/* The driver; lock stands for memory_lock for reading and the state lock */
 bit lock, memory_lock;
 bit logging, woken;
 bit scan;			/* START waits for the outstanding descriptors */
 bit stale;			/* the generation is not what the worker saw */
 bit known_en, known_ring;	/* the configuration that the device has */
 byte forwarded;			/* the tail that the device has */
-bit dirty, ring_dirty;		/* the pages that are followed */
+bit dirty, ring_dirty;		/* is page 1, or ring 0, in the dirty set? */
 bit mirror[N];			/* is page 1 what was posted here last? */
 
 /* For the properties */
-byte posted;			/* pages that the guest has given to the device */
+byte posted;			/* pages that the guest has posted */
 bit started;			/* START has returned */
-bit owed, ring_owed;		/* written, and not reported since */
+bit owed, ring_owed;		/* written, and not reported after that */
 bit guest_done, logger_done, states_done;
 bit last_ring;
 byte last_tail;
@@ -100,10 +100,10 @@ hidden byte i_;
 #define CLEAR(array) for (i_ : 0 .. N - 1) { array[i_] = 0 } i_ = 0
 
 /*
- * The driver: what several processes run, under lock
+ * The driver: code that several processes run, under lock
  */
 
-/* The device is quiet, and has nothing of this ring any more. */
+/* The device is quiet, and does not write to this ring or its buffers any more. */
 inline forget_ring()
 {
 #ifndef RING_NOT_KEPT
@@ -128,7 +128,7 @@ inline stop_device()
 #endif
 }
 
-/* The device gets the ring, empty, and is enabled. */
+/* Gives the device the ring, empty, and enables the device. */
 inline start_device()
 {
 	dev_ring = known_ring;
@@ -151,7 +151,7 @@ inline apply()
 	if
 #ifndef NO_WRITE_BACK
 	:: known_en && s_en && sh_en && !DEV_ENABLED ->
-		/* The guest disabled it before START: it sees the end. */
+		/* The guest disabled the ring before START: show it the end. */
 		forget_ring();
 		known_en = 0;
 		s_en = 0;
@@ -174,8 +174,8 @@ inline apply()
 }
 
 /*
- * Gets lock, and takes over the configuration.  The driver reads the registers
- * until they are the same twice: the guest's values of one moment, in one step.
+ * Takes lock, and takes over the configuration.  One step, as the driver reads the
+ * registers until they are the same twice, so they are those of one moment.
  */
 inline take_over()
 {
@@ -191,7 +191,7 @@ inline take_over()
 
 #ifdef NO_MMAP
 
-/* The VMM has not mapped page 2: it writes there for the guest. */
+/* The VMM has not mapped page 2: accesses are trapped, and the VMM performs them. */
 #define STORE_POSSIBLE (!lock && !memory_lock)
 
 inline store(reg, value)
@@ -207,7 +207,7 @@ inline store(reg, value)
 #endif
 }
 
-/* Reads RXDCTL until the ring is disabled: each time is a trap. */
+/* Reads RXDCTL until the ring is disabled; each read is trapped. */
 inline wait_disabled()
 {
 	do
@@ -259,7 +259,7 @@ inline wait_disabled()
 		:: DISABLED -> break
 		:: else ->
 			polls = polls + (logging && !DEV_ENABLED);
-			/* not stuck: the worker has looked in between */
+			/* not stuck: the worker has run in between */
 			assert(polls < 3)
 		fi
 	   }
@@ -277,7 +277,7 @@ inline device_store(reg, value)
 	fi
 }
 
-/* A read of STATUS, on page 0 */
+/* The guest reads STATUS, on page 0. */
 inline trap()
 {
 	atomic { empty(stores) && !lock ->
@@ -290,7 +290,7 @@ inline trap()
 	}
 }
 
-/* VTCTRL.RST, on page 0 */
+/* The guest sets VTCTRL.RST, on page 0. */
 inline reset()
 {
 	LOCK;
@@ -306,7 +306,7 @@ inline reset()
 	UNLOCK
 }
 
-/* The guest's ring is empty, and its buffers are its own. */
+/* The guest empties the ring and takes all buffers back. */
 inline take_back()
 {
 	en = 0;
@@ -381,7 +381,7 @@ active proctype guest()
 		changes++
 	   }
 	:: atomic { !en && STORE_POSSIBLE ->
-		/* Other memory, with nothing in it */
+		/* The other place in memory, without descriptors */
 		ring = 1 - ring;
 		for (i_ : 0 .. N - 1) {
 			desc[DESC(ring, i_)] = 0
@@ -396,7 +396,7 @@ active proctype guest()
 	atomic { last_ring = ring; last_tail = rung; guest_done = 1 }
 }
 
-/* The guest's processor writes out what the guest has stored. */
+/* The guest's processor performs the buffered stores. */
 active proctype store_buffer()
 {
 	mtype reg;
@@ -428,7 +428,7 @@ end:	do
 	   }
 	:: d_step { dev_busy && !desc[DESC(dev_ring, dev_head)] ->
 #else
-	   /* Data, then DD: nobody looks at the data, so this is one step. */
+	   /* Data, then DD: one step, as no process reads the data. */
 	:: d_step { dev_busy ->
 #endif
 		/* asked for */
@@ -447,7 +447,7 @@ end:	do
  * The worker
  */
 
-/* Descriptors from i up to last, or all if these are the same */
+/* Reads the descriptors from i up to last; all if i == last. */
 inline read_descriptors(last)
 {
 	do
@@ -488,7 +488,7 @@ inline zap()
 #endif
 }
 
-/* START's part: what is not written back may be outstanding. */
+/* For START: records all descriptors that are not written back. */
 inline scan_ring()
 {
 	atomic { logging && scan && !lock -> ring = known_ring; stale = 0 }
@@ -656,9 +656,9 @@ inline start_logging()
 }
 
 /*
- * Two steps: the lock of the dirty set is not held in between.  The VMM looks
- * at the pages when REPORT has returned: until the second step it sees what was
- * written to a page that the first one took.
+ * Two steps, as the lock of the dirty set is not held in between.  The VMM copies the
+ * pages after REPORT has returned, so a write before the second step is in the copy of
+ * a page that the first step took.
  */
 inline report()
 {

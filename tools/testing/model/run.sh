@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Verifies the models of DMA logging with spin: as they are, where spin must find
-# no fault in any interleaving, and then with one thing taken out or wrong at a
-# time, where it must find the fault that is expected.  Prints TAP.
+# Verifies the models of DMA logging with spin.  In the models as they are, spin must
+# find no fault in any interleaving.  Then one rule at a time is taken out or broken,
+# and spin must find the fault that is expected.  Prints TAP.
 
 set -u
 
@@ -12,19 +12,19 @@ usage()
 	cat <<-END
 	usage: run.sh [CASE]...
 
-	Verifies all cases, or those named (as macros in the models, or whole-*).
-	Uses this machine's spin and gcc, or else those of the Debian root, which
-	needs root.  build/model/CASE keeps what spin says and, where there is a
-	fault, the way to it: CASE/trace.
+	Verifies all cases, or those named: whole, whole-*, or a macro of the
+	models.  Uses this machine's spin and gcc, or else those of the Debian
+	root, which needs root.  build/model/CASE has spin's output, and if spin
+	found a fault, the steps that lead to it in CASE/trace.
 	END
 }
 
-# A case a line: name; model; macros; what spin is to find; what it is about.
-# The first ones are the models as they are.
-#   nothing   the model holds
-#   all       the same, and each step of worker, VMM and device is reached
+# Prints one case a line: name; model; macros; what spin has to find; description.  The
+# first cases are the models as they are.  What spin has to find:
+#   nothing   no fault
+#   all       no fault, and each step of worker, VMM and device is reached
 #   tracked   a report lacks a page
-#   asked     the device writes to memory that the guest has not given to it
+#   asked     the device writes to memory that the guest has not posted
 #   stuck     a doorbell is lost, or the guest waits forever
 cases()
 {
@@ -41,7 +41,7 @@ cases()
 	whole-transmit;tx_ring;;nothing;transmit rings
 	FORWARD_FIRST;dma_log;$traffic;tracked;the tail goes to the device before the descriptors are read
 	DESCRIPTORS_FIRST;dma_log;$traffic;tracked;descriptors are read before the tail
-	NO_MIRROR;dma_log;$traffic;tracked;a report forgets buffers that are still posted
+	NO_MIRROR;dma_log;$traffic;tracked;a report drops buffers that are still posted
 	MIRROR_LATE;dma_log;$traffic;tracked;dirty set and mirror change in two steps
 	NO_SCAN;dma_log;$traffic;tracked;START does not read the outstanding descriptors
 	START_RETURNS_EARLY;dma_log;$traffic;tracked;START returns before they are read
@@ -52,12 +52,12 @@ cases()
 	TAIL_BEFORE_CONFIG;dma_log;$changes;asked;the tail is read before the configuration
 	TORN_SNAPSHOT;dma_log;$changes;asked;ENABLE is read once, after the ring's address
 	OLD_TAIL;dma_log;$changes;asked;a ring is enabled with an old tail
-	FORGOTTEN_EARLY;dma_log;$changes;tracked;a ring is forgotten before the device is quiet
-	RING_NOT_KEPT;dma_log;$changes;tracked;the memory of a ring is forgotten with the ring
-	TRAP_IS_NO_SYNC;dma_log;$changes;asked;an access to page 0 does not take over the configuration
+	FORGOTTEN_EARLY;dma_log;$changes;tracked;a ring is dropped before the device is quiet
+	RING_NOT_KEPT;dma_log;$changes;tracked;the memory of a ring that ended is not reported
+	TRAP_IS_NO_SYNC;dma_log;$changes;asked;a trapped access does not take over the configuration
 	NO_WRITE_BACK;dma_log;$changes;stuck;the guest is not shown the end of a disable that was under way at START
 	NO_LOOK_AFTER_ZAP;dma_log;$traffic;stuck;the worker sleeps without a last look
-	WOKEN_CLEARED_LATE;dma_log;$traffic;stuck;the worker forgets after its last look that it was woken
+	WOKEN_CLEARED_LATE;dma_log;$traffic;stuck;the worker clears a wake-up after its last look
 	WRITE_WITHOUT_WAKE;dma_log;$traffic -DNO_MMAP;stuck;a write to page 2 that is trapped does not wake the worker
 	RUN_WITHOUT_RECORD;dma_log;$pauses;tracked;a cancelled migration gives the ring back unrecorded
 	RUN_WITHOUT_WAKE;dma_log;$pauses;stuck;a cancelled migration does not wake the worker
@@ -67,13 +67,13 @@ cases()
 	NO_STATUS_READ;dma_log;$changes;asked;the guest disables a ring and reads nothing of page 0
 	OVERWRITE;dma_log;$traffic;tracked;the guest changes a posted descriptor
 	DD_FIRST;dma_log;$traffic;asked;the device writes DD before data
-	TX_ONLY_CURRENT;tx_ring;-DONLY_CURRENT;tracked;the transmit ring of the last sample is forgotten
+	TX_ONLY_CURRENT;tx_ring;-DONLY_CURRENT;tracked;the transmit ring of the sample before is not reported
 	TX_NO_SAMPLE;tx_ring;-DREPORT_WITHOUT_SAMPLE;tracked;REPORT does not look at the transmit rings
 	TX_NO_STATUS_READ;tx_ring;-DNO_STATUS_READ;tracked;the guest replaces a transmit ring and reads nothing of page 0
 	END
 }
 
-# what_was_found LOG: as in cases(), or what spin says if that is none of them
+# what_was_found LOG: prints what spin found, as in cases(), or spin's own words
 what_was_found()
 {
 	local fault
@@ -96,15 +96,15 @@ what_was_found()
 	esac
 }
 
-# is_all_reached LOG: is there no step that nothing leads to?  The guest's trap
-# has some, as it is written out for each place.
+# is_all_reached LOG: was each step of these processes reached?  Not asked of the guest,
+# whose inlined trap() has steps that cannot be reached at some places.
 is_all_reached()
 {
 	! sed -n '/^unreached in proctype \(worker\|device\|logger\|states\)/,/^	(/p' "$1" |
 		grep 'state [0-9]*, ' | grep -v '"-end-"'
 }
 
-# build MODEL OPTIMISE MACROS: makes the verifier of a model, ./pan.
+# build MODEL OPTIMISE MACROS: builds the verifier of a model, ./pan.
 build()
 {
 	# shellcheck disable=SC2086 # words
@@ -119,7 +119,7 @@ verify()
 	local name=$1 model=$2 macros="-D${1//-/_} $3" expected=$4 text=$5
 	local dir=$out/$name optimise=-O0 found states
 
-	# Mostly, to compile takes longer than to find a fault.
+	# For most cases, compiling takes longer than verifying.
 	case "$expected $macros" in
 	all* | nothing* | *CHANGES=1*PAUSES=1*) optimise=-O2 ;;
 	esac
@@ -156,7 +156,7 @@ verify()
 	esac
 }
 
-# For xargs, a case as it stands above
+# verify_line CASE: for xargs, one line of cases()
 verify_line()
 {
 	local name model macros expected text

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How igbvf-vfio-pci tracks what a VF writes into transmit rings: a model for
- * spin, next to dma_log.pml, which is about receive buffers.
+ * How igbvf-vfio-pci tracks what a VF writes into transmit rings: a model for spin.
+ * dma_log.pml is the one for receive buffers.
  *
- * The device writes descriptors back to the ring that its registers name.  They
- * stay mapped to the guest, so the driver only samples them: when the
- * worker looks, on each access to page 0, and at the begin of each REPORT.
+ * The device writes descriptors back to the ring that its registers name.  The
+ * registers stay mapped to the guest, so the driver samples them: now and then in the
+ * worker, on each access to page 0, and at the start of each REPORT.
  *
- * Checked is that a REPORT gets each ring that the device has written to before
- * the REPORT began and that no REPORT got after the write.
+ * One property is checked: a REPORT returns each ring that the device had written to
+ * when the REPORT began, unless a REPORT has returned it after the write.
  */
 
 #define RINGS 3
 #define BIT(ring) (1 << (ring))
 
-/* The device: TDBA and TXDCTL.ENABLE, and whether a write is on its way */
+/* The device: TDBA, TXDCTL.ENABLE, and whether a write is under way */
 byte base;
 bit on = 1, busy;
 
 /* The driver */
-byte sampled;			/* the ring that was seen last */
+byte sampled;			/* the ring of the last sample */
 byte dirty;
 
-byte owed;			/* written to, and not reported since */
+byte owed;			/* rings written to, and not reported after that */
 
 /* Under the state lock */
 inline sample()
@@ -38,14 +38,14 @@ inline sample()
 	}
 }
 
-/* Replaces its ring twice, each time by one at another place. */
+/* The guest replaces its ring twice, each time by one at another place. */
 active proctype guest()
 {
 	do
 	:: base < RINGS - 1 ->
 		on = 0;
 #ifndef NO_STATUS_READ
-		/* STATUS is read before the device is quiet, or after it */
+		/* It reads STATUS before the device is quiet, or after that. */
 		if
 		:: sample(); !busy
 		:: atomic { !busy -> sample() }
