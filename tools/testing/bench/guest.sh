@@ -26,19 +26,6 @@ shift
 # In the order in which they can be loaded
 modules="vfio vfio_iommu_type1 vfio-pci-core vfio-pci vfio-migration"
 
-find_function()
-{
-	local f
-	for f in /sys/bus/pci/devices/*; do
-		if [ "$(cat "$f/vendor" "$f/device" | tr '\n' :)" = "$1" ]; then
-			echo "${f##*/}"
-			return
-		fi
-	done
-	echo "guest.sh: no device $1" >&2
-	return 1
-}
-
 # load SET: a module that the set does not have is the distribution's.
 load()
 {
@@ -94,8 +81,8 @@ part_walk()
 	"$dir/walk" vfio_bench.0 vfio_bench.1
 }
 
-memory=$(find_function 0x1af4:0x1110:)
-pf=$(find_function 0x8086:0x10c9:)
+memory=$(find-pci 1af4:1110)
+pf=$(find-pci 8086:10c9)
 vfs=$(make-vfs "$pf" 7)
 vf=${vfs%%[[:space:]]*}
 modprobe irqbypass

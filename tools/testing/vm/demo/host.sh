@@ -51,12 +51,7 @@ driver='' vfs='' mac='' memory='' hold='' fault='' guest=''
 # Prints the PFs, which are all 82576s, one on a line.
 all_pfs()
 {
-	local dev
-
-	for dev in /sys/bus/pci/devices/*; do
-		[ "$(cat "$dev/vendor" "$dev/device" | tr -d '\n')" != \
-			0x80860x10c9 ] || echo "${dev##*/}"
-	done
+	find-pci 8086:10c9
 }
 
 # mac_of K: the MAC address of the VM's Kth network card
