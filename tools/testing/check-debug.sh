@@ -26,8 +26,8 @@ usage()
 	  assigned   a nested VM drives three kinds of assigned devices with its
 	             own drivers; QEMU opens them by their nodes, with iommufd
 	Logs are kept in build/check-debug/, the kernel's source and objects in
-	\$VFIO_CACHE.  Tests with a loop run 1/\$VFIO_TEST_SCALE of its full number
-	of rounds (default 10).  Needs root.
+	\$VFIO_CACHE.  Tests that repeat something run 1/\$VFIO_TEST_SCALE of their
+	full number of rounds (default 10).  Needs root.
 	END
 }
 

@@ -30,8 +30,8 @@ usage()
 	             VFIO modules
 	  migration  a VM with a VF migrates from one host to another and back,
 	             with its memory under checksum
-	Tests with a loop run 1/\$VFIO_TEST_SCALE of its full number of rounds
-	(default 5).  \$VFIO_CHECK_STOCK names the programs that "stock" runs; if
+	Tests that repeat something run 1/\$VFIO_TEST_SCALE of their full number
+	of rounds (default 5).  \$VFIO_CHECK_STOCK names the programs that "stock" runs; if
 	it is set and empty, "stock" runs all.
 	Logs are kept in build/check/.  Needs root.
 	END

@@ -24,8 +24,9 @@ usage()
 	--kernel: a debug kernel with the modules in it (debug-kernel.sh makes one);
 	a leak of theirs is a failure, too.  --fast: without that, which makes it
 	some three times faster.
-	VFIO_TEST_SCALE=N has tests that repeat something do so 1/N as often,
-	VFIO_TEST_SEED=N has those that try what chance brings try the same again.
+	VFIO_TEST_SCALE=N: tests that repeat something run 1/N of their full
+	number of rounds.  VFIO_TEST_SEED=N: random tests repeat the run that
+	printed this seed.
 	END
 }
 
