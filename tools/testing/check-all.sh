@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs all tests, or in a limited time make check and a part of the others, which
-# the commit chooses.  The last line has the totals.  The debug kernel is built in
-# the background while make check waits for resets.
+# Runs all tests, or in a limited time make check and a part of the others,
+# which the commit chooses.  The last line has the totals.  The debug kernel is
+# built in the background while make check waits for resets.
 
 set -u
 
@@ -31,8 +31,8 @@ usage()
 	END
 }
 
-# A line each: the name of the part, a script of this folder, and stages of that.
-# On two cores, the debug kernel included, each takes 10 to 25 minutes.
+# A line each: the name of the part, a script of this folder, and stages of
+# that.  On two cores, the debug kernel included, each takes 10 to 25 minutes.
 parts=(
 	"debug-selftests: check-debug.sh kernel selftests"
 	"debug-kunit: check-debug.sh kernel kunit leaks"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The tests on the debug kernel: KASAN, lockdep and other checkers are on
-# (kernel/debug.config), and this tree is laid over the kernel's source.  A stage
-# fails if the kernel reports anything: warnings panic, and some stages look for
-# leaked memory at the end.  stages.sh counts the results.
+# (kernel/debug.config), and this tree is laid over the kernel's source.  A
+# stage fails if the kernel reports anything: warnings panic, and some stages
+# look for leaked memory at the end.  stages.sh counts the results.
 
 set -u
 
@@ -118,9 +118,9 @@ stage_assigned()
 	"$vm/assigned/assigned.sh" --kernel "$kernel" "$logs/assigned"
 }
 
-# kmemleak makes each allocation several times slower, so only a few programs run:
-# those on whose paths most memory is allocated, and the one that injects failing
-# allocations.
+# kmemleak makes each allocation several times slower, so only a few programs
+# run: those on whose paths most memory is allocated, and the one that injects
+# failing allocations.
 stage_leaks()
 {
 	tools/testing/selftests/vfio/vm-run.sh --vms 1 --kernel "$kernel" \

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Tests that make check leaves out because they take long: selftests with all their
-# repetitions, faults that the test bed has to find, and coverage.  stages.sh counts
-# the results.
+# Tests that make check leaves out because they take long: selftests with all
+# their repetitions, faults that the test bed has to find, and coverage.
+# stages.sh counts the results.
 
 set -u
 

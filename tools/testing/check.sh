@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The tests on the distribution's kernel.  Each stage is one function; run_all() says
-# which stages run at the same time on a machine with two cores.  stages.sh counts
-# the results.
+# The tests on the distribution's kernel.  Each stage is one function; run_all()
+# says which stages run at the same time on a machine with two cores.  stages.sh
+# counts the results.
 
 set -u
 
@@ -43,9 +43,9 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 
 stages="build parts style overlay install tools model abi selftests assigned
 	stock migration"
-# A VM keeps a core busy, and the selftests have a VM for each core.  Compilers run
-# next to the VM of "stock", which waits for resets most of the time; "stock" takes a
-# third of the time of the other lane, so spin follows it.
+# A VM keeps a core busy, and the selftests have a VM for each core.  Compilers
+# run next to the VM of "stock", which waits for resets most of the time;
+# "stock" takes a third of the time of the other lane, so spin follows it.
 run_all()
 {
 	run_lanes "build"
@@ -57,8 +57,8 @@ run_all()
 begin 5 "$@"
 kver=$(ls "$VFIO_ROOT/lib/modules")
 
-# build_clean NAME ARGS...: builds into build/NAME; fails, and prints why, if there is
-# a warning or an error.
+# build_clean NAME ARGS...: builds into build/NAME; fails, and prints why, if
+# there is a warning or an error.
 build_clean()
 {
 	local name=$1 log=$logs/make-$1.log
@@ -285,8 +285,8 @@ stage_assigned()
 	"$vm/assigned/assigned.sh" "$src/build/modules" "$logs/assigned"
 }
 
-# The default leaves out the programs that test bad input and killed users: these
-# paths are the same as on our own modules.
+# The default leaves out the programs that test bad input and killed users:
+# these paths are the same as on our own modules.
 stage_stock()
 {
 	# shellcheck disable=SC2086 # words

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Counts which lines of drivers/vfio the tests run: the KUnit suites, the selftests
-# and the migration, on a debug kernel with gcov for drivers/vfio.  A failed test is
-# only mentioned here; check-debug.sh is the script that judges.
+# Counts which lines of drivers/vfio the tests run: the KUnit suites, the
+# selftests and the migration, on a debug kernel with gcov for drivers/vfio.  A
+# failed test is only mentioned here; check-debug.sh is the script that judges.
 
 set -u
 
@@ -53,8 +53,8 @@ if [ -z "$report" ]; then
 		>"$logs/migration.log" 2>&1 || echo "# migration: status $?"
 fi
 
-# Adds up the counts of all VMs in $logs/sum, where gcov also finds the compiler's
-# files.
+# Adds up the counts of all VMs in $logs/sum, where gcov also finds the
+# compiler's files.
 rm -rf "$logs/sum" "$logs/sum.new"
 for data in $(find "$logs" -type d -path '*/gcov/drivers/vfio' \
 	! -path "$kernel/*" | sort); do

@@ -1,21 +1,23 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What check.sh, check-debug.sh and check-repeat.sh share.  A stage is a function of
-# the caller that prints TAP (ok, not ok, # SKIP).  This file runs stages, counts
-# their results and prints the totals.  A stage that exits with an error although
-# no test failed, or that runs no test, counts as a failed test.  A stage that
-# exits with status 75 could not judge, and counts as a skipped test.
+# What check.sh, check-debug.sh and check-repeat.sh share.  A stage is a
+# function of the caller that prints TAP (ok, not ok, # SKIP).  This file runs
+# stages, counts their results and prints the totals.  A stage that exits with
+# an error although no test failed, or that runs no test, counts as a failed
+# test.  A stage that exits with status 75 could not judge, and counts as a
+# skipped test.
 #
-# The caller sets $stages, the names of its stages, and has usage() and run_all(),
-# which runs all stages.  It calls begin() first and run_chosen() last.  Stages
-# leave NAME.log and NAME.result in $logs.
+# The caller sets $stages, the names of its stages, and has usage() and
+# run_all(), which runs all stages.  It calls begin() first and run_chosen()
+# last.  Stages leave NAME.log and NAME.result in $logs.
 #
-# $VFIO_CHECK_STOP, in seconds since 1970, limits the time: no stage begins after
-# it, and stages that still run are ended.  Both count as skipped, by name.
+# $VFIO_CHECK_STOP, in seconds since 1970, limits the time: no stage begins
+# after it, and stages that still run are ended.  Both count as skipped, by
+# name.
 
-# begin SCALE [ARGUMENT]...: checks the caller's arguments, and sets the variables
-# that all stages use.  SCALE is the default of $VFIO_TEST_SCALE.
+# begin SCALE [ARGUMENT]...: checks the caller's arguments, and sets the
+# variables that all stages use.  SCALE is the default of $VFIO_TEST_SCALE.
 begin()
 {
 	local name=${0##*/}
@@ -53,8 +55,8 @@ verdict()
 	if "$@"; then ok "$text"; else not_ok "$text"; fi
 }
 
-# tally LOG: prints how many tests passed, failed and were skipped.  The selftests'
-# runner prints "# Totals" of its own, which are taken as they are.
+# tally LOG: prints how many tests passed, failed and were skipped.  The
+# selftests' runner prints "# Totals" of its own, which are taken as they are.
 tally()
 {
 	awk '
@@ -101,8 +103,8 @@ skip()
 	echo "ok - $1 # SKIP $2"
 }
 
-# run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), and shows
-# its output with PREFIX before each line.
+# run_stage NAME [PREFIX]: runs stage_NAME ("-" is "_" in function names), and
+# shows its output with PREFIX before each line.
 run_stage()
 {
 	local stage=$1 prefix=${2-} log=$logs/$1.log status p f s
@@ -188,9 +190,9 @@ run_lanes()
 	set +m
 }
 
-# why LOG: prints the failed tests of the programs that a stage ran, each with the
-# last twelve lines that the test printed.
-why()
+# failures LOG: prints the failed tests of the programs that a stage ran, each
+# with the last twelve lines that the test printed.
+failures()
 {
 	awk '
 		/^# ok / { n = 0 }
@@ -220,7 +222,7 @@ summary()
 			echo "# failed: stage $stage did not end"
 		fi 2>/dev/null
 		add "$p" "$f" "$s"
-		[ "$f" = 0 ] || why "$logs/$stage.log"
+		[ "$f" = 0 ] || failures "$logs/$stage.log"
 		sed -nE "s/^not ok /# failed: $stage: &/p" "$logs/$stage.log"
 	done
 	totals >"$logs/summary"
@@ -228,8 +230,8 @@ summary()
 	[ "$failed" = 0 ]
 }
 
-# run_chosen [STAGE]...: runs these stages one after the other, or all of them, and
-# ends with the summary.
+# run_chosen [STAGE]...: runs these stages one after the other, or all of them,
+# and ends with the summary.
 run_chosen()
 {
 	local stage chosen= timer=
@@ -245,7 +247,8 @@ run_chosen()
 		: >"$logs/$stage.log"
 	done
 	if [ -n "${VFIO_CHECK_STOP-}" ] && ! out_of_time; then
-		# Without this script's output, which a reader waits for the end of.
+		# Without this script's output, which a reader waits for the end
+		# of.
 		(
 			trap 'kill $!; exit' TERM
 			sleep $((VFIO_CHECK_STOP - $(date +%s))) &

@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares our interfaces with Linux's as the compiler sees them.  No header is parsed
-# here: a probe that includes the headers is compiled, and the facts come from the
-# preprocessor (names of macros), the assembler output (their values), the debugging
-# information (layouts, enumerators) and gcc's -aux-info (prototypes).  Facts are files
-# of sorted lines that begin with a name.  A comparison is a diff of Linux's file and
-# ours; it also fails if Linux's file has fewer names than expected, so that a probe
-# that finds nothing does not pass.
+# Compares our interfaces with Linux's as the compiler sees them.  No header is
+# parsed here: a probe that includes the headers is compiled, and the facts come
+# from the preprocessor (names of macros), the assembler output (their values),
+# the debugging information (layouts, enumerators) and gcc's -aux-info
+# (prototypes).  Facts are files of sorted lines that begin with a name.  A
+# comparison is a diff of Linux's file and ours; it also fails if Linux's file
+# has fewer names than expected, so that a probe that finds nothing does not
+# pass.
 #
 # Runs inside the Debian root; see run.sh.
 
@@ -51,8 +52,8 @@ show()
 	head -n 100 "$1" | sed 's/^/# /'
 }
 
-# compile COMMAND ARGUMENT...: COMMAND is shell text, as Kbuild writes it.  It runs in
-# the directory to which the kernel's include paths are relative.
+# compile COMMAND ARGUMENT...: COMMAND is shell text, as Kbuild writes it.  It
+# runs in the directory to which the kernel's include paths are relative.
 compile()
 {
 	compile_cmd=$1
@@ -63,14 +64,15 @@ compile()
 	}
 }
 
-# is_from DIRECTORY COUNT FILE: does FILE list COUNT headers, all below DIRECTORY?
+# is_from DIRECTORY COUNT FILE: does FILE list COUNT headers, all below
+# DIRECTORY?
 is_from()
 {
 	[ "$(grep -c "^$1/" "$3")" = "$2" ] && [ "$(wc -l <"$3")" = "$2" ]
 }
 
-# facts DIR COMMAND SOURCE: compiles SOURCE by COMMAND, and writes to DIR what the vfio
-# headers define:
+# facts DIR COMMAND SOURCE: compiles SOURCE by COMMAND, and writes to DIR what
+# the vfio headers define:
 #   headers          the headers
 #   macros           name, value, size and signedness (or text)
 #   function-macros  name, parameters, text
@@ -100,8 +102,8 @@ facts()
 		sort -u >"$1/prototypes"
 }
 
-# samples NAME: prints C source that leaves in the assembler output what the macro NAME
-# makes of some numbers.
+# samples NAME: prints C source that leaves in the assembler output what the
+# macro NAME makes of some numbers.
 samples()
 {
 	cat <<-END
@@ -118,8 +120,9 @@ samples()
 	echo "}"
 }
 
-# settle_function_macros SOURCE LINUX-DIR LINUX-COMMAND OUR-DIR OUR-COMMAND: macros
-# with one parameter whose texts differ count as alike if their results are alike.
+# settle_function_macros SOURCE LINUX-DIR LINUX-COMMAND OUR-DIR OUR-COMMAND:
+# macros with one parameter whose texts differ count as alike if their results
+# are alike.
 settle_function_macros()
 {
 	for name in $(diff "$2/function-macros" "$4/function-macros" |
@@ -142,8 +145,8 @@ settle_function_macros()
 	done
 }
 
-# without_extras KIND LINUX OURS: prints the lines of OURS without those names that
-# LINUX does not have and that the file "extras" lists.
+# without_extras KIND LINUX OURS: prints the lines of OURS without those names
+# that LINUX does not have and that the file "extras" lists.
 without_extras()
 {
 	awk -v kind="$1" '
@@ -171,9 +174,10 @@ compare()
 	fi
 }
 
-# compare_facts TITLE SET MINIMUM...: compares the facts in OUT/SET/linux with those in
-# OUT/SET/ours.  MINIMUMs: the least numbers of macros, function macros, enumerators,
-# layouts and prototypes; - for a kind that is not compared.
+# compare_facts TITLE SET MINIMUM...: compares the facts in OUT/SET/linux with
+# those in OUT/SET/ours.  MINIMUMs: the least numbers of macros, function
+# macros, enumerators, layouts and prototypes; - for a kind that is not
+# compared.
 compare_facts()
 {
 	title=$1 set=$out/$2
@@ -186,8 +190,8 @@ compare_facts()
 }
 
 # both SET SOURCE COUNT LINUX-DIRECTORY LINUX-COMMAND OUR-DIRECTORY OUR-COMMAND:
-# gathers the facts of SOURCE with Linux's headers and with ours, and fails unless each
-# side used COUNT headers of its own directory.
+# gathers the facts of SOURCE with Linux's headers and with ours, and fails
+# unless each side used COUNT headers of its own directory.
 both()
 {
 	facts "$out/$1/linux" "$5" "$2" || {
@@ -212,7 +216,8 @@ both()
 # The user space header
 # ------------------------------------------------------------------------
 
-# Does what "make headers_install" does: removes __user and the __KERNEL__ parts.
+# Does what "make headers_install" does: removes __user and the __KERNEL__
+# parts.
 install_header()
 {
 	mkdir -p "$out/include/linux"
@@ -248,8 +253,8 @@ uapi()
 # The driver headers
 # ------------------------------------------------------------------------
 
-# Prints the command with which the kernel compiles a file of a module, without the
-# file's name.
+# Prints the command with which the kernel compiles a file of a module, without
+# the file's name.
 kernel_command()
 {
 	mkdir -p "$out/module"
@@ -262,8 +267,8 @@ kernel_command()
 		sed 's/ -c -o .*//; s/ -Wp,-MMD,[^ ]*//'
 }
 
-# gcc ignores the annotations of pointers.  Defined as volatile, they are part of the
-# types, so that a missing or misplaced one is a difference.
+# gcc ignores the annotations of pointers.  Defined as volatile, they are part
+# of the types, so that a missing or misplaced one is a difference.
 annotations()
 {
 	for annotation in __user __iomem __rcu __percpu; do
@@ -272,7 +277,8 @@ annotations()
 	done
 }
 
-# variant NAME: prints preprocessor lines that set a configuration of the kernel.
+# variant NAME: prints preprocessor lines that set a configuration of the
+# kernel.
 variant()
 {
 	case $1 in
@@ -328,8 +334,8 @@ drivers()
 # The modules
 # ------------------------------------------------------------------------
 
-# exports MODULE FILE: prints name, kind of export and namespace of each symbol that
-# MODULE exports according to FILE, a Module.symvers.
+# exports MODULE FILE: prints name, kind of export and namespace of each symbol
+# that MODULE exports according to FILE, a Module.symvers.
 exports()
 {
 	awk -F '\t' -v module="$1" '
@@ -338,8 +344,9 @@ exports()
 	' "$2" | sort
 }
 
-# interface FILE: prints name and type of the module's parameters, its aliases, and its
-# soft dependencies on modules that the kernel has.  Descriptions are not compared.
+# interface FILE: prints name and type of the module's parameters, its aliases,
+# and its soft dependencies on modules that the kernel has.  Descriptions are
+# not compared.
 interface()
 {
 	modinfo -F parm "$1" |

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the output of "pahole --show_decl_info", and prints the layouts of the types that
-# the vfio headers define, with the type's name at the start of each line.
+# Reads the output of "pahole --show_decl_info", and prints the layouts of the
+# types that the vfio headers define, with the type's name at the start of each
+# line.
 
 /^\/\* <[0-9a-f]+> / {
 	file = $3

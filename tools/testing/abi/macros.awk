@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the output of "gcc -E -dD", and finds the macros that the vfio headers define.
-# Writes to the directory "dir":
+# Reads the output of "gcc -E -dD", and finds the macros that the vfio headers
+# define.  Writes to the directory "dir":
 #   headers.raw          names of the headers
 #   macros.text          macros whose text is their value: strings, empty macros
 #   function-macros.raw  macros with parameters

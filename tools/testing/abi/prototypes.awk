@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Reads the output of gcc's -aux-info, and prints name and type of the functions that the
-# headers declare, and of the prototypes that eval.c has for pointers and variables.
-# Leaves out the names of parameters, which gcc writes for inline functions.  Macros of
-# vfio_iova_bitmap.h give its functions the names iova_bitmap_*.
+# Reads the output of gcc's -aux-info, and prints name and type of the functions
+# that the headers declare, and of the prototypes that eval.c has for pointers
+# and variables.  Leaves out the names of parameters, which gcc writes for
+# inline functions.  Macros of vfio_iova_bitmap.h give its functions the names
+# iova_bitmap_*.
 
 $2 !~ /\/linux\/(vfio(_pci_core)?|(vfio_)?iova_bitmap)\.h:/ && !/abi_pointer_|abi_address_of_/ {
 	next

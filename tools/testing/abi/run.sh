@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Compares the interfaces of this tree with those of the distribution's kernel: the user
-# space header, the two driver headers, the exported symbols, and the modules'
-# parameters and aliases.  Prints TAP; a failed test shows the difference.  This script
-# enters the Debian root; compare.sh does the comparison.
+# Compares the interfaces of this tree with those of the distribution's kernel:
+# the user space header, the two driver headers, the exported symbols, and the
+# modules' parameters and aliases.  Prints TAP; a failed test shows the
+# difference.  This script enters the Debian root; compare.sh does the
+# comparison.
 
 set -eu
 

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The benchmark: builds our modules, measures them and the distribution's in VMs, and
-# prints tables.  It has no verdict.
+# The benchmark: builds our modules, measures them and the distribution's in
+# VMs, and prints tables.  It has no verdict.
 #
-# Most costs are counted in instructions, in one VM that loads our modules and the
-# distribution's one after the other.  These numbers are the same on every machine,
-# also on a busy one.  Rates are those of software emulation: only their ratio has a
-# meaning.
+# Most costs are counted in instructions, in one VM that loads our modules and
+# the distribution's one after the other.  These numbers are the same on every
+# machine, also on a busy one.  Rates are those of software emulation: only
+# their ratio has a meaning.
 
 set -eu
 
@@ -66,8 +66,8 @@ in_root()
 	"$vm/inroot.sh" --bind "$src" --chdir "$src" -- "$@"
 }
 
-# build SET [ARG]...: builds a set of modules and the benchmark's module for it.  The
-# set "stock" has only the modules that the distribution lacks.
+# build SET [ARG]...: builds a set of modules and the benchmark's module for
+# it.  The set "stock" has only the modules that the distribution lacks.
 build()
 {
 	local set=$1
@@ -89,8 +89,8 @@ boot()
 		{ echo "bench.sh: status $?; see $log" >&2; exit 1; }
 }
 
-# count PART...: measures in a VM whose clock counts its instructions, one for each
-# nanosecond, and skips the time in which the VM is idle.
+# count PART...: measures in a VM whose clock counts its instructions, one for
+# each nanosecond, and skips the time in which the VM is idle.
 count()
 {
 	boot count --igb hubport,hubid=1 \
@@ -167,7 +167,8 @@ print_log()
 		"$out"/result/ours.log
 }
 
-# stream_of NAME STEP: measures a device that produces STEP bytes of state at a time.
+# stream_of NAME STEP: measures a device that produces STEP bytes of state at a
+# time.
 stream_of()
 {
 	# shellcheck disable=SC2016 # expanded in the VM

@@ -14,8 +14,8 @@
 static uint64_t own;	/* instructions that counting takes */
 
 /*
- * Runs a loop of a known number of instructions; takes the best of ten tries, as an
- * interrupt may come.
+ * Runs a loop of a known number of instructions; takes the best of ten tries,
+ * as an interrupt may come.
  */
 static bool ticks_are_instructions(void)
 {

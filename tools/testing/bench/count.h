@@ -28,7 +28,7 @@ static inline uint64_t ticks(void)
 /* Call this first.  Ends the program unless a tick is an instruction. */
 void count_init(void);
 
-/* Before each repetition; count_end() after it.  At most COUNT_MAX of them count. */
+/* Call these around each repetition; at most COUNT_MAX of them count. */
 static inline void count_begin(struct count *c)
 {
 	c->begin = ticks();
@@ -37,15 +37,18 @@ static inline void count_begin(struct count *c)
 void count_end(struct count *c);
 
 /*
- * Returns the average of the middle half, and empties @c.  The upper quarter has the
- * repetitions that a timer interrupt or another process made longer.
+ * Returns the average of the middle half, and empties @c.  The upper quarter
+ * has the repetitions that a timer interrupt or another process made longer.
  */
 double count_average(struct count *c);
 
 /* The monotonic clock */
 double seconds(void);
 
-/* Prints one line of a table: the operation, the unit that @value is for, and @value. */
+/*
+ * Prints one line of a table: the operation, the unit that @value is for, and
+ * @value.
+ */
 void __attribute__((format(printf, 3, 4)))
 report(double value, const char *unit, const char *what, ...);
 

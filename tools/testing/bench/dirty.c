@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What it costs to read the dirty bitmap of a type 1 container, with a bit for each
- * 4 KiB.  All memory is dirty, as it always is for a device that does not log.
+ * What it costs to read the dirty bitmap of a type 1 container, with a bit for
+ * each 4 KiB.  All memory is dirty, as it always is for a device that does not
+ * log.
  */
 #include <stdio.h>
 

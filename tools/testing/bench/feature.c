@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What VFIO_DEVICE_FEATURE costs for features that do next to nothing: on the device
- * of bench_walk.c, and for one feature of vfio-pci on a PCI function.
+ * What VFIO_DEVICE_FEATURE costs for features that do next to nothing: on the
+ * device of bench_walk.c, and for one feature of vfio-pci on a PCI function.
  */
 #include <stdio.h>
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs in the VM that bench.sh boots: loads one set of modules after the other, and
-# runs the programs with each set.  The devices are an 82576, all VFs of which are
-# used, and ivshmem, which has a large BAR.
+# Runs in the VM that bench.sh boots: loads one set of modules after the other,
+# and runs the programs with each set.  The devices are an 82576, all VFs of
+# which are used, and ivshmem, which has a large BAR.
 
 set -eu
 
@@ -65,7 +65,8 @@ part_open()
 	"$dir/open" $vfs
 }
 
-# Logging is measured with our modules only: the distribution has no driver that logs.
+# Logging is measured with our modules only: the distribution has no driver that
+# logs.
 part_log()
 {
 	local name

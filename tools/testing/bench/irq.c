@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What VFIO_DEVICE_SET_IRQS costs for MSI-X: turning all vectors on and off, as when a
- * guest's driver starts and ends; another eventfd for one vector, as when a guest
- * changes its affinity; and a trigger by the user.
+ * What VFIO_DEVICE_SET_IRQS costs for MSI-X: turning all vectors on and off, as
+ * when a guest's driver starts and ends; another eventfd for one vector, as
+ * when a guest changes its affinity; and a trigger by the user.
  */
 #include <linux/pci_regs.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What it costs igbvf-vfio-pci to log what a VF of the 82576 writes: the instructions
- * of its thread for each receive descriptor that is posted, alone and in batches, and
- * those of the features' calls.
+ * What it costs igbvf-vfio-pci to log what a VF of the 82576 writes: the
+ * instructions of its thread for each receive descriptor that is posted, alone
+ * and in batches, and those of the features' calls.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -55,7 +55,7 @@ static void find_thread(void)
 		die("no thread logs");
 }
 
-/* The thread's run time: instructions, where the VM executes one a nanosecond */
+/* The thread's run time, in instructions at one a nanosecond */
 static uint64_t thread_ran(void)
 {
 	FILE *file = fopen(thread_stat, "r");
@@ -67,7 +67,10 @@ static uint64_t thread_ran(void)
 	return ran;
 }
 
-/* Receives @count frames, after each of which the NIC's driver posts a descriptor. */
+/*
+ * Receives @count frames, after each of which the NIC's driver posts a
+ * descriptor.
+ */
 static void frames(struct nic *nic, struct peer *peer, unsigned int count)
 {
 	uint8_t payload[64] = {};

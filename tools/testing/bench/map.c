@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What mapping memory for DMA and unmapping it costs: MAP_DMA and UNMAP_DMA of one
- * range in a type 1 container, for each kind of memory.
+ * What mapping memory for DMA and unmapping it costs: MAP_DMA and UNMAP_DMA of
+ * one range in a type 1 container, for each kind of memory.
  */
 #include <linux/pci_regs.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How long it takes to open and to close VFs: one VF, and all VFs at once by one thread
- * each, as when several VMs start or end together.
+ * How long it takes to open and to close VFs: one VF, and all VFs at once by
+ * one thread each, as when several VMs start or end together.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -23,7 +23,10 @@ struct user {
 	const char *bdf;
 };
 
-/* Adds to @spent the time from the start of the first thread to the end of the last. */
+/*
+ * Adds to @spent the time from the start of the first thread to the end of the
+ * last.
+ */
 static void together(void (*step)(struct vdev *v, const char *bdf),
 		     struct vdev *v, const char *bdf, double *spent)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the info of a region costs, and reading and writing registers and configuration
- * space by one system call each.
+ * What the info of a region costs, and reading and writing registers and
+ * configuration space by one system call each.
  */
 #include <linux/pci_regs.h>
 #include <stdio.h>

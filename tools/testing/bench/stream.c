@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How fast the data fd transfers a device state, compared with read() and write() on a
- * memfd of that size.  The device is vfio_bulk.ko.  Only the system calls are timed.
- * Both fds take turns, so that other work of the machine slows both down.
+ * How fast the data fd transfers a device state, compared with read() and
+ * write() on a memfd of that size.  The device is vfio_bulk.ko.  Only the
+ * system calls are timed.  Both fds take turns, so that other work of the
+ * machine slows both down.
  *
  * Prints lines of "read|write FD RATE", the median in MiB/s.
  */

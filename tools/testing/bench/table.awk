@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Makes one table of the programs' results for our modules and for the distribution's.
-# Reads two files, in this order, of lines WHAT, UNIT and NUMBER with tabs between.
+# Makes one table of the programs' results for our modules and for the
+# distribution's.  Reads two files, in this order, of lines WHAT, UNIT and
+# NUMBER with tabs between.
 BEGIN {
 	FS = "\t"
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What ioctl()s cost that change the migration state, on devices whose arcs do nothing.
+ * What ioctl()s cost that change the migration state, on devices whose arcs do
+ * nothing.
  */
 #include <stdio.h>
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes the debug kernel: Debian's 6.12 source, configured by debug.config, with this
-# tree laid over it.  The source tree and its objects are kept in the cache, under a name
-# that depends on everything but drivers/vfio, which is laid over and built each time.
-# That takes a minute.  Needs root.
+# Makes the debug kernel: Debian's 6.12 source, configured by debug.config, with
+# this tree laid over it.  The source tree and its objects are kept in the
+# cache, under a name that depends on everything but drivers/vfio, which is laid
+# over and built each time.  That takes a minute.  Needs root.
 
 set -eu
 
@@ -118,8 +118,8 @@ without_effect()
 	done <"$kernel/fragment"
 }
 
-# configure SED_SCRIPT: configures by the fragment, edited by SED_SCRIPT.  Options that
-# the fragment does not mention are off.
+# configure SED_SCRIPT: configures by the fragment, edited by SED_SCRIPT.
+# Options that the fragment does not mention are off.
 configure()
 {
 	local bad

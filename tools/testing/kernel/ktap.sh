@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Turns KUnit's nested results into the flat lines that stages.sh counts: one for each
-# test, or for each parameter of a test with parameters.
+# Turns KUnit's nested results into the flat lines that stages.sh counts: one
+# for each test, or for each parameter of a test with parameters.
 
 set -eu
 

@@ -2,8 +2,8 @@
 /*
  * How igbvf-vfio-pci tracks what a VF writes into receive buffers: a model for
  * spin.  Documentation/driver-api/vfio-dma-tracking.rst explains the protocol.
- * run.sh verifies the model as it is.  Then it takes out one rule after the other,
- * each by a macro, and spin must find a fault each time.
+ * run.sh verifies the model as it is.  Then it takes out one rule after the
+ * other, each by a macro, and spin must find a fault each time.
  *
  * Three properties are checked, in all interleavings of the processes:
  *  - tracked: a REPORT returns each page that the device has written since START
@@ -13,18 +13,18 @@
  *  - not stuck: when no process can make a step any more, each has finished its
  *    work, and the device has the guest's ring and tail.
  *
- * Pages are interchangeable, so the model of the driver follows only page 1, and
- * of the memory of rings only that of ring 0.
+ * Pages are interchangeable, so the model of the driver follows only page 1,
+ * and of the memory of rings only that of ring 0.
  *
  * The guest's processor is an x86 (TSO).  A store to the shadow page waits in a
- * store buffer, in order.  A store to the device and a trapped access wait until
- * the buffer is empty.  So does the removal of page 2 from the guest's mapping, as
- * each CPU has to acknowledge that.  Stores of descriptors are not buffered: it does
- * no harm if a later descriptor overtakes a doorbell.
+ * store buffer, in order.  A store to the device and a trapped access wait
+ * until the buffer is empty.  So does the removal of page 2 from the guest's
+ * mapping, as each CPU has to acknowledge that.  Stores of descriptors are not
+ * buffered: it does no harm if a later descriptor overtakes a doorbell.
  *
- * Actions are one step if no other process can see a state in between.  Taking a
- * lock and the first action under it are one step.  What the lock of the dirty set
- * protects changes in one step.
+ * Actions are one step if no other process can see a state in between.  Taking
+ * a lock and the first action under it are one step.  What the lock of the
+ * dirty set protects changes in one step.
  *
  * There is one receive queue.  A VF has two, which share nothing but the locks.
  */
@@ -50,7 +50,9 @@
 #define DESC(ring, i) ((ring) * N + (i))
 #define BIT(page) (1 << (page))
 
-/* The rings: the page that each descriptor names, 0 if written back (DD is set) */
+/*
+ * The rings: the page that each descriptor names, 0 if written back (DD is set)
+ */
 byte desc[RINGS * N];
 
 /* The device's registers, and the page of the descriptor that it has fetched */
@@ -103,7 +105,9 @@ hidden byte i_;
  * The driver: code that several processes run, under lock
  */
 
-/* The device is quiet, and does not write to this ring or its buffers any more. */
+/*
+ * The device is quiet, and does not write to this ring or its buffers any more.
+ */
 inline forget_ring()
 {
 #ifndef RING_NOT_KEPT
@@ -174,8 +178,8 @@ inline apply()
 }
 
 /*
- * Takes lock, and takes over the configuration.  One step, as the driver reads the
- * registers until they are the same twice, so they are those of one moment.
+ * Takes lock, and takes over the configuration.  One step, as the driver reads
+ * the registers until they are the same twice, so they are those of one moment.
  */
 inline take_over()
 {
@@ -191,7 +195,10 @@ inline take_over()
 
 #ifdef NO_MMAP
 
-/* The VMM has not mapped page 2: accesses are trapped, and the VMM performs them. */
+/*
+ * The VMM has not mapped page 2: accesses are trapped, and the VMM performs
+ * them.
+ */
 #define STORE_POSSIBLE (!lock && !memory_lock)
 
 inline store(reg, value)
@@ -656,9 +663,9 @@ inline start_logging()
 }
 
 /*
- * Two steps, as the lock of the dirty set is not held in between.  The VMM copies the
- * pages after REPORT has returned, so a write before the second step is in the copy of
- * a page that the first step took.
+ * Two steps, as the lock of the dirty set is not held in between.  The VMM
+ * copies the pages after REPORT has returned, so a write before the second step
+ * is in the copy of a page that the first step took.
  */
 inline report()
 {

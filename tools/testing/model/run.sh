@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Verifies the models of DMA logging with spin.  In the models as they are, spin must
-# find no fault in any interleaving.  Then one rule at a time is taken out or broken,
-# and spin must find the fault that is expected.  Prints TAP.
+# Verifies the models of DMA logging with spin.  In the models as they are, spin
+# must find no fault in any interleaving.  Then one rule at a time is taken out
+# or broken, and spin must find the fault that is expected.  Prints TAP.
 
 set -u
 
@@ -19,8 +19,9 @@ usage()
 	END
 }
 
-# Prints one case a line: name; model; macros; what spin has to find; description.  The
-# first cases are the models as they are.  What spin has to find:
+# Prints one case a line: name; model; macros; what spin has to find;
+# description.  The first cases are the models as they are.  What spin has to
+# find:
 #   nothing   no fault
 #   all       no fault, and each step of worker, VMM and device is reached
 #   tracked   a report lacks a page
@@ -96,8 +97,9 @@ what_was_found()
 	esac
 }
 
-# is_all_reached LOG: was each step of these processes reached?  Not asked of the guest,
-# whose inlined trap() has steps that cannot be reached at some places.
+# is_all_reached LOG: was each step of these processes reached?  Not asked of
+# the guest, whose inlined trap() has steps that cannot be reached at some
+# places.
 is_all_reached()
 {
 	! sed -n '/^unreached in proctype \(worker\|device\|logger\|states\)/,/^	(/p' "$1" |

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How igbvf-vfio-pci tracks what a VF writes into transmit rings: a model for spin.
- * dma_log.pml is the one for receive buffers.
+ * How igbvf-vfio-pci tracks what a VF writes into transmit rings: a model for
+ * spin.  dma_log.pml is the one for receive buffers.
  *
  * The device writes descriptors back to the ring that its registers name.  The
- * registers stay mapped to the guest, so the driver samples them: now and then in the
- * worker, on each access to page 0, and at the start of each REPORT.
+ * registers stay mapped to the guest, so the driver samples them: now and then
+ * in the worker, on each access to page 0, and at the start of each REPORT.
  *
- * One property is checked: a REPORT returns each ring that the device had written to
- * when the REPORT began, unless a REPORT has returned it after the write.
+ * One property is checked: a REPORT returns each ring that the device had
+ * written to when the REPORT began, unless a REPORT has returned it after the
+ * write.
  */
 
 #define RINGS 3

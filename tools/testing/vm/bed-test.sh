@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Tests the test bed: it has to find commands that hang and kernels that complain,
-# with the right message and exit status, and to leave a command alone that is only
-# slow.  Prints TAP.
+# Tests the test bed: it has to find commands that hang and kernels that
+# complain, with the right message and exit status, and to leave a command alone
+# that is only slow.  Prints TAP.
 
 set -u
 
@@ -27,8 +27,8 @@ log=$(realpath "$2")
 number=0
 failed=0
 
-# boot NAME OPTION... -- COMMAND: leaves vm.sh's exit status in $status and its output
-# in the file $said.
+# boot NAME OPTION... -- COMMAND: leaves vm.sh's exit status in $status and its
+# output in the file $said.
 boot()
 {
 	local name=$1
@@ -55,7 +55,8 @@ verdict()
 	fi
 }
 
-# ended STATUS [REGEX]: was that the exit status, and does the output match REGEX?
+# ended STATUS [REGEX]: was that the exit status, and does the output match
+# REGEX?
 ended()
 {
 	[ "$status" = "$1" ] && { [ $# = 1 ] || grep -q "$2" "$said"; }

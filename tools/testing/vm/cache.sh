@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The cache for what takes long to make: roots, initramfs images and debug kernels.
-# It lies outside of the tree, so that all clones on this machine share it.  Each
-# entry is named KIND-HASH, where HASH covers everything that the entry is made of.
+# The cache for what takes long to make: roots, initramfs images and debug
+# kernels.  It lies outside of the tree, so that all clones on this machine
+# share it.  Each entry is named KIND-HASH, where HASH covers everything that
+# the entry is made of.
 
 set -eu
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes the channels between on.sh on this machine and guest/serve in a VM or in a
-# namespace.  A channel is a pair of named pipes, for one command at a time.  A
-# request is the line "ID COMMAND".  The answer is the line "begin ID", the command's
-# output with ":" before each line, and the line "=STATUS".
+# Makes the channels between on.sh on this machine and guest/serve in a VM or in
+# a namespace.  A channel is a pair of named pipes, for one command at a time.
+# A request is the line "ID COMMAND".  The answer is the line "begin ID", the
+# command's output with ":" before each line, and the line "=STATUS".
 
 set -eu
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Finds out whether a kernel complained: searches console logs for the messages of
-# warnings, oopses and the kernel's own checkers, and prints them with the lines that
-# follow.
+# Finds out whether a kernel complained: searches console logs for the messages
+# of warnings, oopses and the kernel's own checkers, and prints them with the
+# lines that follow.
 
 set -u
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes the two small initramfs images that VMs boot with, from the root's busybox and
-# kernel modules:
+# Makes the two small initramfs images that VMs boot with, from the root's
+# busybox and kernel modules:
 #   host    mounts the root (9p, below an overlay) and starts guest/init there
 #   nested  is the whole system of a nested VM, and runs the script it is given
 # An image is made once for each root and recipe, and kept in the cache.

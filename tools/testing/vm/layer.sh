@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes a layer for vm.sh with which modprobe finds the given modules in place of the
-# distribution's, as it does after `make install`.  The layer has the modules in
-# updates/, and depmod's indexes of these and the root's modules.
+# Makes a layer for vm.sh with which modprobe finds the given modules in place
+# of the distribution's, as it does after `make install`.  The layer has the
+# modules in updates/, and depmod's indexes of these and the root's modules.
 
 set -eu
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Finds out whether VFIO's modules leaked memory: searches kmemleak's report for
-# objects whose allocation went through these modules.  A bare address in a backtrace
-# counts as VFIO's: it is of a module that has been unloaded, and the tests unload
-# only VFIO's.  Leaks of other code are ignored.
+# objects whose allocation went through these modules.  A bare address in a
+# backtrace counts as VFIO's: it is of a module that has been unloaded, and the
+# tests unload only VFIO's.  Leaks of other code are ignored.
 
 set -u
 
@@ -26,7 +26,8 @@ if ! [ -e "$1" ] || grep -q '^init:' "$1"; then
 	cat "$1" 2>/dev/null
 	exit 1
 fi
-# A backtrace has lines "    [<...>] symbol+0x1/0x2 [module]" or "    [<...>] 0x1".
+# A backtrace has lines "    [<...>] symbol+0x1/0x2 [module]" or "    [<...>]
+# 0x1".
 awk '
 	function judge() {
 		if (ours) { printf "%s", record; bad = 1 }

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The last step of mmdebstrap when root.sh makes the root: extracts the few files of
-# the kernel's source package that the tests and checks use.
-# usage: root-hook.sh ROOT
+# The last step of mmdebstrap when root.sh makes the root: extracts the few
+# files of the kernel's source package that the tests and checks use.  usage:
+# root-hook.sh ROOT
 
 exec chroot "$1" sh -eu <<'END'
 cd /tmp

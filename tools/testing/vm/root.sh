@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes the hermetic Debian 13 root if it does not exist, and prints its path.  Modules
-# are built in this file system, and the VMs run it.  Its name has a hash of its recipe
-# (this file, the hook and the list of packages, without comments), so a changed recipe
-# makes a new root.
-# Needs root, on Debian 12 or 13.
+# Makes the hermetic Debian 13 root if it does not exist, and prints its path.
+# Modules are built in this file system, and the VMs run it.  Its name has a
+# hash of its recipe (this file, the hook and the list of packages, without
+# comments), so a changed recipe makes a new root.  Needs root, on Debian 12 or
+# 13.
 
 set -eu
 

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Boots a host VM from the hermetic root, runs one command in it and exits with the
-# command's status.  Watches the VM: time limit, heartbeat, kernel complaints.  The
-# VM never outlives this script.  What the command does with the devices is no
-# matter of this script.
+# Boots a host VM from the hermetic root, runs one command in it and exits with
+# the command's status.  Watches the VM: time limit, heartbeat, kernel
+# complaints.  The VM never outlives this script.  What the command does with
+# the devices is no matter of this script.
 
 set -u
 
@@ -221,14 +221,15 @@ echo "log /run/vm/log" >"$run/shares"
 [ -z "$coldplug" ] || : >"$run/coldplug"
 [ -z "$leaks" ] || : >"$run/leaks"
 printf '%q ' "$@" >"$run/command"
-# The nested VM's kernel is the root's, even if --kernel replaces /vmlinuz in the VM.
+# The nested VM's kernel is the root's, even if --kernel replaces /vmlinuz in
+# the VM.
 cp "$nested" "$run/nested.initramfs"
 cp "$(realpath "$root/vmlinuz")" "$run/nested.vmlinuz"
 for ((i = 1; i <= nvmes; i++)); do
 	truncate -s 64M "$run/disk$i"
 done
-# If our stdout and stderr are the same file, the VM merges them, so that lines keep
-# their order.
+# If our stdout and stderr are the same file, the VM merges them, so that lines
+# keep their order.
 mkfifo "$run/out" "$run/err" "$run/events"
 [ ! /proc/self/fd/1 -ef /proc/self/fd/2 ] || : >"$run/merge"
 if [ -n "$serve" ]; then
@@ -236,9 +237,9 @@ if [ -n "$serve" ]; then
 	"$here/channels.sh" make "$serve"
 fi
 
-# no_timer_check: on a busy machine the check at boot panics.  nohz, highres: with
-# several CPUs and without these, one CPU's timer interrupt stopped for good now and
-# then.
+# no_timer_check: on a busy machine the check at boot panics.  nohz, highres:
+# with several CPUs and without these, one CPU's timer interrupt stopped for
+# good now and then.
 cmdline="console=ttyS0 loglevel=5 panic=-1 intel_iommu=on no_timer_check"
 [ "$cpus" = 1 ] || cmdline+=" nohz=off highres=off"
 cmdline+=" vm.layers=${#layers[@]}$append"
@@ -272,7 +273,8 @@ export9p "$root" root ,readonly=on
 export9p "$here" tools ,readonly=on
 export9p "$run" ctl ''
 export9p "$log" log ''
-# QEMU runs in the root, and sees only those paths of this machine that are bound.
+# QEMU runs in the root, and sees only those paths of this machine that are
+# bound.
 cp "$(realpath "${kernel:-$root}/vmlinuz")" "$run/vmlinuz"
 binds+=(--bind "$(dirname "$initrd")")
 for i in "${!layers[@]}"; do
@@ -297,7 +299,8 @@ if [ -n "$serve" ]; then
 	done
 fi
 
-# COMMAND's output is also written to $log/output, where the watch sees progress.
+# COMMAND's output is also written to $log/output, where the watch sees
+# progress.
 rm -f "$log/progress"
 : >"$log/output"
 tee -a "$log/output" <"$run/out" &
@@ -306,7 +309,8 @@ tee -a "$log/output" <"$run/err" >&2 &
 pumps="$pumps $!"
 
 # The watch waits for events on this pipe, mostly heartbeats.  Only QEMU and its
-# parents hold the pipe open for writing, so end of file means that QEMU has ended.
+# parents hold the pipe open for writing, so end of file means that QEMU has
+# ended.
 exec {hold}<>"$run/events"
 exec {events}<"$run/events"
 "$here/inroot.sh" "${binds[@]}" -- \
@@ -321,7 +325,8 @@ complaints()
 	"$here/console-check.sh" ${check[@]+"${check[@]}"} "$log"/*console
 }
 
-# changed NAME FILE...: has one of FILE... changed since the last call with NAME?
+# changed NAME FILE...: has one of FILE... changed since the last call with
+# NAME?
 changed()
 {
 	local mark=$run/seen-$1 file
@@ -335,9 +340,9 @@ changed()
 	return 1
 }
 
-# Adds to $starved how long, since the last call, other work of this machine kept the
-# VM from running: the longest time that one of QEMU's threads waited for a core, in
-# nanoseconds.
+# Adds to $starved how long, since the last call, other work of this machine
+# kept the VM from running: the longest time that one of QEMU's threads waited
+# for a core, in nanoseconds.
 declare -A waited=()
 starved=0
 vmm=
@@ -360,10 +365,10 @@ look_at_machine()
 	starved=$((starved + most))
 } 2>/dev/null
 
-# The watch runs until the VM has to end, and leaves the reason in $end.  Its clock,
-# $granted, counts only the seconds in which the VM could run, so a VM that is merely
-# slow goes on.  A VM is dead when one of its CPUs has sent no heartbeat for two
-# minutes (while it boots, four).
+# The watch runs until the VM has to end, and leaves the reason in $end.  Its
+# clock, $granted, counts only the seconds in which the VM could run, so a VM
+# that is merely slow goes on.  A VM is dead when one of its CPUs has sent no
+# heartbeat for two minutes (while it boots, four).
 start=$SECONDS
 granted=0
 looked=
@@ -401,7 +406,8 @@ until [ -n "$end" ]; do
 		;;
 	'' | *[!0-9]*) ;;
 	*)
-		# The limit for COMMAND's progress starts with the first heartbeat.
+		# The limit for COMMAND's progress starts with the first
+		# heartbeat.
 		[ -n "$booted" ] || progress=$granted
 		booted=1
 		[ "$line" -ge "$cpus" ] || beats[line]=$granted
@@ -437,7 +443,8 @@ done
 	qemu_status=$?
 } 2>/dev/null
 qemu=
-# If QEMU ended before it opened the pipes, the pumps still wait for it: open them.
+# If QEMU ended before it opened the pipes, the pumps still wait for it: open
+# them.
 : <>"$run/out" <>"$run/err"
 # shellcheck disable=SC2086 # a list of pids
 wait $pumps
@@ -450,7 +457,8 @@ if ! complaints >&2; then
 	echo "vm.sh: $name: a kernel complained, see above" >&2
 	exit 122
 fi
-# The messages tell how busy the machine was, so that nobody takes that for the cause.
+# The messages tell how busy the machine was, so that nobody takes that for the
+# cause.
 busy="$((SECONDS - start)) s after its start, of which this machine had no core"
 busy+=" for it in $((starved / 1000000000)) s"
 case $end in

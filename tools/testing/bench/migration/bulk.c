@@ -24,8 +24,8 @@
 #define CHUNK	65536
 
 /*
- * The socket's buffer in frames, of which the kernel allows twice as many: so few that
- * a receive ring of 256 frames is not overrun.
+ * The socket's buffer in frames, of which the kernel allows twice as many: so
+ * few that a receive ring of 256 frames is not overrun.
  */
 #define FRAMES	96
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The benchmark of migrations, on the two hosts of the demo: the downtime of a VM with a
-# VF, by the VM's memory and by the way in which the VF's writes are tracked, and what
-# logging costs while the VM receives.  It has no verdict.
+# The benchmark of migrations, on the two hosts of the demo: the downtime of a
+# VM with a VF, by the VM's memory and by the way in which the VF's writes are
+# tracked, and what logging costs while the VM receives.  It has no verdict.
 
 set -u
 
@@ -68,8 +68,8 @@ if [ -z "$modules" ]; then
 	modules=$top/build/modules
 fi
 
-# moves_of MEMORY KIND: prints lines of report --rows.  --hold, so that all of the VM's
-# memory is in use: QEMU sends only one word for a free page.
+# moves_of MEMORY KIND: prints lines of report --rows.  --hold, so that all of
+# the VM's memory is in use: QEMU sends only one word for a free page.
 moves_of()
 {
 	local memory=$1 kind=$2 out=$results/moves-$1-$2 how

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The peer's measurements with a VM that runs guest.sh: how much the VM takes in segments
-# of full size and of the smallest size, and how long an answer takes while nothing else
-# is sent.  Prints lines of "WHAT NUMBER".
+# The peer's measurements with a VM that runs guest.sh: how much the VM takes in
+# segments of full size and of the smallest size, and how long an answer takes
+# while nothing else is sent.  Prints lines of "WHAT NUMBER".
 
 set -eu
 

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Measures what logging costs a VM that receives, on one host of the demo's bed.  The
-# peer measures (peer.sh) with logging off and on in turn; then again with a QEMU that
-# maps no registers, so that each access to them is trapped.  A migration that leads
-# nowhere and never ends switches logging on.  Prints lines of "MODE WHAT NUMBER".
+# Measures what logging costs a VM that receives, on one host of the demo's
+# bed.  The peer measures (peer.sh) with logging off and on in turn; then again
+# with a QEMU that maps no registers, so that each access to them is trapped.  A
+# migration that leads nowhere and never ends switches logging on.  Prints lines
+# of "MODE WHAT NUMBER".
 
 set -u
 

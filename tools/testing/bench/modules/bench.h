@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Shared by the files of vfio_bench.ko, which has two VFIO devices with all migration
- * states that do nothing in any of them.
+ * Shared by the files of vfio_bench.ko, which has two VFIO devices with all
+ * migration states that do nothing in any of them.
  */
 #ifndef VFIO_BENCH_H
 #define VFIO_BENCH_H
 
 #include <linux/vfio.h>
 
-/* Return a device, which the caller gives back with vfio_put_device(), or an error. */
+/*
+ * Return a device, which the caller gives back with vfio_put_device(), or an
+ * error.
+ */
 struct vfio_device *bench_walk_alloc(struct device *dev);
 struct vfio_device *bench_library_alloc(struct device *dev);
 

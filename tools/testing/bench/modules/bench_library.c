@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver that uses the migration library, whose arcs do nothing and which has no
- * state.  The library costs what a state change costs more here than in bench_walk.c.
+ * A driver that uses the migration library, whose arcs do nothing and which has
+ * no state.  The library costs what a state change costs more here than in
+ * bench_walk.c.
  */
 #include <linux/module.h>
 #include <linux/vfio_migration.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registers the two devices that the benchmark compares: vfio_bench.0 has a driver that
- * does the bare minimum (bench_walk.c), vfio_bench.1 one that uses the migration
- * library (bench_library.c).  The same source is built for the distribution's vfio.ko
- * and for that of this tree.
+ * Registers the two devices that the benchmark compares: vfio_bench.0 has a
+ * driver that does the bare minimum (bench_walk.c), vfio_bench.1 one that uses
+ * the migration library (bench_library.c).  The same source is built for the
+ * distribution's vfio.ko and for that of this tree.
  */
 #include <linux/err.h>
 #include <linux/module.h>

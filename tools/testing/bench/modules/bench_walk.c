@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver that does the bare minimum: asks the core for the next arc until the device
- * is in the target state, and makes an empty file for a data session.  So a state
- * change costs here what the core and the kernel below it cost.
+ * A driver that does the bare minimum: asks the core for the next arc until the
+ * device is in the target state, and makes an empty file for a data session.
+ * So a state change costs here what the core and the kernel below it cost.
  */
 #include <linux/anon_inodes.h>
 #include <linux/fs.h>

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Assigns three kinds of PCI functions to one nested VM, by vfio-pci: a VF of the
-# 82576, an 82574L (e1000e) and an NVMe controller.  The nested VM's unmodified drivers
-# must work: traffic through both network cards, the 82574L with MSI-X and with INTx,
-# and data that is written to the disk and read back.
+# Assigns three kinds of PCI functions to one nested VM, by vfio-pci: a VF of
+# the 82576, an 82574L (e1000e) and an NVMe controller.  The nested VM's
+# unmodified drivers must work: traffic through both network cards, the 82574L
+# with MSI-X and with INTx, and data that is written to the disk and read back.
 
 set -eu
 

@@ -65,8 +65,8 @@ data_comes_back()
 verdict "VF: traffic through igbvf" works igbvf 10.1.0
 verdict "82574L: traffic with MSI-X" works e1000e 10.2.0
 verdict "82574L: interrupts are MSI-X" irqs MSIX
-# Plain MSI is left to the selftest pci_irq: with it, e1000e's own interrupt test fails
-# on QEMU's 82574L, assigned or not.
+# Plain MSI is left to the selftest pci_irq: with it, e1000e's own interrupt
+# test fails on QEMU's 82574L, assigned or not.
 rmmod e1000e
 insmod /modules/e1000e.ko IntMode=0
 verdict "82574L: traffic with INTx" works e1000e 10.2.0

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# assigned.sh runs this in the host VM: binds the three functions to vfio-pci, runs the
-# nested VM with them, and gives them back to the host's drivers.  With the argument
-# "iommufd", QEMU opens them by their nodes.
+# assigned.sh runs this in the host VM: binds the three functions to vfio-pci,
+# runs the nested VM with them, and gives them back to the host's drivers.  With
+# the argument "iommufd", QEMU opens them by their nodes.
 
 set -u
 
@@ -17,8 +17,8 @@ nic_if=$(ls /sys/bus/pci/devices/0000:04:00.0/virtio*/net)
 modprobe vfio-pci || exit
 vf=$(make-vfs 0000:01:00.0 1) || exit
 ip addr add 10.1.0.1/24 dev "$pf_if" && ip link set "$pf_if" up || exit
-# A frame that arrives at the 82574L before the guest's driver has set it up would make
-# it hang: without IPv6, the host sends none.
+# A frame that arrives at the 82574L before the guest's driver has set it up
+# would make it hang: without IPv6, the host sends none.
 sysctl -qw "net.ipv6.conf.$nic_if.disable_ipv6=1"
 ip addr add 10.2.0.1/24 dev "$nic_if" && ip link set "$nic_if" up || exit
 bind-driver vfio-pci "$vf" $e1000e $nvme || exit

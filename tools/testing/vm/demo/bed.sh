@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The bed of the demo: two hosts, a switch, and a peer on neither host.  This file
-# builds and boots the bed, runs commands on it and ends it.  The caller (demo.sh,
-# ../../bench/migration/receive.sh) decides what to do on the bed, and sets:
+# The bed of the demo: two hosts, a switch, and a peer on neither host.  This
+# file builds and boots the bed, runs commands on it and ends it.  The caller
+# (demo.sh, ../../bench/migration/receive.sh) decides what to do on the bed, and
+# sets:
 #
 #	out		directory for logs; each host sees its own part as /out
 #	check		not empty: print TAP
@@ -116,7 +117,8 @@ bed_begin()
 	trap 'exit 129' HUP
 }
 
-# compile SOURCE [OPTION]...: compiles a program for the hosts, the VM and the peer.
+# compile SOURCE [OPTION]...: compiles a program for the hosts, the VM and the
+# peer.
 compile()
 {
 	local source=$1 name machine
@@ -131,8 +133,8 @@ compile()
 	done
 }
 
-# Builds what the hosts run: $system, the options for vm.sh with kernel and modules,
-# and the programs and settings in /out.
+# Builds what the hosts run: $system, the options for vm.sh with kernel and
+# modules, and the programs and settings in /out.
 bed_build()
 {
 	local host program
@@ -179,8 +181,8 @@ bed_build()
 	cp "$out/settings" "$out/B/"
 }
 
-# boot NAME OPTION...: boots a VM that runs the commands of on(), and ends with this
-# script.  Frames are recorded between its 82576s and the network.
+# boot NAME OPTION...: boots a VM that runs the commands of on(), and ends with
+# this script.  Frames are recorded between its 82576s and the network.
 boot()
 {
 	local name=$1 pf dumps=()
@@ -199,8 +201,9 @@ boot()
 	pids+=($!)
 }
 
-# on NAME COMMAND...: runs COMMAND on a host or the peer.  In the background, as bash
-# handles a signal during wait, but not while a command runs in the foreground.
+# on NAME COMMAND...: runs COMMAND on a host or the peer.  In the background, as
+# bash handles a signal during wait, but not while a command runs in the
+# foreground.
 on()
 {
 	local name=$1
@@ -214,8 +217,8 @@ peer()
 	on peer "$bed/peer.sh" "$@"
 }
 
-# boot_host NAME NETDEV: boots a host with its PFs on the switch, and a virtio-net card
-# on NETDEV for the network between the hosts.
+# boot_host NAME NETDEV: boots a host with its PFs on the switch, and a
+# virtio-net card on NETDEV for the network between the hosts.
 boot_host()
 {
 	local name=$1 netdev=$2 pf igbs=() relaxed=()

@@ -6,10 +6,10 @@
  *
  *	counters INTERFACE	from when it has a link, until SIGTERM
  *
- * Output: "counter start NAME VALUE" and "counter end NAME VALUE" for each counter;
- * "counter jump NAME FROM TO" when a counter changes by more than traffic explains;
- * "counter stall SECONDS" when the guest did not run for that long, so that its
- * receive ring may have run out of buffers.
+ * Output: "counter start NAME VALUE" and "counter end NAME VALUE" for each
+ * counter; "counter jump NAME FROM TO" when a counter changes by more than
+ * traffic explains; "counter stall SECONDS" when the guest did not run for that
+ * long, so that its receive ring may have run out of buffers.
  */
 #include <dirent.h>
 #include <err.h>
@@ -41,23 +41,23 @@ struct counter {
 };
 
 /* All counters at one time, always in the same order */
-struct look {
+struct sample {
 	unsigned int n;
 	struct counter counter[MAX_COUNTERS];
 	uint64_t time_ms;
 };
 
-static void add(struct look *look, const char *prefix, const char *name,
+static void add(struct sample *sample, const char *prefix, const char *name,
 		uint64_t value)
 {
-	struct counter *counter = &look->counter[look->n];
+	struct counter *counter = &sample->counter[sample->n];
 
-	if (look->n == MAX_COUNTERS)
+	if (sample->n == MAX_COUNTERS)
 		return;
 	snprintf(counter->name, sizeof(counter->name), "%s%.*s", prefix,
 		 ETH_GSTRING_LEN, name);
 	counter->value = value;
-	look->n++;
+	sample->n++;
 }
 
 static void ethtool(int sock, const char *interface, void *cmd)
@@ -69,7 +69,8 @@ static void ethtool(int sock, const char *interface, void *cmd)
 		err(1, "SIOCETHTOOL");
 }
 
-static void look_at_driver(struct look *look, int sock, const char *interface)
+static void sample_driver(struct sample *sample, int sock,
+			  const char *interface)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_gstrings *names;
@@ -89,14 +90,15 @@ static void look_at_driver(struct look *look, int sock, const char *interface)
 	stats->n_stats = info.n_stats;
 	ethtool(sock, interface, stats);
 	for (i = 0; i < stats->n_stats; i++)
-		add(look, "ethtool:",
+		add(sample, "ethtool:",
 		    (char *)names->data + i * ETH_GSTRING_LEN, stats->data[i]);
 	free(names);
 	free(stats);
 }
 
 /* Adds the number in DIR/NAME, if there is one. */
-static void look_at_file(struct look *look, const char *dir, const char *name)
+static void sample_file(struct sample *sample, const char *dir,
+			const char *name)
 {
 	char path[512];
 	uint64_t value;
@@ -107,40 +109,40 @@ static void look_at_file(struct look *look, const char *dir, const char *name)
 	if (!file)
 		return;
 	if (fscanf(file, "%" SCNu64, &value) == 1)
-		add(look, "", name, value);
+		add(sample, "", name, value);
 	fclose(file);
 }
 
-static void look_at_kernel(struct look *look, const char *interface)
+static void sample_kernel(struct sample *sample, const char *interface)
 {
 	char dir[256], path[300];
 	struct dirent *entry;
 	DIR *d;
 
 	snprintf(dir, sizeof(dir), "/sys/class/net/%s", interface);
-	look_at_file(look, dir, "carrier_changes");
-	look_at_file(look, dir, "queues/tx-0/tx_timeout");
+	sample_file(sample, dir, "carrier_changes");
+	sample_file(sample, dir, "queues/tx-0/tx_timeout");
 	snprintf(path, sizeof(path), "%s/statistics", dir);
 	d = opendir(path);
 	if (!d)
 		err(1, "%s", path);
 	while ((entry = readdir(d)))
 		if (entry->d_name[0] != '.')
-			look_at_file(look, path, entry->d_name);
+			sample_file(sample, path, entry->d_name);
 	closedir(d);
 }
 
-static void print(const char *when, const struct look *look)
+static void print(const char *when, const struct sample *sample)
 {
 	unsigned int i;
 
-	for (i = 0; i < look->n; i++)
+	for (i = 0; i < sample->n; i++)
 		printf("counter %s %s %" PRIu64 "\n", when,
-		       look->counter[i].name, look->counter[i].value);
+		       sample->counter[i].name, sample->counter[i].value);
 	fflush(stdout);
 }
 
-static void compare(const struct look *old, const struct look *new)
+static void compare(const struct sample *old, const struct sample *new)
 {
 	uint64_t gap = new->time_ms - old->time_ms;
 	unsigned int i;
@@ -170,14 +172,14 @@ static uint64_t now_ms(void)
 static void wait_for_link(const char *interface)
 {
 	struct timespec pause = { .tv_nsec = 50000000 };
-	static struct look look;
+	static struct sample sample;
 	char dir[256];
 
 	snprintf(dir, sizeof(dir), "/sys/class/net/%s", interface);
 	while (!stop) {
-		look.n = 0;
-		look_at_file(&look, dir, "carrier");
-		if (look.n && look.counter[0].value)
+		sample.n = 0;
+		sample_file(&sample, dir, "carrier");
+		if (sample.n && sample.counter[0].value)
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -186,7 +188,7 @@ static void wait_for_link(const char *interface)
 int main(int argc, char **argv)
 {
 	struct timespec pause = { .tv_nsec = 500000000 };
-	static struct look looks[2];
+	static struct sample samples[2];
 	int sock = socket(AF_INET, SOCK_DGRAM, 0);
 	unsigned int i;
 
@@ -200,18 +202,18 @@ int main(int argc, char **argv)
 	wait_for_link(argv[1]);
 
 	for (i = 0; ; i++) {
-		struct look *look = &looks[i % 2];
+		struct sample *sample = &samples[i % 2];
 
-		look->n = 0;
-		look->time_ms = now_ms();
-		look_at_driver(look, sock, argv[1]);
-		look_at_kernel(look, argv[1]);
+		sample->n = 0;
+		sample->time_ms = now_ms();
+		sample_driver(sample, sock, argv[1]);
+		sample_kernel(sample, argv[1]);
 		if (i)
-			compare(&looks[(i + 1) % 2], look);
+			compare(&samples[(i + 1) % 2], sample);
 		else
-			print("start", look);
+			print("start", sample);
 		if (stop) {
-			print("end", look);
+			print("end", sample);
 			return 0;
 		}
 		nanosleep(&pause, NULL);

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The demo: a VM that owns a VF of an 82576 migrates from one host to another and back,
-# while traffic runs between the VM and a peer on neither host.  This script has the
-# order of the steps.  bed.sh makes the machines; host.sh, peer.sh and guest.sh do the
-# steps there; report gives the verdict.
+# The demo: a VM that owns a VF of an 82576 migrates from one host to another
+# and back, while traffic runs between the VM and a peer on neither host.  This
+# script has the order of the steps.  bed.sh makes the machines; host.sh,
+# peer.sh and guest.sh do the steps there; report gives the verdict.
 
 set -u
 
@@ -148,8 +148,9 @@ tracking_of()
 	echo "${trackers[$(($1 - 1 < last ? $1 - 1 : last))]}"
 }
 
-# limit_of N: the downtime limit of the Nth move in milliseconds.  Without tracking,
-# all memory is dirty in every pass, and the limit has to allow for a whole pass.
+# limit_of N: the downtime limit of the Nth move in milliseconds.  Without
+# tracking, all memory is dirty in every pass, and the limit has to allow for a
+# whole pass.
 limit_of()
 {
 	local limit=300
@@ -208,10 +209,10 @@ progress()
 	dirty_line=1
 }
 
-# killed_in STATE N FROM M TO VICTIM: QEMU N on host FROM migrates the VM to QEMU M on
-# host TO.  When its device is in STATE, QEMU N is stopped, and VICTIM, which is N or
-# M, is killed.  For PRE_COPY, QEMU M is stopped before: PRE_COPY lasts until the
-# destination acknowledges the switchover.
+# killed_in STATE N FROM M TO VICTIM: QEMU N on host FROM migrates the VM to
+# QEMU M on host TO.  When its device is in STATE, QEMU N is stopped, and
+# VICTIM, which is N or M, is killed.  For PRE_COPY, QEMU M is stopped before:
+# PRE_COPY lasts until the destination acknowledges the switchover.
 killed_in()
 {
 	local state=$1 n=$2 from=$3 m=$4 to=$5 victim=$6 where=$5 qmp_state
@@ -256,7 +257,8 @@ kill_destination()
 	done
 }
 
-# Kills the source's QEMU, and so the VM: another VM must start on either host's VF.
+# Kills the source's QEMU, and so the VM: another VM must start on either host's
+# VF.
 kill_source()
 {
 	local state n=$((moves + 2)) name

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Records the pings that the driver of a network interface received, and the replies
- * that it was given to send.  With that, report can tell a frame that the device lost
- * from one that never reached the device.
+ * Records the pings that the driver of a network interface received, and the
+ * replies that it was given to send.  With that, report can tell a frame that
+ * the device lost from one that never reached the device.
  *
  *	frames INTERFACE	until SIGTERM
  *
  * Output at the end: "frames in FIRST LAST" for each run of sequence numbers of
- * requests received, "frames out FIRST LAST" for replies sent, and "frames twice
- * in|out NUMBER" for each number that was seen more than once.
+ * requests received, "frames out FIRST LAST" for replies sent, and "frames
+ * twice in|out NUMBER" for each number that was seen more than once.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -66,7 +66,7 @@ static void print(const struct record *record, const char *direction)
 	}
 }
 
-/* A socket that gets ICMP frames only: the filter drops all others in the kernel. */
+/* A socket that gets ICMP frames only; the kernel drops all others. */
 static int open_socket(const char *interface)
 {
 	static struct sock_filter code[] = {
@@ -83,11 +83,11 @@ static int open_socket(const char *interface)
 	};
 	struct sockaddr_ll addr = {
 		.sll_family = AF_PACKET,
-		/* ETH_P_ALL, to see frames that are sent; bound after the filter */
+		/* ETH_P_ALL gets sent frames as well. */
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = if_nametoindex(interface),
 	};
-	/* SIGTERM may come just before recvfrom() blocks: wake up now and then. */
+	/* SIGTERM may come just before recvfrom() blocks. */
 	struct timeval wait = { .tv_sec = 1 };
 	int size = 1 << 20;
 	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);

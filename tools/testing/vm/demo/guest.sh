@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The script of the VM that migrates: brings the network interfaces up, takes part in
-# the TCP transfers until the peer ends them, and prints what the interfaces' counters
-# did meanwhile.  The VM does not know when it migrates.
+# The script of the VM that migrates: brings the network interfaces up, takes
+# part in the TCP transfers until the peer ends them, and prints what the
+# interfaces' counters did meanwhile.  The VM does not know when it migrates.
 
 # take_part K: traffic on the Kth interface.
 take_part()

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A deliberate fault, preloaded into QEMU: hides from QEMU all pages of a device's
- * DMA log but those that have been in every report since logging began.  Those are
- * the rings, so the VM goes on; but most buffers that the device wrote are not sent
- * to the destination.  Works for one device with memory of up to MAX_PAGES.
+ * A deliberate fault, preloaded into QEMU: hides from QEMU all pages of a
+ * device's DMA log but those that have been in every report since logging
+ * began.  Those are the rings, so the VM goes on; but most buffers that the
+ * device wrote are not sent to the destination.  Works for one device with
+ * memory of up to MAX_PAGES.
  */
 #include <linux/vfio.h>
 #include <stdarg.h>

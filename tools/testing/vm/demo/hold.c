@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fills as much of the machine's memory as it can get with a known pattern, and
- * meanwhile receives what the other end sends ("stream listen").  What is received
- * stays unread in the kernel for a while, in the buffers that the network card
- * wrote.  If a migration does not transfer a page, a byte of the memory or of the
- * stream is wrong afterwards.
+ * meanwhile receives what the other end sends ("stream listen").  What is
+ * received stays unread in the kernel for a while, in the buffers that the
+ * network card wrote.  If a migration does not transfer a page, a byte of the
+ * memory or of the stream is wrong afterwards.
  *
  *	hold ADDRESS PORT	until the other end has ended the transfer
  *
  * Output: "hold begin KIB QUEUE", KiB of memory held and KiB kept unread; "hold
- * wrong ..." for the first wrong words; and "hold end PAGES ROUNDS RECEIVED WRONG":
- * pages held, how often all of them were checked, bytes received, and the number of
- * wrong words of the memory and the stream.
+ * wrong ..." for the first wrong words; and "hold end PAGES ROUNDS RECEIVED
+ * WRONG": pages held, how often all of them were checked, bytes received, and
+ * the number of wrong words of the memory and the stream.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -169,8 +169,8 @@ static bool receive(struct hold *hold)
 }
 
 /*
- * With SO_RCVLOWAT, POLLIN comes when more has arrived than is to be kept unread, and
- * when the other end has ended the transfer.
+ * With SO_RCVLOWAT, POLLIN comes when more has arrived than is to be kept
+ * unread, and when the other end has ended the transfer.
  */
 static void take_part(struct hold *hold)
 {
@@ -208,8 +208,8 @@ static void connect_to(struct hold *hold, const struct sockaddr_in *addr)
 }
 
 /*
- * Leaves a sixteenth of the memory for what is kept unread, for which the kernel
- * takes nearly twice as much, and a quarter for everything else.
+ * Leaves a sixteenth of the memory for what is kept unread, for which the
+ * kernel takes nearly twice as much, and a quarter for everything else.
  */
 static void take_memory(struct hold *hold)
 {

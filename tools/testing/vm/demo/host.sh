@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The steps on a host of the demo, which an administrator would do on a real one.  Runs
-# in the host VM; demo.sh calls it for each step.
+# The steps on a host of the demo, which an administrator would do on a real
+# one.  Runs in the host VM; demo.sh calls it for each step.
 
 set -eu
 
@@ -222,8 +222,8 @@ signal()
 	kill "-$1" "$(qemu_of "$2")"
 }
 
-# Makes the device log without moving the VM: a migration into a pipe, which needs no
-# answer of a destination.  At 4 KiB a second it goes on for hours.
+# Makes the device log without moving the VM: a migration into a pipe, which
+# needs no answer of a destination.  At 4 KiB a second it goes on for hours.
 log()
 {
 	"$here/qmp" $run/qmp-"$1" migrate-set-capabilities '{ "capabilities": [
@@ -251,8 +251,9 @@ wait_end()
 	flock -s $run/alive-"$1" true
 }
 
-# Clears ENABLE, bit 25 of RXDCTL of queue 0 (82576 datasheet, 8.10.9), without the
-# knowledge of the VF's driver.  Needs a kernel that was booted with iomem=relaxed.
+# Clears ENABLE, bit 25 of RXDCTL of queue 0 (82576 datasheet, 8.10.9), without
+# the knowledge of the VF's driver.  Needs a kernel that was booted with
+# iomem=relaxed.
 lose()
 {
 	local vf bar rxdctl value

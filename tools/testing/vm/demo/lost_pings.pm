@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Finds out what lost each ping of the demo: the device, the outage of a migration, or
-# the test bed.  The cause follows from the place where the ping was seen last.  A
-# request passes these places, and its reply passes them in the other direction:
+# Finds out what lost each ping of the demo: the device, the outage of a
+# migration, or the test bed.  The cause follows from the place where the ping
+# was seen last.  A request passes these places, and its reply passes them in
+# the other direction:
 #
 #	the peer's kernel		ping
 #	the peer's port of the switch	peer/frames.pcap
 #	the 82576 of each host		A/frames-N.pcap, B/frames-N.pcap
 #	the guest's driver		"frames in", "frames out" of the VM
 #
-# The switch is a hub, so both hosts see each request.  This file only reads logs.
+# The switch is a hub, so both hosts see each request.  This file only reads
+# logs.
 
 package lost_pings;
 
@@ -52,7 +54,8 @@ sub read_capture {
 	return \%seen;
 }
 
-# What the guest's driver saw: { in => { number => 1 }, out => ... }, or nothing.
+# What the guest's driver saw: { in => { number => 1 }, out => ... }, or
+# nothing.
 sub read_guest {
 	my %seen;
 	for (@_) {
@@ -71,9 +74,9 @@ sub shift_clock {
 	}
 }
 
-# Puts all captures on the peer's clock.  Each capture has a clock of its own, with
-# another zero but the same speed.  The quickest frame is taken to need no time, which
-# gives the offset.
+# Puts all captures on the peer's clock.  Each capture has a clock of its own,
+# with another zero but the same speed.  The quickest frame is taken to need no
+# time, which gives the offset.
 sub set_clocks {
 	my ($captures, $answered) = @_;
 	my $peer = $captures->{peer};
@@ -99,14 +102,16 @@ sub set_clocks {
 	return 1;
 }
 
-# lost_pings::causes(dir => DIR, nic => K, pf => N, answered => { number => [sent, ms] },
+# lost_pings::causes(dir => DIR, nic => K, pf => N, answered => { number =>
+# [sent, ms] },
 #	lost => [numbers], guest => [lines of the VM],
 #	runs => { A => [[from, to], ...], B => ... }, stall => SECONDS)
 #
-# K is the number of the VM's network card, N that of the hosts' PF that has the VF;
-# runs has the times in which each host's VF ran, on the peer's clock; stall is the
-# longest time for which the machine did not let the guest run.  Returns [cause, text]
-# for each lost ping; cause is "outage", "device", "bed" or "unknown".
+# K is the number of the VM's network card, N that of the hosts' PF that has the
+# VF; runs has the times in which each host's VF ran, on the peer's clock; stall
+# is the longest time for which the machine did not let the guest run.  Returns
+# [cause, text] for each lost ping; cause is "outage", "device", "bed" or
+# "unknown".
 sub causes {
 	my %arg = @_;
 	my $address = pack 'C4', 10, 1, $arg{nic}, 2;

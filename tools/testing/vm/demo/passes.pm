@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The passes of a migration over the VM's memory, from QEMU's trace.  At the start of a
-# pass, QEMU asks what was written since the last pass.  In the first pass that is all
-# of the memory; in the last pass the VM is stopped.  Gives no verdict.
+# The passes of a migration over the VM's memory, from QEMU's trace.  At the
+# start of a pass, QEMU asks what was written since the last pass.  In the first
+# pass that is all of the memory; in the last pass the VM is stopped.  Gives no
+# verdict.
 
 package passes;
 
@@ -11,9 +12,10 @@ use warnings;
 
 # passes::of(trace => [[time, event, rest], ...], result => { ... })
 #
-# trace is that of the source, from the start of the migration on; result is what QMP
-# returns at its end.  Returns a list of { at, found, sent }: when the pass began, how
-# many bytes of memory had been written then, and how many bytes were sent in the pass.
+# trace is that of the source, from the start of the migration on; result is
+# what QMP returns at its end.  Returns a list of { at, found, sent }: when the
+# pass began, how many bytes of memory had been written then, and how many bytes
+# were sent in the pass.
 sub of {
 	my %arg = @_;
 	my $result = $arg{result};
@@ -41,7 +43,8 @@ sub of {
 	return @passes;
 }
 
-# Returns how many bytes were left to send when the source decided to stop the VM.
+# Returns how many bytes were left to send when the source decided to stop the
+# VM.
 sub left {
 	my ($left) = map { $_->[2] =~ /(\d+)/ } grep {
 		$_->[1] eq 'migration_thread_low_pending' } @_;

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The peer of the demo: a third machine on the network, with which the VM exchanges
-# traffic.  It is a network namespace of this machine whose only interface is a tap on
-# the demo's switch, so nothing reaches this machine's own network.  demo.sh calls this
-# script there for each step.
+# The peer of the demo: a third machine on the network, with which the VM
+# exchanges traffic.  It is a network namespace of this machine whose only
+# interface is a tap on the demo's switch, so nothing reaches this machine's own
+# network.  demo.sh calls this script there for each step.
 
 set -eu
 
@@ -30,8 +30,8 @@ here=$(dirname "$(realpath "$0")")
 run=/tmp
 nic=tap0
 
-# Starts the switch: a QEMU without a machine whose hub joins all ports.  Frames are
-# recorded at the peer's port.
+# Starts the switch: a QEMU without a machine whose hub joins all ports.  Frames
+# are recorded at the peer's port.
 switch()
 {
 	local out=$1 sockets=$2 pfs=$3 record=${4-} host pf name to ports=()
@@ -54,8 +54,8 @@ switch()
 		"${ports[@]}" 2>/dev/null
 }
 
-# start_nic OUT K: starts a TCP transfer and pings with the VM's Kth card.  Returns when
-# the VM has connected.
+# start_nic OUT K: starts a TCP transfer and pings with the VM's Kth card.
+# Returns when the VM has connected.
 start_nic()
 {
 	local out=$1 k=$2

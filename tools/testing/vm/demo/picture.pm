@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Draws report's results as SVG: a bar with the downtime of each move, then a panel with
-# the whole run and one with each move.  The rows of a panel share one time line: the
-# devices' states, the pings, TCP, and the passes over the VM's memory.
+# Draws report's results as SVG: a bar with the downtime of each move, then a
+# panel with the whole run and one with each move.  The rows of a panel share
+# one time line: the devices' states, the pings, TCP, and the passes over the
+# VM's memory.
 
 package picture;
 
@@ -121,8 +122,8 @@ sub tcp_row {
 	return $svg;
 }
 
-# Two bars for each pass: light, what had been written when it began, and in front of
-# that, dark, what was sent in it.
+# Two bars for each pass: light, what had been written when it began, and in
+# front of that, dark, what was sent in it.
 sub passes_row {
 	my ($panel, $y, $move) = @_;
 	my @passes = @{$move->{passes}};

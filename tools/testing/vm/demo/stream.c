@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A TCP transfer that notices any byte lost, added or changed: each end sends a known
- * pseudo-random stream at a given rate, and checks each byte that it receives.  At
- * the end, each prints how much it sent and received, with checksums.
+ * A TCP transfer that notices any byte lost, added or changed: each end sends a
+ * known pseudo-random stream at a given rate, and checks each byte that it
+ * receives.  At the end, each prints how much it sent and received, with
+ * checksums.
  *
  *	stream listen PORT [PIDFILE [RATE [ADDRESS]]]
  *	                                   goes to the background when the other end
@@ -10,9 +11,9 @@
  *	stream connect ADDRESS PORT [RATE] waits for the other end, and ends when the
  *	                                   other end ends the transfer
  *
- * RATE is in bytes per second (default 100000); 0 means as fast as possible.  The
- * listening end also prints a line of progress ten times a second, and holds a lock
- * on PIDFILE as long as it runs.
+ * RATE is in bytes per second (default 100000); 0 means as fast as possible.
+ * The listening end also prints a line of progress ten times a second, and
+ * holds a lock on PIDFILE as long as it runs.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -36,8 +37,8 @@
 #define CHUNK		4096
 
 /*
- * So small that the receive ring of a peer that does not run, 256 frames, is never
- * overrun.  The kernel allows twice as much.
+ * So small that the receive ring of a peer that does not run, 256 frames, is
+ * never overrun.  The kernel allows twice as much.
  */
 #define SOCKET_BUFFER		32768
 #define SOCKET_BUFFER_FAST	98304
