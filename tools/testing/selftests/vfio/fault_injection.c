@@ -354,7 +354,7 @@ FIXTURE_SETUP(logging)
 
 FIXTURE_TEARDOWN(logging)
 {
-	vdev_close(&self->rx.v);
+	log_close(&self->rx.v);
 }
 
 static void post_in_chunk(FIXTURE_DATA(logging) *self, unsigned int chunk)

@@ -124,7 +124,7 @@ FIXTURE_SETUP(tracking)
 
 FIXTURE_TEARDOWN(tracking)
 {
-	vdev_close(&self->bed.v);
+	log_close(&self->bed.v);
 }
 
 #define EXPECT_NOTHING_LOST(w) EXPECT_EQ(0, watch_step(w))
@@ -635,8 +635,8 @@ FIXTURE_SETUP(moved)
 
 FIXTURE_TEARDOWN(moved)
 {
-	vdev_close(&self->bed.v);
-	vdev_close(&self->to);
+	log_close(&self->bed.v);
+	log_close(&self->to);
 }
 
 static void steps_under_way(struct __test_metadata *_metadata, struct bed *bed,

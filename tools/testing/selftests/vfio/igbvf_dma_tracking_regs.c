@@ -60,7 +60,7 @@ FIXTURE_SETUP(pages)
 
 FIXTURE_TEARDOWN(pages)
 {
-	vdev_close(&self->v);
+	log_close(&self->v);
 }
 
 static volatile uint32_t *mapped(FIXTURE_DATA(pages) *self, uint32_t reg)

@@ -91,7 +91,7 @@ FIXTURE_SETUP(rings)
 
 FIXTURE_TEARDOWN(rings)
 {
-	vdev_close(&self->rx.v);
+	log_close(&self->rx.v);
 }
 
 #define EXPECT_NOTHING_LOST() EXPECT_EQ(0, watch_step(&self->rx.w))

@@ -416,7 +416,7 @@ FIXTURE_SETUP(stress)
 
 FIXTURE_TEARDOWN(stress)
 {
-	vdev_close(&self->v);
+	log_close(&self->v);
 }
 
 static void vf_close(FIXTURE_DATA(stress) *self)

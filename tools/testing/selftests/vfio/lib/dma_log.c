@@ -50,3 +50,10 @@ int log_report(int device, uint64_t iova, uint64_t length, uint64_t page_size,
 		       VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT,
 		       &report, sizeof(report));
 }
+
+void log_close(struct vdev *v)
+{
+	if (v->bdf)
+		log_stop(v->fd);
+	vdev_close(v);
+}

@@ -8,6 +8,8 @@
 #include <linux/vfio.h>
 #include <stdint.h>
 
+#include "device.h"
+
 typedef struct vfio_device_feature_dma_logging_range log_range;
 
 /* @page_size: in: what is asked for, out: what came back, also on failure */
@@ -18,5 +20,12 @@ int log_start_range(int device, uint64_t iova, uint64_t length);
 int log_stop(int device);
 int log_report(int device, uint64_t iova, uint64_t length, uint64_t page_size,
 	       void *bitmap);
+
+/*
+ * Ends logging, if it is on, and closes @v.  The worker that logs reads the memory
+ * of the user.  If the user's process exits meanwhile, its mappings of the device
+ * last until the worker is done, and the device can't be opened before.
+ */
+void log_close(struct vdev *v);
 
 #endif
