@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tracepoints of vfio-migration.ko come into being here.
+ * Defines the tracepoints of vfio-migration.ko.
  */
 #define CREATE_TRACE_POINTS
 #include <trace/events/vfio_migration.h>
