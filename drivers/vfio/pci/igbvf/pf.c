@@ -29,7 +29,7 @@ int igbvf_pf_reset(struct igbvf_device *vf, u32 mac[2])
 	u32 answer[3] = {};
 	int ret;
 
-	/* Resets of the PF until now do not matter: all is asked for anew. */
+	/* Resets of the PF until now do not matter: all is asked for again. */
 	igbvf_mbx_status(vf);
 	vf->pf_was_reset = false;
 	ret = igbvf_mbx_exchange(vf, MBX_RESET, NULL, 0, answer);
@@ -190,7 +190,7 @@ int igbvf_pf_try(struct igbvf_device *vf)
  * The VF's user is gone.  The PF keeps the user's MAC address and unicast
  * filters until it is told, and its switch delivers frames for them to this VF,
  * and so to the next user.  The filters are cleared even if none is known: the
- * PF may have added some whose acknowledgement nobody has read.
+ * PF may have added some whose acknowledgement the guest has not read.
  *
  * @reset: the VF was reset by FLR.  Otherwise it is reset here by VTCTRL, as a
  * guest does it, upon which igb drops the MAC address, too.

@@ -8,9 +8,9 @@
  * or appear as late as its owner likes.  Whether the ring has changed in the
  * meantime, its generation tells.
  *
- * A guest's doorbell is a write to memory, which wakes nobody.  So the worker
- * polls while there is traffic.  When it has found nothing for some looks, it
- * takes the shadow out of the guest's mapping and sleeps.  The guest's next
+ * A guest's doorbell is a write to memory, which does not wake the worker.  So
+ * it polls while there is traffic.  When it has found nothing for some looks,
+ * it takes the shadow out of the guest's mapping and sleeps.  The guest's next
  * access faults and wakes it.
  */
 #include <linux/delay.h>
