@@ -2,9 +2,8 @@
 /*
  * Life of a vfio_device: allocation, registration, the wait for its users at
  * unregistration, open counts, and the device sets in which devices share a
- * reset scope.  The interfaces by which users open a device (group.c, cdev.c)
- * are reached through vfio_interfaces only; what an open file offers is in
- * device_file.c.
+ * reset scope.  Reaches the interfaces by which users open a device (group.c,
+ * cdev.c) only through vfio_interfaces.
  *
  * dev_sets_lock protects the table of sets and vfio_device_set.device_count;
  * dev_set->lock the members of a set and their open counts.
@@ -28,7 +27,7 @@
 
 #include "private.h"
 
-/* How often ops->request asks for a device that is being unregistered */
+/* Time between calls of ops->request while a device is being unregistered */
 #define VFIO_REQUEST_INTERVAL	(10 * HZ)
 
 static DEFINE_IDA(vfio_device_ida);
@@ -444,8 +443,8 @@ static void vfio_device_say_in_use(struct vfio_device *device)
 
 /*
  * Drop the registration's own reference and wait until the device is closed.
- * Unregistration cannot fail, so a signal does not end the wait.  A signal and
- * a long wait both log which process has the device open.
+ * Unregistration cannot fail, so a signal does not end the wait.  After a
+ * signal or a long time, log which process opened the device.
  */
 static void vfio_device_wait_unused(struct vfio_device *device)
 {
@@ -487,8 +486,8 @@ void vfio_unregister_group_dev(struct vfio_device *device)
 	vfio_device_wait_unused(device);
 	vfio_debugfs_remove(device);
 	/*
-	 * A remaining reference may keep the device after its parent is gone,
-	 * so resets of the other devices in the set must not find it.
+	 * References may keep the device after its parent is gone, so resets
+	 * of the other devices in the set must not find it.
 	 */
 	vfio_leave_device_set(device);
 	vfio_device_leave(device);

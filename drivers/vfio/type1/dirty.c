@@ -178,7 +178,7 @@ void type1_dirty_clear(struct type1_mapping *m)
 	m->all_dirty = false;
 }
 
-/* The bits of a chunk of marks, or NULL: no memory */
+/* The bits of a chunk of marks, allocated at first use; NULL: no memory */
 static unsigned long *mark_chunk(struct type1_mapping *m, unsigned long chunk)
 {
 	unsigned long *bits = xa_load(&m->dirty, chunk);

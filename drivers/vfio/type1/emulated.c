@@ -19,7 +19,7 @@
 
 #include "private.h"
 
-/* How often a range is notified: drivers may pin it again */
+/* How often drivers are notified of a range, which they may pin again */
 #define UNPIN_TRIES	10
 
 /* Pin a page of a mapping, or count one more user of the pin.  No charge. */

@@ -40,7 +40,7 @@ static void free_mapping(struct type1_mapping *m)
 {
 	type1_dirty_clear(m);
 	if (m->stuck)
-		m->owner.charged = 0;	/* the charge stays for ever */
+		m->owner.charged = 0;	/* the charge stays forever */
 	type1_owner_put(&m->owner);
 	kfree(m);
 }

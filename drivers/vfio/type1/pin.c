@@ -513,7 +513,7 @@ static void free_runs(struct type1_runs *runs)
  * @m: the mapping, which is in no domain any more, or stuck
  *
  * Pins of emulated devices stay, and are still charged.  A mapping that is
- * stuck keeps its pins and its charge for ever.
+ * stuck keeps its pins and its charge forever.
  */
 void type1_unpin_mapping(struct type1_mapping *m)
 {

@@ -140,7 +140,7 @@ struct type1_owner {
  * @in_iommu: pinned as a whole, and mapped in every domain of the container
  * @all_dirty: the next report shows every page as dirty
  * @stuck: an IOMMU driver failed to unmap it.  The mapping is freed, but its
- *	pages stay pinned and charged for ever
+ *	pages stay pinned and charged forever
  * @owner: the process that the memory belongs to
  * @runs: pages of the mapping; empty unless @in_iommu
  * @pins: pages that emulated devices have pinned, struct type1_pin
