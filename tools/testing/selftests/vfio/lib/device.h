@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A device opened the group way: its regions, its interrupts and its
- * features.  Opening and what a test can't go on without is loud; what a test
- * may want to see fail returns -errno.
+ * A device that is opened through its group: its regions, interrupts and
+ * features.  Functions that return no error end the test when they fail.
  */
 #ifndef VFIO_TEST_DEVICE_H
 #define VFIO_TEST_DEVICE_H
@@ -21,28 +20,30 @@ struct vdev {
 	bool shared;
 };
 
-/* Binds @func to @driver and opens it in a new TYPE1v2 container. */
+/* Binds @bdf to @driver and opens it in a new TYPE1v2 container. */
 void vdev_open(struct vdev *v, const char *bdf, const char *driver);
 /* The same in a container that has its IOMMU type already. */
 void vdev_open_in(struct vdev *v, const char *bdf, const char *driver,
 		  int container);
-/* Opens what is bound; -errno of the step that failed, and nothing open. */
+/*
+ * Opens a bound device.  On -errno, of the step that failed, nothing is open.
+ */
 int vdev_try_open(struct vdev *v, const char *bdf);
 void vdev_close(struct vdev *v);
 
 /* Information */
 struct vfio_device_info vdev_info(const struct vdev *v);
 struct vfio_region_info vdev_region(const struct vdev *v, unsigned int index);
-/* With capabilities, in memory to be freed. */
+/* With capabilities; the caller frees it. */
 struct vfio_region_info *vdev_region_caps(const struct vdev *v,
 					  unsigned int index);
 int vdev_region_get(const struct vdev *v, struct vfio_region_info *info);
 struct vfio_irq_info vdev_irq(const struct vdev *v, unsigned int index);
 
 /*
- * Maps a region as a VMM does: each area of its sparse-mmap list on its own, or
- * all of it if it has no list.  Returns where the region begins: the areas lie
- * at their offsets, and what is between them cannot be accessed.
+ * Maps a region as a VMM does: each area of its sparse-mmap list, or the whole
+ * region if it has no list.  Returns the address of offset 0; memory between
+ * the areas cannot be accessed.
  */
 void *vdev_map_region(const struct vdev *v, unsigned int index);
 void vdev_unmap_region(const struct vdev *v, unsigned int index, void *mem);
@@ -84,11 +85,11 @@ int irq_unmask(const struct vdev *v, uint32_t index);
 int irq_disable(const struct vdev *v, uint32_t index);
 
 int eventfd_new(void);
-/* One that tells when the user is asked to close the device. */
+/* An eventfd for the kernel's request to close the device. */
 int request_eventfd_new(const struct vdev *v);
 /* Waits for the eventfd, with a watchdog, and returns its count. */
 uint64_t eventfd_wait(int fd);
-/* Its count now, 0 if nothing came. */
+/* Reads the count without waiting; 0 if there was no event. */
 uint64_t eventfd_take(int fd);
 void eventfd_kick(int fd);
 
@@ -98,8 +99,8 @@ int device_reset(const struct vdev *v);
 int feature(int fd, uint32_t flags, void *data, size_t size);
 
 /*
- * Fails the test if a byte of @size at @data was not written by the kernel:
- * the caller fills with both patterns and calls this with both results.
+ * Did the kernel write all of @size bytes?  The caller fills one buffer with
+ * 0xaa and another with 0x55, and has the kernel write the same answer to both.
  */
 bool all_bytes_written(const void *with_aa, const void *with_55, size_t size);
 

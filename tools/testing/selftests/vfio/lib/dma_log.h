@@ -12,7 +12,7 @@
 
 typedef struct vfio_device_feature_dma_logging_range log_range;
 
-/* @page_size: in: what is asked for, out: what came back, also on failure */
+/* *@page_size: in: the request; out: the kernel's answer, on failure as well */
 int log_start(int device, uint64_t *page_size, const log_range *ranges,
 	      uint32_t count);
 /* One range, pages of 4 KiB. */

@@ -16,7 +16,7 @@
 
 static int fail_nth = -1;
 
-/* What is off by default: sleeping allocations do not fail, and each prints. */
+/* By default, sleeping allocations do not fail, and each fault is printed. */
 static bool prepare(void)
 {
 	static const struct {
@@ -48,15 +48,17 @@ static void set(unsigned int nth)
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%u", nth);
 
-	/* The write may be hit itself, by what was left; then none is left. */
+	/*
+	 * A fault that is still armed may hit this write.  The second succeeds.
+	 */
 	if (pwrite(fail_nth, text, len, 0) != len &&
 	    pwrite(fail_nth, text, len, 0) != len && nth)
 		die("fail-nth: %s", strerror(errno));
 }
 
 /*
- * What a file's last close does can't fail, which not everyone below VFIO is
- * prepared for: an exit is not to meet the fault.
+ * Disarms the fault when the test dies: code below VFIO does not handle faults
+ * in the last close of a file.
  */
 static void spare_exit(void)
 {
@@ -115,7 +117,9 @@ bool faults_disarm(struct faults *f)
 {
 	char left[16] = "";
 
-	/* "0": it came.  A number, or a read that is hit itself: it did not. */
+	/*
+	 * "0": the fault happened.  Else the read returns a number, or fails.
+	 */
 	f->done = pread(fail_nth, left, sizeof(left) - 1, 0) < 0 ||
 		  atoi(left) != 0;
 	set(0);

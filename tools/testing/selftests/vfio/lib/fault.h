@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes the kernel fail, in this task and at a chosen point: the Nth
- * allocation or user copy from now on does not succeed.  Needs a kernel with
- * fault injection (tools/testing/kernel/debug.config).
+ * Fault injection in this task: the Nth allocation or user copy from now on
+ * fails.  Needs a kernel that is built with CONFIG_FAULT_INJECTION.
  *
  *	struct faults f = {};
  *
@@ -12,8 +11,8 @@
  *		...
  *	}
  *
- * fails each point of something() in turn and ends after a round in which no
- * point was left to fail.
+ * fails each point of something() in turn, and ends after a round without a
+ * fault.
  */
 #ifndef VFIO_TEST_FAULT_H
 #define VFIO_TEST_FAULT_H
@@ -26,17 +25,17 @@ struct faults {
 	bool done;
 };
 
-/* Can this kernel do it?  Prepares it if so. */
+/* Does this kernel inject faults?  If so, sets it up. */
 bool faults_available(void);
 
-/* False if the round before met no fault any more. */
+/* Begins a round.  False if the last round had no fault. */
 bool faults_arm(struct faults *f);
-/* Did the kernel fail as told since faults_arm()? */
+/* Has the fault happened since faults_arm()? */
 bool faults_disarm(struct faults *f);
 
-/* For another task, such as a kernel thread: its Nth point, or none if 0 */
+/* The Nth point of another task, such as a kernel thread, fails; none if 0. */
 void faults_of_task(pid_t pid, unsigned int nth);
-/* Has it come that far? */
+/* Has that fault happened? */
 bool faults_met_by_task(pid_t pid);
 
 #endif

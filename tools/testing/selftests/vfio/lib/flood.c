@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A peer that sends all the time.
+ * A peer that sends frames continuously.
  */
 #define _GNU_SOURCE
 #include <string.h>

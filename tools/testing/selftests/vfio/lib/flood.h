@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A peer that sends all the time, from a thread of its own.  The payload of
+ * A peer that sends frames continuously from its own thread.  The payload of
  * each frame begins with its number, from 1 on.
  */
 #ifndef VFIO_TEST_FLOOD_H
@@ -19,11 +19,11 @@ struct flood {
 	pthread_t thread;
 };
 
-/* @f->peer and @f->mac are set. */
+/* The caller has set @f->peer and @f->mac. */
 void flood_start(struct flood *f);
 void flood_stop(struct flood *f);
 
-/* One frame with @number and random bytes behind, @len in all. */
+/* Sends one frame with @len bytes: @number, then random bytes. */
 void send_number(struct peer *peer, const uint8_t mac[static 6],
 		 uint32_t number, size_t len, uint64_t *seed);
 

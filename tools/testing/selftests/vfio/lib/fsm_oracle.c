@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ways through the migration state machine, by a search over the digraph
- * of the protocol, which is drawn as a picture and as unlike the table in the
- * kernel as can be.
+ * The paths through the migration state machine, by a search over the graph of
+ * the protocol.  To be independent of the kernel's table, the graph is a matrix
+ * of characters.
  */
 #include <string.h>
 
@@ -15,8 +15,8 @@
  *	E ERROR  S STOP  R RUNNING  C STOP_COPY  M RESUMING
  *	r RUNNING_P2P  P PRE_COPY  p PRE_COPY_P2P
  *
- * What makes an arc: '*' both its ends are there, '-' the device has no P2P
- * states, ' ' there is none.
+ * '*': an arc of each device that has both states; '-': an arc of devices
+ * without the P2P states; ' ': no arc.
  */
 static const char arcs[NR_STATES][NR_STATES + 1] = {
 	/*	       ESRCMrPp */
@@ -64,8 +64,8 @@ bool is_arc(unsigned int flags, unsigned int from, unsigned int to)
 }
 
 /*
- * Tries all ways without a cycle, shortest first.  What is between the ends
- * is in a saving session if both ends are, and in none if not.
+ * Tries all paths without a cycle, shortest first.  A path between two saving
+ * states has saving states only; any other path has none between its ends.
  */
 static void search(unsigned int flags, unsigned int to, unsigned int length,
 		   bool ends_saving, struct way *so_far, unsigned int visited,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which ways the migration state machine must go.
+ * The paths that the migration state machine must take.
  */
 #ifndef VFIO_TEST_FSM_ORACLE_H
 #define VFIO_TEST_FSM_ORACLE_H
@@ -16,14 +16,14 @@
 
 struct way {
 	unsigned int length;	/* in arcs; 0: there is none */
-	unsigned int ways;	/* of that length */
+	unsigned int ways;	/* how many of that length there are */
 	unsigned int state[NR_STATES];
 };
 
-/* What a device with these flags has */
+/* Does a device with these flags have the state? */
 bool offered(unsigned int flags, unsigned int state);
 bool is_arc(unsigned int flags, unsigned int from, unsigned int to);
-/* Is the state in the saving group? */
+/* Does a data session for saving exist in the state? */
 bool saving(unsigned int state);
 struct way find_way(unsigned int flags, unsigned int from, unsigned int to);
 /* Does the last arc of a way open a data session? */

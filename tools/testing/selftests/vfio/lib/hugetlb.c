@@ -2,8 +2,8 @@
 /*
  * The pool of huge pages.
  *
- * Tests are processes that end in many ways, so the size of the pool is saved
- * and put back by the process that starts them all.
+ * Test processes may be killed, so the parent of all of them saves the size of
+ * the pool and restores it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,7 +51,7 @@ bool hugetlb_reserve(unsigned int pages)
 
 long hugetlb_free(void)
 {
-	/* Despite its place this is no number of kB. */
+	/* A number of pages, although meminfo is in kB. */
 	return proc_meminfo_kb("HugePages_Free");
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Huge pages of the machine's pool.  The pool has its size of before when the
+ * Huge pages of the machine's pool.  The pool gets its old size back when the
  * program ends.
  */
 #ifndef VFIO_TEST_HUGETLB_H
@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Are @pages free, if need be by making the pool larger? */
+/* Makes sure that @pages are free, enlarging the pool if necessary. */
 bool hugetlb_reserve(unsigned int pages);
-/* Pages of the pool that nobody has. */
+/* The number of free pages in the pool. */
 long hugetlb_free(void);
 
 /* Private memory of the pool's pages; @size is a multiple of theirs. */

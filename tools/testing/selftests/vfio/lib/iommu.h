@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Containers, groups and DMA mappings: thin names for the ioctls, which
- * return what the kernel says (0 or a count, or -errno).
+ * Containers, groups and DMA mappings: thin wrappers of the ioctls, which
+ * return the kernel's result: 0, a count, or -errno.
  */
 #ifndef VFIO_TEST_IOMMU_H
 #define VFIO_TEST_IOMMU_H
@@ -45,7 +45,7 @@ int dirty_log(int container, uint32_t flags);
 int dirty_bitmap(int container, uint64_t iova, uint64_t size, uint64_t pgsize,
 		 void *bitmap, uint64_t bitmap_size);
 
-/* VFIO_IOMMU_GET_INFO with all its capabilities, in memory to be freed. */
+/* VFIO_IOMMU_GET_INFO with all its capabilities; the caller frees it. */
 struct vfio_iommu_type1_info *iommu_info(int container);
 
 /* The capability @id in a chain that starts at @first in @info, or NULL. */
@@ -56,7 +56,7 @@ const struct vfio_iommu_type1_info_cap_iova_range *
 iommu_iova_ranges(const struct vfio_iommu_type1_info *info);
 const struct vfio_iommu_type1_info_dma_avail *
 iommu_dma_avail(const struct vfio_iommu_type1_info *info);
-/* How many mappings can still be made. */
+/* The number of mappings that the container still allows. */
 uint32_t dma_avail(int container);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel log, from now on: what an operator is told.
+ * New messages of the kernel log.
  */
 #ifndef VFIO_TEST_KMSG_H
 #define VFIO_TEST_KMSG_H
@@ -10,8 +10,8 @@
 /* Opens the log at its end. */
 int kmsg_open(void);
 /*
- * Has a message of the device @bdf with @text come since it was opened, or
- * since the last call?
+ * Has the kernel logged a message of device @bdf with @text since kmsg_open()
+ * or the last call?
  */
 bool kmsg_said(int fd, const char *bdf, const char *text);
 

@@ -9,7 +9,7 @@
 #include "migration.h"
 #include "util.h"
 
-/* Beyond what a device under test may have for state. */
+/* Larger than the state of any device under test */
 #define STREAM_LIMIT	(64 * MiB)
 
 const char *mig_state_name(uint32_t state)

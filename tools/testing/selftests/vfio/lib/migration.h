@@ -32,13 +32,15 @@ int mig_flags(int device);
 /* The state, or -errno. */
 int mig_get(int device);
 /*
- * Asks for @state: 0 or -errno.  *@data_fd, if not NULL, is what came back as
- * data_fd, in case of an error as well.
+ * SET of the state: 0 or -errno.  *@data_fd, if not NULL, is the kernel's
+ * data_fd, on an error as well.
  */
 int mig_set(int device, uint32_t state, int *data_fd);
 /* Goes to @state, which opens a session: its fd, or -errno. */
 int mig_session(int device, uint32_t state);
-/* Resets the device and goes to @state: the session's fd, -1 if there is none. */
+/*
+ * Resets the device and goes to @state: the session's fd, -1 if there is none.
+ */
 int mig_reset_to(const struct vdev *v, uint32_t state);
 /* The estimate of VFIO_DEVICE_FEATURE_MIG_DATA_SIZE, or -errno. */
 int64_t mig_data_size(int device);
@@ -51,9 +53,9 @@ struct stream {
 
 /* Reads to the end, @chunk bytes at a time. */
 struct stream stream_read(int fd, size_t chunk);
-/* The same to the temporary end in PRE_COPY, after what is there already */
+/* Appends to @s, to the end or, in PRE_COPY, to the temporary end. */
 void stream_read_on(int fd, struct stream *s, size_t chunk);
-/* Writes all, @chunk bytes at a time: 0, or the errno of the write refused. */
+/* Writes all, @chunk bytes at a time: 0, or the -errno of a failed write. */
 int stream_write(int fd, const void *data, size_t size, size_t chunk);
 struct stream stream_copy(const struct stream *from);
 void stream_free(struct stream *stream);
@@ -63,8 +65,8 @@ size_t stream_diff(const struct stream *a, const struct stream *b);
 /* RUNNING -> STOP_COPY, read all, -> STOP. */
 struct stream device_save(int device);
 /*
- * -> RESUMING, write all, -> STOP: 0, or the errno of the step that refused;
- * the device is left in the state that step left it in.
+ * -> RESUMING, write all, -> STOP: 0, or the -errno of the step that failed;
+ * the device stays in the state in which that step left it.
  */
 int device_load(int device, const struct stream *stream);
 

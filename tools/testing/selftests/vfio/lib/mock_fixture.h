@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The fixture of programs that test migration states on vfio_mock.ko: once for
- * each legal set of flags.  To be included once, by the program itself.
+ * The fixture of programs that test migration states on vfio_mock.ko: a variant
+ * for each legal set of flags.  Each such program includes this once.
  */
 #ifndef VFIO_TEST_MOCK_FIXTURE_H
 #define VFIO_TEST_MOCK_FIXTURE_H
@@ -38,7 +38,7 @@ FIXTURE_VARIANT_ADD(mock, p2p_pre_copy) {
 FIXTURE_SETUP(mock)
 {
 	if (stock_modules())
-		SKIP(return, "the state machine is not ours");
+		SKIP(return, "the distribution's state machine is not tested");
 	NEED_MODULE("vfio_mock");
 	mock_open(&self->v, variant->flags);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest's way from one VF to another.
+ * Moves a guest from one VF to another.
  */
 #include <linux/pci_regs.h>
 

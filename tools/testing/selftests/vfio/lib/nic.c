@@ -58,7 +58,7 @@ void vf_vectors_on(const struct vdev *v)
 	unsigned int i;
 
 	reg_write(v, 0, VTEIMC, ALL_VECTORS);
-	/* Left by an earlier user, even across a reset */
+	/* Causes of an earlier user survive a reset. */
 	reg_write(v, 0, VTEICR, ALL_VECTORS);
 	for (i = 0; i < NR_VECTORS; i++)
 		reg_write(v, 0, EITR0 + 4 * i, 0);
@@ -99,7 +99,7 @@ void nic_detach(struct nic *nic)
 	nic->v = NULL;
 }
 
-/* Page 0 is never mapped: a migration driver keeps it for itself. */
+/* Page 0 is never mapped: the migration driver traps it. */
 static bool is_mapped(const struct nic *nic, uint32_t reg)
 {
 	return nic->regs && reg >= 4096;
@@ -119,7 +119,7 @@ void nic_write(struct nic *nic, uint32_t reg, uint32_t value)
 		reg_write(nic->v, 0, reg, value);
 }
 
-/* Reads V2PMAILBOX and keeps what the read clears until it is asked for. */
+/* Reads V2PMAILBOX; bits that the read clears are kept until asked for. */
 static bool mbx_bits(struct nic *nic, uint32_t bits)
 {
 	nic->mbx_seen |= nic_read(nic, V2PMAILBOX);
@@ -155,7 +155,7 @@ int nic_mbx(struct nic *nic, uint32_t msg[static MBX_WORDS],
 
 	if (!poll_until(mbx_take(nic)))
 		return mbx_silent(nic, "give the buffer for");
-	/* What is left of an earlier exchange is no answer to this one. */
+	/* Ignore the answer to an earlier message. */
 	nic->mbx_seen &= ~(V2PMAILBOX_PFSTS | V2PMAILBOX_PFACK);
 	for (i = 0; i < words; i++)
 		nic_write(nic, VMBMEM + 4 * i, msg[i]);
@@ -207,8 +207,8 @@ int nic_set_mac(struct nic *nic, const uint8_t mac[static 6])
 }
 
 /*
- * A MAC for a guest to whose VF the PF gave none.  No two are the same: a PF
- * may remember those of guests that are gone.
+ * A MAC for a guest whose PF assigned none.  Each is new, as a PF may remember
+ * those of earlier guests.
  */
 static void new_mac(uint8_t mac[static 6])
 {
@@ -217,10 +217,10 @@ static void new_mac(uint8_t mac[static 6])
 	mac[0] = 0x02;
 }
 
-/* The PF gets to know the guest: 0, or what went wrong */
+/* Reset handshake, frame size and MAC: 0 or -errno */
 static int introduce(struct nic *nic)
 {
-	/* What an earlier user asked for outlasts all resets of the VF. */
+	/* The frame size of an earlier user survives resets of the VF. */
 	uint32_t frame_size[MBX_WORDS] = { MBX_SET_LPE, FRAME_SIZE };
 	static const uint8_t none[6];
 	uint8_t mac[6];
@@ -245,9 +245,9 @@ void nic_up(struct nic *nic)
 	nic_write(nic, VTCTRL, VTCTRL_RST);
 	nic_read(nic, STATUS);
 	/*
-	 * igb looks for resets first and for messages then.  If it sees the
-	 * message that follows this reset before the reset itself, it answers,
-	 * and later forgets it and listens to nothing more: begin again.
+	 * igb checks for resets first, then for messages.  If it sees the
+	 * message that follows this reset before it sees the reset, it answers,
+	 * then handles the reset and ignores all further messages: retry.
 	 */
 	if (introduce(nic))
 		must(introduce(nic));
@@ -264,7 +264,7 @@ void nic_up(struct nic *nic)
 	nic_write(nic, TDBAL, NIC_IOVA + 4096);
 	nic_write(nic, TDBAH, 0);
 	nic_write(nic, TDLEN, RING_SIZE * sizeof(struct desc));
-	/* Without head write-back, whatever an earlier user wanted */
+	/* An earlier user may have enabled head write-back. */
 	nic_write(nic, TDWBAL, 0);
 	nic_write(nic, TDWBAH, 0);
 	nic_write(nic, TDH, 0);
@@ -360,7 +360,7 @@ size_t nic_receive_now(struct nic *nic, void *payload, size_t size)
 				len = size;
 			memcpy(payload, frame + ETH_HEADER, len);
 		}
-		/* Hand a buffer back: the descriptor before this one. */
+		/* Post a buffer again: the one before this. */
 		desc->header = 0;
 		rx_ring(nic)[free].header = 0;
 		rx_ring(nic)[free].addr = NIC_IOVA + rx_buffer(free);
@@ -447,7 +447,7 @@ size_t peer_receive(struct peer *peer, void *payload, size_t size)
 	return 0;
 }
 
-/* Of each frame of each process another, so that none is taken for another. */
+/* Unique for each frame of each process. */
 static uint64_t frame_seed(uint64_t *count)
 {
 	return (uint64_t)getpid() << 32 |

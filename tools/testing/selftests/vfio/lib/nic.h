@@ -4,8 +4,8 @@
  * and three MSI-X vectors, used as Linux's igbvf uses them; and a peer on the
  * other side of the wire, a packet socket on a PF's interface.
  *
- * A struct nic is what a guest keeps in its memory: rings, buffers, indices.
- * Pointing it to another device is what a migration does to a guest.
+ * A struct nic is the guest driver's state in memory: rings, buffers, indices.
+ * A migration is a change of the device that it points to.
  */
 #ifndef VFIO_TEST_NIC_H
 #define VFIO_TEST_NIC_H
@@ -117,18 +117,18 @@ struct desc {
 
 struct nic {
 	struct vdev *v;
-	bool trapped;			/* no register is mapped */
+	bool trapped;			/* by read() and write() only */
 	volatile uint32_t *regs;	/* BAR0 as far as it can be mapped */
 	uint8_t *mem;			/* NIC_MEM bytes at NIC_IOVA */
 	unsigned int rx_next;		/* next descriptor to be filled */
 	unsigned int tx_next;		/* next descriptor to be used */
 	uint8_t mac[6];
-	uint32_t mbx_seen;		/* read-to-clear bits not yet used */
+	uint32_t mbx_seen;		/* read-to-clear bits, kept for later */
 };
 
 /*
- * The VF's interrupts without the rest: unmasks all vectors, with nothing
- * pending, and raises those in @vectors as their causes would.
+ * The VF's interrupts without its queues.  vf_vectors_on() clears what is
+ * pending and unmasks all vectors; vf_raise() raises @vectors by software.
  */
 void vf_vectors_on(const struct vdev *v);
 void vf_raise(const struct vdev *v, uint32_t vectors);
@@ -136,7 +136,7 @@ void vf_raise(const struct vdev *v, uint32_t vectors);
 /* Memory for a NIC, not mapped anywhere yet. */
 void nic_alloc(struct nic *nic);
 void nic_free(struct nic *nic);
-/* Gives the NIC to a device: maps memory and registers.  No register access. */
+/* Attaches the NIC to a device: maps memory and registers, accesses neither. */
 void nic_attach(struct nic *nic, struct vdev *v);
 void nic_detach(struct nic *nic);
 /*
@@ -157,7 +157,9 @@ void nic_write(struct nic *nic, uint32_t reg, uint32_t value);
 int nic_mbx(struct nic *nic, uint32_t msg[static MBX_WORDS],
 	    unsigned int words);
 int nic_mbx_reset(struct nic *nic);
-/* A request about an address: 0, -EPERM if the PF refuses, or -ETIMEDOUT. */
+/*
+ * A mailbox request with an address: 0, -EPERM if the PF refuses, -ETIMEDOUT.
+ */
 int nic_mbx_mac(struct nic *nic, uint32_t request,
 		const uint8_t mac[static 6]);
 int nic_set_mac(struct nic *nic, const uint8_t mac[static 6]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device's own way to a device: its node, bound to an iommufd.  Names for
- * the ioctls return what the kernel says.
+ * A device that is opened by its node and bound to an iommufd.  Wrappers of
+ * ioctls return the kernel's result.
  */
 #ifndef VFIO_TEST_NODE_H
 #define VFIO_TEST_NODE_H
@@ -16,15 +16,15 @@
 bool nodes_present(void);
 
 int iommufd_open(void);
-/* A new I/O address space; the one that type1's ioctls reach if @compat */
+/* A new I/O address space; @compat: type1's ioctls on the iommufd act on it */
 uint32_t ioas_alloc(int iommufd, bool compat);
 int ioas_map(int iommufd, uint32_t ioas, uint64_t iova, const void *mem,
 	     uint64_t size);
 int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t size);
 
 /*
- * Path of the node of a device on @bus ("pci"), which has a driver; -ENOENT if it
- * has no node.
+ * Path of the node of a device on @bus ("pci"), which has a driver; -ENOENT if
+ * it has no node.
  */
 int node_path(const char *bus, const char *name, char *path, size_t size);
 int node_open(const char *bus, const char *name);
@@ -37,7 +37,7 @@ int node_detach(int fd);
  * reach the address space that the device is in.
  */
 void vdev_open_node(struct vdev *v, const char *bdf, const char *driver);
-/* The same with the iommufd of another one, and in its address space @ioas */
+/* The same with another device's iommufd and its address space @ioas */
 void vdev_open_node_in(struct vdev *v, const char *bdf, const char *driver,
 		       int iommufd, uint32_t ioas);
 

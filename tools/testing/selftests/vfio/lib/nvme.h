@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An NVMe controller as a machine that reads and writes memory on demand: its
- * admin queue, polled, and the commands that need no disk.  Where a transfer
- * goes through and where it does not is seen in memory only; what status the
- * controller gives a command whose transfer the IOMMU refused is its own.
+ * An NVMe controller that reads and writes memory on demand: its admin queue,
+ * polled, and commands that need no disk.  Tests look at memory to see if a
+ * transfer happened; the status of a command is not looked at, as controllers
+ * differ for transfers that the IOMMU blocks.
  */
 #ifndef VFIO_TEST_NVME_H
 #define VFIO_TEST_NVME_H
@@ -19,19 +19,19 @@ struct nvme {
 	struct vdev *v;
 	uint8_t *mem;		/* two pages: submissions, completions */
 	uint64_t iova;
-	unsigned int next;	/* entry of both queues; they go in step */
+	unsigned int next;	/* entry, the same in both queues */
 	uint8_t phase;
 	uint16_t id;
 };
 
-/* Starts the controller with its queues in two pages that are put at @iova. */
+/* Maps two pages for the queues at @iova and starts the controller. */
 void nvme_up(struct nvme *nvme, struct vdev *v, uint64_t iova);
-/* Stops it: it does no DMA any more.  The queues stay mapped. */
+/* Stops the controller and its DMA.  The queues stay mapped. */
 void nvme_down(struct nvme *nvme);
 
 /* The controller writes NVME_DATA bytes at @iova. */
 void nvme_identify(struct nvme *nvme, uint64_t iova);
-/* Is this what Identify writes? */
+/* Is @data what Identify writes? */
 bool nvme_identified(struct nvme *nvme, const void *data);
 
 /*

@@ -19,7 +19,7 @@ FIXTURE_VARIANT(pci) {
 	const char *func;
 	const char *driver;
 	bool is_vf;
-	bool igbvf;	/* page 0 of BAR0 is the driver's */
+	bool igbvf;	/* the driver traps page 0 of BAR0 */
 };
 
 FIXTURE_VARIANT_ADD(pci, vf) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A receive queue of the VF, driven by hand.
+ * A receive queue of the VF that the test drives.
  */
 #include "flood.h"
 #include "rxq.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A receive queue of the VF, driven register by register and descriptor by
- * descriptor: with what the driver in nic.c would never do.  Its ring lies in
- * memory that is watched.  nic_up() comes first, and nic_up() ends it.
+ * A receive queue of the VF that the test itself drives, register by register
+ * and descriptor by descriptor, also in ways that no driver would.  Its ring is
+ * in watched memory.  nic_up() has to come first; another nic_up() gives the
+ * queue back to the driver of nic.c.
  */
 #ifndef VFIO_TEST_RXQ_H
 #define VFIO_TEST_RXQ_H
@@ -30,21 +31,23 @@ struct rxq {
 uint32_t rxq_read(const struct rxq *q, uint32_t reg);
 void rxq_write(const struct rxq *q, uint32_t reg, uint32_t value);
 
-/* Disables the queue as Linux's igbvf does, with a read of STATUS behind. */
+/*
+ * Disables the queue as Linux's igbvf does: the write, then a read of STATUS.
+ */
 void rxq_disable(struct rxq *q);
 /*
- * Sets up the queue, which is disabled, with an empty ring of @size
+ * Sets up the disabled queue with an empty ring of @size
  * descriptors, and enables it.
  */
 void rxq_enable(struct rxq *q, uint64_t ring, unsigned int size,
 		uint32_t srrctl);
 
-/* The next descriptor: for buffers at @addr and, with header split, @header */
+/* Posts a buffer at @addr and, for header split, one at @header. */
 void rxq_post(struct rxq *q, uint64_t addr, uint64_t header);
 void rxq_doorbell(const struct rxq *q);
-/* Descriptors that can be posted */
+/* The number of descriptors that can be posted */
 unsigned int rxq_room(const struct rxq *q);
-/* Descriptors that the device has given back since the last call */
+/* The number of descriptors that the device returned since the last call */
 unsigned int rxq_reap(struct rxq *q);
 
 /* A VF whose receive queue the test drives, and a peer that sends to it */
@@ -54,20 +57,20 @@ struct rxq_bed {
 	struct peer peer;
 	struct watch w;
 	struct rxq q;
-	uint64_t seed;		/* of what the frames contain */
+	uint64_t seed;		/* of the frames' contents */
 	uint32_t number;	/* of the last frame that was sent */
 };
 
 /*
- * Opens the VF for a guest driver that has not touched it yet; @trapped: it
- * reaches all registers by read() and write().  Nothing is watched yet, and the
- * queue is still the guest driver's.
+ * Opens the VF for a guest driver that has not started.  @trapped: the guest's
+ * accesses go by read() and write(), not by a mapping.  No memory is watched
+ * yet.
  */
 void rxq_bed_open(struct rxq_bed *bed, const char *vf, const char *far_pf,
 		  bool trapped);
 /* Sends one frame of @len bytes. */
 void rxq_bed_send(struct rxq_bed *bed, size_t len);
-/* Sends frames until the device has given back all that is posted. */
+/* Sends frames until the device has returned all posted buffers. */
 bool rxq_bed_send_all(struct rxq_bed *bed, size_t len);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a data fd is to whoever still has it when its session is over.
+ * A data fd that a process still holds after its session has ended.
  */
 #ifndef VFIO_TEST_SESSION_H
 #define VFIO_TEST_SESSION_H
@@ -11,7 +11,7 @@
 #include "test.h"
 #include "util.h"
 
-/* The session is over, whatever became of its device. */
+/* The session is over: POLLERR, and ENODEV from read() or write(). */
 static inline void expect_session_over(struct __test_metadata *_metadata,
 				       int fd)
 {

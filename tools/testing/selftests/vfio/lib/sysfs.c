@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drivers, groups, interfaces and modules, by way of sysfs and of the tools
- * that an administrator has.
+ * Drivers, groups, interfaces and modules, through sysfs and an administrator's
+ * tools.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * PCI functions as the administrator sees them: which driver has them, which
- * IOMMU group they are in, their virtual functions and network interfaces,
- * and kernel modules.
+ * PCI functions as the administrator sees them: driver, IOMMU group, virtual
+ * functions, network interface; and kernel modules.
  *
- * The functions under test are named by environment variables, which run.sh
- * sets; PCI addresses are never written into a test.
+ * Environment variables, which run.sh sets, give the addresses of the functions
+ * under test.  No test contains a PCI address.
  */
 #ifndef VFIO_TEST_SYSFS_H
 #define VFIO_TEST_SYSFS_H
@@ -18,8 +17,7 @@
 #define BDF_LEN		16
 
 /*
- * The functions that run.sh offers.  VFs of the same letter belong to the
- * same PF; PFs A and B are joined by a wire.
+ * VFs of the same letter belong to the same PF.  PFs A and B are on one wire.
  */
 #define FUNC_PF_A	"VFIO_TEST_PF_A"
 #define FUNC_PF_B	"VFIO_TEST_PF_B"
@@ -34,7 +32,7 @@
 #define FUNC_PAIR_1	"VFIO_TEST_PAIR_1"
 /* Memory in a BAR of many MiB, such as QEMU's ivshmem-plain */
 #define FUNC_BIG_BAR	"VFIO_TEST_BIG_BAR"
-/* A VGA adapter that the machine can do without */
+/* A VGA adapter that the machine does not use */
 #define FUNC_VGA	"VFIO_TEST_VGA"
 
 #define DRV_VFIO_PCI	"vfio-pci"
@@ -42,7 +40,7 @@
 
 /* Address of a function under test, or NULL if this machine has none. */
 const char *func_bdf(const char *func);
-/* Any of them, for tests that need a group and no certain device. */
+/* Any of them, for tests that need a group of any device. */
 const char *func_any(void);
 
 /* A sysfs attribute of the function. */
@@ -51,12 +49,12 @@ int pci_attr_write(const char *bdf, const char *attr, const char *text);
 unsigned long pci_attr_number(const char *bdf, const char *attr);
 bool pci_attr_exists(const char *bdf, const char *attr);
 
-/* Name of the driver that has the function; "" if none has. */
+/* Name of the function's driver; "" if it has none. */
 const char *pci_driver(const char *bdf, char buf[static 64]);
 
 /*
- * Gives the function to @driver (by driver_override), to none if NULL; does
- * nothing if that is how it is.  -errno if the driver did not take it.
+ * Binds the function to @driver (by driver_override), or unbinds it if NULL,
+ * unless that is so already.  -errno if the driver refuses it.
  */
 int pci_bind(const char *bdf, const char *driver);
 
@@ -67,16 +65,16 @@ bool pci_exists(const char *bdf);
 const char *pci_netdev(const char *bdf, char buf[static 32]);
 
 /*
- * Sets the interface of a PF up, and waits for its carrier, or down: then it
- * answers none of its VFs.
+ * Sets the interface of a PF up, and waits for its carrier, or down: then the
+ * PF does not answer its VFs.
  */
 void pf_set(const char *pf, bool up);
-/* The MTU of its interface; the PF is reset by that. */
+/* Sets the MTU of the PF's interface; igb resets the PF for that. */
 void pf_mtu(const char *pf, unsigned int mtu);
-/* Has the PF's driver reset it while it is up, and waits for its carrier. */
+/* Has igb reset the PF while it is up, and waits for its carrier. */
 void pf_reset(const char *pf);
 
-/* Someone who writes to an attribute and may have to wait there. */
+/* A thread that writes to an attribute and may block there. */
 struct attr_writer {
 	pthread_t thread;
 	const char *bdf;
@@ -89,13 +87,13 @@ struct attr_writer {
 void writer_start(struct attr_writer *w, const char *bdf, const char *attr,
 		  const char *text);
 bool writer_waits(struct attr_writer *w);
-/* What the write returned; a watchdog ends the test if it does not come back. */
+/* The result of the write; a watchdog ends the test if the write hangs. */
 int writer_join(struct attr_writer *w);
 
 bool module_loaded(const char *name);
 /* -EBUSY-style errno of delete_module(2), 0 if it is gone. */
 int module_unload(const char *name);
-/* Runs modprobe; fails the test if it does. */
+/* Runs modprobe; a failure ends the test. */
 void module_load(const char *name);
 long module_refcount(const char *name);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What every test program includes: the kernel's harness, and what the tests
- * of this directory agree on.
+ * Included by every test program: the kernel's harness, and how tests of this
+ * directory skip.
  */
 #ifndef VFIO_TEST_TEST_H
 #define VFIO_TEST_TEST_H
@@ -12,8 +12,8 @@
 #include "util.h"
 
 /*
- * No limit of time: run.sh ends a test that hangs, and knows how long the machine
- * let it run.
+ * No time limit here: run.sh ends tests that hang, and does not count time in
+ * which the VM could not run.
  */
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT	0
@@ -38,7 +38,7 @@ static inline void exit_if_all_skipped(void)
 		return test_harness_run(argc, argv);			\
 	}
 
-/* The distribution's vfio modules are under test, not those of this tree. */
+/* Are the distribution's vfio modules loaded, not those of this tree? */
 #define stock_modules()	env_flag("VFIO_STOCK")
 
 /* The address of @func; skips the test if the machine has none. */
@@ -50,13 +50,17 @@ static inline void exit_if_all_skipped(void)
 	__bdf;								\
 })
 
-/* Skips the test if the module, or its driver of the same name, is not there. */
+/*
+ * Skips the test if the module, or its driver of the same name, is not there.
+ */
 #define NEED_MODULE(name) do {						\
 	if (!module_loaded(name))					\
 		SKIP(return, "no %s module", name);			\
 } while (0)
 
-/* Skips the test if the machine has no two VFs on one wire for igbvf-vfio-pci. */
+/*
+ * Skips the test if the machine has no two VFs on one wire for igbvf-vfio-pci.
+ */
 #define NEED_TWO_VFS() do {						\
 	NEED_FUNC(FUNC_VF_A0);						\
 	NEED_FUNC(FUNC_VF_B0);						\
@@ -66,7 +70,7 @@ static inline void exit_if_all_skipped(void)
 /* Skips the test if devices cannot be opened by their nodes; see node.h. */
 #define NEED_NODES() do {						\
 	if (!nodes_present())						\
-		SKIP(return, "this kernel has no iommufd, or no nodes");	\
+		SKIP(return, "no iommufd, or no nodes of devices");	\
 } while (0)
 
 /* The address of any function under test. */
@@ -74,7 +78,7 @@ static inline void exit_if_all_skipped(void)
 	const char *__bdf = func_any();					\
 									\
 	if (!__bdf)							\
-		SKIP(return, "no device: run.sh found none");		\
+		SKIP(return, "no device: no VFIO_TEST_* is set");	\
 	__bdf;								\
 })
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls that fail loudly, system calls that return -errno, memory, and the
- * counters in /proc.
+ * Calls that end the test when they fail, system calls that return -errno,
+ * memory, and counters of /proc.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -196,7 +196,7 @@ long pages_pinned_now(void)
 {
 	long acquired, released;
 
-	/* Counts are kept for each CPU: add them up first. */
+	/* Have the counts of all CPUs added up first. */
 	must(file_write("/proc/sys/vm/stat_refresh", "1"));
 	acquired = proc_field("/proc/vmstat", "nr_foll_pin_acquired");
 	released = proc_field("/proc/vmstat", "nr_foll_pin_released");

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What every VFIO test needs and what has nothing to do with VFIO: calls that
- * must succeed and end the test loudly if they do not, system calls that
- * return a negative errno, memory, and what /proc tells of this process and
- * of the machine.  Knows no test harness, so that the library can be linked
- * with any.
+ * Helpers that have nothing to do with VFIO: calls that end the test when they
+ * fail, system calls that return a negative errno, memory, and counters of
+ * /proc. Independent of the test harness: the benchmarks use the library
+ * without one.
  */
 #ifndef VFIO_TEST_UTIL_H
 #define VFIO_TEST_UTIL_H
@@ -32,13 +31,13 @@
 /* If set, called before the process dies. */
 extern void (*before_death)(void);
 
-/* Says what went wrong, as a TAP diagnostic, and ends the test process. */
+/* Prints a TAP diagnostic and ends the test process. */
 void __attribute__((noreturn, format(printf, 3, 4)))
 die_at(const char *file, int line, const char *fmt, ...);
 
 #define die(fmt, ...) die_at(__FILE__, __LINE__, fmt, ##__VA_ARGS__)
 
-/* The value of a call that returns a negative errno on failure. */
+/* The value of @expr; ends the test process if it is a negative errno. */
 #define must(expr) ({							\
 	long __ret = (expr);						\
 									\
@@ -81,22 +80,22 @@ unsigned int count_open_fds(void);
 long proc_status_kb(const char *name);
 long proc_meminfo_kb(const char *name);
 
-/* Pages that are pinned by DMA over the life of the machine, now. */
+/* The number of pages that are pinned for DMA now, in the whole machine. */
 long pages_pinned_now(void);
 
 size_t page_size(void);
 
 /* xorshift: the same seed gives the same sequence on every machine. */
 uint64_t prng(uint64_t *state);
-/* A seed for it: what VFIO_TEST_SEED says, or else by chance. */
+/* A seed for prng(): VFIO_TEST_SEED, or a random one. */
 uint64_t test_seed(void);
 
-/* "1" in the environment variable @name? */
+/* Is the environment variable @name "1"? */
 bool env_flag(const char *name);
 
 /*
- * How often to do what a test repeats @n times: fewer times by the factor
- * VFIO_TEST_SCALE, on kernels that check so much that they are slow.
+ * How often to repeat what a test repeats @n times: @n divided by
+ * VFIO_TEST_SCALE, rounded up.
  */
 unsigned int scaled(unsigned int n);
 
@@ -105,8 +104,8 @@ uint64_t now_ms(void);
 void sleep_us(unsigned int us);
 
 /*
- * Polls until @cond is true; the value is @cond.  The limit is a watchdog, far
- * beyond what a working machine needs, and no measure of speed.
+ * Polls until @cond is true; the value is @cond.  The limit is a watchdog: far
+ * beyond what a working machine needs.
  */
 #define WATCHDOG_MS	120000
 #define poll_until(cond) ({						\

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory that a device can write, and whether DMA logging tells of it.
+ * Memory that a device can write, compared with the reports of DMA logging.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -153,7 +153,9 @@ static bool is_logged(const struct watch *w, uint64_t iova)
 	return false;
 }
 
-/* Has the page changed since the last look?  Each change is told once. */
+/*
+ * Has the page changed since the last comparison?  True once for each change.
+ */
 static bool changed(struct watch_mem *m, size_t page)
 {
 	size_t at = page * WATCH_PAGE;
@@ -164,7 +166,9 @@ static bool changed(struct watch_mem *m, size_t page)
 	return true;
 }
 
-/* The pages that were written since the last look, to @map */
+/*
+ * Sets the bits of pages that were written since the last comparison in @map.
+ */
 static void look(struct watch *w, struct watch_mem *m, uint64_t *map)
 {
 	size_t page;
