@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's own way to a device: its node, which is bound to an iommufd, and
- * what that and the group way have to do with each other.
+ * Devices that are opened by their nodes and bound to an iommufd, and how nodes
+ * and groups exclude each other.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -19,7 +19,7 @@
 #include "nic.h"
 #include "node.h"
 
-/* One function that vfio-pci has, its node open and not bound */
+/* A function with vfio-pci, its node open and not bound to an iommufd */
 FIXTURE(node) {
 	const char *bdf;
 	int iommufd;
@@ -48,7 +48,7 @@ static int device_works(int fd, const char *bdf)
 	return cfg_read16(&v, PCI_VENDOR_ID) == 0x8086;
 }
 
-TEST_F(node, is_of_no_use_before_it_is_bound)
+TEST_F(node, cannot_be_used_before_bind)
 {
 	struct vfio_device_info info = { .argsz = sizeof(info) };
 	struct vfio_device_feature_migration migration;
@@ -72,7 +72,7 @@ TEST_F(node, is_of_no_use_before_it_is_bound)
 	EXPECT_TRUE(device_works(self->fd, self->bdf));
 }
 
-TEST_F(node, bind_refused)
+TEST_F(node, bind_refuses_bad_arguments)
 {
 	struct vfio_device_bind_iommufd good = {
 		.argsz = sizeof(good),
@@ -92,14 +92,14 @@ TEST_F(node, bind_refused)
 	EXPECT_EQ(-EBADFD, node_bind(self->fd, self->fd, NULL));
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD, NULL));
 
-	/* It was bound, and the answer could not be delivered. */
+	/* The answer cannot be copied out: the bind is undone. */
 	read_only = mem_alloc(page_size());
 	*read_only = good;
 	must(mprotect(read_only, page_size(), PROT_READ));
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD,
 				     read_only));
 
-	/* None of these has left anything behind. */
+	/* Failed binds leave nothing behind: the group can be opened. */
 	group = group_open(pci_group(self->bdf));
 	EXPECT_LE(0, group);
 	sys_close(group);
@@ -124,7 +124,7 @@ TEST_F(node, has_one_user)
 	sys_close(iommufd);
 }
 
-TEST_F(node, either_it_or_the_group)
+TEST_F(node, excludes_the_group)
 {
 	int group = must(group_open(pci_group(self->bdf)));
 
@@ -139,7 +139,7 @@ TEST_F(node, either_it_or_the_group)
 	sys_close(group);
 }
 
-/* What came by way of the group can't be bound, nor attached. */
+/* A device file of a group can be neither bound nor attached. */
 TEST_F(node, has_ioctls_of_its_own)
 {
 	uint32_t pt = ioas_alloc(self->iommufd, false);
@@ -170,7 +170,7 @@ TEST_F(node, is_attached_and_detached)
 
 	pt = ~0;
 	EXPECT_GT(0, node_attach(self->fd, &pt));
-	pt = id;	/* an object of another kind */
+	pt = id;	/* not an I/O address space */
 	EXPECT_GT(0, node_attach(self->fd, &pt));
 	attach.pt_id = ioas[0];
 	attach.flags = 1;
@@ -195,7 +195,7 @@ TEST_F(node, is_attached_and_detached)
 				     &detach));
 	EXPECT_EQ(0, node_detach(self->fd));
 
-	/* Attached, replaced, and what it is in now is told */
+	/* Attach, then replace; the kernel returns the hardware page table. */
 	pt = ioas[0];
 	EXPECT_EQ(0, node_attach(self->fd, &pt));
 	EXPECT_NE(ioas[0], pt);
@@ -206,7 +206,7 @@ TEST_F(node, is_attached_and_detached)
 	EXPECT_EQ(0, node_detach(self->fd));
 	pt = ioas[0];
 	EXPECT_EQ(0, node_attach(self->fd, &pt));
-	/* And closed as it is */
+	/* The close detaches it. */
 }
 
 TEST_F(node, goes_with_its_driver)
@@ -222,7 +222,7 @@ TEST_F(node, goes_with_its_driver)
 	writer_start(&writer, self->bdf, "driver/unbind", self->bdf);
 	EXPECT_LE(1, eventfd_wait(request));
 	EXPECT_TRUE(writer_waits(&writer));
-	/* Nobody else comes, who has it stays. */
+	/* New opens fail; the open file keeps working. */
 	EXPECT_TRUE(poll_until(access(path, F_OK)));
 	EXPECT_TRUE(device_works(self->fd, self->bdf));
 	sys_close(self->fd);
@@ -267,8 +267,8 @@ TEST_F(vf_node, sends_and_receives)
 }
 
 /*
- * The IOMMU here does not track what a VF writes to memory, and QEMU would lose
- * it: so the VF is not saved, but can be stopped, and loaded.
+ * The IOMMU does not track what the VF writes to memory, so a migration would
+ * lose it: the VF cannot be saved.  It can be stopped and loaded.
  */
 TEST_F(vf_node, is_not_saved_without_a_tracker)
 {
@@ -300,7 +300,7 @@ TEST_F(vf_node, is_loaded)
 {
 	struct nic *nic = &self->nic;
 
-	/* Where it comes from, a container counts all memory as written. */
+	/* Saving works with a container, which reports all memory as dirty. */
 	nic_detach(nic);
 	reopen(&self->a);
 	nic_attach(nic, &self->a);
@@ -311,7 +311,7 @@ TEST_F(vf_node, is_loaded)
 	nic_ping_pong(nic, &self->peer_a);
 }
 
-/* The address space is replaced below a VF that runs. */
+/* The address space is replaced while the VF runs. */
 TEST_F(vf_node, runs_on_in_another_address_space)
 {
 	uint32_t ioas = ioas_alloc(self->a.container, false), pt = ioas;
@@ -326,7 +326,7 @@ TEST_F(vf_node, runs_on_in_another_address_space)
 
 /* ---- An iommufd in place of a container ---- */
 
-TEST(group_in_an_iommufd)
+TEST(group_works_in_an_iommufd)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 	int iommufd, null, unused;
@@ -348,7 +348,7 @@ TEST(group_in_an_iommufd)
 	EXPECT_EQ(-EBADFD, group_set_container(unused, null));
 	sys_close(unused);
 
-	/* Type1's ioctls are iommufd's, as QEMU and DPDK would use them. */
+	/* The iommufd implements type1's ioctls. */
 	vdev_open_in(&v, bdf, DRV_VFIO_PCI, iommufd);
 	EXPECT_EQ(-EBUSY, group_unset_container(v.group));
 	nic_alloc(&nic);
@@ -413,7 +413,7 @@ FIXTURE_TEARDOWN(mock_node)
 	vdev_close(&self->v);
 }
 
-TEST_F(mock_node, pins_and_lets_go)
+TEST_F(mock_node, pins_and_unpins)
 {
 	uint64_t first[MOCK_PIN_MAX];
 	struct mock_events events;
@@ -448,7 +448,7 @@ TEST_F(mock_node, reads_and_writes_memory)
 			      true));
 }
 
-TEST_F(mock_node, close_and_detach_let_go)
+TEST_F(mock_node, unpins_on_close_and_detach)
 {
 	long pins = pages_pinned_now();
 	uint32_t pt = self->ioas;
@@ -490,8 +490,8 @@ static void *mock_page(const struct vdev *v)
 }
 
 /*
- * Starts the ioctl with a copy of @arg in the page of the mock device, and waits
- * until the kernel writes to that.  Until it goes on, no memory is mapped.
+ * Starts the ioctl with a copy of @arg in the page of the mock device, and
+ * waits until the kernel's write to that page blocks.
  */
 static void slow_ioctl_start(struct slow_ioctl *slow, const struct vdev *v,
 			     int fd, unsigned long request, const void *arg,
@@ -508,7 +508,7 @@ static void slow_ioctl_start(struct slow_ioctl *slow, const struct vdev *v,
 	if (pthread_create(&slow->thread, NULL, slow_ioctl, slow))
 		die("no thread");
 	if (!poll_until(mock_hold(v, MOCK_HOLD_WRITE) == 1))
-		die("nobody writes to the argument");
+		die("the kernel does not write to the argument");
 }
 
 static long slow_ioctl_end(struct slow_ioctl *slow, const struct vdev *v)
@@ -518,8 +518,8 @@ static long slow_ioctl_end(struct slow_ioctl *slow, const struct vdev *v)
 	return slow->ret;
 }
 
-/* Other users of the reset scope do not wait until the answer is written. */
-TEST_F(mock_node, answers_into_slow_memory)
+/* Other devices of the device set do not wait for this user's memory. */
+TEST_F(mock_node, slow_memory_blocks_no_other_user)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
@@ -556,7 +556,7 @@ TEST_F(mock_node, answers_into_slow_memory)
 	sys_close(iommufd);
 }
 
-TEST_F(mock_node, walks_the_states)
+TEST_F(mock_node, migrates)
 {
 	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
 	EXPECT_EQ(STOP_COPY, mig_get(self->v.fd));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What debugfs says of devices: the state that a device is in, and its
- * features; that root alone may read it; and that it goes with the device, also
- * while a file is open.
+ * The files of devices in debugfs: state and features; their permissions; and that
+ * they are removed with the device, even while open.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -33,7 +32,7 @@ static const char *mig_path(const char *device, const char *file)
 	return path;
 }
 
-/* The whole of a file, in memory that the next call overwrites */
+/* The contents of a file; the next call overwrites them. */
 static const char *mig_file(const char *device, const char *file)
 {
 	static char text[16384];
@@ -51,7 +50,7 @@ static const char *mig_file(const char *device, const char *file)
 #define EXPECT_STATE(device, name) \
 	EXPECT_STREQ(mig_file(device, "state"), name "\n")
 
-TEST(state)
+TEST(state_is_that_of_the_device)
 {
 	const char *name;
 	struct vdev v;
@@ -82,7 +81,7 @@ TEST(state)
 	EXPECT_STATE(name, "RUNNING");
 }
 
-TEST(features)
+TEST(features_are_listed)
 {
 	static const struct {
 		unsigned int flags;
@@ -105,7 +104,7 @@ TEST(features)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(name, sizeof(name), "vfio_mock.%u", rows[i].flags);
 		text = mig_file(name, "features");
-		/* What else the device can do follows. */
+		/* More features may follow. */
 		EXPECT_EQ(0, strncmp(text, rows[i].text, strlen(rows[i].text)))
 			TH_LOG("%s: %s", name, text);
 		text += strlen(rows[i].text);
@@ -164,7 +163,7 @@ TEST(for_root_alone)
 	}));
 }
 
-TEST(goes_with_the_device)
+TEST(is_removed_with_the_device)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 	char text[16];
@@ -178,7 +177,7 @@ TEST(goes_with_the_device)
 	EXPECT_GT(0, sys_read(fd, text, sizeof(text)));
 	sys_close(fd);
 
-	/* This driver knows of no migration. */
+	/* vfio-pci does not migrate. */
 	EXPECT_EQ(-ENOENT, sys_open(mig_path(bdf, "state"), O_RDONLY));
 	EXPECT_EQ(0, access(ROOT, F_OK));
 	must(pci_bind(bdf, NULL));

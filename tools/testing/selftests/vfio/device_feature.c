@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VFIO_DEVICE_FEATURE: which feature answers what, on a device that can
- * migrate and on one that cannot, for every mistake that a caller can make.
- * What SET of a migration state does is the business of mig_fsm.c.
+ * VFIO_DEVICE_FEATURE: the result of each feature for right and wrong
+ * arguments, on a device that can migrate and on one that cannot.  mig_fsm.c
+ * tests the transitions that SET of a migration state makes.
  */
 #include <sys/mman.h>
 
@@ -27,7 +27,7 @@
 #define MIG_SIZE	VFIO_DEVICE_FEATURE_MIG_DATA_SIZE
 #define BUS_MASTER	VFIO_DEVICE_FEATURE_BUS_MASTER
 
-/* A call that must be answered this way; errors are written as positive. */
+/* A call and its result; errors are positive. */
 struct row {
 	uint32_t flags;
 	uint32_t payload;	/* bytes after the header */
@@ -36,7 +36,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-	/* What both refuse before they look at the feature */
+	/* Refused before the feature is looked at */
 	{ GET | 0x00080000 | MIGRATION, 8, EINVAL, EINVAL },
 	{ GET | 0x80000000 | MIGRATION, 8, EINVAL, EINVAL },
 	{ PROBE | 0x00100000 | MIGRATION, 8, EINVAL, EINVAL },
@@ -55,7 +55,7 @@ static const struct row rows[] = {
 	{ GET | BUS_MASTER, 8, ENOTTY, ENOTTY },
 	{ SET | BUS_MASTER, 8, ENOTTY, ENOTTY },
 	{ PROBE | SET | BUS_MASTER, 8, ENOTTY, ENOTTY },
-	/* The VF token belongs to PFs */
+	/* Only PFs have a VF token. */
 	{ SET | TOKEN, 16, ENOTTY, ENOTTY },
 	{ PROBE | SET | TOKEN, 16, ENOTTY, ENOTTY },
 	{ GET | TOKEN, 16, ENOTTY, ENOTTY },
@@ -106,7 +106,7 @@ static const struct row rows[] = {
 	{ GET | LOG_REPORT, 32, ENOTTY, EINVAL },
 	{ PROBE | GET | LOG_REPORT, 32, ENOTTY, 0 },
 	{ PROBE | SET | LOG_REPORT, 32, ENOTTY, EINVAL },
-	/* Low power: SET, of which both devices have the same */
+	/* Low power: SET, the same on both devices */
 	{ PROBE | SET | LP_ENTRY, 0, 0, 0 },
 	{ PROBE | SET | LP_EXIT, 0, 0, 0 },
 	{ PROBE | GET | LP_ENTRY, 0, EINVAL, EINVAL },
@@ -154,8 +154,7 @@ FIXTURE_TEARDOWN(feature)
 }
 
 /*
- * Linux's own vfio.ko reports by means of iommufd, which Debian's kernel lacks:
- * there, no device logs DMA.
+ * Linux's vfio.ko needs iommufd for DMA logging; Debian's kernel has none.
  */
 static bool logs(uint32_t flags)
 {
@@ -169,7 +168,7 @@ static bool logs(uint32_t flags)
 	}
 }
 
-TEST_F(feature, errno_table)
+TEST_F(feature, results_are_those_of_the_table)
 {
 	unsigned int i;
 
@@ -191,7 +190,7 @@ TEST_F(feature, errno_table)
 		EXPECT_EQ(RUNNING, mig_get(self->v.fd));
 }
 
-TEST_F(feature, argsz_below_the_header)
+TEST_F(feature, refuses_argsz_below_the_header)
 {
 	struct vfio_device_feature arg = { .flags = GET | MIGRATION };
 
@@ -203,7 +202,7 @@ TEST_F(feature, argsz_below_the_header)
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->v.fd, VFIO_DEVICE_FEATURE, &arg));
 }
 
-TEST_F(feature, header_not_readable)
+TEST_F(feature, refuses_unreadable_header)
 {
 	uint8_t *half;
 
@@ -214,7 +213,7 @@ TEST_F(feature, header_not_readable)
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->v.fd, VFIO_DEVICE_FEATURE, half));
 }
 
-/* A header that ends where accessible memory ends. */
+/* The header is at the end of accessible memory, the payload behind it. */
 static int feature_at_page_end(int fd, uint32_t flags, uint32_t payload)
 {
 	struct vfio_device_feature *arg = mem_at_page_end(sizeof(*arg));
@@ -224,12 +223,12 @@ static int feature_at_page_end(int fd, uint32_t flags, uint32_t payload)
 	return sys_ioctl(fd, VFIO_DEVICE_FEATURE, arg);
 }
 
-TEST_F(feature, payload_not_accessible)
+TEST_F(feature, refuses_inaccessible_payload)
 {
 	int fd = self->v.fd;
 
 	if (!variant->migratable) {
-		/* The errno of the feature comes before that of the payload. */
+		/* An unsupported feature is refused before the payload. */
 		EXPECT_EQ(-ENOTTY, feature_at_page_end(fd, GET | MIGRATION, 8));
 		return;
 	}
@@ -243,7 +242,7 @@ TEST_F(feature, payload_not_accessible)
 	EXPECT_EQ(RUNNING, mig_get(fd));
 }
 
-TEST_F(feature, payload_not_writable)
+TEST_F(feature, refuses_read_only_payload)
 {
 	struct vfio_device_feature *arg = mem_alloc(page_size());
 
@@ -321,8 +320,8 @@ TEST_F(migratable, probe_has_no_side_effect)
 }
 
 /*
- * QEMU fails a migration whose stop_copy_length is 0, and believes what it
- * is told of the rest.
+ * QEMU fails a migration whose stop_copy_length is 0, and relies on any other
+ * value.
  */
 TEST_F(migratable, data_size_is_true_in_every_state)
 {
@@ -334,7 +333,7 @@ TEST_F(migratable, data_size_is_true_in_every_state)
 
 	for (i = 0; i < ARRAY_SIZE(states); i++) {
 		if (states[i] == RUNNING && i) {
-			/* RESUMING without data would not get there. */
+			/* RESUMING cannot be left without data. */
 			ASSERT_EQ(0, device_reset(&self->v));
 		} else {
 			ASSERT_EQ(0, mig_set(self->v.fd, states[i], NULL));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Drivers and devices that are taken away: modules stay while they are in
- * use, a device that is open is not pulled from under its user but asked for,
- * and what nobody uses goes at once.
+ * Removal of drivers and devices: modules in use cannot be unloaded, the
+ * removal of an open device asks its user and waits, an unused device is
+ * removed at once.
  *
- * Where the kernel has to wait for the user, nothing is measured: while the
- * device is open the waiting cannot be over, however long it lasts, and that
- * is what is checked.
+ * No time is measured: tests check that the removal still waits as long as the
+ * device is open, and ends after the close.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -46,7 +45,7 @@ FIXTURE_TEARDOWN(module)
 
 /* Modules that are in use */
 
-TEST_F(module, in_use_by_a_device)
+TEST_F(module, stays_for_an_open_device)
 {
 	static const char names[][20] = {
 		"vfio_pci", "vfio_pci_core", TYPE1, "vfio",
@@ -62,7 +61,7 @@ TEST_F(module, in_use_by_a_device)
 	EXPECT_TRUE(device_works(&self->v));
 	/* The device is the only user that the driver has. */
 	EXPECT_EQ(1, module_refcount("vfio_pci"));
-	/* Also without the files that led to it */
+	/* The device file alone keeps the modules in use. */
 	sys_close(self->v.container);
 	sys_close(self->v.group);
 	self->v.shared = true;
@@ -77,7 +76,7 @@ TEST_F(module, in_use_by_a_device)
 	EXPECT_EQ(0, module_refcount(TYPE1));
 }
 
-TEST_F(module, in_use_by_a_container)
+TEST_F(module, stays_for_an_open_container)
 {
 	int container, group;
 
@@ -85,7 +84,7 @@ TEST_F(module, in_use_by_a_container)
 	ASSERT_EQ(0, module_refcount(TYPE1));
 	container = container_open();
 	EXPECT_EQ(0, module_refcount(TYPE1));
-	/* A container alone is a user of vfio. */
+	/* An open container uses vfio. */
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("vfio"));
 	group = container_add(container, self->bdf);
 	EXPECT_EQ(0, module_refcount(TYPE1));
@@ -99,7 +98,7 @@ TEST_F(module, in_use_by_a_container)
 	EXPECT_EQ(0, module_refcount(TYPE1));
 }
 
-/* Failed calls hold no module. */
+/* Failed calls leave no reference to a module. */
 TEST_F(module, errors_leave_no_reference)
 {
 	long before = module_refcount("vfio_pci");
@@ -119,7 +118,7 @@ TEST_F(module, errors_leave_no_reference)
 	EXPECT_EQ(0, module_refcount(TYPE1));
 }
 
-TEST_F(module, backend_comes_and_goes)
+TEST_F(module, backend_is_unloaded_below_a_container)
 {
 	int container, group;
 
@@ -138,7 +137,7 @@ TEST_F(module, backend_comes_and_goes)
 	sys_close(group);
 }
 
-/* An open group does not hold the driver: it loses its devices. */
+/* An open group does not hold the driver. */
 TEST_F(module, driver_leaves_an_open_group)
 {
 	int container = container_open(), group;
@@ -148,14 +147,14 @@ TEST_F(module, driver_leaves_an_open_group)
 	vdev_close(&self->v);
 	group = container_add(container, self->bdf);
 	must(container_set_iommu(container, VFIO_TYPE1v2_IOMMU));
-	/* Other drivers may need the core, but not this one. */
+	/* vfio-pci-core may have other users; vfio-pci has none. */
 	ASSERT_EQ(0, module_unload("vfio_pci"));
 	EXPECT_STREQ("", pci_driver(self->bdf, driver));
 	EXPECT_EQ(-ENODEV, group_status(group, &flags));
 	EXPECT_GT(0, group_get_device(group, self->bdf));
 	EXPECT_EQ(-EWOULDBLOCK, module_unload("vfio"));
 	module_load("vfio-pci");
-	/* Its driver_override is still there. */
+	/* The driver_override is still set. */
 	EXPECT_STREQ(DRV_VFIO_PCI, pci_driver(self->bdf, driver));
 	sys_close(group);
 	sys_close(container);
@@ -174,7 +173,7 @@ TEST_F(module, unbind_waits_for_the_user)
 	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
 	EXPECT_LE(1, eventfd_wait(request));
 	EXPECT_TRUE(writer_waits(&w));
-	/* Until then it is as usable as before. */
+	/* The device works until it is closed. */
 	EXPECT_TRUE(device_works(&self->v));
 	EXPECT_EQ(0, dma_map(self->v.container, 0x10000, mem_alloc(4096),
 			     4096));
@@ -184,7 +183,7 @@ TEST_F(module, unbind_waits_for_the_user)
 	EXPECT_STREQ("", pci_driver(self->bdf, driver));
 }
 
-/* Nobody new gets in while it waits, and each of the old ones counts. */
+/* New opens fail during the wait, which lasts until the last file is closed. */
 TEST_F(module, unbind_waits_for_every_file)
 {
 	int fds[3], request, i;
@@ -207,13 +206,13 @@ TEST_F(module, unbind_waits_for_every_file)
 	EXPECT_EQ(0, writer_join(&w));
 }
 
-/* A user who has not asked to be told is waited for as well. */
-TEST_F(module, unbind_waits_for_one_who_does_not_listen)
+/* Unbind waits also for a user without a request eventfd. */
+TEST_F(module, unbind_waits_for_a_user_without_request_eventfd)
 {
 	struct attr_writer w;
 
 	writer_start(&w, self->bdf, "driver/unbind", self->bdf);
-	/* The function is on its way when no one new gets in. */
+	/* The unbind has begun when new opens fail. */
 	EXPECT_TRUE(poll_until(({
 		int fd = group_get_device(self->v.group, self->bdf);
 
@@ -227,15 +226,15 @@ TEST_F(module, unbind_waits_for_one_who_does_not_listen)
 	EXPECT_EQ(0, writer_join(&w));
 }
 
-/* The one who unbinds is killed: that is no reason to pull the device. */
-TEST_F(module, unbind_is_killed)
+/* The process that unbinds is killed: the device stays usable. */
+TEST_F(module, killed_unbind_leaves_the_device_usable)
 {
 	int request = request_eventfd_new(&self->v), status;
 	pid_t child;
 
 	child = fork();
 	if (!child) {
-		/* The device is the parent's alone. */
+		/* Only the parent uses the device. */
 		sys_close(self->v.fd);
 		sys_close(self->v.group);
 		sys_close(self->v.container);
@@ -247,13 +246,13 @@ TEST_F(module, unbind_is_killed)
 	EXPECT_TRUE(device_works(&self->v));
 	vdev_close(&self->v);
 	ASSERT_EQ(child, waitpid(child, &status, 0));
-	/* Whatever the killed one has done, the function is in order. */
+	/* The function works however far the unbind came. */
 	vdev_open(&self->v, self->bdf, DRV_VFIO_PCI);
 	EXPECT_TRUE(device_works(&self->v));
 }
 
-/* Users who die with the device open */
-TEST_F(module, unbind_after_the_user_was_killed)
+/* The user is killed with the device open. */
+TEST_F(module, unbind_ends_when_the_user_is_killed)
 {
 	int status, said[2];
 	struct attr_writer w;
@@ -280,7 +279,7 @@ TEST_F(module, unbind_after_the_user_was_killed)
 	EXPECT_EQ(0, writer_join(&w));
 }
 
-TEST_F(module, cycles)
+TEST_F(module, binds_and_opens_without_leaks)
 {
 	long vfio = module_refcount("vfio"), pins = pages_pinned_now();
 	unsigned int fds, i;
@@ -299,11 +298,11 @@ TEST_F(module, cycles)
 	EXPECT_EQ(pins, pages_pinned_now());
 	EXPECT_EQ(0, module_refcount("vfio_pci"));
 	EXPECT_EQ(0, module_refcount(TYPE1));
-	/* The device that was open at first counted there. */
+	/* The first count includes the fixture's open device. */
 	EXPECT_GE(vfio, module_refcount("vfio"));
 }
 
-/* Who opens meets drivers that go and come, and either has his device or not */
+/* An open that races with unbind either fails or gets a working device. */
 
 struct opener {
 	pthread_t thread;
@@ -331,7 +330,7 @@ static void *open_often(void *arg)
 	return NULL;
 }
 
-TEST_F(module, unbind_and_open_race)
+TEST_F(module, open_during_unbind_fails_or_works)
 {
 	struct opener openers[2];
 	atomic_bool stop = false;
@@ -358,7 +357,7 @@ TEST_F(module, unbind_and_open_race)
 	EXPECT_TRUE(device_works(&self->v));
 }
 
-/* Functions that leave the machine */
+/* Functions that are removed from the machine */
 
 static void open_and_close(struct __test_metadata *_metadata, const char *bdf)
 {
@@ -411,7 +410,7 @@ TEST(removal_of_vfs_waits_for_their_users)
 
 /* Displays: the host's console and the VGA arbiter */
 
-/* What the arbiter says that the adapter decodes, such as "io+mem", "none" */
+/* What the adapter decodes, from the VGA arbiter: "io+mem", "none" */
 static void vga_state(const char *bdf, char *decodes, size_t size)
 {
 	char text[1024], *at, *end;
@@ -431,7 +430,7 @@ static void vga_state(const char *bdf, char *decodes, size_t size)
 	sys_close(fd);
 }
 
-/* Does a console draw in the VGA ranges? */
+/* Is a VGA console bound? */
 static bool vga_console_is_bound(void)
 {
 	char path[64], text[64];
@@ -470,10 +469,10 @@ TEST(display_is_taken_from_the_host)
 	EXPECT_STREQ("io+mem", decodes);
 }
 
-/* Everything goes, and comes back as it was. */
-TEST(unloads_and_loads)
+/* All modules are unloaded, and loaded again. */
+TEST(all_modules_unload_and_load)
 {
-	/* Users before what they use */
+	/* In order of dependency */
 	static const char * const names[] = {
 		"vfio_mock", "igbvf_vfio_pci", "vfio_pci_migration",
 		"vfio_migration", "vfio_pci", "vfio_pci_core", TYPE1, "vfio",
@@ -501,7 +500,7 @@ TEST(unloads_and_loads)
 	for (i = 0; i < ARRAY_SIZE(funcs); i++) {
 		if (!func_bdf(funcs[i]))
 			continue;
-		/* No driver of them is left behind on any function. */
+		/* No function is still bound to one of them. */
 		pci_driver(func_bdf(funcs[i]), driver);
 		EXPECT_EQ(NULL, strstr(driver, "vfio"));
 	}
@@ -511,12 +510,12 @@ TEST(unloads_and_loads)
 	EXPECT_GT(0, sys_open("/dev/vfio/vfio", O_RDWR));
 
 	module_load("vfio-pci");
-	/* The backend comes along: nobody asked for it. */
+	/* The backend is loaded as a soft dependency. */
 	EXPECT_TRUE(module_loaded(TYPE1));
 	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		if (!was_loaded[i] || module_loaded(names[i]))
 			continue;
-		/* Those that nothing else has brought along */
+		/* Modules that are not loaded as dependencies */
 		if (strcmp(names[i], "vfio_mock"))
 			module_load(names[i]);
 		else if (mock)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging: what START, STOP and REPORT refuse, what the driver is asked
- * for them, and what comes into the bitmap, of every shape and in memory of
- * every kind.  The device is that of vfio_mock.ko, which also counts whether
- * the core broke a promise that it makes to drivers.
+ * DMA logging in the core: arguments that START, STOP and REPORT refuse, calls
+ * into the driver, and the bitmap, in all shapes and kinds of memory.  The
+ * device is that of vfio_mock.ko, which also counts violations of the core's
+ * contract with drivers.
  */
 #include <pthread.h>
 #include <sys/mman.h>
@@ -30,7 +30,7 @@
 #define TOP	0x8000000000000000ULL
 #define IOVA	(1ULL << 32)
 
-/* What the kernel pins of a bitmap at a time, in bytes */
+/* The kernel pins so many bytes of a bitmap at a time. */
 #define WINDOW	MiB
 
 FIXTURE(log) {
@@ -42,7 +42,7 @@ FIXTURE(log) {
 FIXTURE_SETUP(log)
 {
 	if (stock_modules())
-		SKIP(return, "the core is not ours");
+		SKIP(return, "the distribution's core is not tested");
 	NEED_MODULE("vfio_mock");
 	self->pins = pages_pinned_now();
 	mock_open(&self->v, VFIO_MIGRATION_STOP_COPY);
@@ -97,7 +97,7 @@ static const struct feature_row feature_rows[] = {
 	{ REPORT, 32, EINVAL },
 };
 
-TEST_F(log, feature_errnos)
+TEST_F(log, refuses_bad_flags_and_sizes)
 {
 	unsigned int i;
 
@@ -169,7 +169,7 @@ static const struct start_row start_rows[] = {
 	{ KPAGE, 0, EINVAL, { { IOVA, KPAGE } } },
 };
 
-TEST_F(log, start_errnos)
+TEST_F(log, start_refuses_bad_ranges)
 {
 	unsigned int i, good = 0;
 
@@ -191,7 +191,7 @@ TEST_F(log, start_errnos)
 	EXPECT_EQ(good, calls(stops));
 }
 
-TEST_F(log, number_of_ranges)
+TEST_F(log, start_takes_many_ranges)
 {
 	const uint32_t most = page_size() / sizeof(log_range);
 	static const uint32_t too_many[] = { 0x10000, 0x10000000, 0x80000000,
@@ -201,7 +201,7 @@ TEST_F(log, number_of_ranges)
 	uint64_t size = KPAGE;
 	uint32_t i;
 
-	/* From the highest to the lowest: the driver gets them in order. */
+	/* In descending order: the driver gets them in ascending order. */
 	for (i = 0; i <= most; i++) {
 		ranges[i].iova = (most - i) * MiB;
 		ranges[i].length = (1 + i % 7) * KPAGE;
@@ -219,7 +219,7 @@ TEST_F(log, number_of_ranges)
 	}
 }
 
-TEST_F(log, ranges_not_readable)
+TEST_F(log, start_refuses_unreadable_ranges)
 {
 	log_range *range = mem_at_page_end(sizeof(*range));
 	uint64_t size = KPAGE;
@@ -264,7 +264,7 @@ static const struct report_row report_rows[] = {
 	{ IOVA, KPAGE, KPAGE, 0 },
 };
 
-TEST_F(log, report_errnos)
+TEST_F(log, report_refuses_bad_arguments)
 {
 	uint64_t bitmap = 0;
 	unsigned int i;
@@ -300,13 +300,13 @@ TEST_F(log, stop_and_report_need_a_start)
 	EXPECT_EQ(1, calls(stops));
 	EXPECT_EQ(0, calls(reads));
 
-	/* The next session knows nothing of the last one. */
+	/* The next session starts with an empty log. */
 	ASSERT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 	EXPECT_EQ(0, log_report(self->v.fd, IOVA, KPAGE, KPAGE, &bitmap));
 	EXPECT_EQ(0, bitmap);
 }
 
-TEST_F(log, one_session_at_a_time)
+TEST_F(log, second_start_is_refused)
 {
 	uint64_t bitmap = 0;
 
@@ -319,7 +319,7 @@ TEST_F(log, one_session_at_a_time)
 	EXPECT_EQ(2, bitmap);
 }
 
-TEST_F(log, driver_answers_another_page_size)
+TEST_F(log, drivers_page_size_is_returned)
 {
 	log_range range = { .iova = IOVA, .length = GiB };
 	uint64_t size = KPAGE, bitmap = 0;
@@ -350,7 +350,7 @@ static int start_with(int fd, struct vfio_device_feature *arg,
 	return sys_ioctl(fd, VFIO_DEVICE_FEATURE, arg);
 }
 
-TEST_F(log, answer_to_read_only_memory)
+TEST_F(log, start_is_undone_without_writable_memory)
 {
 	log_range range = { .iova = IOVA, .length = GiB };
 
@@ -360,8 +360,8 @@ TEST_F(log, answer_to_read_only_memory)
 	EXPECT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 }
 
-/* The memory goes while the driver starts: it is stopped again. */
-TEST_F(log, answer_to_memory_that_went_away)
+/* The memory is unmapped while the driver starts: logging is stopped again. */
+TEST_F(log, start_is_undone_if_the_answer_faults)
 {
 	struct vfio_device_feature_dma_logging_control *control;
 	log_range range = { .iova = IOVA, .length = GiB };
@@ -383,7 +383,7 @@ TEST_F(log, answer_to_memory_that_went_away)
 	EXPECT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 }
 
-TEST_F(log, driver_does_not_start)
+TEST_F(log, failed_start_can_be_repeated)
 {
 	uint64_t bitmap = 0;
 
@@ -397,8 +397,8 @@ TEST_F(log, driver_does_not_start)
 	EXPECT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 }
 
-/* The session stays on, and the user may try again. */
-TEST_F(log, driver_does_not_stop)
+/* The session stays active, and STOP can be repeated. */
+TEST_F(log, failed_stop_can_be_repeated)
 {
 	uint64_t bitmap = 0;
 
@@ -416,8 +416,8 @@ TEST_F(log, driver_does_not_stop)
 	EXPECT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 }
 
-/* Nor at the last close: the next user can start nevertheless. */
-TEST_F(log, driver_never_stops)
+/* STOP fails at the last close as well: the next user can start. */
+TEST_F(log, failed_stop_at_close_does_not_block_the_next_user)
 {
 	ASSERT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 	mock_log_control(&self->v,
@@ -428,8 +428,8 @@ TEST_F(log, driver_never_stops)
 	EXPECT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 }
 
-/* What was read before has its bits, the rest is still in the log. */
-TEST_F(log, driver_does_not_report)
+/* Bits read before the failure are reported; the rest stays in the log. */
+TEST_F(log, failed_report_loses_nothing)
 {
 	const uint64_t window = WINDOW * 8 * KPAGE;
 	uint8_t *bitmap = mem_alloc(3 * WINDOW);
@@ -462,7 +462,7 @@ TEST_F(log, ends_with_the_last_close)
 	EXPECT_EQ(-EINVAL, log_stop(self->v.fd));
 }
 
-TEST_F(log, lasts_as_long_as_any_file)
+TEST_F(log, lasts_until_the_last_file_is_closed)
 {
 	int other = must(group_get_device(self->v.group, self->v.bdf));
 	uint64_t bitmap = 0;
@@ -494,7 +494,7 @@ TEST_F(log, ends_with_the_process)
 	EXPECT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 }
 
-TEST_F(log, is_of_no_concern_to_a_reset)
+TEST_F(log, survives_a_reset)
 {
 	uint64_t bitmap = 0;
 
@@ -506,9 +506,9 @@ TEST_F(log, is_of_no_concern_to_a_reset)
 	EXPECT_EQ(0, log_stop(self->v.fd));
 }
 
-/* ---- What comes into the bitmap ---- */
+/* ---- Contents of the bitmap ---- */
 
-TEST_F(log, reads_and_clears)
+TEST_F(log, report_clears_the_log)
 {
 	uint64_t bitmap = 0;
 
@@ -516,7 +516,7 @@ TEST_F(log, reads_and_clears)
 	mock_log_write(&self->v, IOVA + 3 * KPAGE, 2 * KPAGE);
 	mock_log_write(&self->v, IOVA + 63 * KPAGE, 10 * KPAGE);
 	mock_log_write(&self->v, IOVA - KPAGE, KPAGE + 1);
-	/* A part of it leaves the rest in the log. */
+	/* The report of a part leaves the rest in the log. */
 	EXPECT_EQ(0, log_report(self->v.fd, IOVA, 4 * KPAGE, KPAGE, &bitmap));
 	EXPECT_EQ(0x9, bitmap);
 	bitmap = 0;
@@ -527,7 +527,7 @@ TEST_F(log, reads_and_clears)
 	EXPECT_EQ(0, bitmap);
 }
 
-TEST_F(log, clears_no_bit)
+TEST_F(log, report_clears_no_bit_of_the_bitmap)
 {
 	uint64_t bitmap[3] = { 0x5555555555555555, 0xa5, 0xff };
 
@@ -548,8 +548,8 @@ struct shape {
 #define SHAPE_BITS	(4 * 32768U)
 
 /*
- * The oracle: bit by bit.  Returns the number of bytes that a bitmap of this
- * shape has.
+ * The oracle sets bit by bit.  Returns the size in bytes of a bitmap of this
+ * shape.
  */
 static size_t expect_writes(uint8_t *bitmap, const struct shape *shape,
 			    const log_range *writes, unsigned int count)
@@ -608,7 +608,7 @@ static struct shape random_shape(uint64_t *seed)
 	return shape;
 }
 
-/* The bitmap lies between guards, and is full of bits of the user. */
+/* The bitmap is between guard bytes and contains bits that the user set. */
 static void check_shape(struct __test_metadata *_metadata,
 			const struct vdev *v, const struct shape *shape,
 			uint8_t *mem, uint8_t *wanted, size_t size,
@@ -636,7 +636,7 @@ static void check_shape(struct __test_metadata *_metadata,
 	}
 }
 
-TEST_F(log, bitmaps_of_all_shapes)
+TEST_F(log, fills_bitmaps_of_all_shapes)
 {
 	size_t size = SHAPE_BITS / 8 + 3 * page_size();
 	uint8_t *mem = mem_alloc(size), *wanted = mem_alloc(size);
@@ -669,8 +669,8 @@ static bool only_these_bits(const uint8_t *bitmap, size_t size,
 	return seen == count;
 }
 
-/* 1 TiB in pages of 4 KiB: 32 MiB of bitmap, of which little is pinned */
-TEST_F(log, a_terabyte)
+/* 1 TiB in pages of 4 KiB: 32 MiB of bitmap, of which one window is pinned */
+TEST_F(log, reports_a_terabyte)
 {
 	const uint64_t iova = TiB + 17 * KPAGE;
 	const uint64_t bits[] = {
@@ -688,7 +688,7 @@ TEST_F(log, a_terabyte)
 		mock_log_write(&self->v, iova + bits[i] * KPAGE, KPAGE);
 	ASSERT_EQ(0, log_report(self->v.fd, iova, TiB, KPAGE, bitmap));
 	EXPECT_TRUE(only_these_bits(bitmap, size, bits, ARRAY_SIZE(bits)));
-	/* Asked in parts */
+	/* The driver is asked for one window at a time. */
 	EXPECT_LE(TiB / (WINDOW * 8 * KPAGE), calls(reads));
 	EXPECT_GE(TiB / (WINDOW * 8 * KPAGE) + 1, calls(reads));
 	memset(bitmap, 0, size);
@@ -697,7 +697,7 @@ TEST_F(log, a_terabyte)
 }
 
 /* 2^62 bytes in pages of 1 GiB */
-TEST_F(log, exabytes)
+TEST_F(log, reports_exabytes)
 {
 	const uint64_t bits[] = { 5, 1ULL << 31, (1ULL << 32) - 1 };
 	const size_t size = 512 * MiB;
@@ -711,8 +711,8 @@ TEST_F(log, exabytes)
 	EXPECT_TRUE(only_these_bits(bitmap, size, bits, ARRAY_SIZE(bits)));
 }
 
-/* What the device counts in is larger than a window, and lies across it. */
-TEST_F(log, granule_larger_than_a_window)
+/* The device's granule is larger than a window, and lies across its end. */
+TEST_F(log, reports_granules_larger_than_a_window)
 {
 	const uint64_t granule = 64 * GiB, size = 8 * MiB;
 	log_range range = { .iova = 0, .length = TiB };
@@ -759,7 +759,7 @@ TEST_F(log, touches_no_byte_behind_the_bitmap)
 	}
 }
 
-TEST_F(log, no_memory_at_all)
+TEST_F(log, report_fails_without_memory)
 {
 	static const uint64_t addresses[] = {
 		0, KPAGE, TOP - KPAGE, TOP, -KPAGE, ~0ULL, 0x7ffffffff000,
@@ -781,16 +781,16 @@ static void check_fault(struct __test_metadata *_metadata,
 	uint8_t *bitmap = mem_alloc(size);
 	size_t i, page = page_size();
 
-	/* A page of each page of the bitmap */
+	/* One dirty page for each page of the bitmap */
 	for (i = 0; i < size; i += page)
 		mock_log_write(v, i * 8 * KPAGE, KPAGE);
 	bitmap[0] = 0x80;
 	must(mprotect(bitmap + at, page, protection));
 	ASSERT_EQ(-EFAULT, log_report(v->fd, 0, length, KPAGE, bitmap));
-	/* What comes long before has its bits ... */
+	/* Windows before the fault are reported ... */
 	for (i = 0; i < at / WINDOW * WINDOW; i += page)
 		ASSERT_EQ(1, bitmap[i] & 1);
-	/* ... and nothing else is lost. */
+	/* ... and the rest is in the next report. */
 	must(mprotect(bitmap + at, page, PROT_READ | PROT_WRITE));
 	ASSERT_EQ(0x80, bitmap[0] & 0x80);
 	ASSERT_EQ(0, log_report(v->fd, 0, length, KPAGE, bitmap));
@@ -800,7 +800,7 @@ static void check_fault(struct __test_metadata *_metadata,
 	mem_free(bitmap, size);
 }
 
-TEST_F(log, faults_in_the_middle)
+TEST_F(log, fault_in_the_middle_loses_nothing)
 {
 	static const int protections[] = { PROT_NONE, PROT_READ };
 	const size_t pages[] = {
@@ -823,14 +823,14 @@ static int report_one(const struct vdev *v, void *bitmap)
 	return log_report(v->fd, IOVA, page_size() * 8 * KPAGE, KPAGE, bitmap);
 }
 
-TEST_F(log, memory_of_every_kind)
+TEST_F(log, reports_to_memory_of_every_kind)
 {
 	size_t page = page_size();
 	uint64_t *mem, *other;
 	int fd;
 
 	ASSERT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
-	/* Private memory of a file: the file stays as it is */
+	/* A private mapping of a file: the file does not change. */
 	fd = memfd_create("bitmap", 0);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, ftruncate(fd, page));
@@ -839,27 +839,27 @@ TEST_F(log, memory_of_every_kind)
 	EXPECT_EQ(0, report_one(&self->v, mem));
 	EXPECT_EQ(BIT(9), mem[0]);
 	EXPECT_EQ(0, other[0]);
-	/* Shared: it changes, but not through a mapping for reading */
+	/* A shared mapping; a read-only one is refused. */
 	EXPECT_EQ(-EFAULT, report_one(&self->v, other));
 	EXPECT_EQ(0, other[0]);
 	mem = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	EXPECT_EQ(0, report_one(&self->v, mem));
 	EXPECT_EQ(BIT(9), other[0]);
-	/* Behind the end of the file */
+	/* Beyond the end of the file */
 	ASSERT_EQ(0, ftruncate(fd, 0));
 	EXPECT_GT(0, report_one(&self->v, mem));
 	sys_close(fd);
-	/* Pages that were only read so far, and are the zero page */
+	/* The zero page: so far only read */
 	mem = mem_alloc(page);
 	EXPECT_EQ(0, *(volatile uint64_t *)mem);
 	EXPECT_EQ(0, report_one(&self->v, mem));
 	EXPECT_EQ(BIT(9), mem[0]);
-	/* A program's text, and what the kernel maps */
+	/* Program text and the kernel's mappings */
 	EXPECT_EQ(-EFAULT, report_one(&self->v, (void *)((uintptr_t)report_one &
 							 ~(page - 1))));
 }
 
-TEST_F(log, huge_pages)
+TEST_F(log, reports_to_huge_pages)
 {
 	uint64_t *mem;
 
@@ -872,8 +872,8 @@ TEST_F(log, huge_pages)
 	mem_free(mem, hugetlb_size());
 }
 
-/* The child's memory is its own */
-TEST_F(log, after_fork)
+/* The report copies a page that parent and child share. */
+TEST_F(log, report_after_fork_reaches_one_process)
 {
 	uint64_t *mem = mem_alloc(page_size());
 	int status;
@@ -891,8 +891,8 @@ TEST_F(log, after_fork)
 	EXPECT_EQ(BIT(9), mem[0]);
 }
 
-/* Nothing is locked for longer than the call: the limit has no say. */
-TEST_F(log, limit_of_locked_memory)
+/* Pages are pinned during the call only, and not charged. */
+TEST_F(log, report_ignores_rlimit_memlock)
 {
 	struct rlimit none = {};
 	uint8_t *bitmap = mem_alloc(4 * MiB);
@@ -927,7 +927,7 @@ struct race {
 	struct vdev *v;
 	uint8_t *bitmap;
 	bool done;
-	int bad;		/* an errno that must not come */
+	int bad;		/* an unexpected errno */
 };
 
 static bool race_on(struct race *race)
@@ -964,7 +964,7 @@ static void *race_report(void *arg)
 	return NULL;
 }
 
-/* Into memory that stays */
+/* Into memory that stays mapped */
 static void *race_report_own(void *arg)
 {
 	uint64_t bitmap[64] = {};
@@ -988,8 +988,8 @@ static void *race_write(void *arg)
 }
 
 /*
- * Unmaps the bitmap.  Something is mapped instead, or another thread might get
- * the addresses.
+ * Replaces the mapping of the bitmap, so that no other thread gets its
+ * addresses.
  */
 static void race_map(struct race *race, int protection)
 {
@@ -1031,7 +1031,7 @@ static void run_race(struct __test_metadata *_metadata, struct vdev *v,
 	EXPECT_EQ(0, race.bad);
 }
 
-TEST_F(log, reports_against_stop_and_unmap)
+TEST_F(log, report_races_with_stop_and_munmap)
 {
 	static void *(*const tasks[])(void *) = {
 		race_start_stop, race_start_stop, race_report, race_report,
@@ -1045,12 +1045,12 @@ TEST_F(log, reports_against_stop_and_unmap)
 	EXPECT_LT(self->before.reads, info.reads);
 	EXPECT_EQ(info.starts - self->before.starts,
 		  info.stops - self->before.stops);
-	/* It works as before. */
+	/* Logging still works. */
 	ASSERT_EQ(0, log_start_range(self->v.fd, IOVA, GiB));
 	EXPECT_EQ(0, log_stop(self->v.fd));
 }
 
-/* Two reports share the words of a bitmap, and the user writes there, too. */
+/* Two reports and the user set bits in the same words of a bitmap. */
 static void *race_set_bits(void *arg)
 {
 	struct race *race = arg;
@@ -1074,7 +1074,7 @@ static void *race_even_pages(void *arg)
 	return NULL;
 }
 
-/* A bit that the user just set is there the next moment. */
+/* A bit that the user sets must not get lost. */
 static void *race_own_bits(void *arg)
 {
 	struct race *race = arg;
@@ -1096,7 +1096,7 @@ static void *race_own_bits(void *arg)
 	return NULL;
 }
 
-TEST_F(log, reports_against_the_users_own_bits)
+TEST_F(log, report_keeps_bits_that_the_user_sets_meanwhile)
 {
 	static void *(*const tasks[])(void *) = {
 		race_even_pages, race_even_pages, race_set_bits, race_own_bits,
@@ -1106,8 +1106,8 @@ TEST_F(log, reports_against_the_users_own_bits)
 	run_race(_metadata, &self->v, tasks, ARRAY_SIZE(tasks), 2000);
 }
 
-/* The file is closed in the middle; other threads' calls come to their end. */
-TEST_F(log, reports_against_close)
+/* The device is closed while other threads report. */
+TEST_F(log, report_races_with_close)
 {
 	static void *(*const tasks[])(void *) = {
 		race_start_stop, race_report, race_report, race_write,
@@ -1131,7 +1131,7 @@ TEST_F(log, reports_against_close)
 				must(-pthread_create(&thread, NULL, tasks[t],
 						     &race));
 			sleep_us(100000);
-			/* Ends the threads wherever they are. */
+			/* Ends the threads at any point. */
 			_exit(0);
 		}
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices without an IOMMU of their own, which reach the user's memory through
- * vfio_pin_pages() and vfio_dma_rw(): what they see, and that they let go when
- * the user unmaps.  The devices are those of vfio_mock.ko.
+ * Emulated devices, which access the user's memory by vfio_pin_pages() and
+ * vfio_dma_rw(): what they pin, read and write, and that they unpin when the
+ * user unmaps.  The devices are those of vfio_mock.ko.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ FIXTURE_SETUP(emulated)
 	unsigned int i;
 
 	if (stock_modules())
-		SKIP(return, "the core is not ours");
+		SKIP(return, "the distribution's core is not tested");
 	NEED_MODULE("vfio_mock");
 	mock_open(&self->v, VFIO_MIGRATION_STOP_COPY);
 	self->size = PAGES * page_size();
@@ -57,7 +57,7 @@ TEST_F(emulated, pins_the_pages_that_are_mapped)
 	mock_unpin(&self->v, IOVA + 3 * page_size(), 8);
 }
 
-/* Where in its first page an IOVA lies, does not matter. */
+/* The offset of the IOVA in its page does not matter. */
 TEST_F(emulated, pins_by_any_byte_of_a_page)
 {
 	long pins = pages_pinned_now();
@@ -92,7 +92,7 @@ TEST_F(emulated, userfault_is_an_error)
 	mock_unpin(&self->v, iova - page, 1);
 }
 
-/* A physical group that comes in has all pinned, for whichever process. */
+/* A physical group that joins pins all mappings, of any process. */
 TEST_F(emulated, userfault_of_another_process_is_an_error)
 {
 	const char *bdf = NEED_ANY_FUNC();
@@ -113,7 +113,7 @@ TEST_F(emulated, userfault_of_another_process_is_an_error)
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(EFAULT, WEXITSTATUS(status));
-	/* The container goes on without the group, then with it. */
+	/* The container works on without the group; then the group can join. */
 	EXPECT_EQ(1, mock_pin(&self->v, IOVA, 1, NULL));
 	mock_unpin(&self->v, IOVA, 1);
 	EXPECT_EQ(4 * page, dma_unmap(self->v.container, IOVA + self->size,
@@ -158,7 +158,7 @@ TEST_F(emulated, pins_for_writing_only_what_may_be_written)
 	EXPECT_EQ(0x1000, *(uint64_t *)(self->mem + page));
 }
 
-TEST_F(emulated, is_told_of_an_unmap_and_lets_go)
+TEST_F(emulated, unpins_when_memory_is_unmapped)
 {
 	struct mock_events events;
 	long pins = pages_pinned_now();
@@ -173,21 +173,21 @@ TEST_F(emulated, is_told_of_an_unmap_and_lets_go)
 	EXPECT_GT(0, mock_pin(&self->v, IOVA, 1, NULL));
 }
 
-TEST_F(emulated, pins_are_counted_against_the_user)
+TEST_F(emulated, pins_are_charged_to_the_user)
 {
 	long before = proc_status_kb("VmLck"), now;
 
 	ASSERT_EQ(4, mock_pin(&self->v, IOVA, 4, NULL));
 	now = proc_status_kb("VmLck");
 	EXPECT_EQ(before + 4 * (long)page_size() / 1024, now);
-	/* The same page twice counts once. */
+	/* A page that is pinned twice is charged once. */
 	ASSERT_EQ(2, mock_pin(&self->v, IOVA, 2, NULL));
 	EXPECT_EQ(now, proc_status_kb("VmLck"));
 	mock_unpin(&self->v, IOVA, 4);
 	EXPECT_EQ(before, proc_status_kb("VmLck"));
 }
 
-TEST_F(emulated, close_lets_go)
+TEST_F(emulated, unpins_on_close)
 {
 	long locked = proc_status_kb("VmLck"), pins = pages_pinned_now();
 
@@ -204,7 +204,7 @@ TEST_F(emulated, reads_and_writes_memory)
 	uint8_t *data = malloc(16 * page);
 	unsigned int i;
 
-	/* Across pages, at an odd place */
+	/* Across pages, unaligned */
 	for (i = 0; i < 16 * page; i++)
 		data[i] = i * 7 + i / page;
 	ASSERT_EQ(0, mock_dma(&self->v, IOVA + 100, data, 3 * page, true));
@@ -227,7 +227,7 @@ TEST_F(emulated, reads_and_writes_nothing_else)
 			      false));
 }
 
-TEST_F(emulated, across_mappings)
+TEST_F(emulated, accesses_across_mappings)
 {
 	size_t page = page_size();
 	uint8_t *more = mem_alloc(page), data[64];
@@ -241,7 +241,7 @@ TEST_F(emulated, across_mappings)
 	EXPECT_EQ(0, data[0]);
 }
 
-/* Only what the device pinned or wrote is dirty. */
+/* Only pages that the device pinned or wrote are dirty. */
 TEST_F(emulated, dirty_pages_are_those_it_touched)
 {
 	uint64_t bitmap = 0, data = 1;
@@ -251,7 +251,7 @@ TEST_F(emulated, dirty_pages_are_those_it_touched)
 			       VFIO_IOMMU_DIRTY_PAGES_FLAG_START));
 	ASSERT_EQ(0, dirty_bitmap(self->v.container, IOVA, self->size, page,
 				  &bitmap, 8));
-	/* The bits of mappings are overwritten, whatever they were. */
+	/* Bits that the user set for mapped pages are overwritten. */
 	bitmap = ~0ULL;
 	ASSERT_EQ(2, mock_pin(&self->v, IOVA + 5 * page, 2, NULL));
 	mock_unpin(&self->v, IOVA + 5 * page, 2);
@@ -272,14 +272,14 @@ TEST_F(emulated, has_no_dma_without_a_container)
 {
 	uint32_t flags;
 
-	/* Unset is refused while the device is open, so this cannot happen. */
+	/* The group cannot leave while the device is open. */
 	EXPECT_EQ(-EBUSY, group_unset_container(self->v.group));
 	ASSERT_EQ(0, group_status(self->v.group, &flags));
 	EXPECT_EQ(VFIO_GROUP_FLAGS_VIABLE | VFIO_GROUP_FLAGS_CONTAINER_SET,
 		  flags);
 }
 
-/* Tools tell such groups from those of hardware by their name. */
+/* User space recognizes groups without an IOMMU by their name. */
 TEST_F(emulated, group_has_the_name_of_those_without_an_iommu)
 {
 	char path[128], name[64];

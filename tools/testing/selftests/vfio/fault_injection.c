@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Every allocation and every user copy on the way of an operation is made to
- * fail in turn.  Whatever the operation then says, nothing may be lost (the
- * runner and the kernel's own checkers see to that), and the same operation
- * without a fault must work afterwards.
+ * Each allocation and each user copy of an operation fails in turn.  The
+ * operation may fail or succeed, but must leak nothing (run.sh and the kernel's
+ * checkers look for that), and must work afterwards without a fault.
  *
- * Left out is where Linux 6.12 itself, below VFIO, is not up to it: setting up
- * interrupts (/proc/irq warns), the close of a group, which gives the device
- * back to its IOMMU's default domain (warns), and the first open, which enables
- * the device (ACPICA uses what it has freed).
+ * Not tested, as Linux 6.12 does not handle faults below VFIO there: setting up
+ * interrupts (/proc/irq warns), the close of a group, which attaches the device
+ * to its default domain (warns), and the first open, which enables the device
+ * (ACPICA uses freed memory).
  *
  * Needs a kernel with fault injection; other kernels skip.
  */
@@ -73,7 +72,7 @@ static void open_device(FIXTURE_DATA(faults) *self,
 	vdev_open(&self->v, self->bdf, variant->driver);
 }
 
-/* There was something to fail, and the round without a fault went well. */
+/* At least one fault happened, and the round without a fault succeeded. */
 #define EXPECT_FAULTS(f, ret) do {					\
 	TH_LOG("%u faults", (f).rounds);				\
 	EXPECT_LT(0, (f).rounds);					\
@@ -142,7 +141,7 @@ TEST_F(faults, map_and_unmap)
 			break;
 		ret = dma_unmap(self->v.container, IOVA, size);
 		faults_disarm(&f);
-		/* Nothing is unmapped, or all, but that could not be said. */
+		/* Nothing was unmapped, or all but the answer failed. */
 		if (ret < 0) {
 			ret = dma_unmap(self->v.container, IOVA, size);
 			EXPECT_TRUE(ret == size || ret == 0);
@@ -197,7 +196,7 @@ TEST_F(faults, information)
 			ret = vdev_region_get(&self->v, region);
 			faults_disarm(&f);
 		}
-		/* VGA is not there; the refusal comes after a user copy. */
+		/* There is no VGA region: refused after a user copy. */
 		EXPECT_LT(0, f.rounds);
 		EXPECT_EQ(i == VFIO_PCI_VGA_REGION_INDEX ? -EINVAL : 0, ret);
 	}
@@ -211,7 +210,7 @@ TEST_F(faults, reset)
 	open_device(self, variant);
 	if (!(vdev_info(&self->v).flags & VFIO_DEVICE_FLAGS_RESET))
 		SKIP(return, "%s cannot be reset", self->bdf);
-	/* A reset may have nothing that can fail. */
+	/* A reset may have no point that can fail. */
 	while (faults_arm(&f)) {
 		ret = device_reset(&self->v);
 		faults_disarm(&f);
@@ -230,7 +229,7 @@ TEST_F(faults, map_registers)
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	region = vdev_region(&self->v, 0);
 	while (faults_arm(&f)) {
-		/* The VF's first page can't be mapped. */
+		/* Page 0 of the VF cannot be mapped. */
 		mem = mmap(NULL, page_size(), PROT_READ, MAP_SHARED,
 			   self->v.fd, region.offset + page_size());
 		faults_disarm(&f);
@@ -244,8 +243,8 @@ TEST_F(faults, map_registers)
 }
 
 /*
- * A device that failed is in ERROR or somewhere on its way, with @target for
- * the worst case, that the user could not be told; and is usable again.
+ * A device whose transition failed is in ERROR or in a state on its path; in
+ * @target if only the answer failed.  It can be used again.
  */
 static void recover(struct __test_metadata *_metadata, const struct vdev *v,
 		    enum mig_state target)
@@ -256,7 +255,7 @@ static void recover(struct __test_metadata *_metadata, const struct vdev *v,
 		    state == RUNNING_P2P || state == STOP || state == target) {
 		TH_LOG("in %s", mig_state_name(state));
 	}
-	/* What has been loaded in part does not run. */
+	/* A partial load can only be reset. */
 	if (state == ERROR || state == RESUMING)
 		EXPECT_EQ(0, device_reset(v));
 	EXPECT_EQ(0, mig_set(v->fd, RUNNING, NULL));
@@ -324,7 +323,7 @@ TEST_F(faults, load)
 
 #define RING		0x1000000ULL
 #define BUFFERS		(16 * MiB + MiB)
-/* What one of the driver's bitmaps covers */
+/* The driver allocates a bitmap for each of these. */
 #define CHUNK		(128 * MiB)
 #define CHUNKS		6
 
@@ -346,7 +345,9 @@ FIXTURE_SETUP(logging)
 	watch_map(&self->rx.w, RING, WATCH_PAGE);
 	for (i = 0; i < CHUNKS; i++)
 		watch_map(&self->rx.w, BUFFERS + i * CHUNK, WATCH_PAGE);
-	/* No page fault of ours is to meet a fault that is meant for START. */
+	/*
+	 * Touch the memory: its page faults must not take the fault of START.
+	 */
 	watch_accept(&self->rx.w);
 	rxq_disable(&self->rx.q);
 	rxq_enable(&self->rx.q, RING, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
@@ -363,7 +364,7 @@ static void post_in_chunk(FIXTURE_DATA(logging) *self, unsigned int chunk)
 	rxq_doorbell(&self->rx.q);
 }
 
-/* START reads the ring; a fault there is none of the device's. */
+/* START fails if it cannot read the ring, and can be repeated. */
 TEST_F(logging, start_and_stop)
 {
 	struct faults f = {};
@@ -381,7 +382,7 @@ TEST_F(logging, start_and_stop)
 	EXPECT_EQ(0, watch_step(&self->rx.w));
 }
 
-/* A START that went well in spite of a fault has lost nothing. */
+/* A START that succeeds in spite of a fault loses no buffer. */
 TEST_F(logging, buffers_of_a_start_with_faults)
 {
 	struct faults f = {};
@@ -424,7 +425,7 @@ static pid_t worker_of(const struct vdev *v)
 	FILE *pipe;
 	pid_t pid;
 
-	/* The whole name: /proc/PID/comm of a kernel thread is not cut. */
+	/* /proc/PID/comm of a kernel thread has the full name. */
 	snprintf(cmd, sizeof(cmd), "grep -lx 'vfio-log/%s' /proc/[0-9]*/comm",
 		 v->bdf);
 	pipe = popen(cmd, "r");
@@ -435,7 +436,7 @@ static pid_t worker_of(const struct vdev *v)
 	return pid;
 }
 
-/* Is a page reported that nobody has posted?  Then all of the chunk is. */
+/* Is a page reported that was never posted, hence the whole chunk? */
 static bool whole_chunk_reported(FIXTURE_DATA(logging) *self,
 				 unsigned int chunk)
 {
@@ -447,10 +448,10 @@ static bool whole_chunk_reported(FIXTURE_DATA(logging) *self,
 }
 
 /*
- * The first buffer of each chunk needs memory, which there is none of; before
- * that, the worker's copy of a descriptor fails, which it tries again.
+ * The worker's copy of a descriptor fails, which the worker repeats; then its
+ * allocation for the first buffer of a chunk fails.
  */
-TEST_F(logging, allocations_of_the_worker)
+TEST_F(logging, worker_reports_a_chunk_without_memory)
 {
 	const log_range all = { .iova = 0, .length = 4 * GiB };
 	unsigned int i, nth, met = 0, whole = 0;
@@ -478,8 +479,8 @@ TEST_F(logging, allocations_of_the_worker)
 	EXPECT_LT(0, whole);
 }
 
-/* All that is VFIO's in opening a device by its node: this one has no hardware. */
-TEST(node_of_a_mock)
+/* Opening by the node, on a device without hardware below it */
+TEST(node_open_bind_attach)
 {
 	const char *name = "vfio_mock.1";
 	int iommufd, fd = -1, ret = -1;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Groups and containers: who may have them, in what order they are set up and
- * closed, and what each mistake is answered with.  Mappings are the business
- * of type1_map.c, drivers that come and go that of device_removal.c, tokens of
- * vf_token.c.
+ * Groups and containers: exclusive use, order of setup and release, and the
+ * error of each wrong call.  type1_map.c tests mappings, device_removal.c
+ * drivers that are unbound, vf_token.c tokens.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -30,9 +29,9 @@
 #define NAME_MAX_LEN	4096	/* a page: longest name of a device */
 
 /*
- * Repeats a call until the log says what it was refused for, as messages are
- * rate-limited.  Counts tries and not time: a busy machine may take longer for
- * one than messages are held back.
+ * Repeats a call until the log gives the reason of the refusal, as messages are
+ * rate-limited.  Counts tries, as a busy machine may need longer for one try
+ * than the rate limit lasts.
  */
 #define told_until(cond) ({						\
 	unsigned int __tries = 2000;					\
@@ -80,7 +79,7 @@ static uint32_t status(int group)
 	return flags;
 }
 
-/* Works as a device should: its identity can be read. */
+/* Can the device's identity be read? */
 static bool device_works(int fd, const char *bdf)
 {
 	struct vdev v = { .bdf = bdf, .fd = fd };
@@ -89,9 +88,8 @@ static bool device_works(int fd, const char *bdf)
 }
 
 /*
- * Nothing holds the function any more: its driver can let go of it at once
- * (else this waits for ever, and the watchdog ends it), and it can be used
- * again.
+ * Is the function free?  Its driver can be unbound (which would wait for a user
+ * for ever: the watchdog ends that), and it can be opened again.
  */
 static bool is_released(const char *bdf)
 {
@@ -107,7 +105,7 @@ static bool is_released(const char *bdf)
 
 /* Opening */
 
-TEST_F(group, single_opener)
+TEST_F(group, is_opened_once)
 {
 	int again;
 
@@ -117,7 +115,7 @@ TEST_F(group, single_opener)
 	self->group = group_open(self->nr);
 	EXPECT_LE(0, self->group);
 
-	/* It is open until the last descriptor of it is closed. */
+	/* A duplicate descriptor keeps the group open. */
 	again = dup(self->group);
 	sys_close(self->group);
 	EXPECT_EQ(-EBUSY, group_open(self->nr));
@@ -135,7 +133,7 @@ TEST_F(group, second_user_is_refused)
 	if (!child) {
 		bool ok;
 
-		/* As one who has not inherited it */
+		/* Without the inherited descriptor */
 		sys_close(self->group);
 		ok = group_open(self->nr) == -EBUSY;
 		_exit(ok ? 0 : 1);
@@ -164,7 +162,7 @@ static void *open_and_close(void *arg)
 	return (void *)bad;
 }
 
-TEST_F(group, single_opener_among_threads)
+TEST_F(group, is_opened_by_one_of_many_threads)
 {
 	pthread_t threads[4];
 	unsigned int i;
@@ -182,8 +180,8 @@ TEST_F(group, single_opener_among_threads)
 	EXPECT_LE(0, self->group);
 }
 
-/* A child has the same rights; the group is free when both are done. */
-TEST_F(group, inherited)
+/* A child can use it as well; the group is free when both have closed it. */
+TEST_F(group, works_in_a_child_that_inherits_it)
 {
 	int go[2], wstatus, device;
 	pid_t child;
@@ -198,7 +196,7 @@ TEST_F(group, inherited)
 
 		sys_close(go[1]);
 		sys_read(go[0], &c, 1);
-		/* The parent has closed its own by now. */
+		/* The parent has closed its descriptors by now. */
 		ok = device_works(device, self->bdf) &&
 		     status(self->group) == (VIABLE | IN_CONTAINER) &&
 		     group_open(self->nr) == -EBUSY;
@@ -219,7 +217,7 @@ TEST_F(group, inherited)
 
 /* GET_STATUS */
 
-TEST_F(group, status_flags)
+TEST_F(group, status_flags_follow_container)
 {
 	EXPECT_EQ(VIABLE, status(self->group));
 	must(group_set_container(self->group, self->container));
@@ -228,7 +226,7 @@ TEST_F(group, status_flags)
 	EXPECT_EQ(VIABLE, status(self->group));
 }
 
-TEST_F(group, status_argsz)
+TEST_F(group, status_needs_full_argsz)
 {
 	struct vfio_group_status *arg = mem_at_page_end(sizeof(*arg));
 	uint32_t size;
@@ -253,7 +251,7 @@ TEST_F(group, status_argsz)
 
 /* SET_CONTAINER, UNSET_CONTAINER */
 
-TEST_F(group, set_container_to_what_is_none)
+TEST_F(group, set_container_refuses_other_files)
 {
 	int pair[2], closed = dup(0), i;
 	int others[] = {
@@ -281,7 +279,7 @@ TEST_F(group, set_container_to_what_is_none)
 	EXPECT_EQ(-EBADF, group_set_container(self->group, 0x7fffffff));
 	EXPECT_EQ(-EBADF, group_set_container(self->group, -1));
 	EXPECT_EQ(-EBADF, group_set_container(self->group, INT32_MIN));
-	/* A name for the container is not an open container. */
+	/* An O_PATH descriptor is not an open container. */
 	EXPECT_EQ(-EBADF, group_set_container(self->group,
 					      must(sys_open("/dev/vfio/vfio",
 							    O_PATH))));
@@ -291,7 +289,7 @@ TEST_F(group, set_container_to_what_is_none)
 	EXPECT_EQ(0, group_set_container(self->group, self->container));
 }
 
-TEST_F(group, set_container_twice)
+TEST_F(group, set_container_twice_is_refused)
 {
 	int other = container_open();
 
@@ -300,7 +298,7 @@ TEST_F(group, set_container_twice)
 	EXPECT_EQ(-EINVAL, group_set_container(self->group, other));
 	ASSERT_EQ(0, container_set_iommu(self->container, VFIO_TYPE1v2_IOMMU));
 	EXPECT_EQ(-EINVAL, group_set_container(self->group, other));
-	/* It is in the first one. */
+	/* The group is still in the first container. */
 	EXPECT_EQ(-EINVAL, container_set_iommu(other, VFIO_TYPE1v2_IOMMU));
 	ASSERT_EQ(0, group_unset_container(self->group));
 	EXPECT_EQ(0, group_set_container(self->group, other));
@@ -327,8 +325,8 @@ TEST_F(group, leaves_its_container)
 	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
 }
 
-/* Without its last group a container is as it was when it was opened. */
-TEST_F(group, container_without_groups)
+/* A container that loses its last group is like new. */
+TEST_F(group, last_one_clears_the_container)
 {
 	void *mem = mem_alloc(4096);
 	int i;
@@ -344,13 +342,13 @@ TEST_F(group, container_without_groups)
 		must(container_set_iommu(self->container, i % 2 ?
 					 VFIO_TYPE1_IOMMU :
 					 VFIO_TYPE1v2_IOMMU));
-		/* Nothing of the round before is mapped. */
+		/* No mapping of the last round is left. */
 		EXPECT_EQ(0, dma_map(self->container, 0x10000, mem, 4096));
 		must(group_unset_container(self->group));
 	}
 }
 
-TEST_F(group, two_in_a_container)
+TEST_F(group, shares_a_container)
 {
 	const char *bdf = NEED_FUNC(FUNC_NVME);
 	void *mem = mem_alloc(4096);
@@ -362,13 +360,13 @@ TEST_F(group, two_in_a_container)
 	other = container_add(self->container, bdf);
 	EXPECT_EQ(0, dma_map(self->container, 0x10000, mem, 4096));
 	device = must(group_get_device(other, bdf));
-	/* Each group has its own devices. */
+	/* A group opens its own devices only. */
 	EXPECT_EQ(-ENODEV, group_get_device(other, self->bdf));
 	EXPECT_EQ(-ENODEV, group_get_device(self->group, bdf));
 	EXPECT_EQ(-EBUSY, group_unset_container(other));
 	EXPECT_EQ(0, group_unset_container(self->group));
 	EXPECT_TRUE(device_works(device, bdf));
-	/* The other one keeps the container's backend. */
+	/* The other group keeps backend and mappings. */
 	EXPECT_EQ(-EEXIST, dma_map(self->container, 0x10000, mem, 4096));
 	EXPECT_EQ(0, group_set_container(self->group, self->container));
 	EXPECT_EQ(VIABLE | IN_CONTAINER, status(self->group));
@@ -381,7 +379,7 @@ TEST_F(group, two_in_a_container)
 
 /* GET_DEVICE_FD */
 
-TEST_F(group, device_before_the_container)
+TEST_F(group, opens_no_device_without_an_iommu)
 {
 	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
 	must(group_set_container(self->group, self->container));
@@ -391,7 +389,7 @@ TEST_F(group, device_before_the_container)
 	EXPECT_LE(0, group_get_device(self->group, self->bdf));
 }
 
-TEST_F(group, device_names)
+TEST_F(group, opens_devices_by_exact_name)
 {
 	static const struct {
 		const char *before;
@@ -430,7 +428,7 @@ TEST_F(group, device_names)
 	EXPECT_EQ(0, group_unset_container(self->group));
 }
 
-TEST_F(group, device_names_without_end)
+TEST_F(group, refuses_names_without_end)
 {
 	char *name = mem_alloc(3 * NAME_MAX_LEN), *end;
 	size_t len = strlen(self->bdf);
@@ -440,23 +438,23 @@ TEST_F(group, device_names_without_end)
 	EXPECT_EQ(-EINVAL, group_get_device(self->group, name));
 	memcpy(name, self->bdf, len);
 	EXPECT_EQ(-EINVAL, group_get_device(self->group, name));
-	/* Blanks after the name are no option. */
+	/* Blanks after the name are not an option. */
 	memset(name + len, ' ', 3 * NAME_MAX_LEN - len);
 	EXPECT_EQ(-EINVAL, group_get_device(self->group, name));
 	name[NAME_MAX_LEN - 1] = '\0';
 	EXPECT_LE(0, group_get_device(self->group, name));
-	/* A string that runs out of memory before it ends */
+	/* A string without a terminator before its memory ends */
 	end = mem_at_page_end(len);
 	memcpy(end, self->bdf, len);
 	EXPECT_EQ(-EFAULT, group_get_device(self->group, end));
-	/* And one that just does not */
+	/* A terminator in the last byte */
 	end = mem_at_page_end(len + 1);
 	memcpy(end, self->bdf, len + 1);
 	EXPECT_LE(0, group_get_device(self->group, end));
 }
 
-/* No descriptor left: nothing is opened, and nothing is lost. */
-TEST_F(group, no_descriptor_left)
+/* Without a free descriptor, nothing is opened and nothing leaks. */
+TEST_F(group, opens_nothing_without_a_free_descriptor)
 {
 	struct rlimit limit, none;
 	unsigned int fds;
@@ -473,7 +471,7 @@ TEST_F(group, no_descriptor_left)
 		EXPECT_EQ(-EMFILE, group_get_device(self->group, self->bdf));
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
 	EXPECT_EQ(fds, count_open_fds());
-	/* A device that is open somewhere would hold the container. */
+	/* This would fail if a device were still open. */
 	EXPECT_EQ(0, group_unset_container(self->group));
 	join(self);
 	fd = group_get_device(self->group, self->bdf);
@@ -485,7 +483,7 @@ TEST_F(group, no_descriptor_left)
 	self->group = -1;
 }
 
-TEST_F(group, device_is_opened_often)
+TEST_F(group, opens_the_same_device_again)
 {
 	struct vdev a = { .bdf = self->bdf }, b = { .bdf = self->bdf };
 	int fds[50], i;
@@ -496,7 +494,7 @@ TEST_F(group, device_is_opened_often)
 	EXPECT_EQ(O_RDWR, fcntl(a.fd, F_GETFL) & O_ACCMODE);
 	b.fd = must(group_get_device(self->group, self->bdf));
 	EXPECT_NE(a.fd, b.fd);
-	/* They are the same device: opening it again does not reset it. */
+	/* The second open does not reset the device. */
 	cfg_write8(&a, PCI_INTERRUPT_LINE, 0x5a);
 	EXPECT_EQ(0x5a, cfg_read8(&b, PCI_INTERRUPT_LINE));
 	for (i = 0; i < ARRAY_SIZE(fds); i++)
@@ -513,7 +511,7 @@ TEST_F(group, device_is_opened_often)
 
 /* SET_IOMMU and the container's other calls */
 
-TEST_F(group, api_version)
+TEST_F(group, reports_api_version)
 {
 	EXPECT_EQ(VFIO_API_VERSION, sys_ioctl(self->container,
 					      VFIO_GET_API_VERSION, NULL));
@@ -522,7 +520,7 @@ TEST_F(group, api_version)
 					      VFIO_GET_API_VERSION, NULL));
 }
 
-TEST_F(group, iommu_types)
+TEST_F(group, sets_known_iommu_types_once)
 {
 	static const int unknown[] = {
 		0, VFIO_SPAPR_TCE_IOMMU, VFIO_DMA_CC_IOMMU, VFIO_EEH,
@@ -541,7 +539,7 @@ TEST_F(group, iommu_types)
 						       unknown[i])) {
 			TH_LOG("type %d", unknown[i]);
 		}
-	/* Extensions, but no types */
+	/* Extensions that are not types */
 	EXPECT_GT(0, container_set_iommu(self->container, VFIO_UNMAP_ALL));
 	EXPECT_GT(0, container_set_iommu(self->container, VFIO_UPDATE_VADDR));
 	EXPECT_EQ(-EINVAL, group_get_device(self->group, self->bdf));
@@ -553,7 +551,7 @@ TEST_F(group, iommu_types)
 	EXPECT_EQ(-EINVAL, container_set_iommu(self->container, 1000));
 }
 
-TEST_F(group, unknown_ioctls)
+TEST_F(group, refuses_unknown_ioctls)
 {
 	static const unsigned int requests[] = {
 		_IO(VFIO_TYPE, 0xff), _IO('x', 1), VFIO_DEVICE_GET_INFO,
@@ -576,7 +574,7 @@ TEST_F(group, unknown_ioctls)
 					     NULL));
 		EXPECT_EQ(-ENOTTY, sys_ioctl(self->group, requests[i], NULL));
 	}
-	/* Neither is a file with contents. */
+	/* Neither file can be read or written. */
 	EXPECT_EQ(-EINVAL, sys_read(self->container, &byte, 1));
 	EXPECT_EQ(-EINVAL, sys_write(self->container, &byte, 1));
 	EXPECT_EQ(-EINVAL, sys_read(self->group, &byte, 1));
@@ -587,14 +585,14 @@ TEST_F(group, unknown_ioctls)
 				   self->group, 0));
 }
 
-/* Calls in the wrong order: the log says what is missing. */
+/* For calls in the wrong order, the log says what is missing. */
 TEST_F(group, wrong_order_is_explained)
 {
 	void *mem = mem_alloc(page_size());
 	int log = kmsg_open(), device;
 
 	if (stock_modules())
-		SKIP(return, "the core is not ours");
+		SKIP(return, "the distribution's core is not tested");
 	EXPECT_TRUE(told_until(group_get_device(self->group, self->bdf) < 0 &&
 			       kmsg_said(log, "VFIO_GROUP_GET_DEVICE_FD",
 					 "before VFIO_GROUP_SET_CONTAINER")));
@@ -631,7 +629,7 @@ TEST_F(group, wrong_order_is_explained)
 	sys_close(device);
 }
 
-/* Somebody has it: the log and debugfs say which process. */
+/* The log and debugfs name the process that uses a device. */
 
 static bool opener_is(const char *bdf, const char *name)
 {
@@ -645,7 +643,7 @@ static bool opener_is(const char *bdf, const char *name)
 	       (!*name == !*text);
 }
 
-/* What a process is that has a BAR mapped, and no file open any more */
+/* A process that has a BAR mapped and all files closed */
 static void *map_a_bar(const struct vdev *v)
 {
 	struct vfio_region_info info = {
@@ -676,7 +674,7 @@ TEST(user_is_named)
 	void *bar;
 
 	if (stock_modules())
-		SKIP(return, "the core is not ours");
+		SKIP(return, "the distribution's core is not tested");
 	snprintf(self, sizeof(self), "(%d)", getpid());
 	vdev_open(&v, bdf, DRV_VFIO_PCI);
 	nr = pci_group(bdf);
@@ -700,8 +698,8 @@ TEST(user_is_named)
 
 /* Closing */
 
-/* In whatever order they are closed, the last one releases everything. */
-TEST_F(group, closed_in_any_order)
+/* In any order, the last close releases everything. */
+TEST_F(group, is_released_by_the_last_close)
 {
 	static const uint8_t orders[6][3] = {
 		{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 },
@@ -725,7 +723,7 @@ TEST_F(group, closed_in_any_order)
 			EXPECT_TRUE(device_works(v.fd, self->bdf));
 		sys_close(*fds[order[1]]);
 		if (order[2] == 2) {
-			/* The device alone: it works, and has the group. */
+			/* The device alone works, and keeps the group. */
 			EXPECT_TRUE(device_works(v.fd, self->bdf));
 			EXPECT_EQ(-EBUSY, group_open(self->nr));
 			EXPECT_EQ(16, pages_pinned_now() - pinned);
@@ -740,8 +738,8 @@ TEST_F(group, closed_in_any_order)
 	self->container = -1;
 }
 
-/* The driver goes while only the group is open: the group is empty then. */
-TEST_F(group, function_leaves_an_open_group)
+/* The driver is unbound while only the group is open. */
+TEST_F(group, loses_its_function_while_open)
 {
 	uint32_t flags;
 
@@ -751,16 +749,16 @@ TEST_F(group, function_leaves_an_open_group)
 	EXPECT_GT(0, group_get_device(self->group, self->bdf));
 	EXPECT_GT(0, group_unset_container(self->group));
 	EXPECT_EQ(-ENODEV, group_set_container(self->group, self->container));
-	/* The container has lost it. */
+	/* The container has no group any more. */
 	EXPECT_EQ(-EINVAL, container_set_iommu(self->container,
 					       VFIO_TYPE1v2_IOMMU));
 	EXPECT_EQ(-ENOENT, group_open(self->nr));
-	/* It may come back while the old one is still open. */
+	/* The function can be bound again while the old file is open. */
 	EXPECT_TRUE(is_released(self->bdf));
 	EXPECT_EQ(-ENODEV, group_status(self->group, &flags));
 }
 
-/* All of it at once, from threads that know nothing of each other */
+/* All calls at once, from independent threads */
 
 struct hammer {
 	pthread_t thread;
@@ -798,7 +796,7 @@ static void *hammer(void *arg)
 	return NULL;
 }
 
-TEST_F(group, threads)
+TEST_F(group, survives_concurrent_calls)
 {
 	struct hammer hammers[4];
 	unsigned int i;
@@ -820,7 +818,7 @@ TEST_F(group, threads)
 	self->group = -1;
 }
 
-/* A container that is busy: only the group that leaves it has to wait. */
+/* Only a group that leaves a busy container has to wait. */
 
 struct unmapper {
 	pthread_t thread;
@@ -847,7 +845,7 @@ TEST(group_leaves_a_busy_container)
 	int group;
 
 	if (stock_modules())
-		SKIP(return, "the core is not ours");
+		SKIP(return, "the distribution's core is not tested");
 	NEED_MODULE("vfio_mock");
 	must(pci_bind(other, NULL));
 	mock_open(&v, VFIO_MIGRATION_STOP_COPY);
@@ -862,7 +860,7 @@ TEST(group_leaves_a_busy_container)
 	ASSERT_TRUE(poll_until(mock_hold(&v, MOCK_HOLD_UNMAP) == 1));
 	writer_start(&remover, bdf, "driver/unbind", bdf);
 	EXPECT_TRUE(writer_waits(&remover));
-	/* Its node is gone, and it still waits for the container. */
+	/* The group's node is gone while the removal waits. */
 	EXPECT_TRUE(poll_until(group_open(pci_group(bdf)) == -ENOENT));
 	EXPECT_EQ(0, pci_bind(other, DRV_VFIO_PCI));
 	EXPECT_EQ(0, pci_bind(other, NULL));
@@ -892,7 +890,7 @@ FIXTURE_SETUP(pair)
 	self->bdf[1] = NEED_FUNC(FUNC_PAIR_1);
 	self->nr = pci_group(self->bdf[0]);
 	if (self->nr != pci_group(self->bdf[1]))
-		SKIP(return, "they are not in one group");
+		SKIP(return, "the two functions are not in one group");
 	if (shell("modprobe -q %s", NATIVE))
 		SKIP(return, "no driver %s", NATIVE);
 	must(pci_bind(self->bdf[0], DRV_VFIO_PCI));
@@ -902,8 +900,8 @@ FIXTURE_TEARDOWN(pair)
 {
 }
 
-/* A group that a host driver has a part of is not for user space. */
-TEST_F(pair, not_viable)
+/* A group with a function of a host driver cannot be used. */
+TEST_F(pair, is_not_viable_with_a_host_driver)
 {
 	int container = container_open(), group, log = kmsg_open();
 	char driver[64];
@@ -913,7 +911,7 @@ TEST_F(pair, not_viable)
 	EXPECT_EQ(0, status(group));
 	EXPECT_EQ(-EPERM, group_set_container(group, container));
 	EXPECT_EQ(0, status(group));
-	/* Whoever asks is told which device it is, and who has it. */
+	/* The log names the device and its driver. */
 	EXPECT_TRUE(told_until(!status(group) &&
 			       kmsg_said(log, self->bdf[1],
 					 "is bound to " NATIVE)));
@@ -925,7 +923,7 @@ TEST_F(pair, not_viable)
 					       VFIO_TYPE1v2_IOMMU));
 	EXPECT_STREQ(NATIVE, pci_driver(self->bdf[1], driver));
 
-	/* The host's driver lets go of it: that is enough. */
+	/* The group is viable when the host's driver is unbound. */
 	ASSERT_EQ(0, pci_bind(self->bdf[1], NULL));
 	EXPECT_EQ(VIABLE, status(group));
 	EXPECT_EQ(0, group_set_container(group, container));
@@ -934,7 +932,7 @@ TEST_F(pair, not_viable)
 	EXPECT_EQ(-ENODEV, group_get_device(group, self->bdf[1]));
 }
 
-/* And while user space has it, no host driver gets a part of it. */
+/* A host driver cannot bind to a group that user space uses. */
 TEST_F(pair, stays_viable)
 {
 	char driver[64];
@@ -948,7 +946,7 @@ TEST_F(pair, stays_viable)
 		EXPECT_STREQ("", pci_driver(self->bdf[1], driver));
 		EXPECT_TRUE(device_works(v.fd, self->bdf[0]));
 		if (!i) {
-			/* The device alone is user enough. */
+			/* A device file alone keeps the group in use. */
 			sys_close(v.container);
 			sys_close(v.group);
 		}
@@ -957,7 +955,7 @@ TEST_F(pair, stays_viable)
 	EXPECT_EQ(0, pci_bind(self->bdf[1], NATIVE));
 }
 
-TEST_F(pair, both_open)
+TEST_F(pair, opens_both_functions)
 {
 	int container = container_open(), group, fd[2];
 
@@ -971,7 +969,7 @@ TEST_F(pair, both_open)
 	EXPECT_TRUE(device_works(fd[1], self->bdf[1]));
 	sys_close(fd[0]);
 	EXPECT_EQ(-EBUSY, group_unset_container(group));
-	/* The one that nobody has open may go, the other not feel it. */
+	/* Unbinding a closed function does not affect the other. */
 	EXPECT_EQ(0, pci_bind(self->bdf[0], NULL));
 	EXPECT_TRUE(device_works(fd[1], self->bdf[1]));
 	EXPECT_EQ(-ENODEV, group_get_device(group, self->bdf[0]));

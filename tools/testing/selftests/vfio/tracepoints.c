@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tracepoints: what is recorded when devices change state, open and end
- * data sessions and are reset, in a trace buffer of the test's own.
+ * The tracepoints: what is recorded when devices change state, begin and end
+ * data sessions and are reset, in a trace instance of the test's own.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -33,9 +33,8 @@ static void trace_clear(void)
 }
 
 /*
- * What was recorded since the last call, line by line, without the columns
- * that the tracer adds, and without what differs from run to run: numbers of
- * files, and times.
+ * The records since the last call, a line each, without the tracer's columns
+ * and without the fields that differ from run to run: fds and times.
  */
 static const char *trace_take(void)
 {
@@ -96,7 +95,7 @@ FIXTURE_TEARDOWN(trace)
 	EXPECT_EQ(0, rmdir(INSTANCE));
 }
 
-TEST_F(trace, set_state)
+TEST_F(trace, records_state_changes)
 {
 	struct vdev v;
 
@@ -117,8 +116,8 @@ TEST_F(trace, set_state)
 	vdev_close(&v);
 }
 
-/* Of a driver that is written with the migration library */
-TEST_F(trace, library)
+/* A driver on the migration library */
+TEST_F(trace, records_the_librarys_sessions)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
 	unsigned long long size;
@@ -180,7 +179,7 @@ TEST_F(trace, off_is_silent)
 	vdev_close(&v);
 }
 
-TEST_F(trace, reset)
+TEST_F(trace, records_resets)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
 	char expected[128];

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * VFIO_IOMMU_DIRTY_PAGES and the bitmap of VFIO_IOMMU_UNMAP_DMA, with a
- * physical group: what it may have written is all that is mapped, each time.
- * So every answer is known beforehand to the bit.  What emulated devices have
- * written is the business of emulated_dma.c.
+ * physical group: all mapped pages are dirty each time, so the test knows each
+ * bit. emulated_dma.c tests the dirty pages of emulated devices.
  */
 #include <pthread.h>
 #include <string.h>
@@ -56,7 +55,7 @@ static void map_pages(FIXTURE_DATA(dirty) *self, uint64_t first, uint64_t pages)
 		     pages * PG));
 }
 
-/* The bitmap of pages from IOVA on, by the smallest one that will do. */
+/* Reads the dirty bitmap of @pages from page @first on. */
 static int get(FIXTURE_DATA(dirty) *self, uint64_t first, uint64_t pages,
 	       void *bitmap)
 {
@@ -69,7 +68,7 @@ static bool bit(const void *bitmap, uint64_t nr)
 	return ((const uint8_t *)bitmap)[nr / 8] >> nr % 8 & 1;
 }
 
-/* Are just the bits @first to @first + @n - 1 of the first @all set? */
+/* Of the first @all bits, are only @first to @first + @n - 1 set? */
 static bool just_these(const void *bitmap, uint64_t all, uint64_t first,
 		       uint64_t n)
 {
@@ -81,7 +80,7 @@ static bool just_these(const void *bitmap, uint64_t all, uint64_t first,
 	return true;
 }
 
-/* What can be asked */
+/* Arguments */
 
 #define HEADER	offsetof(struct vfio_iommu_type1_dirty_bitmap, data)
 #define FULL	(HEADER + sizeof(struct vfio_iommu_type1_dirty_bitmap_get))
@@ -95,7 +94,7 @@ static int request(FIXTURE_DATA(dirty) *self, uint32_t argsz, uint32_t flags)
 	return sys_ioctl(self->container, VFIO_IOMMU_DIRTY_PAGES, &arg);
 }
 
-TEST_F(dirty, flags)
+TEST_F(dirty, refuses_bad_flags)
 {
 	static const uint32_t bad[] = {
 		0, START | STOP, START | GET, STOP | GET, START | STOP | GET,
@@ -112,7 +111,7 @@ TEST_F(dirty, flags)
 	EXPECT_EQ(-EINVAL, request(self, HEADER - 1, START));
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->container, VFIO_IOMMU_DIRTY_PAGES,
 				     NULL));
-	/* None of these has started it. */
+	/* Logging is still off. */
 	map_pages(self, 0, 1);
 	EXPECT_EQ(-EINVAL, get(self, 0, 1, &(uint64_t){ 0 }));
 	EXPECT_EQ(0, request(self, HEADER, START));
@@ -121,12 +120,12 @@ TEST_F(dirty, flags)
 	EXPECT_EQ(0, get(self, 0, 1, &(uint64_t){ 0 }));
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		EXPECT_EQ(-EINVAL, request(self, FULL, bad[i]));
-	/* None of these has stopped it. */
+	/* Logging is still on. */
 	EXPECT_EQ(0, get(self, 0, 1, &(uint64_t){ 0 }));
 	EXPECT_EQ(0, request(self, HEADER, STOP));
 }
 
-TEST_F(dirty, not_in_v1)
+TEST_F(dirty, is_not_in_v1)
 {
 	uint64_t word = 0;
 
@@ -142,7 +141,7 @@ TEST_F(dirty, not_in_v1)
 	EXPECT_EQ(0, word);
 }
 
-TEST_F(dirty, start_and_stop)
+TEST_F(dirty, starts_and_stops)
 {
 	int c = self->container, i;
 	uint64_t word;
@@ -165,13 +164,13 @@ TEST_F(dirty, start_and_stop)
 	word = 0;
 	EXPECT_EQ(0, get(self, 0, 3, &word));
 	EXPECT_EQ(0, word);
-	/* Mapped while it is on, closed while it is on */
+	/* Map and close while logging is on. */
 	map_pages(self, 5, 2);
 	EXPECT_EQ(0, get(self, 0, 64, &word));
 	EXPECT_EQ(3 << 5, word);
 }
 
-TEST_F(dirty, page_sizes)
+TEST_F(dirty, takes_the_smallest_page_size_only)
 {
 	static const uint64_t bad[] = {
 		0, 1, 2, 512, 2048, 4095, 4097, 8192, 12288, 2 * MiB, 1 * GiB,
@@ -199,7 +198,7 @@ TEST_F(dirty, page_sizes)
 					   sizeof(bitmap)));
 }
 
-TEST_F(dirty, ranges)
+TEST_F(dirty, refuses_bad_ranges)
 {
 	static const struct {
 		uint64_t iova;
@@ -235,7 +234,7 @@ TEST_F(dirty, ranges)
 					  bitmap, sizeof(bitmap)));
 	}
 	EXPECT_EQ(0, bitmap[0]);
-	/* The last page there is, and nothing in it */
+	/* The last page of the address space, not mapped */
 	EXPECT_EQ(0, dirty_bitmap(c, -PG, PG, PG, bitmap, 8));
 	EXPECT_EQ(0, dirty_bitmap(c, -64 * PG, 64 * PG, PG, bitmap, 8));
 	EXPECT_EQ(0, bitmap[0]);
@@ -270,7 +269,7 @@ TEST_F(dirty, range_must_cover_mappings)
 	EXPECT_TRUE(just_these(bitmap, 64, 1, 8));
 }
 
-TEST_F(dirty, bitmap_sizes)
+TEST_F(dirty, refuses_short_bitmaps)
 {
 	int c = self->container;
 	uint64_t bitmap[8] = {};
@@ -280,7 +279,7 @@ TEST_F(dirty, bitmap_sizes)
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, IOVA, 130 * PG, PG, bitmap, 0));
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, IOVA, 130 * PG, PG, bitmap, 8));
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, IOVA, 130 * PG, PG, bitmap, 16));
-	/* 17 bytes hold 130 bits, but the words are three. */
+	/* 130 bits fit into 17 bytes, but need three words. */
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, IOVA, 130 * PG, PG, bitmap, 17));
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, IOVA, 130 * PG, PG, bitmap, 23));
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, IOVA, 130 * PG, PG, bitmap,
@@ -297,15 +296,15 @@ TEST_F(dirty, bitmap_sizes)
 	EXPECT_TRUE(just_these(bitmap, 8 * 64, 0, 130));
 }
 
-/* What comes back */
+/* Contents of the bitmap */
 
 static const uint64_t shapes[] = {
 	1, 2, 7, 8, 9, 31, 32, 33, 63, 64, 65, 127, 128, 129, 130, 511, 512,
 	513, 1000, 1024, MEM_PAGES,
 };
 
-/* One mapping, in bitmaps that fit and in pages that end with them */
-TEST_F(dirty, one_mapping)
+/* One mapping; the bitmap ends at the end of accessible memory. */
+TEST_F(dirty, has_all_pages_of_a_mapping)
 {
 	unsigned int i, round;
 
@@ -315,7 +314,7 @@ TEST_F(dirty, one_mapping)
 		uint8_t *bitmap = mem_at_page_end(bitmap_bytes(n));
 
 		map_pages(self, 0, n);
-		/* It is all dirty each time. */
+		/* All pages are dirty each time. */
 		for (round = 0; round < 3; round++) {
 			memset(bitmap, 0, bitmap_bytes(n));
 			ASSERT_EQ(0, get(self, 0, n, bitmap));
@@ -332,8 +331,8 @@ TEST_F(dirty, one_mapping)
 	}
 }
 
-/* A mapping that begins anywhere in the bitmap's words */
-TEST_F(dirty, mapping_inside_a_range)
+/* A mapping that begins at any bit of a word */
+TEST_F(dirty, has_only_the_mapping_in_a_range)
 {
 	static const uint64_t starts[] = { 1, 3, 8, 31, 63, 64, 65, 100, 127 };
 	uint64_t all = 4096;
@@ -358,7 +357,7 @@ TEST_F(dirty, mapping_inside_a_range)
 	}
 }
 
-TEST_F(dirty, many_mappings)
+TEST_F(dirty, has_the_pages_of_many_mappings)
 {
 	uint8_t expected[256] = {}, bitmap[256] = {};
 	uint64_t random = 12345, at = 0, n, i;
@@ -381,7 +380,7 @@ TEST_F(dirty, many_mappings)
 		}
 }
 
-/* Bits of IOVAs where nothing is mapped are the user's. */
+/* The kernel does not touch the bits of unmapped IOVAs. */
 TEST_F(dirty, bits_of_no_mapping_are_left_alone)
 {
 	uint8_t bitmap[64];
@@ -399,8 +398,8 @@ TEST_F(dirty, bits_of_no_mapping_are_left_alone)
 	EXPECT_EQ(0x50, bitmap[63]);
 }
 
-/* Room that is not needed is left alone. */
-TEST_F(dirty, nothing_beyond_the_range)
+/* The kernel does not touch the bitmap behind the range. */
+TEST_F(dirty, touches_nothing_behind_the_range)
 {
 	uint8_t bitmap[64];
 	unsigned int i;
@@ -420,7 +419,7 @@ TEST_F(dirty, nothing_beyond_the_range)
 		EXPECT_EQ(0xa5, bitmap[i]);
 }
 
-TEST_F(dirty, bitmap_anywhere)
+TEST_F(dirty, takes_bitmaps_at_any_address)
 {
 	uint8_t buf[128];
 	unsigned int i;
@@ -437,14 +436,14 @@ TEST_F(dirty, bitmap_anywhere)
 	}
 }
 
-/* Bitmaps where nothing can be written: the answer is an error. */
-TEST_F(dirty, bitmap_without_memory)
+/* A bitmap that cannot be written is an error. */
+TEST_F(dirty, refuses_unwritable_bitmaps)
 {
 	uint64_t pages = 2 * PG * 8;
 	uint8_t *bitmap = mem_alloc(3 * PG);
 	int c = self->container, i;
 
-	/* A page of bits with nothing in it, then one that is all dirty */
+	/* One page of zero bits, then one page of dirty bits */
 	ASSERT_EQ(0, dma_map_flags(c, IOVA + PG * 8 * PG, self->mem,
 				   MEM_PAGES * PG, MAP_RW));
 	ASSERT_EQ(0, dirty_log(c, START));
@@ -457,11 +456,11 @@ TEST_F(dirty, bitmap_without_memory)
 						   bitmap_bytes(pages)));
 	}
 	EXPECT_EQ(-EFAULT, get(self, 0, pages, NULL));
-	/* An address that no process has */
+	/* A kernel address */
 	EXPECT_GT(0, get(self, 0, pages, (void *)0xffff888000000000UL));
 	EXPECT_GT(0, get(self, 0, pages, (void *)-4096L));
 	EXPECT_GT(0, get(self, 0, pages, (void *)0x7fffffffeff8UL));
-	/* It is still mapped, and still all dirty. */
+	/* The memory is still mapped and still dirty. */
 	ASSERT_EQ(0, mprotect(bitmap + PG, PG, PROT_READ | PROT_WRITE));
 	memset(bitmap, 0, 2 * PG);
 	ASSERT_EQ(0, get(self, 0, pages, bitmap));
@@ -470,7 +469,7 @@ TEST_F(dirty, bitmap_without_memory)
 }
 
 /* The bitmap itself may be memory that is mapped for DMA. */
-TEST_F(dirty, bitmap_that_is_mapped)
+TEST_F(dirty, takes_a_bitmap_that_is_mapped_for_dma)
 {
 	map_pages(self, 0, MEM_PAGES);
 	ASSERT_EQ(0, dirty_log(self->container, START));
@@ -478,7 +477,7 @@ TEST_F(dirty, bitmap_that_is_mapped)
 	EXPECT_TRUE(just_these(self->mem, MEM_PAGES + 64, 0, MEM_PAGES));
 }
 
-TEST_F(dirty, huge_ranges)
+TEST_F(dirty, takes_huge_ranges)
 {
 	uint64_t all = MAX_BITMAP * 8, at = 3 * GiB / PG;
 	uint8_t *bitmap = mmap(NULL, MAX_BITMAP + PG, PROT_READ | PROT_WRITE,
@@ -498,7 +497,7 @@ TEST_F(dirty, huge_ranges)
 	for (i = at / 64 + 64; i < 16 * GiB / PG / 64; i++)
 		EXPECT_EQ(0, words[i]);
 
-	/* A page more needs a bitmap that is too large. */
+	/* One page more would need a bitmap that is too large. */
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, 0, (all + 1) * PG, PG, bitmap,
 					MAX_BITMAP));
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, 0, (all + 1) * PG, PG, bitmap,
@@ -511,14 +510,14 @@ TEST_F(dirty, huge_ranges)
 	EXPECT_EQ(-EINVAL, dirty_bitmap(c, 0, -PG, PG, bitmap, 0));
 }
 
-TEST_F(dirty, unmap)
+TEST_F(dirty, unmap_returns_the_bitmap)
 {
 	uint64_t word = 0;
 	int c = self->container;
 
 	map_pages(self, 0, 3);
 	map_pages(self, 8, 4);
-	/* Not while it is off */
+	/* Refused while logging is off */
 	EXPECT_EQ(-EINVAL, dma_unmap_dirty(c, IOVA, 3 * PG, PG, &word, 8));
 	ASSERT_EQ(0, dirty_log(c, START));
 	EXPECT_EQ(3 * PG, dma_unmap_dirty(c, IOVA, 3 * PG, PG, &word, 8));
@@ -534,7 +533,7 @@ TEST_F(dirty, unmap)
 	EXPECT_EQ(4 * PG, dma_unmap(c, IOVA + 8 * PG, 4 * PG));
 }
 
-/* Mappings come and go while others ask. */
+/* Threads map, unmap and read the bitmap at once. */
 
 struct worker {
 	pthread_t thread;
@@ -571,7 +570,7 @@ static void *map_and_ask(void *arg)
 	return NULL;
 }
 
-TEST_F(dirty, threads)
+TEST_F(dirty, survives_concurrent_calls)
 {
 	struct worker workers[4];
 	unsigned int i;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What devices see of a container's mappings: an NVMe controller is told to
- * write to and to read from IOVAs, and memory tells whether it did.  Which
- * requests are granted is the business of type1_map.c.
+ * What devices can access: an NVMe controller writes to IOVAs and reads from
+ * them, and the memory shows if it did.  type1_map.c tests the results of the
+ * ioctls.
  */
 #include <fcntl.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static bool untouched(const void *mem, size_t size)
 	return true;
 }
 
-/* Is the page @mem left alone when the device is told to write to @iova? */
+/* Does the page @mem stay as it is when the device writes to @iova? */
 static bool write_is_lost(FIXTURE_DATA(dma) *self, uint64_t iova, void *mem)
 {
 	memset(mem, FILL, PG);
@@ -70,7 +70,7 @@ static bool write_is_lost(FIXTURE_DATA(dma) *self, uint64_t iova, void *mem)
 static bool read_arrives(FIXTURE_DATA(dma) *self, uint64_t iova,
 			 uint64_t *mem)
 {
-	static uint64_t now = 0x0123000000;	/* low bits: it goes on */
+	static uint64_t now = 0x0123000000;	/* the clock advances */
 	uint64_t *answer = (uint64_t *)(self->nvme.mem + PG / 2);
 
 	now += BIT_ULL(32);
@@ -92,21 +92,21 @@ TEST_F(dma, reaches_mapped_memory_only)
 	EXPECT_TRUE(write_arrives(self, IOVA, mem + PG));
 	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + 2 * PG));
 	EXPECT_TRUE(read_arrives(self, IOVA, (uint64_t *)(mem + PG)));
-	/* Before and behind */
+	/* Before and after the mapping */
 	EXPECT_TRUE(write_is_lost(self, IOVA - PG, mem));
 	EXPECT_TRUE(write_is_lost(self, IOVA + 2 * PG, mem + 3 * PG));
 	ASSERT_EQ(2 * PG, dma_unmap(c, IOVA, 2 * PG));
 	EXPECT_TRUE(write_is_lost(self, IOVA, mem + PG));
 	EXPECT_TRUE(write_is_lost(self, IOVA + PG, mem + 2 * PG));
 	EXPECT_FALSE(read_arrives(self, IOVA, (uint64_t *)(mem + PG)));
-	/* The memory is the process's again, and another takes its place. */
+	/* Other memory is mapped there. */
 	ASSERT_EQ(0, dma_map(c, IOVA, mem + 3 * PG, PG));
 	memset(mem, FILL, PG);
 	EXPECT_TRUE(write_arrives(self, IOVA, mem + 3 * PG));
 	EXPECT_TRUE(untouched(mem, PG));
 }
 
-TEST_F(dma, unmapped_and_gone)
+TEST_F(dma, does_not_reach_unmapped_memory)
 {
 	uint8_t *mem = mem_alloc(PG);
 	int i, c = self->v.container;
@@ -120,7 +120,7 @@ TEST_F(dma, unmapped_and_gone)
 	}
 }
 
-TEST_F(dma, directions)
+TEST_F(dma, follows_the_directions_of_the_mapping)
 {
 	uint8_t *mem = mem_alloc(PG);
 	int c = self->v.container;
@@ -131,12 +131,12 @@ TEST_F(dma, directions)
 	ASSERT_EQ(PG, dma_unmap(c, IOVA, PG));
 
 	ASSERT_EQ(0, dma_map_flags(c, IOVA, mem, PG, VFIO_DMA_MAP_FLAG_WRITE));
-	/* Page tables that can forbid to read what may be written are rare. */
+	/* Reads are not tried: few page tables can be write-only. */
 	EXPECT_TRUE(write_arrives(self, IOVA, mem));
 }
 
 /* The first and the last page of every range that may be mapped. */
-TEST_F(dma, borders_of_the_ranges)
+TEST_F(dma, reaches_the_ends_of_all_iova_ranges)
 {
 	const struct vfio_iommu_type1_info_cap_iova_range *cap;
 	struct vfio_iommu_type1_info *info;
@@ -164,7 +164,7 @@ TEST_F(dma, borders_of_the_ranges)
 	free(info);
 }
 
-/* Every page of a mapping is the right one, whatever it is made of. */
+/* Checks each page of a mapping. */
 static void check_pages(struct __test_metadata *_metadata,
 			FIXTURE_DATA(dma) *self, uint8_t *mem, uint64_t iova,
 			uint64_t pages)
@@ -195,11 +195,11 @@ static void check_pages(struct __test_metadata *_metadata,
 	EXPECT_TRUE(untouched(mem, PG));
 }
 
-TEST_F(dma, many_small_pages)
+TEST_F(dma, reaches_small_pages)
 {
 	uint8_t *mem = mem_alloc(1100 * PG);
 
-	/* Small pages: not a run of them is contiguous by intent. */
+	/* Small pages, not contiguous */
 	madvise(mem, 1100 * PG, MADV_NOHUGEPAGE);
 	check_pages(_metadata, self, mem, IOVA, 1);
 	check_pages(_metadata, self, mem, IOVA + 3 * PG, 129);
@@ -207,7 +207,7 @@ TEST_F(dma, many_small_pages)
 	check_pages(_metadata, self, mem, IOVA + 2 * MiB - PG, 513);
 }
 
-TEST_F(dma, transparent_huge_pages)
+TEST_F(dma, reaches_transparent_huge_pages)
 {
 	uint8_t *area = mem_alloc(8 * MiB);
 	uint8_t *mem = (void *)(((uintptr_t)area + 2 * MiB - 1) & -(2 * MiB));
@@ -216,14 +216,14 @@ TEST_F(dma, transparent_huge_pages)
 		SKIP(return, "no transparent huge pages");
 	memset(mem, FILL, 6 * MiB);
 	check_pages(_metadata, self, mem, IOVA, 6 * MiB / PG);
-	/* Aligned other than the IOVA, and beginning in their midst */
+	/* Misaligned IOVA, and a start within a huge page */
 	check_pages(_metadata, self, mem, IOVA + PG, 6 * MiB / PG);
 	check_pages(_metadata, self, mem + PG, IOVA, 2 * MiB / PG);
 	check_pages(_metadata, self, mem + 2 * MiB - PG, IOVA + 2 * MiB - PG,
 		    2 * MiB / PG + 2);
 }
 
-TEST_F(dma, hugetlb)
+TEST_F(dma, reaches_hugetlb)
 {
 	uint8_t *mem;
 
@@ -235,7 +235,7 @@ TEST_F(dma, hugetlb)
 	check_pages(_metadata, self, mem + 2 * MiB - PG, IOVA, 2);
 }
 
-TEST_F(dma, shared_memory)
+TEST_F(dma, reaches_shared_memory)
 {
 	int fd = memfd_create("dma", MFD_CLOEXEC);
 	uint8_t *mem, *twin;
@@ -253,8 +253,8 @@ TEST_F(dma, shared_memory)
 	EXPECT_TRUE(untouched(twin + 6 * PG, PG));
 }
 
-/* Memory never touched is the zero page, but must not stay that. */
-TEST_F(dma, read_of_fresh_memory)
+/* Memory that was never touched must not stay the zero page. */
+TEST_F(dma, reaches_fresh_memory)
 {
 	uint64_t *mem = mem_alloc(PG), nothing = *(volatile uint64_t *)mem;
 
@@ -264,8 +264,8 @@ TEST_F(dma, read_of_fresh_memory)
 	EXPECT_TRUE(read_arrives(self, IOVA, mem));
 }
 
-/* A file's private page is copied on write: the device has the copy. */
-TEST_F(dma, private_page_of_a_file)
+/* A private file page is copied: the device accesses the copy. */
+TEST_F(dma, reaches_the_copy_of_a_private_file_page)
 {
 	int fd = memfd_create("dma", MFD_CLOEXEC);
 	uint8_t *mem, *file;
@@ -283,8 +283,8 @@ TEST_F(dma, private_page_of_a_file)
 }
 
 /*
- * A parent keeps the pages that its device knows when it forks, and gets pages
- * of its own that its device knows if it forked before.
+ * After a fork, the device accesses the pages of the parent: both if the memory
+ * was mapped before the fork, and if it is mapped after it.
  */
 static void check_fork(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(dma) *self, uint8_t *mem, size_t size,
@@ -323,13 +323,13 @@ static void check_fork(struct __test_metadata *_metadata,
 	EXPECT_EQ(size, dma_unmap(c, IOVA, size));
 }
 
-TEST_F(dma, after_fork)
+TEST_F(dma, reaches_the_parents_pages_after_fork)
 {
 	check_fork(_metadata, self, mem_alloc(8 * PG), 8 * PG, false);
 	check_fork(_metadata, self, mem_alloc(8 * PG), 8 * PG, true);
 }
 
-TEST_F(dma, after_fork_with_transparent_huge_pages)
+TEST_F(dma, reaches_the_parents_huge_pages_after_fork)
 {
 	unsigned int before;
 	uint8_t *mem;
@@ -343,7 +343,7 @@ TEST_F(dma, after_fork_with_transparent_huge_pages)
 	}
 }
 
-TEST_F(dma, after_fork_with_hugetlb)
+TEST_F(dma, reaches_the_parents_hugetlb_after_fork)
 {
 	if (hugetlb_size() != 2 * MiB || !hugetlb_reserve(8))
 		SKIP(return, "no memory for huge pages of 2 MiB");
@@ -351,8 +351,8 @@ TEST_F(dma, after_fork_with_hugetlb)
 	check_fork(_metadata, self, hugetlb_alloc(4 * MiB), 4 * MiB, true);
 }
 
-/* The memory of a mapping outlives its place in the process. */
-TEST_F(dma, after_munmap)
+/* Mapped memory stays pinned after munmap(). */
+TEST_F(dma, reaches_pinned_memory_after_munmap)
 {
 	uint8_t *mem = mem_alloc(PG), *again;
 
@@ -362,13 +362,13 @@ TEST_F(dma, after_munmap)
 	again = mmap(mem, PG, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		     MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	ASSERT_EQ(mem, again);
-	/* The device has the old page, not what is there now. */
+	/* The device writes to the old page, not to the new mapping. */
 	EXPECT_TRUE(write_is_lost(self, IOVA, again));
 	EXPECT_FALSE(read_arrives(self, IOVA, (uint64_t *)again));
 }
 
-/* Without its address a mapping is as good as before for the device. */
-TEST_F(dma, vaddr_taken_away)
+/* The device still reaches a mapping whose address was taken away. */
+TEST_F(dma, reaches_memory_without_vaddr)
 {
 	int fd = memfd_create("dma", MFD_CLOEXEC), c = self->v.container;
 	uint8_t *mem, *twin;
@@ -390,9 +390,9 @@ TEST_F(dma, vaddr_taken_away)
 	EXPECT_TRUE(write_is_lost(self, IOVA + PG, twin + PG));
 }
 
-/* Groups that come and go, in a container that has mappings */
+/* Groups that join and leave a container with mappings */
 
-TEST_F(dma, group_that_comes_late)
+TEST_F(dma, reaches_memory_mapped_before_the_group_joined)
 {
 	const char *other = NEED_FUNC(FUNC_VF_A1);
 	uint8_t *mem = mem_alloc(2 * PG);
@@ -400,7 +400,7 @@ TEST_F(dma, group_that_comes_late)
 	struct vdev late;
 	struct nvme nvme;
 
-	/* The container is that of another device first. */
+	/* At first, another device is in the container. */
 	nvme_down(&self->nvme);
 	vdev_close(&self->v);
 	container = container_open();
@@ -416,7 +416,7 @@ TEST_F(dma, group_that_comes_late)
 	ASSERT_EQ(0, dma_map(container, IOVA + PG, mem + PG, PG));
 	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + PG));
 
-	/* The first group goes: the mappings stay. */
+	/* The first group leaves: the mappings stay. */
 	ASSERT_EQ(0, group_unset_container(group));
 	EXPECT_TRUE(write_arrives(self, IOVA, mem));
 	EXPECT_TRUE(write_arrives(self, IOVA + PG, mem + PG));
@@ -431,7 +431,7 @@ TEST_F(dma, group_that_comes_late)
 }
 
 /* A group does not reach the mappings of another container. */
-TEST_F(dma, containers_are_apart)
+TEST_F(dma, does_not_reach_another_container)
 {
 	const char *other = NEED_FUNC(FUNC_VF_A1);
 	uint8_t *mem = mem_alloc(2 * PG);
@@ -450,8 +450,8 @@ TEST_F(dma, containers_are_apart)
 	sys_close(container);
 }
 
-/* The device's own file keeps the container alive. */
-TEST_F(dma, container_and_group_closed)
+/* The device file keeps the container. */
+TEST_F(dma, works_after_container_and_group_are_closed)
 {
 	uint8_t *mem = mem_alloc(PG);
 

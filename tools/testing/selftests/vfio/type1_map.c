@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vfio_iommu_type1: which requests to map and to unmap are granted, which are
- * refused and with what error, and what IOMMU_GET_INFO says of it.  Requests
- * only: what becomes of the memory is the business of type1_memory.c, what
- * devices see of it that of type1_dma.c.
+ * vfio_iommu_type1: results of MAP_DMA, UNMAP_DMA and IOMMU_GET_INFO for right
+ * and wrong arguments.  type1_memory.c tests what is pinned and charged,
+ * type1_dma.c what devices can access.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include "kmsg.h"
 #include "test.h"
 
-/* The pages of the machines this runs on, and the smallest of their IOMMUs */
+/* Page size of the CPU, and the smallest of the IOMMU */
 #define PG		4096ULL
 #define MEM_PAGES	1100
 #define IOVA		0x10000000ULL
@@ -22,7 +21,7 @@
 FIXTURE(type1) {
 	int container;
 	int group;
-	char *mem;	/* MEM_PAGES pages, no more and no less */
+	char *mem;	/* exactly MEM_PAGES pages */
 };
 
 FIXTURE_VARIANT(type1) {
@@ -61,7 +60,7 @@ static int map(FIXTURE_DATA(type1) *self, uint64_t iova, uint64_t pages)
 	return dma_map(self->container, iova, self->mem, pages * PG);
 }
 
-/* Returns how many pages, or -errno. */
+/* The number of pages unmapped, or -errno. */
 static int64_t unmap(FIXTURE_DATA(type1) *self, uint64_t iova, uint64_t pages)
 {
 	int64_t ret = dma_unmap(self->container, iova, pages * PG);
@@ -77,7 +76,7 @@ static int64_t unmap_all(FIXTURE_DATA(type1) *self)
 	return ret < 0 ? ret : (int64_t)(ret / PG);
 }
 
-/* Is nothing mapped, as far as the kernel's own count tells? */
+/* Is nothing mapped, by the kernel's count of mappings? */
 static bool nothing_mapped(FIXTURE_DATA(type1) *self, uint32_t avail_empty)
 {
 	return dma_avail(self->container) == avail_empty;
@@ -85,7 +84,7 @@ static bool nothing_mapped(FIXTURE_DATA(type1) *self, uint32_t avail_empty)
 
 /* Mapping */
 
-TEST_F(type1, sizes)
+TEST_F(type1, maps_and_unmaps_all_sizes)
 {
 	static const uint64_t sizes[] = {
 		1, 2, 3, 7, 8, 9, 63, 64, 65, 511, 512, 513, 1023, 1024, 1025,
@@ -119,7 +118,7 @@ TEST_F(type1, sizes)
 	EXPECT_TRUE(nothing_mapped(self, avail));
 }
 
-TEST_F(type1, directions)
+TEST_F(type1, maps_in_each_direction)
 {
 	int c = self->container;
 
@@ -131,12 +130,12 @@ TEST_F(type1, directions)
 	EXPECT_EQ(3, unmap(self, IOVA, 3));
 }
 
-/* A request; errors are written as positive. */
+/* A request and its result; errors are positive. */
 struct request {
 	char what[48];
 	uint32_t argsz;
 	uint32_t flags;
-	uint64_t vaddr;		/* distance from the test's memory */
+	uint64_t vaddr;		/* offset in the test's memory */
 	uint64_t iova;
 	uint64_t size;
 	int error;
@@ -208,7 +207,7 @@ static int request_map(FIXTURE_DATA(type1) *self, const struct request *req)
 	return sys_ioctl(self->container, VFIO_IOMMU_MAP_DMA, &arg);
 }
 
-TEST_F(type1, map_refused)
+TEST_F(type1, map_refuses_bad_requests)
 {
 	uint32_t avail = dma_avail(self->container);
 	unsigned int i;
@@ -220,15 +219,15 @@ TEST_F(type1, map_refused)
 		}
 		EXPECT_TRUE(nothing_mapped(self, avail));
 	}
-	/* Nothing is left of them: all of the place is free. */
+	/* The failed requests left nothing: the whole range is free. */
 	EXPECT_EQ(0, map(self, IOVA, MEM_PAGES));
 	EXPECT_EQ(MEM_PAGES, unmap_all(self));
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->container, VFIO_IOMMU_MAP_DMA,
 				     NULL));
 }
 
-/* Numbers that fit no unit at all: refused, whatever the reason given. */
-TEST_F(type1, map_of_nonsense)
+/* Random numbers: refused with any error. */
+TEST_F(type1, map_refuses_nonsense)
 {
 	static const uint64_t odd[] = {
 		0, 1, PG - 1, PG, BIT_ULL(31), BIT_ULL(32), BIT_ULL(47),
@@ -255,7 +254,7 @@ TEST_F(type1, map_of_nonsense)
 	EXPECT_TRUE(nothing_mapped(self, avail));
 }
 
-TEST_F(type1, map_of_the_kernels_memory)
+TEST_F(type1, map_refuses_kernel_addresses)
 {
 	static const uint64_t places[] = {
 		0x0000800000000000ULL, 0xffff800000000000ULL,
@@ -271,12 +270,12 @@ TEST_F(type1, map_of_the_kernels_memory)
 	}
 }
 
-TEST_F(type1, mapped_already)
+TEST_F(type1, map_refuses_overlap)
 {
 	int i;
 
 	ASSERT_EQ(0, map(self, IOVA, 4));
-	/* The same, a part, around it, across its ends */
+	/* The same range, a part, a larger one, across each end */
 	EXPECT_EQ(-EEXIST, map(self, IOVA, 4));
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(-EEXIST, map(self, IOVA + i * PG, 1));
@@ -284,15 +283,17 @@ TEST_F(type1, mapped_already)
 	EXPECT_EQ(-EEXIST, map(self, IOVA - PG, 2));
 	EXPECT_EQ(-EEXIST, map(self, IOVA + 3 * PG, 2));
 	EXPECT_EQ(-EEXIST, map(self, IOVA, 5));
-	/* Beside it */
+	/* Adjacent ranges */
 	EXPECT_EQ(0, map(self, IOVA - PG, 1));
 	EXPECT_EQ(0, map(self, IOVA + 4 * PG, 1));
 	EXPECT_EQ(6, unmap_all(self));
 	EXPECT_EQ(0, map(self, IOVA, 4));
 }
 
-/* A range of the information is usable to its last byte and no further. */
-TEST_F(type1, borders_of_the_ranges)
+/*
+ * Each IOVA range of GET_INFO can be mapped to its last page, and no further.
+ */
+TEST_F(type1, iova_ranges_are_exact)
 {
 	struct vfio_iommu_type1_info *info = iommu_info(self->container);
 	const struct vfio_iommu_type1_info_cap_iova_range *cap;
@@ -325,7 +326,7 @@ TEST_F(type1, borders_of_the_ranges)
 	free(info);
 }
 
-/* The operator is told which IOVAs, and which could be used instead. */
+/* The log names the refused IOVAs and the usable ranges. */
 TEST_F(type1, refused_iovas_are_named)
 {
 	struct vfio_iommu_type1_info *info = iommu_info(self->container);
@@ -335,7 +336,7 @@ TEST_F(type1, refused_iovas_are_named)
 
 	cap = iommu_iova_ranges(info);
 	ASSERT_NE(NULL, cap);
-	/* Messages are rate-limited, and other tests have had some. */
+	/* Messages are rate-limited: repeat. */
 	EXPECT_TRUE(poll_until(map(self, MSI_FIRST, 1) == -EINVAL &&
 			       kmsg_said(log, "0xfee00000-0xfee00fff refused",
 					 "VFIO_IOMMU_GET_INFO")));
@@ -399,7 +400,7 @@ static int request_unmap(FIXTURE_DATA(type1) *self, const struct request *req)
 	return sys_ioctl(self->container, VFIO_IOMMU_UNMAP_DMA, &arg);
 }
 
-TEST_F(type1, unmap_refused)
+TEST_F(type1, unmap_refuses_bad_requests)
 {
 	unsigned int i;
 
@@ -414,12 +415,12 @@ TEST_F(type1, unmap_refused)
 	EXPECT_EQ(4, unmap(self, IOVA, 4));
 }
 
-TEST_F(type1, unmap_of_nothing)
+TEST_F(type1, unmap_of_nothing_succeeds)
 {
 	EXPECT_EQ(0, unmap(self, IOVA, 1));
 	EXPECT_EQ(0, unmap(self, 0, 1));
 	EXPECT_EQ(0, unmap(self, 0, MEM_PAGES));
-	/* Also where nothing could have been mapped */
+	/* Also where nothing can be mapped */
 	EXPECT_EQ(0, unmap(self, MSI_FIRST, 1));
 	EXPECT_EQ(0, dma_unmap(self->container, 1ULL << 63, PG));
 	EXPECT_EQ(0, dma_unmap(self->container, -PG, PG));
@@ -434,8 +435,8 @@ TEST_F(type1, unmap_of_nothing)
 	EXPECT_EQ(0, unmap(self, IOVA, 1));
 }
 
-/* A range takes all that is in it, with the holes between. */
-TEST_F(type1, unmap_of_many)
+/* A range may contain several mappings and holes. */
+TEST_F(type1, unmap_takes_all_mappings_in_the_range)
 {
 	uint32_t avail = dma_avail(self->container);
 	uint64_t i;
@@ -447,7 +448,7 @@ TEST_F(type1, unmap_of_many)
 	EXPECT_EQ(8 * 36 - (1 + 2 + 3) - 8, unmap(self, IOVA + 10 * PG,
 						  64 * 8 - 10 - 8));
 	EXPECT_EQ(avail - 1, dma_avail(self->container));
-	/* All of the address space but for its last page, or its first */
+	/* The address space without its last page, or without its first */
 	EXPECT_EQ(8 * PG, dma_unmap(self->container, PG, -PG));
 	ASSERT_EQ(0, map(self, 0, 4));
 	ASSERT_EQ(0, map(self, IOVA, 4));
@@ -455,7 +456,7 @@ TEST_F(type1, unmap_of_many)
 	EXPECT_TRUE(nothing_mapped(self, avail));
 }
 
-TEST_F(type1, unmap_all)
+TEST_F(type1, unmap_all_takes_everything)
 {
 	struct vfio_iommu_type1_info *info = iommu_info(self->container);
 	const struct vfio_iommu_type1_info_cap_iova_range *cap;
@@ -475,8 +476,8 @@ TEST_F(type1, unmap_all)
 	EXPECT_EQ(0, map(self, IOVA, 7));
 }
 
-/* With v2 a mapping is never cut, and a refused request unmaps nothing. */
-TEST_F(type1, v2_does_not_bisect)
+/* v2 never splits a mapping, and a refused request unmaps nothing. */
+TEST_F(type1, v2_splits_no_mapping)
 {
 	uint32_t avail = dma_avail(self->container);
 	int i;
@@ -501,7 +502,10 @@ TEST_F(type1, v2_does_not_bisect)
 	EXPECT_EQ(4, unmap(self, IOVA + PG, 50));
 }
 
-/* With v1 a cut at a mapping's end takes all of it, one before it nothing. */
+/*
+ * In v1, a range that ends within a mapping unmaps all of the mapping; a range
+ * that starts within a mapping leaves that mapped.
+ */
 TEST_F(type1, v1_unmaps_more_or_nothing)
 {
 	uint32_t avail = dma_avail(self->container);
@@ -527,7 +531,7 @@ TEST_F(type1, v1_unmaps_more_or_nothing)
 #define VADDR_MAP	VFIO_DMA_MAP_FLAG_VADDR
 #define VADDR_UNMAP	VFIO_DMA_UNMAP_FLAG_VADDR
 
-TEST_F(type1, vaddr_update)
+TEST_F(type1, updates_the_address_of_a_mapping)
 {
 	const uint64_t all = VFIO_DMA_UNMAP_FLAG_ALL | VADDR_UNMAP;
 	uint32_t avail = dma_avail(self->container);
@@ -538,10 +542,10 @@ TEST_F(type1, vaddr_update)
 	EXPECT_EQ(-EINVAL, dma_map_flags(c, IOVA, self->mem, 4 * PG,
 					 VADDR_MAP));
 	EXPECT_EQ(4 * PG, dma_unmap_flags(c, IOVA, 4 * PG, VADDR_UNMAP));
-	/* Taken away twice; one of two taken away already */
+	/* Taken away twice; both, one of which is taken away already */
 	EXPECT_EQ(-EINVAL, dma_unmap_flags(c, IOVA, 4 * PG, VADDR_UNMAP));
 	EXPECT_EQ(-EINVAL, dma_unmap_flags(c, IOVA, 8 * PG, VADDR_UNMAP));
-	/* It is still mapped. */
+	/* The IOVAs are still mapped. */
 	EXPECT_EQ(-EEXIST, map(self, IOVA, 4));
 	EXPECT_EQ(avail - 2, dma_avail(c));
 	/* Another size, another place, misaligned */
@@ -559,7 +563,7 @@ TEST_F(type1, vaddr_update)
 	EXPECT_EQ(8 * PG, dma_unmap_flags(c, 0, 0, all));
 	EXPECT_EQ(0, dma_map_flags(c, IOVA + 4 * PG, self->mem, 4 * PG,
 				   VADDR_MAP));
-	/* Unmapped with and without its address */
+	/* Unmap one mapping with and one without an address. */
 	EXPECT_EQ(8, unmap(self, IOVA, 8));
 	EXPECT_TRUE(nothing_mapped(self, avail));
 	EXPECT_EQ(0, dma_unmap_flags(c, 0, 0, all));
@@ -597,7 +601,7 @@ TEST_F(type1, entries_are_limited)
 	ret = file_read(LIMIT, before, sizeof(before));
 	if (ret < 0 || file_write(LIMIT, "5"))
 		SKIP(return, "dma_entry_limit cannot be set");
-	/* It holds from a container's birth on. */
+	/* A container has the limit from when it was opened. */
 	EXPECT_LT(5, dma_avail(self->container));
 	sys_close(self->group);
 	container = container_open();
@@ -629,7 +633,7 @@ TEST_F(type1, entries_are_limited)
 
 #define INFO_MIN	offsetof(struct vfio_iommu_type1_info, cap_offset)
 
-TEST_F(type1, info_argsz)
+TEST_F(type1, info_fits_argsz)
 {
 	struct vfio_iommu_type1_info *full = iommu_info(self->container), *info;
 	uint32_t size;
@@ -644,7 +648,7 @@ TEST_F(type1, info_argsz)
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->container, VFIO_IOMMU_GET_INFO,
 				     NULL));
 
-	/* Whatever does not fit is not written: the page ends there. */
+	/* What does not fit is not written: accessible memory ends there. */
 	for (size = INFO_MIN; size < full->argsz; size += 4) {
 		info = mem_at_page_end(size);
 		info->argsz = size;
@@ -665,7 +669,7 @@ TEST_F(type1, info_argsz)
 	free(full);
 }
 
-TEST_F(type1, info_capabilities)
+TEST_F(type1, info_has_each_capability_once)
 {
 	struct vfio_iommu_type1_info *info = iommu_info(self->container);
 	const struct vfio_iommu_type1_info_cap_iova_range *ranges;
@@ -680,7 +684,7 @@ TEST_F(type1, info_capabilities)
 	EXPECT_EQ(0, info->iova_pgsizes & (PG - 1));
 	EXPECT_EQ(0, info->pad);
 
-	/* Every one once, of version 1, aligned and inside */
+	/* Each once, version 1, aligned, within the structure */
 	for (at = info->cap_offset; at; at = cap->next) {
 		ASSERT_EQ(0, at % 8);
 		ASSERT_LE(sizeof(*info), at);
@@ -727,7 +731,7 @@ TEST_F(type1, info_capabilities)
 	free(info);
 }
 
-/* Two kinds of stale memory must look the same once the kernel was there. */
+/* Buffers with different stale contents must be equal afterwards. */
 TEST_F(type1, info_leaves_no_byte_unwritten)
 {
 	struct vfio_iommu_type1_info *aa = iommu_info(self->container), *x55;
@@ -752,7 +756,7 @@ TEST_F(type1, info_leaves_no_byte_unwritten)
 
 static const struct {
 	unsigned long extension;
-	int before;	/* SET_IOMMU; what any backend offers */
+	int before;	/* before SET_IOMMU: of any backend */
 	int after;
 } extensions[] = {
 	{ 0, 0, 0 },
@@ -778,7 +782,7 @@ static int check_extension(int container, unsigned long extension)
 	return sys_ioctl(container, VFIO_CHECK_EXTENSION, (void *)extension);
 }
 
-TEST_F(type1, extensions)
+TEST_F(type1, reports_extensions)
 {
 	int fresh = container_open(), ret;
 	unsigned int i;
@@ -802,7 +806,7 @@ TEST_F(type1, extensions)
 	sys_close(fresh);
 }
 
-TEST_F(type1, unknown_ioctls)
+TEST_F(type1, refuses_unknown_ioctls)
 {
 	EXPECT_EQ(-ENOTTY, sys_ioctl(self->container, _IO(VFIO_TYPE, 0xff),
 				     NULL));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What becomes of memory that is mapped for DMA: which kinds can be mapped,
- * what is charged to the process and to RLIMIT_MEMLOCK, what is pinned for how
- * long, and that everything is given back, however the mapping ends.
+ * Memory that is mapped for DMA: which kinds can be mapped, what is charged
+ * against RLIMIT_MEMLOCK, what is pinned and for how long, and that charge and
+ * pins are released however the mapping ends.
  *
- * Two measures: VmLck is what the process is charged for, the machine's count
- * of pins tells what is pinned: each small page by a pin of its own, a huge page
- * as a whole by one.  Tests have small pages unless they ask for others.
+ * VmLck is the charge of the process.  The machine's count of pins has one for
+ * each small page and one for each huge page.  Tests use small pages unless
+ * they ask for huge ones.
  */
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -66,7 +66,7 @@ FIXTURE_TEARDOWN(memory)
 	sys_close(self->container);
 }
 
-/* Charged and pinned since the test began: so many pages? */
+/* Pages that were charged and pinned since the test began. */
 #define EXPECT_CHARGE(pages_locked, pages_pinned) do {			\
 	struct charge __now = charge_now();				\
 									\
@@ -83,16 +83,16 @@ static int64_t unmap_all(int container)
 
 /* Kinds of memory */
 
-/* Memory of a kind */
+/* Memory of one kind */
 struct kind {
 	char *mem;
 	uint64_t pages;
 	uint32_t flags;
 	uint64_t huge;		/* size of its huge pages; 0: they are small */
-	bool perhaps;		/* ... or some of them are */
+	bool perhaps;		/* some pages may be small */
 };
 
-/* Pins of @n pages from page @at on: the fewest that can be */
+/* The smallest number of pins for @n pages from page @at on. */
 static uint64_t fewest_pins(const struct kind *k, uint64_t at, uint64_t n)
 {
 	uint64_t first = (uintptr_t)k->mem + at * PG, last = first + n * PG - 1;
@@ -109,7 +109,7 @@ static uint64_t fewest_pins(const struct kind *k, uint64_t at, uint64_t n)
 	EXPECT_GE((long)((k)->perhaps ? (pages) : (fewest)), __pins);	\
 } while (0)
 
-/* Maps all of it, then in pieces; all the time just that is charged. */
+/* Maps the memory as a whole, then in pieces: charged is what is mapped. */
 static void check_kind(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(memory) *self, const struct kind *k)
 {
@@ -122,7 +122,7 @@ static void check_kind(struct __test_metadata *_metadata,
 	EXPECT_EQ(pages * PG, dma_unmap(c, IOVA, pages * PG));
 	EXPECT_CHARGE(0, 0);
 
-	/* Another alignment than the memory's */
+	/* IOVA and memory aligned differently */
 	ASSERT_EQ(0, dma_map_flags(c, IOVA + PG, k->mem, pages * PG,
 				   k->flags));
 	EXPECT_KIND(k, pages, fewest_pins(k, 0, pages));
@@ -176,7 +176,7 @@ static void check_huge(struct __test_metadata *_metadata,
 	check_kind(_metadata, self, &k);
 }
 
-TEST_F(memory, small_pages)
+TEST_F(memory, of_small_pages_is_charged)
 {
 	char *mem = mem_alloc(2000 * PG);
 
@@ -185,7 +185,7 @@ TEST_F(memory, small_pages)
 	check_memory(_metadata, self, mem, 1, MAP_RW);
 }
 
-TEST_F(memory, never_touched)
+TEST_F(memory, never_touched_is_charged)
 {
 	char *mem = mem_alloc(100 * PG);
 
@@ -194,7 +194,7 @@ TEST_F(memory, never_touched)
 	check_memory(_metadata, self, mem, 100, MAP_RW);
 }
 
-TEST_F(memory, transparent_huge_pages)
+TEST_F(memory, of_transparent_huge_pages_is_charged)
 {
 	char *area = mem_alloc(10 * MiB);
 	char *mem = (void *)(((uintptr_t)area + 2 * MiB - 1) & -(2 * MiB));
@@ -210,7 +210,7 @@ TEST_F(memory, transparent_huge_pages)
 	ASSERT_EQ(0, mprotect(mem + 2 * MiB, PG, PROT_READ));
 	ASSERT_EQ(0, mprotect(mem + 2 * MiB, PG, PROT_READ | PROT_WRITE));
 	check_huge(_metadata, self, mem, 8 * MiB / PG, 2 * MiB, true);
-	/* A huge page that is broken up while it is mapped in part */
+	/* A huge page that is split while a part of it is mapped */
 	mem += 4 * MiB;
 	ASSERT_EQ(0, dma_map(self->container, IOVA, mem + 10 * PG, 20 * PG));
 	EXPECT_EQ(0, munmap(mem + 40 * PG, PG));
@@ -221,7 +221,7 @@ TEST_F(memory, transparent_huge_pages)
 	EXPECT_CHARGE(0, 0);
 }
 
-TEST_F(memory, hugetlb)
+TEST_F(memory, of_hugetlb_is_charged)
 {
 	size_t huge = hugetlb_size();
 	char *mem;
@@ -234,7 +234,7 @@ TEST_F(memory, hugetlb)
 	check_huge(_metadata, self, mem + huge - PG, 2, huge, false);
 }
 
-/* Pages of the pool are back in it when the last user is gone. */
+/* Pages return to the pool after the last user has released them. */
 TEST_F(memory, hugetlb_pages_return)
 {
 	size_t huge = hugetlb_size();
@@ -250,7 +250,7 @@ TEST_F(memory, hugetlb_pages_return)
 			     mem + 2 * huge + 5 * PG, huge));
 	EXPECT_EQ(before - 4, hugetlb_free());
 	mem_free(mem, 4 * huge);
-	/* The process has none, the devices have all four. */
+	/* The process has unmapped them; the devices use all four. */
 	EXPECT_EQ(before - 4, hugetlb_free());
 	EXPECT_EQ(2 * huge, dma_unmap(self->container, IOVA, 2 * huge));
 	EXPECT_EQ(before - 2, hugetlb_free());
@@ -259,7 +259,7 @@ TEST_F(memory, hugetlb_pages_return)
 	EXPECT_CHARGE(0, 0);
 }
 
-TEST_F(memory, shared_memory)
+TEST_F(memory, that_is_shared_is_charged)
 {
 	int fd = memfd_create("memory", MFD_CLOEXEC);
 	char *mem;
@@ -270,7 +270,7 @@ TEST_F(memory, shared_memory)
 	check_memory(_metadata, self, mem, 700, MAP_RW);
 }
 
-TEST_F(memory, file)
+TEST_F(memory, of_a_file_is_charged)
 {
 	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 	char *mem;
@@ -282,8 +282,8 @@ TEST_F(memory, file)
 	EXPECT_EQ(0, memcmp(mem, "\177ELF", 4));
 }
 
-/* Parts of one mapping of different kinds */
-TEST_F(memory, mixed)
+/* One mapping with parts of different kinds */
+TEST_F(memory, of_mixed_kinds_is_charged)
 {
 	char *mem = mem_alloc(64 * PG);
 	int fd = memfd_create("memory", MFD_CLOEXEC);
@@ -298,8 +298,8 @@ TEST_F(memory, mixed)
 	check_memory(_metadata, self, mem, 64, MAP_RW);
 }
 
-/* The same memory twice is pinned twice and charged twice. */
-TEST_F(memory, mapped_twice)
+/* Memory that is mapped twice is pinned twice and charged twice. */
+TEST_F(memory, mapped_twice_is_charged_twice)
 {
 	char *mem = mem_alloc(10 * PG);
 	int c = self->container;
@@ -315,7 +315,7 @@ TEST_F(memory, mapped_twice)
 
 /* Memory that cannot be mapped */
 
-TEST_F(memory, no_right_to_write)
+TEST_F(memory, read_only_cannot_be_mapped_for_writing)
 {
 	char *mem = mem_alloc(8 * PG);
 	int c = self->container;
@@ -336,8 +336,8 @@ TEST_F(memory, no_right_to_write)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* What was done before the bad page is found is undone. */
-TEST_F(memory, bad_page_inside)
+/* Pages before the bad page are unpinned again. */
+TEST_F(memory, with_a_bad_page_is_refused)
 {
 	static const uint64_t places[] = { 0, 1, 511, 512, 1500, 1999 };
 	char *mem = mem_alloc(2000 * PG);
@@ -363,8 +363,8 @@ TEST_F(memory, bad_page_inside)
 	EXPECT_CHARGE(2000, 2000);
 }
 
-/* A file ends, its mapping does not: there is no memory there. */
-TEST_F(memory, beyond_the_end_of_a_file)
+/* A mapping that is larger than its file */
+TEST_F(memory, beyond_the_end_of_a_file_is_refused)
 {
 	int fd = memfd_create("memory", MFD_CLOEXEC);
 	char *mem;
@@ -375,7 +375,7 @@ TEST_F(memory, beyond_the_end_of_a_file)
 	EXPECT_EQ(-EFAULT, dma_map(self->container, IOVA, mem, 4 * PG));
 	EXPECT_CHARGE(0, 0);
 	EXPECT_EQ(0, dma_map(self->container, IOVA, mem, 2 * PG));
-	/* Cut off while it is mapped: the pages are held. */
+	/* A truncated file: its pages stay pinned. */
 	EXPECT_EQ(0, ftruncate(fd, 0));
 	EXPECT_CHARGE(2, 2);
 	EXPECT_EQ(2 * PG, unmap_all(self->container));
@@ -397,8 +397,8 @@ static char *map_bar(const struct vdev *v, unsigned int bar, size_t *size)
 	return mem;
 }
 
-/* A BAR can be mapped for other devices.  It is not memory: no charge. */
-TEST_F(memory, bar)
+/* A BAR can be mapped for other devices, and is not charged. */
+TEST_F(memory, of_a_bar_is_not_charged)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
 	int c = self->container;
@@ -419,8 +419,8 @@ TEST_F(memory, bar)
 	vdev_close(&v);
 }
 
-/* A BAR in the midst of memory: the memory is charged, the BAR is not. */
-TEST_F(memory, bar_amid_memory)
+/* A BAR between memory: only the memory is charged. */
+TEST_F(memory, around_a_bar_is_charged)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
 	struct vfio_region_info info;
@@ -444,8 +444,8 @@ TEST_F(memory, bar_amid_memory)
 	vdev_close(&v);
 }
 
-/* While it does not decode, a BAR is not there. */
-TEST_F(memory, bar_that_is_off)
+/* A BAR cannot be mapped while memory decoding is off. */
+TEST_F(memory, of_a_bar_that_is_off_is_refused)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
 	int c = self->container;
@@ -460,7 +460,7 @@ TEST_F(memory, bar_that_is_off)
 	EXPECT_CHARGE(0, 0);
 	cfg_command(&v, PCI_COMMAND_MEMORY, 0);
 	EXPECT_EQ(0, dma_map(c, IOVA, mem, size));
-	/* Switched off, and its process's mapping zapped, while it is mapped */
+	/* Decoding is switched off, and the VMA zapped, while it is mapped. */
 	cfg_command(&v, 0, PCI_COMMAND_MEMORY);
 	EXPECT_EQ(size, dma_unmap(c, IOVA, size));
 	EXPECT_CHARGE(0, 0);
@@ -469,7 +469,7 @@ TEST_F(memory, bar_that_is_off)
 
 /* The limit */
 
-/* Keeps all other capabilities: RLIMIT_MEMLOCK binds this process now. */
+/* Drops CAP_IPC_LOCK, so that RLIMIT_MEMLOCK applies to this process. */
 static void be_limited(uint64_t limit)
 {
 	struct __user_cap_header_struct header = {
@@ -487,18 +487,18 @@ static void be_limited(uint64_t limit)
 		die("capset: %s", strerror(errno));
 }
 
-TEST_F(memory, limit)
+TEST_F(memory, limit_is_exact)
 {
 	char *mem = mem_alloc(1000 * PG);
 	int c = self->container;
 
 	be_limited(600 * PG);
-	/* Too much at once: not even a part of it is charged or pinned. */
+	/* Above the limit: nothing is charged or pinned. */
 	EXPECT_EQ(-ENOMEM, dma_map(c, IOVA, mem, 601 * PG));
 	EXPECT_CHARGE(0, 0);
 	EXPECT_EQ(-ENOMEM, dma_map(c, IOVA, mem, 1000 * PG));
 	EXPECT_CHARGE(0, 0);
-	/* All of it to the last page */
+	/* Exactly the limit */
 	EXPECT_EQ(0, dma_map(c, IOVA, mem, 600 * PG));
 	EXPECT_CHARGE(600, 600);
 	EXPECT_EQ(-ENOMEM, dma_map(c, IOVA + 600 * PG, mem, PG));
@@ -506,7 +506,7 @@ TEST_F(memory, limit)
 	EXPECT_CHARGE(600, 600);
 	EXPECT_EQ(600 * PG, unmap_all(c));
 	EXPECT_CHARGE(0, 0);
-	/* In pieces, and what was given back can be had again */
+	/* In pieces; unmapped pages can be mapped again. */
 	EXPECT_EQ(0, dma_map(c, IOVA, mem, 300 * PG));
 	EXPECT_EQ(0, dma_map(c, IOVA + 300 * PG, mem, 300 * PG));
 	EXPECT_EQ(-ENOMEM, dma_map(c, IOVA + 600 * PG, mem, PG));
@@ -515,7 +515,7 @@ TEST_F(memory, limit)
 	EXPECT_CHARGE(600, 600);
 }
 
-TEST_F(memory, limit_of_nothing)
+TEST_F(memory, limit_of_zero_refuses_all)
 {
 	char *mem = mem_alloc(PG);
 
@@ -537,8 +537,8 @@ TEST_F(memory, limit_counts_what_mlock_locked)
 	EXPECT_CHARGE(5, 0);
 }
 
-/* The limit binds huge pages and shared memory as well. */
-TEST_F(memory, limit_of_other_kinds)
+/* The limit applies to huge pages and shared memory as well. */
+TEST_F(memory, limit_counts_all_kinds)
 {
 	int fd = memfd_create("memory", MFD_CLOEXEC);
 	size_t huge = hugetlb_size();
@@ -561,7 +561,7 @@ TEST_F(memory, limit_of_other_kinds)
 	EXPECT_CHARGE(100, 1);
 }
 
-/* What is no memory is not charged, wherever it is and however little is left. */
+/* BARs are not charged, however little is left of the limit. */
 TEST_F(memory, limit_does_not_count_bars)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
@@ -630,9 +630,9 @@ TEST_F(memory, userfault_of_huge_pages_is_an_error)
 	EXPECT_CHARGE(huge / PG, 1);
 }
 
-/* Who ends first? */
+/* The order in which group, container and device are closed */
 
-TEST_F(memory, group_leaves)
+TEST_F(memory, is_released_when_the_group_leaves)
 {
 	char *mem = mem_alloc(700 * PG);
 
@@ -642,7 +642,7 @@ TEST_F(memory, group_leaves)
 	EXPECT_CHARGE(0, 0);
 }
 
-TEST_F(memory, group_is_closed)
+TEST_F(memory, is_released_when_the_group_is_closed)
 {
 	char *mem = mem_alloc(700 * PG);
 
@@ -652,21 +652,21 @@ TEST_F(memory, group_is_closed)
 	self->group = -1;
 }
 
-TEST_F(memory, container_is_closed_first)
+TEST_F(memory, is_released_by_the_group_after_the_container)
 {
 	char *mem = mem_alloc(700 * PG);
 
 	ASSERT_EQ(0, dma_map(self->container, IOVA, mem, 700 * PG));
 	sys_close(self->container);
 	self->container = -1;
-	/* The group still holds it. */
+	/* The group still holds the container. */
 	EXPECT_CHARGE(700, 700);
 	sys_close(self->group);
 	self->group = -1;
 	EXPECT_CHARGE(0, 0);
 }
 
-TEST_F(memory, device_is_closed_last)
+TEST_F(memory, is_released_when_the_device_is_closed_last)
 {
 	const char *bdf = func_any();
 	char *mem = mem_alloc(700 * PG);
@@ -684,8 +684,11 @@ TEST_F(memory, device_is_closed_last)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* Mappings made before and after another group joins are charged once. */
-TEST_F(memory, two_groups)
+/*
+ * Two groups: each mapping is charged once, made before or after the second
+ * joins.
+ */
+TEST_F(memory, of_two_groups_is_charged_once)
 {
 	const char *bdf = NEED_FUNC(FUNC_NVME);
 	char *mem = mem_alloc(700 * PG);
@@ -700,7 +703,7 @@ TEST_F(memory, two_groups)
 	EXPECT_CHARGE(700, 700);
 	EXPECT_EQ(300 * PG, dma_unmap(c, IOVA, 300 * PG));
 	EXPECT_CHARGE(400, 400);
-	/* The first goes, the second is enough to hold it all. */
+	/* The first group leaves; the second keeps all mappings. */
 	EXPECT_EQ(0, group_unset_container(self->group));
 	EXPECT_CHARGE(400, 400);
 	EXPECT_EQ(-EEXIST, dma_map(c, IOVA + 300 * PG, mem, 400 * PG));
@@ -713,7 +716,7 @@ TEST_F(memory, two_groups)
 
 /* Processes */
 
-/* Opens another group, maps, says so, and waits to be killed. */
+/* Opens another group, maps, writes to the pipe, and waits to be killed. */
 static void __attribute__((noreturn))
 map_and_wait(const char *bdf, int say, uint64_t pages, bool huge)
 {
@@ -753,17 +756,17 @@ static void kill_with_mappings(struct __test_metadata *_metadata,
 	ASSERT_EQ(child, waitpid(child, &status, 0));
 	EXPECT_TRUE(WIFSIGNALED(status));
 	EXPECT_CHARGE(0, 0);
-	/* The group is free at once. */
+	/* The group can be opened at once. */
 	self->group = group_open(pci_group(bdf));
 	EXPECT_LE(0, self->group);
 }
 
-TEST_F(memory, process_is_killed)
+TEST_F(memory, is_released_when_the_process_is_killed)
 {
 	kill_with_mappings(_metadata, self, 5000, false);
 }
 
-TEST_F(memory, process_with_huge_pages_is_killed)
+TEST_F(memory, of_hugetlb_is_released_when_the_process_is_killed)
 {
 	size_t huge = hugetlb_size();
 	long before;
@@ -775,8 +778,8 @@ TEST_F(memory, process_with_huge_pages_is_killed)
 	EXPECT_EQ(before, hugetlb_free());
 }
 
-/* Killed in the midst of mapping, at whatever point that is */
-TEST_F(memory, process_is_killed_while_it_maps)
+/* The process is killed at any point of a MAP_DMA. */
+TEST_F(memory, is_released_when_killed_during_map)
 {
 	const char *bdf = func_any();
 	unsigned int round;
@@ -813,8 +816,8 @@ TEST_F(memory, process_is_killed_while_it_maps)
 	}
 }
 
-/* A child has the container too, but the memory is its parent's. */
-TEST_F(memory, child_unmaps)
+/* A child inherits the container; the memory is charged to the parent. */
+TEST_F(memory, unmapped_by_a_child_is_released)
 {
 	char *mem = mem_alloc(100 * PG);
 	int c = self->container, status;
@@ -824,7 +827,7 @@ TEST_F(memory, child_unmaps)
 	ASSERT_EQ(0, dma_map(c, IOVA + 100 * PG, mem, 50 * PG));
 	child = fork();
 	if (!child) {
-		/* It is charged for nothing, and gives nothing back. */
+		/* The child's charge is and stays 0. */
 		bool ok = proc_status_kb("VmLck") == 0 &&
 			  dma_unmap(c, IOVA, 100 * PG) == 100 * PG &&
 			  proc_status_kb("VmLck") == 0;
@@ -838,8 +841,8 @@ TEST_F(memory, child_unmaps)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* What a child maps is its own; the mapping outlives it, the charge not. */
-TEST_F(memory, child_maps)
+/* A mapping by a child is charged to the child, and outlives it. */
+TEST_F(memory, mapped_by_a_child_is_charged_to_it)
 {
 	int c = self->container, status;
 	pid_t child;
@@ -859,8 +862,10 @@ TEST_F(memory, child_maps)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* A mapping handed over to another process is charged to that one. */
-TEST_F(memory, handed_over)
+/*
+ * A mapping whose address another process updates is charged to that process.
+ */
+TEST_F(memory, handed_over_is_charged_to_the_new_owner)
 {
 	int fd = memfd_create("memory", MFD_CLOEXEC), go[2], done[2];
 	int c = self->container, status;
@@ -899,8 +904,8 @@ TEST_F(memory, handed_over)
 	EXPECT_EQ(0, status);
 }
 
-/* The one to whom it is handed must be allowed that much. */
-TEST_F(memory, handed_over_beyond_the_limit)
+/* The limit of the new owner applies. */
+TEST_F(memory, handed_over_beyond_the_limit_is_refused)
 {
 	int fd = memfd_create("memory", MFD_CLOEXEC);
 	int c = self->container, status;
@@ -938,7 +943,7 @@ struct worker {
 	unsigned int nr;
 	char *mem;
 	unsigned int won;
-	int error;	/* what should not have been, or 0 */
+	int error;	/* unexpected result, or 0 */
 };
 
 static void run_workers(struct worker *workers, int container, char *mem,
@@ -958,7 +963,7 @@ static void run_workers(struct worker *workers, int container, char *mem,
 		pthread_join(workers[i].thread, NULL);
 }
 
-/* A place of its own for each thread */
+/* Each thread maps its own range. */
 static void *map_own_place(void *arg)
 {
 	struct worker *w = arg;
@@ -984,7 +989,7 @@ static void *map_own_place(void *arg)
 	return NULL;
 }
 
-TEST_F(memory, threads_with_their_own_places)
+TEST_F(memory, is_mapped_by_threads_in_own_ranges)
 {
 	uint32_t avail = dma_avail(self->container);
 	struct worker workers[NR_THREADS];
@@ -998,7 +1003,7 @@ TEST_F(memory, threads_with_their_own_places)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* All want the same place: each time one gets it. */
+/* All threads map the same range: one succeeds each time. */
 static void *map_same_place(void *arg)
 {
 	struct worker *w = arg;
@@ -1018,7 +1023,7 @@ static void *map_same_place(void *arg)
 	return NULL;
 }
 
-TEST_F(memory, threads_at_the_same_place)
+TEST_F(memory, is_mapped_by_one_thread_in_a_shared_range)
 {
 	struct worker workers[NR_THREADS];
 	char *mem = mem_alloc(3 * PG);
@@ -1033,7 +1038,7 @@ TEST_F(memory, threads_at_the_same_place)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* One thread takes everything away all the time, and the memory, too. */
+/* One thread unmaps all IOVAs and memory again and again. */
 static void *map_and_lose(void *arg)
 {
 	struct worker *w = arg;
@@ -1045,7 +1050,7 @@ static void *map_and_lose(void *arg)
 		if (!w->nr) {
 			ret = unmap_all(w->container);
 		} else if (w->nr == 1) {
-			/* The neighbour's memory */
+			/* Another thread's memory */
 			munmap(mem + 64 * PG, 32 * PG);
 			mmap(mem + 64 * PG, 32 * PG, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -1060,7 +1065,7 @@ static void *map_and_lose(void *arg)
 	return NULL;
 }
 
-TEST_F(memory, threads_that_destroy)
+TEST_F(memory, is_released_under_concurrent_unmaps)
 {
 	uint32_t avail = dma_avail(self->container);
 	struct worker workers[NR_THREADS];
@@ -1075,7 +1080,7 @@ TEST_F(memory, threads_that_destroy)
 	EXPECT_CHARGE(0, 0);
 }
 
-/* A group joins and leaves while mappings come and go. */
+/* A group joins and leaves while threads map and unmap. */
 static void *move_a_group(void *arg)
 {
 	const char *bdf = func_bdf(FUNC_NVME);
@@ -1094,7 +1099,7 @@ static void *move_a_group(void *arg)
 	return NULL;
 }
 
-TEST_F(memory, threads_and_a_group_that_moves)
+TEST_F(memory, is_released_under_a_moving_group)
 {
 	const char *bdf = NEED_FUNC(FUNC_NVME);
 	struct worker workers[NR_THREADS];
