@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The configuration space that a guest sees: what is the device's, what is
- * emulated, what cannot be written, and where it ends.
+ * Configuration space as the guest sees it: passed through, emulated and
+ * read-only bits, and its end.
  */
 #include <linux/pci_regs.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@ static int real_config_open(const char *bdf)
 	return must(sys_open(path, O_RDWR));
 }
 
-/* The function's real configuration space, read behind VFIO's back. */
+/* The function's real configuration space, from sysfs. */
 static uint32_t real_config(const char *bdf, uint32_t offset, size_t size)
 {
 	int fd = real_config_open(bdf);
@@ -31,8 +31,8 @@ static uint32_t real_config(const char *bdf, uint32_t offset, size_t size)
 }
 
 /*
- * What a reset by means of the device itself, of which the kernel learns
- * nothing, leaves of COMMAND and BARs.
+ * Clears COMMAND and BARs, as a reset does that the device performs on its own
+ * without the kernel's knowledge.
  */
 static void forget_config(const char *bdf)
 {
@@ -76,14 +76,14 @@ TEST_F(pci, every_byte_can_be_read_alone)
 		words[at / 2] = cfg_read16(&self->v, at);
 	EXPECT_EQ(0, memcmp(bulk, bytes, size));
 	EXPECT_EQ(0, memcmp(bulk, words, size));
-	/* Odd offsets and lengths are cut up as needed. */
+	/* Odd offsets and lengths are split into accesses. */
 	ASSERT_EQ(61, region_read(&self->v, CONFIG, 1, bytes, 61));
 	EXPECT_EQ(0, memcmp(bulk + 1, bytes, 61));
 	ASSERT_EQ(7, region_read(&self->v, CONFIG, size - 7, bytes, 7));
 	EXPECT_EQ(0, memcmp(bulk + size - 7, bytes, 7));
 }
 
-TEST_F(pci, ends_where_it_ends)
+TEST_F(pci, access_beyond_the_end_fails)
 {
 	uint64_t size = vdev_region(&self->v, CONFIG).size;
 	uint8_t buf[16];
@@ -94,7 +94,7 @@ TEST_F(pci, ends_where_it_ends)
 	EXPECT_GE(0, region_read(&self->v, CONFIG, size, buf, 1));
 	EXPECT_GE(0, region_read(&self->v, CONFIG, size + 4, buf, 4));
 	EXPECT_GE(0, region_write(&self->v, CONFIG, size, buf, 4));
-	/* Across the end: what is inside, or an error. */
+	/* Across the end: a short access or an error. */
 	memset(buf, 0xa5, sizeof(buf));
 	ret = region_read(&self->v, CONFIG, size - 4, buf, 16);
 	EXPECT_GE(4, ret);
@@ -103,7 +103,7 @@ TEST_F(pci, ends_where_it_ends)
 	EXPECT_GE(4, region_write(&self->v, CONFIG, size - 4, buf, 16));
 }
 
-TEST_F(pci, bad_user_memory)
+TEST_F(pci, bad_user_memory_is_refused)
 {
 	uint8_t *mem = mem_at_page_end(2);
 
@@ -114,8 +114,7 @@ TEST_F(pci, bad_user_memory)
 }
 
 /*
- * Sizes a BAR as every operating system does.  The device's own BAR must not
- * notice.
+ * Sizes a BAR as operating systems do.  The device's real BAR must not change.
  */
 TEST_F(pci, bars_are_sized_and_emulated)
 {
@@ -181,7 +180,7 @@ TEST_F(pci, rom_bar_is_sized)
 	EXPECT_EQ(real, real_config(self->bdf, PCI_ROM_ADDRESS, 4));
 }
 
-TEST_F(pci, read_only_registers_stay)
+TEST_F(pci, read_only_registers_do_not_change)
 {
 	static const struct {
 		uint32_t at;
@@ -210,7 +209,7 @@ TEST_F(pci, read_only_registers_stay)
 	}
 }
 
-TEST_F(pci, interrupt_line_is_the_guest_s)
+TEST_F(pci, interrupt_line_is_emulated)
 {
 	cfg_write8(&self->v, PCI_INTERRUPT_LINE, 0x5a);
 	EXPECT_EQ(0x5a, cfg_read8(&self->v, PCI_INTERRUPT_LINE));
@@ -220,7 +219,7 @@ TEST_F(pci, interrupt_line_is_the_guest_s)
 		EXPECT_EQ(0, cfg_read8(&self->v, PCI_INTERRUPT_PIN));
 }
 
-TEST_F(pci, command_register)
+TEST_F(pci, command_register_is_emulated_in_part)
 {
 	const struct vdev *v = &self->v;
 	uint32_t value;
@@ -233,13 +232,13 @@ TEST_F(pci, command_register)
 		    PCI_COMMAND_MASTER);
 	EXPECT_EQ(4, region_read(v, 0, 8, &value, 4));
 
-	/* Off: neither the guest nor the device sees a thing. */
+	/* Off, for the guest and for the device */
 	cfg_write16(v, PCI_COMMAND, 0);
 	EXPECT_EQ(0, cfg_read16(v, PCI_COMMAND) &
 		     (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER));
 	EXPECT_FALSE(real_config(self->bdf, PCI_COMMAND, 2) &
 		     PCI_COMMAND_MASTER);
-	/* A VF's memory is enabled by its PF: the bit is only for show. */
+	/* The PF enables a VF's memory: the VF's bit is emulated. */
 	if (variant->is_vf) {
 		EXPECT_EQ(4, region_read(v, 0, 8, &value, 4));
 	} else {
@@ -253,8 +252,8 @@ TEST_F(pci, command_register)
 	EXPECT_EQ(4, region_read(v, 0, 8, &value, 4));
 }
 
-/* No bit of the command register that the device lacks appears by writing. */
-TEST_F(pci, command_register_all_ones)
+/* Bits that the device does not implement stay 0. */
+TEST_F(pci, command_register_has_only_implemented_bits)
 {
 	cfg_write16(&self->v, PCI_COMMAND, 0xffff);
 	EXPECT_EQ(0, cfg_read16(&self->v, PCI_COMMAND) & 0xf800);
@@ -264,10 +263,10 @@ TEST_F(pci, command_register_all_ones)
 }
 
 /*
- * A guest that saves and restores COMMAND writes what it has: to the kernel
- * nothing changes, the device starts to decode.
+ * A guest restores COMMAND after a reset by the device itself.  The kernel sees
+ * no change of the value, but the device must decode again.
  */
-TEST_F(pci, command_restored_after_a_reset_of_its_own)
+TEST_F(pci, command_can_be_restored_after_the_devices_own_reset)
 {
 	uint16_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	const struct vdev *v = &self->v;
@@ -289,8 +288,8 @@ TEST_F(pci, command_restored_after_a_reset_of_its_own)
 	EXPECT_EQ(reg, reg_read(v, 0, 8));
 }
 
-/* The kernel turns decoding on to reach the MSI-X table. */
-TEST_F(pci, msix_after_a_reset_of_its_own)
+/* The kernel turns on decoding to access the MSI-X table. */
+TEST_F(pci, msix_works_after_the_devices_own_reset)
 {
 	int32_t fd = eventfd_new();
 	uint32_t bar;
@@ -305,8 +304,8 @@ TEST_F(pci, msix_after_a_reset_of_its_own)
 	EXPECT_EQ(bar, real_config(self->bdf, PCI_BASE_ADDRESS_0, 4));
 }
 
-/* INTx has its own wishes for the interrupt disable bit, in use or not. */
-TEST_F(pci, intx_after_a_reset_of_its_own)
+/* INTx sets the interrupt disable bit, in use or not. */
+TEST_F(pci, intx_works_after_the_devices_own_reset)
 {
 	const struct vdev *v = &self->v;
 	int32_t fd = eventfd_new();
@@ -327,8 +326,8 @@ TEST_F(pci, intx_after_a_reset_of_its_own)
 	}
 }
 
-/* The guest sees the sizes that it wrote; the payload size is the host's. */
-TEST_F(pci, payload_and_read_request_sizes)
+/* The guest reads back its sizes; the real payload size does not change. */
+TEST_F(pci, payload_size_is_emulated)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
 	uint16_t sizes = PCI_EXP_DEVCTL_PAYLOAD_512B |
@@ -344,7 +343,7 @@ TEST_F(pci, payload_and_read_request_sizes)
 	cfg_write16(&self->v, at, old);
 }
 
-TEST_F(pci, capability_list)
+TEST_F(pci, capability_list_is_read_only)
 {
 	const struct vdev *v = &self->v;
 	unsigned int links = 0;
@@ -356,7 +355,7 @@ TEST_F(pci, capability_list)
 		ASSERT_LE(PCI_STD_HEADER_SIZEOF, at);
 		ASSERT_EQ(0, at % 4);
 		ASSERT_GT(48, ++links);
-		/* Neither id nor link can be written. */
+		/* ID and link cannot be written. */
 		cfg_write16(v, at, 0xffff);
 		ASSERT_EQ(real_config(self->bdf, at, 1), cfg_read8(v, at));
 		ASSERT_NE(0xff, cfg_read8(v, at + 1));
@@ -365,7 +364,7 @@ TEST_F(pci, capability_list)
 	EXPECT_NE(0, cfg_cap(v, PCI_CAP_ID_MSIX));
 }
 
-TEST_F(pci, extended_capability_list)
+TEST_F(pci, extended_capability_list_is_read_only)
 {
 	const struct vdev *v = &self->v;
 	unsigned int links = 0;
@@ -374,7 +373,7 @@ TEST_F(pci, extended_capability_list)
 	ASSERT_EQ(PCI_CFG_SPACE_EXP_SIZE, vdev_region(v, CONFIG).size);
 	header = cfg_read32(v, PCI_CFG_SPACE_SIZE);
 	if (!header && !real_config(self->bdf, PCI_CFG_SPACE_SIZE, 4))
-		SKIP(return, "%s has none", self->bdf);
+		SKIP(return, "%s has no extended capabilities", self->bdf);
 	for (at = PCI_CFG_SPACE_SIZE; at; at = PCI_EXT_CAP_NEXT(header)) {
 		ASSERT_LE(PCI_CFG_SPACE_SIZE, at);
 		ASSERT_EQ(0, at % 4);
@@ -383,11 +382,11 @@ TEST_F(pci, extended_capability_list)
 		cfg_write32(v, at, ~header);
 		ASSERT_EQ(header, cfg_read32(v, at));
 	}
-	/* A VF user has no business with these. */
+	/* A VF user does not see these. */
 	EXPECT_EQ(0, cfg_ext_cap(v, PCI_EXT_CAP_ID_SRIOV));
 }
 
-TEST_F(pci, msix_is_the_kernel_s)
+TEST_F(pci, msix_capability_is_emulated)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_MSIX);
 	uint16_t flags = cfg_read16(&self->v, at + PCI_MSIX_FLAGS);
@@ -409,7 +408,7 @@ TEST_F(pci, msix_is_the_kernel_s)
 	EXPECT_EQ(pba, cfg_read32(&self->v, at + PCI_MSIX_PBA));
 }
 
-TEST_F(pci, msi_is_the_kernel_s)
+TEST_F(pci, msi_capability_is_emulated)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_MSI);
 	uint32_t real;
@@ -417,10 +416,10 @@ TEST_F(pci, msi_is_the_kernel_s)
 	if (!at)
 		SKIP(return, "%s has no MSI", self->bdf);
 	real = real_config(self->bdf, at + PCI_MSI_ADDRESS_LO, 4);
-	/* The guest's address and data are its own ... */
+	/* The guest reads back its own address and data ... */
 	cfg_write32(&self->v, at + PCI_MSI_ADDRESS_LO, 0xfee01004);
 	EXPECT_EQ(0xfee01004, cfg_read32(&self->v, at + PCI_MSI_ADDRESS_LO));
-	/* ... the device's are the kernel's. */
+	/* ... but the device keeps the kernel's. */
 	EXPECT_EQ(real, real_config(self->bdf, at + PCI_MSI_ADDRESS_LO, 4));
 	cfg_write16(&self->v, at + PCI_MSI_FLAGS,
 		    cfg_read16(&self->v, at + PCI_MSI_FLAGS) |
@@ -429,7 +428,7 @@ TEST_F(pci, msi_is_the_kernel_s)
 		     PCI_MSI_FLAGS_ENABLE);
 }
 
-TEST_F(pci, d3hot_and_back)
+TEST_F(pci, enters_and_leaves_d3hot)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
 
@@ -449,10 +448,9 @@ TEST_F(pci, d3hot_and_back)
 }
 
 /*
- * What the user changes in D3hot is in force afterwards, whatever it was that
- * woke the device.
+ * Changes in D3hot take effect afterwards, whatever wakes the device.
  */
-TEST_F(pci, command_changed_in_d3hot)
+TEST_F(pci, command_written_in_d3hot_takes_effect)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM);
 	const struct vdev *v = &self->v;
@@ -472,14 +470,14 @@ TEST_F(pci, command_changed_in_d3hot)
 		}
 		EXPECT_EQ(want, cfg_read16(v, PCI_COMMAND) & want);
 		EXPECT_EQ(want, real_config(self->bdf, PCI_COMMAND, 2) & want);
-		/* INTx has no handler: it stays off. */
+		/* INTx has no handler: it stays disabled. */
 		EXPECT_TRUE(real_config(self->bdf, PCI_COMMAND, 2) &
 			    PCI_COMMAND_INTX_DISABLE);
 	}
 }
 
-/* Left in D3hot by one user, the device must serve the next. */
-TEST_F(pci, close_in_d3hot)
+/* A device that was closed in D3hot works for the next user. */
+TEST_F(pci, works_after_close_in_d3hot)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
 
@@ -494,8 +492,8 @@ TEST_F(pci, close_in_d3hot)
 	EXPECT_EQ(4, region_read(&self->v, 0, 8, &value, 4));
 }
 
-/* Whatever a guest writes, the host survives, and a reset repairs the rest. */
-TEST_F(pci, random_writes)
+/* After random writes, the host works, and so does the device after a reset. */
+TEST_F(pci, random_writes_do_no_harm)
 {
 	uint64_t seed = 0x6f70656e73656573, size, value;
 	unsigned int i;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hot reset: the reset of a bus with everything on it, which only somebody may
- * ask for to whom all of it belongs.  The pair of functions shares a bus and a
- * group; a VF shares its bus with a PF that is the kernel's.
+ * Hot reset: the reset of a bus and all its functions, which only a user may
+ * request that owns all of them.  The pair of functions shares a bus and a
+ * group; a VF shares its bus with a PF that igb drives.
  */
 #include <linux/pci_regs.h>
 
@@ -52,7 +52,7 @@ static bool names(const struct vfio_pci_dependent_device *device,
 	return !strcmp(name, bdf);
 }
 
-/* Both functions of the pair, of one user */
+/* Both functions of the pair, opened by one user */
 FIXTURE(pair) {
 	struct vdev first;
 	struct vdev second;
@@ -77,7 +77,7 @@ FIXTURE_TEARDOWN(pair)
 	vdev_close(&self->first);
 }
 
-TEST_F(pair, info_names_all)
+TEST_F(pair, info_lists_all_functions)
 {
 	struct vfio_pci_hot_reset_info *info = info_alloc();
 	unsigned int i, j, found = 0;
@@ -117,7 +117,7 @@ TEST_F(pair, info_tells_how_much_room_it_needs)
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->first.fd,
 				     VFIO_DEVICE_GET_PCI_HOT_RESET_INFO,
 				     NULL));
-	/* A claim of all memory in the world */
+	/* An argsz of 4 GiB */
 	info = info_alloc();
 	info->argsz = 0xffffffff;
 	EXPECT_EQ(0, sys_ioctl(self->first.fd,
@@ -125,7 +125,7 @@ TEST_F(pair, info_tells_how_much_room_it_needs)
 	EXPECT_EQ(count, info->count);
 }
 
-TEST_F(pair, with_the_right_group)
+TEST_F(pair, is_reset_with_the_right_group)
 {
 	uint32_t value;
 
@@ -141,7 +141,7 @@ TEST_F(pair, with_the_right_group)
 	EXPECT_EQ(4, region_read(&self->first, 0, 8, &value, 4));
 }
 
-TEST_F(pair, refused)
+TEST_F(pair, is_not_reset_without_the_group)
 {
 	struct vfio_pci_hot_reset short_arg = { .argsz = 4 };
 	const char *other = func_bdf(FUNC_NVME);
@@ -151,7 +151,7 @@ TEST_F(pair, refused)
 
 	for (i = 0; i < ARRAY_SIZE(groups); i++)
 		groups[i] = self->first.group;
-	/* No group, too many, those that are none */
+	/* No group, too many, files that are not groups */
 	EXPECT_GT(0, hot_reset(fd, NULL, 0));
 	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 32));
 	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 0xffffffff));
@@ -164,7 +164,7 @@ TEST_F(pair, refused)
 	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 1));
 	groups[0] = fd;
 	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 1));
-	/* A good one does not make up for a bad one. */
+	/* The right group and a wrong file */
 	groups[0] = self->first.group;
 	groups[1] = 9999;
 	EXPECT_EQ(-EBADF, hot_reset(fd, groups, 2));
@@ -173,7 +173,7 @@ TEST_F(pair, refused)
 	EXPECT_EQ(-EFAULT, sys_ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, NULL));
 	if (!other)
 		return;
-	/* Somebody else's group */
+	/* Another group */
 	must(pci_bind(other, DRV_VFIO_PCI));
 	groups[0] = must(group_open(pci_group(other)));
 	EXPECT_EQ(-EINVAL, hot_reset(fd, groups, 1));
@@ -193,8 +193,8 @@ TEST_F(pair, flags_are_reserved)
 				     VFIO_DEVICE_PCI_HOT_RESET, &arg));
 }
 
-/* The kernel has the other function: its reset is not ours to ask for. */
-TEST_F(pair, other_function_is_not_vfio_s)
+/* A kernel driver has the other function: the user may not reset it. */
+TEST_F(pair, is_not_reset_under_another_driver)
 {
 	sys_close(self->second.fd);
 	self->second.fd = -1;
@@ -204,8 +204,8 @@ TEST_F(pair, other_function_is_not_vfio_s)
 	EXPECT_EQ(0, hot_reset(self->first.fd, &self->first.group, 1));
 }
 
-/* What a function of the pair cannot do alone is refused. */
-TEST_F(pair, function_reset)
+/* A function of the pair cannot be reset alone. */
+TEST_F(pair, has_no_function_reset)
 {
 	bool can = vdev_info(&self->first).flags & VFIO_DEVICE_FLAGS_RESET;
 
@@ -243,7 +243,7 @@ FIXTURE_TEARDOWN(node_pair)
 	sys_close(self->iommufd);
 }
 
-/* What the information that the first function gives says of both */
+/* The IDs of both functions in the information of the first one */
 static uint32_t pair_info(int fd, const char *bdf[static 2], int32_t id[static 2])
 {
 	struct vfio_pci_hot_reset_info *info = info_alloc();
@@ -260,7 +260,7 @@ static uint32_t pair_info(int fd, const char *bdf[static 2], int32_t id[static 2
 		}
 	}
 	if (found != 2)
-		die("%u of both functions are named", found);
+		die("%u of the two functions are listed", found);
 	flags = info->flags;
 	free(info);
 	return flags;
@@ -269,21 +269,21 @@ static uint32_t pair_info(int fd, const char *bdf[static 2], int32_t id[static 2
 #define BY_ID	VFIO_PCI_HOT_RESET_FLAG_DEV_ID
 #define OWNED	VFIO_PCI_HOT_RESET_FLAG_DEV_ID_OWNED
 
-TEST_F(node_pair, is_of_one_iommufd)
+TEST_F(node_pair, is_reset_with_one_iommufd)
 {
 	int32_t id[2];
 
 	EXPECT_EQ(BY_ID | OWNED, pair_info(self->fd[0], self->bdf, id));
 	EXPECT_EQ(self->id[0], id[0]);
 	EXPECT_EQ(self->id[1], id[1]);
-	/* Its files are no proof here. */
+	/* Device files do not count as groups. */
 	EXPECT_EQ(-EINVAL, hot_reset(self->fd[0], self->fd, 1));
 	EXPECT_EQ(0, hot_reset(self->fd[0], NULL, 0));
 	EXPECT_EQ(0, hot_reset(self->fd[1], NULL, 0));
 }
 
-/* Nobody else can have it: the group is the iommufd's. */
-TEST_F(node_pair, second_is_not_open)
+/* A closed function belongs to the iommufd that has its group. */
+TEST_F(node_pair, is_reset_with_the_second_closed)
 {
 	int32_t id[2];
 	int other = iommufd_open();
@@ -298,8 +298,8 @@ TEST_F(node_pair, second_is_not_open)
 	EXPECT_EQ(0, hot_reset(self->fd[0], NULL, 0));
 }
 
-/* The PF of a VF is the kernel's. */
-TEST(node_of_a_vf)
+/* igb drives the PF of the VF. */
+TEST(node_of_a_vf_does_not_own_the_pf)
 {
 	struct vfio_pci_hot_reset_info *info = info_alloc();
 	const char *pf = NEED_FUNC(FUNC_PF_A);
@@ -322,10 +322,10 @@ TEST(node_of_a_vf)
 }
 
 /*
- * A VF knows nothing of the others: what is done to one of them never waits for
- * another.  One that is in no common set is nobody's in what a VF is told.
+ * VFs are in no common device set: a call on one never waits for another, and
+ * the information of one VF lists the others as not owned.
  */
-TEST(node_of_a_vf_next_to_another)
+TEST(node_of_a_vf_does_not_own_other_vfs)
 {
 	const char *bdf[2] = { NEED_FUNC(FUNC_VF_A0), NEED_FUNC(FUNC_VF_A1) };
 	struct vfio_pci_hot_reset_info *info = info_alloc();
@@ -401,8 +401,8 @@ FIXTURE_TEARDOWN(alone)
 	vdev_close(&self->v);
 }
 
-/* Behind a root port of its own, a function's bus is its own. */
-TEST_F(alone, info)
+/* A function behind its own root port is alone on its bus. */
+TEST_F(alone, info_lists_itself)
 {
 	struct vfio_pci_hot_reset_info *info = info_alloc();
 
@@ -412,8 +412,8 @@ TEST_F(alone, info)
 }
 
 /*
- * Whether an emulated port gets its link up again after the reset is its own
- * affair; the device is usable in any case.
+ * The emulated port may not get its link up after the reset; the device works
+ * in either case.
  */
 TEST_F(alone, device_is_usable_after)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Interrupts: INTx on an 82574L, MSI on the same, MSI-X on the VF, and what
- * VFIO_DEVICE_SET_IRQS refuses.  Both devices have a register by which software
- * raises a cause as if the device had.
+ * Interrupts: INTx and MSI on an 82574L, MSI-X on the VF, and the errors of
+ * VFIO_DEVICE_SET_IRQS.  Both devices have a register by which software raises
+ * an interrupt cause.
  */
 #include <linux/pci_regs.h>
 #include <fcntl.h>
@@ -33,7 +33,7 @@
 #define IMC	0xd8
 #define LSC	(1U << 2)
 
-/* Long enough that what must not come would have come. */
+/* Long enough for an unexpected interrupt to arrive. */
 static void settle(void)
 {
 	sleep_us(20000);
@@ -72,13 +72,13 @@ FIXTURE_TEARDOWN(legacy)
 	vdev_close(&self->v);
 }
 
-/* The device wants attention, and goes on wanting it ... */
+/* Raises the device's interrupt line ... */
 static void raise_line(const struct vdev *v)
 {
 	reg_write(v, 0, ICS, LSC);
 }
 
-/* ... until it is asked what for. */
+/* ... and lowers it, by a read of the cause. */
 static void quiet_line(const struct vdev *v)
 {
 	reg_read(v, 0, ICR);
@@ -89,7 +89,7 @@ static void intx_up(struct vdev *v, int32_t fd)
 	must(irq_eventfds(v, INTX, 0, &fd, 1));
 }
 
-TEST_F(legacy, intx_info)
+TEST_F(legacy, intx_is_maskable_and_auto_masked)
 {
 	struct vfio_irq_info info = vdev_irq(&self->v, INTX);
 
@@ -127,7 +127,7 @@ TEST_F(legacy, intx_is_level_triggered)
 	quiet_line(&self->v);
 }
 
-TEST_F(legacy, intx_mask_and_unmask)
+TEST_F(legacy, intx_is_masked_and_unmasked)
 {
 	intx_up(&self->v, self->fd);
 	ASSERT_EQ(0, irq_mask(&self->v, INTX));
@@ -137,7 +137,7 @@ TEST_F(legacy, intx_mask_and_unmask)
 	EXPECT_EQ(0, eventfd_take(self->fd));
 	ASSERT_EQ(0, irq_unmask(&self->v, INTX));
 	EXPECT_EQ(1, eventfd_wait(self->fd));
-	/* Masks do not add up. */
+	/* Masks do not nest. */
 	quiet_line(&self->v);
 	ASSERT_EQ(0, irq_unmask(&self->v, INTX));
 	ASSERT_EQ(0, irq_unmask(&self->v, INTX));
@@ -145,7 +145,7 @@ TEST_F(legacy, intx_mask_and_unmask)
 	EXPECT_EQ(1, eventfd_wait(self->fd));
 }
 
-TEST_F(legacy, intx_mask_with_bool_data)
+TEST_F(legacy, intx_is_masked_with_bool_data)
 {
 	uint8_t yes = 1, no = 0;
 
@@ -168,7 +168,7 @@ TEST_F(legacy, intx_mask_with_bool_data)
 	EXPECT_EQ(0, eventfd_take(self->fd));
 }
 
-TEST_F(legacy, intx_unmask_eventfd)
+TEST_F(legacy, intx_is_unmasked_by_eventfd)
 {
 	int32_t unmask = eventfd_new();
 	unsigned int i;
@@ -176,7 +176,7 @@ TEST_F(legacy, intx_unmask_eventfd)
 	intx_up(&self->v, self->fd);
 	ASSERT_EQ(0, irq_unmask_eventfd(&self->v, INTX, unmask));
 	raise_line(&self->v);
-	/* Still wanted: comes again at each unmask */
+	/* The line is still up: each unmask signals again. */
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(1, eventfd_wait(self->fd));
 		settle();
@@ -190,7 +190,7 @@ TEST_F(legacy, intx_unmask_eventfd)
 	EXPECT_EQ(0, eventfd_take(self->fd));
 	raise_line(&self->v);
 	EXPECT_EQ(1, eventfd_wait(self->fd));
-	/* Taken away: kicks do nothing any more. */
+	/* Without the unmask eventfd, kicks have no effect. */
 	ASSERT_EQ(0, irq_unmask_eventfd(&self->v, INTX, -1));
 	eventfd_kick(unmask);
 	settle();
@@ -199,7 +199,7 @@ TEST_F(legacy, intx_unmask_eventfd)
 	EXPECT_EQ(1, eventfd_wait(self->fd));
 }
 
-TEST_F(legacy, intx_loopback)
+TEST_F(legacy, intx_is_triggered_by_software)
 {
 	uint8_t yes = 1, no = 0;
 
@@ -213,8 +213,8 @@ TEST_F(legacy, intx_loopback)
 	EXPECT_EQ(0, eventfd_take(self->fd));
 }
 
-/* The guest's own mask, in the command register */
-TEST_F(legacy, intx_disable_bit)
+/* The guest masks INTx in its command register. */
+TEST_F(legacy, intx_follows_the_disable_bit)
 {
 	intx_up(&self->v, self->fd);
 	cfg_command(&self->v, PCI_COMMAND_INTX_DISABLE, 0);
@@ -235,7 +235,7 @@ TEST_F(legacy, intx_disable_bit)
 	EXPECT_EQ(1, eventfd_wait(self->fd));
 }
 
-TEST_F(legacy, intx_enabled_while_the_bit_is_set)
+TEST_F(legacy, intx_stays_off_if_enabled_with_the_disable_bit)
 {
 	cfg_command(&self->v, PCI_COMMAND_INTX_DISABLE, 0);
 	intx_up(&self->v, self->fd);
@@ -246,12 +246,12 @@ TEST_F(legacy, intx_enabled_while_the_bit_is_set)
 	EXPECT_EQ(1, eventfd_wait(self->fd));
 }
 
-TEST_F(legacy, intx_pending_when_enabled)
+TEST_F(legacy, intx_pending_at_enable_is_signalled)
 {
 	raise_line(&self->v);
 	intx_up(&self->v, self->fd);
 	EXPECT_EQ(1, eventfd_wait(self->fd));
-	/* Away and back with the line still up */
+	/* Disable and enable with the line still up. */
 	ASSERT_EQ(0, irq_disable(&self->v, INTX));
 	settle();
 	intx_up(&self->v, self->fd);
@@ -260,7 +260,7 @@ TEST_F(legacy, intx_pending_when_enabled)
 	EXPECT_EQ(-EINVAL, irq_disable(&self->v, INTX));
 }
 
-TEST_F(legacy, intx_other_eventfd)
+TEST_F(legacy, intx_eventfd_can_be_replaced)
 {
 	int32_t other = eventfd_new();
 
@@ -275,12 +275,12 @@ TEST_F(legacy, intx_other_eventfd)
 	EXPECT_EQ(0, eventfd_take(self->fd));
 	quiet_line(&self->v);
 	ASSERT_EQ(0, irq_unmask(&self->v, INTX));
-	/* Its owner is gone: nobody to tell, nothing to break. */
+	/* The eventfd's other end is closed: no harm. */
 	sys_close(other);
 	raise_line(&self->v);
 	settle();
 	quiet_line(&self->v);
-	/* None: stays enabled, or not; a new one works. */
+	/* No eventfd: INTx may be disabled or not; a new one works. */
 	other = -1;
 	EXPECT_EQ(0, irq_eventfds(&self->v, INTX, 0, &other, 1));
 	raise_line(&self->v);
@@ -291,7 +291,7 @@ TEST_F(legacy, intx_other_eventfd)
 	quiet_line(&self->v);
 }
 
-TEST_F(legacy, intx_not_enabled)
+TEST_F(legacy, intx_cannot_be_masked_before_enable)
 {
 	EXPECT_EQ(-EINVAL, irq_mask(&self->v, INTX));
 	EXPECT_EQ(-EINVAL, irq_unmask(&self->v, INTX));
@@ -299,7 +299,7 @@ TEST_F(legacy, intx_not_enabled)
 	EXPECT_EQ(-EINVAL, irq_disable(&self->v, INTX));
 }
 
-TEST_F(legacy, intx_refuses_what_is_no_eventfd)
+TEST_F(legacy, intx_refuses_other_files)
 {
 	int32_t bad = 9999;
 
@@ -314,7 +314,7 @@ TEST_F(legacy, intx_refuses_what_is_no_eventfd)
 	EXPECT_EQ(1, eventfd_wait(self->fd));
 }
 
-TEST_F(legacy, msi_delivers)
+TEST_F(legacy, msi_is_delivered)
 {
 	struct vfio_irq_info info = vdev_irq(&self->v, MSI);
 	unsigned int i;
@@ -342,8 +342,8 @@ TEST_F(legacy, msi_delivers)
 	EXPECT_EQ(0, eventfd_take(self->fd));
 }
 
-/* What the guest sees in the MSI capability follows. */
-TEST_F(legacy, msi_enable_bit)
+/* The enable bit that the guest sees follows SET_IRQS. */
+TEST_F(legacy, msi_enable_bit_follows)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_MSI);
 
@@ -357,7 +357,7 @@ TEST_F(legacy, msi_enable_bit)
 	quiet_line(&self->v);
 }
 
-TEST_F(legacy, one_kind_at_a_time)
+TEST_F(legacy, only_one_kind_is_enabled)
 {
 	unsigned int i;
 
@@ -384,7 +384,7 @@ TEST_F(legacy, one_kind_at_a_time)
 	EXPECT_EQ(1, eventfd_wait(self->fd));
 }
 
-/* Threads that pull at all of it: nothing breaks, and it works after. */
+/* Threads use all calls at once; INTx works afterwards. */
 
 struct irq_hammer {
 	struct vdev *v;
@@ -439,7 +439,7 @@ static void *hammer_line(void *arg)
 	return NULL;
 }
 
-TEST_F(legacy, intx_under_the_hammer)
+TEST_F(legacy, intx_survives_concurrent_calls)
 {
 	static void *(*const fns[])(void *) = {
 		hammer_command, hammer_masks, hammer_line,
@@ -512,7 +512,7 @@ FIXTURE_TEARDOWN(msix)
 	vdev_close(&self->v);
 }
 
-TEST_F(msix, info)
+TEST_F(msix, info_has_all_vectors)
 {
 	struct vfio_irq_info info = vdev_irq(&self->v, MSIX);
 
@@ -541,7 +541,7 @@ TEST_F(msix, each_vector_has_its_eventfd)
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
 }
 
-TEST_F(msix, fewer_vectors_than_there_are)
+TEST_F(msix, some_vectors_can_be_enabled)
 {
 	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, 1));
 	vf_raise(&self->v, BIT(0));
@@ -551,8 +551,8 @@ TEST_F(msix, fewer_vectors_than_there_are)
 	EXPECT_EQ(0, eventfd_take(self->fd[0]));
 }
 
-/* QEMU enables MSI-X with no vector, and adds those that the guest unmasks. */
-TEST_F(msix, vectors_are_added_one_by_one)
+/* QEMU enables MSI-X without vectors and adds those that the guest unmasks. */
+TEST_F(msix, vectors_can_be_added_one_by_one)
 {
 	int32_t none = -1;
 	unsigned int i;
@@ -570,7 +570,7 @@ TEST_F(msix, vectors_are_added_one_by_one)
 	}
 }
 
-TEST_F(msix, disabled_and_enabled_again)
+TEST_F(msix, can_be_enabled_again)
 {
 	unsigned int i;
 
@@ -587,7 +587,7 @@ TEST_F(msix, disabled_and_enabled_again)
 	EXPECT_EQ(0, eventfd_take(self->fd[1]));
 }
 
-TEST_F(msix, one_eventfd_taken_away)
+TEST_F(msix, vector_without_eventfd_is_silent)
 {
 	int32_t none = -1;
 
@@ -598,7 +598,7 @@ TEST_F(msix, one_eventfd_taken_away)
 	EXPECT_EQ(1, eventfd_wait(self->fd[2]));
 	settle();
 	EXPECT_EQ(0, eventfd_take(self->fd[1]));
-	/* What came meanwhile may have been kept. */
+	/* Interrupts of that time may be pending. */
 	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 1, &self->fd[1], 1));
 	settle();
 	eventfd_take(self->fd[1]);
@@ -607,8 +607,8 @@ TEST_F(msix, one_eventfd_taken_away)
 }
 
 /*
- * The kernel's trace of interrupt vectors that are activated and deactivated,
- * as they are when an interrupt is requested and freed.
+ * The trace events of interrupt vectors: vectors are activated and deactivated
+ * when interrupts are requested and freed.
  */
 #define TRACING		"/sys/kernel/tracing/"
 #define VECTOR_EVENTS	TRACING "events/irq_vectors/"
@@ -635,14 +635,14 @@ static unsigned int traced_vectors(void)
 		if (strstr(line, "vector_"))
 			lines++;
 	fclose(trace);
-	/* Opened for writing with O_TRUNC, it becomes empty. */
+	/* O_TRUNC clears the trace. */
 	fclose(fopen(TRACING "trace", "w"));
 	return lines;
 }
 
 /*
- * Old guests of this NIC mask and unmask a vector around every interrupt, and
- * QEMU makes two calls of that.  The interrupt must stay.
+ * Old guests mask and unmask a vector around each interrupt, for which QEMU
+ * makes two calls.  They must not free and request the interrupt.
  */
 TEST_F(msix, trigger_swap_keeps_the_interrupt)
 {
@@ -655,7 +655,7 @@ TEST_F(msix, trigger_swap_keeps_the_interrupt)
 	trace_vectors(true);
 	traced_vectors();
 	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
-	/* The trace shows what it should: */
+	/* The trace works. */
 	EXPECT_LE(NR_VECTORS, traced_vectors());
 	begin = now_ms();
 	for (i = 0; i < 500; i++) {
@@ -669,14 +669,14 @@ TEST_F(msix, trigger_swap_keeps_the_interrupt)
 	}
 	events = traced_vectors();
 	trace_vectors(false);
-	/* Room for interrupts of others that move between CPUs */
+	/* Other interrupts may move between CPUs. */
 	EXPECT_GT(50, events);
 	vf_raise(&self->v, ALL_VECTORS);
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
 	EXPECT_EQ(0, eventfd_take(other));
 }
 
-TEST_F(msix, loopback)
+TEST_F(msix, is_triggered_by_software)
 {
 	uint8_t which[NR_VECTORS] = { 1, 0, 1 };
 
@@ -697,7 +697,7 @@ TEST_F(msix, loopback)
 				   0));
 }
 
-TEST_F(msix, works_on_after_reset)
+TEST_F(msix, works_after_reset)
 {
 	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
 	ASSERT_EQ(0, device_reset(&self->v));
@@ -706,7 +706,7 @@ TEST_F(msix, works_on_after_reset)
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
 }
 
-TEST_F(msix, one_bad_eventfd_among_good_ones)
+TEST_F(msix, one_bad_eventfd_refuses_all)
 {
 	int32_t fds[NR_VECTORS] = { self->fd[0], 9999, self->fd[2] };
 
@@ -721,7 +721,7 @@ TEST_F(msix, one_bad_eventfd_among_good_ones)
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
 }
 
-/* What the device raised before a reset is not news for who comes after. */
+/* A cause that was raised before a reset does not reach the next user. */
 TEST_F(msix, reset_forgets_what_is_pending)
 {
 	int32_t none = -1;
@@ -762,7 +762,7 @@ static void *hammer_swaps(void *arg)
 		irq_eventfds(h->v, MSIX, 1, &mine, 1);
 		irq_eventfds(h->v, MSIX, 1, &none, 1);
 		irq_eventfds(h->v, MSIX, 1, &mine, 1);
-		/* Its last reference, while it may be signalled */
+		/* The last reference, while it may be signalled */
 		sys_close(mine);
 		irq_eventfds(h->v, MSIX, 1, &h->fd, 1);
 	}
@@ -782,7 +782,7 @@ static void *hammer_enable(void *arg)
 	return NULL;
 }
 
-TEST_F(msix, under_the_hammer)
+TEST_F(msix, survives_concurrent_calls)
 {
 	static void *(*const fns[])(void *) = {
 		hammer_triggers, hammer_swaps, hammer_swaps, hammer_enable,
@@ -814,7 +814,7 @@ TEST_F(msix, under_the_hammer)
 	EXPECT_TRUE(all_set(self->fd, NR_VECTORS));
 }
 
-/* Reads a file of the interrupt into a page of the BAR that is not there yet. */
+/* Reads a /proc file of the interrupt into a BAR page, which faults. */
 struct proc_reader {
 	const struct vdev *v;
 	unsigned int irq;
@@ -824,7 +824,7 @@ struct proc_reader {
 
 static void read_into_bar(struct proc_reader *r)
 {
-	const off_t page = 2 * 4096;	/* of queues, which are off */
+	const off_t page = 2 * 4096;	/* registers of disabled queues */
 	char path[64];
 	uint8_t *bar;
 	int fd;
@@ -872,10 +872,10 @@ static unsigned int first_irq(const struct vdev *v)
 }
 
 /*
- * The kernel waits for readers of an interrupt's files before it takes the
- * interrupt back.  One of them may be waiting for the device, in turn.
+ * The kernel waits for readers of an interrupt's /proc files before it frees
+ * the interrupt.  Such a reader may be waiting for the device's memory lock.
  */
-TEST_F(msix, taken_back_while_proc_is_read_into_the_bar)
+TEST_F(msix, is_freed_while_proc_is_read_into_the_bar)
 {
 	struct proc_reader r = { .v = &self->v };
 	pthread_t thread;
@@ -896,9 +896,9 @@ TEST_F(msix, taken_back_while_proc_is_read_into_the_bar)
 }
 
 /*
- * A CPU that a real-time task keeps for itself, as isolated CPUs are used.  The
- * kernel would let other tasks run there all the same, for a part of the time:
- * switch that off.
+ * A real-time task occupies a CPU, as on isolated CPUs.  Switches off the
+ * kernel's fair server, which would let other tasks run there for a part of the
+ * time.
  */
 #define FAIR_SERVER	"/sys/kernel/debug/sched/fair_server/cpu1/runtime"
 
@@ -947,7 +947,7 @@ static void *disable_msix(void *arg)
 	return NULL;
 }
 
-TEST_F(msix, off_while_its_cpu_is_taken)
+TEST_F(msix, can_be_disabled_while_its_cpu_is_busy)
 {
 	char fair[32], path[64];
 	struct disabler d = { .v = &self->v };
@@ -956,7 +956,7 @@ TEST_F(msix, off_while_its_cpu_is_taken)
 	bool done;
 
 	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
-		SKIP(return, "one CPU only");
+		SKIP(return, "the machine has one CPU");
 	if (file_read(FAIR_SERVER, fair, sizeof(fair)) < 0)
 		SKIP(return, "no " FAIR_SERVER);
 	run_on_cpu(0);
@@ -982,7 +982,7 @@ TEST_F(msix, off_while_its_cpu_is_taken)
 	EXPECT_EQ(0, d.ret);
 }
 
-TEST_F(msix, closed_with_interrupts_on)
+TEST_F(msix, is_freed_by_close)
 {
 	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
 	vf_raise(&self->v, ALL_VECTORS);
@@ -991,9 +991,9 @@ TEST_F(msix, closed_with_interrupts_on)
 	EXPECT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
 }
 
-/* What SET_IRQS refuses, on every device */
+/* Errors of SET_IRQS, on each device */
 
-TEST_F(pci, irq_info)
+TEST_F(pci, irq_info_of_each_index)
 {
 	struct vfio_irq_info info = { .argsz = sizeof(info) };
 	unsigned int i;
@@ -1019,7 +1019,7 @@ TEST_F(pci, irq_info)
 				     NULL));
 }
 
-TEST_F(pci, set_irqs_refused)
+TEST_F(pci, set_irqs_refuses_bad_arguments)
 {
 	const uint32_t n = vdev_irq(&self->v, MSIX).count, max = 0xffffffff;
 	const struct {
@@ -1040,7 +1040,7 @@ TEST_F(pci, set_irqs_refused)
 		{ EVENTFD | TRIGGER, VFIO_PCI_NUM_IRQS, 0, 1, 4 },
 		{ EVENTFD | TRIGGER, max, 0, 1, 4 },
 		{ NONE | TRIGGER, max, 0, 0, 0 },
-		/* Beyond the last vector; sums that wrap */
+		/* Beyond the last vector; sums that overflow */
 		{ EVENTFD | TRIGGER, MSIX, n, 1, 4 },
 		{ EVENTFD | TRIGGER, MSIX, 0, n + 1, 4 * (n + 1) },
 		{ EVENTFD | TRIGGER, MSIX, n - 1, 2, 8 },
@@ -1059,7 +1059,7 @@ TEST_F(pci, set_irqs_refused)
 		{ EVENTFD | TRIGGER, MSIX, 0, 1, 3 },
 		{ EVENTFD | TRIGGER, MSIX, 0, 2, 7 },
 		{ BOOL | TRIGGER, MSIX, 0, 2, 1 },
-		/* More than one of what there is one */
+		/* More than one of a single interrupt */
 		{ EVENTFD | TRIGGER, REQ, 0, 2, 8 },
 		{ EVENTFD | TRIGGER, REQ, 1, 1, 4 },
 		{ EVENTFD | TRIGGER, ERR, 1, 1, 4 },
@@ -1077,19 +1077,19 @@ TEST_F(pci, set_irqs_refused)
 				  rows[i].start, rows[i].count, data,
 				  rows[i].data);
 
-		/* Linux has ENOTTY for some combinations of flags. */
+		/* Linux returns ENOTTY for some combinations of flags. */
 		EXPECT_TRUE(ret == -EINVAL || ret == -ENOTTY) {
 			TH_LOG("row %u: %d", i, ret);
 		}
 	}
-	/* Nothing of it has stuck. */
+	/* The failed calls have changed nothing. */
 	EXPECT_EQ(0, irq_eventfds(&self->v, MSIX, 0, data, n));
 	EXPECT_EQ(0, irq_trigger(&self->v, MSIX, 0, n));
 	for (i = 0; i < n; i++)
 		EXPECT_EQ(1, eventfd_take(data[i]));
 }
 
-TEST_F(pci, set_irqs_argsz_and_memory)
+TEST_F(pci, set_irqs_refuses_bad_memory)
 {
 	struct vfio_irq_set *set = mem_at_page_end(sizeof(*set));
 
@@ -1105,14 +1105,14 @@ TEST_F(pci, set_irqs_argsz_and_memory)
 	set->argsz = 0;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->v.fd, VFIO_DEVICE_SET_IRQS, set));
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->v.fd, VFIO_DEVICE_SET_IRQS, NULL));
-	/* No data, no interrupts: whatever it says, the device works on. */
+	/* Without data: any result, and the device still works. */
 	set->argsz = sizeof(*set);
 	set->count = 0;
 	sys_ioctl(self->v.fd, VFIO_DEVICE_SET_IRQS, set);
 	irq_disable(&self->v, MSIX);
 }
 
-TEST_F(pci, request_and_error_eventfds)
+TEST_F(pci, request_and_error_eventfds_can_be_set)
 {
 	static const unsigned int indices[] = { REQ, ERR };
 	int32_t fd = eventfd_new(), none = -1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Mapped BARs: what can be mapped, what a mapping shows, and that it is taken
- * away while the device cannot be touched and comes back after.
+ * Mapped BARs: which parts can be mapped, what a mapping shows, and that
+ * accesses fail while the device's memory is off and work again afterwards.
  */
 #include <linux/pci_regs.h>
 #include <pthread.h>
@@ -36,7 +36,9 @@ static uint64_t window(const FIXTURE_VARIANT(pci) *variant)
 	return variant->is_vf ? PAGE : 0;
 }
 
-/* Turns memory on and maps the window; try_read() and try_write() can be used. */
+/*
+ * Turns memory on and maps the window; try_read() and try_write() can be used.
+ */
 static volatile uint32_t *map_window(const struct vdev *v,
 				     const FIXTURE_VARIANT(pci) *variant)
 {
@@ -76,21 +78,21 @@ TEST_F(pci, shows_what_pread_shows)
 	EXPECT_EQ(value, *reg);
 }
 
-TEST_F(pci, what_cannot_be_mapped)
+TEST_F(pci, bad_mappings_are_refused)
 {
 	const struct vdev *v = &self->v;
 	uint64_t size = vdev_region(v, 0).size, at = window(variant);
 
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
-	/* Beyond the end, across it, everything and more */
+	/* Beyond the end, across it, more than the BAR */
 	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, size, PAGE));
 	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, size - PAGE, 2 * PAGE));
 	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, at, size + PAGE));
 	EXPECT_EQ(MAP_FAILED, map_rw(v, 0, size + 64 * MiB, PAGE));
-	/* A private copy of a device makes no sense. */
+	/* Private mappings are refused. */
 	EXPECT_EQ(MAP_FAILED, try_map(v, 0, at, PAGE, PROT_READ, MAP_PRIVATE));
 	EXPECT_EQ(EINVAL, errno);
-	/* No memory at all */
+	/* Regions without memory */
 	EXPECT_EQ(MAP_FAILED, map_rw(v, VFIO_PCI_CONFIG_REGION_INDEX, 0,
 				     PAGE));
 	EXPECT_EQ(EINVAL, errno);
@@ -113,7 +115,7 @@ TEST_F(pci, regions_say_what_can_be_mapped)
 		info = vdev_region(v, i);
 		if (!info.size)
 			continue;
-		/* What of it is in the list of areas, is asked below. */
+		/* Another test checks the list of areas. */
 		if (variant->igbvf && !i)
 			mem = map_rw(v, i, PAGE, PAGE);
 		else
@@ -126,8 +128,8 @@ TEST_F(pci, regions_say_what_can_be_mapped)
 	}
 }
 
-/* The driver keeps page 0 for itself and says so. */
-TEST_F(pci, sparse_areas)
+/* igbvf-vfio-pci traps page 0; the list of areas omits it. */
+TEST_F(pci, trapped_page_is_no_area)
 {
 	const struct vfio_region_info_cap_sparse_mmap *sparse;
 	struct vfio_region_info *info;
@@ -160,14 +162,14 @@ TEST_F(pci, sparse_areas)
 	EXPECT_EQ(MAP_FAILED, map_rw(&self->v, 0, 0, 2 * PAGE));
 	EXPECT_EQ(MAP_FAILED, try_map(&self->v, 0, 0, PAGE, PROT_READ,
 				      MAP_SHARED));
-	/* Nor by making a mapping grow, or by moving its window */
+	/* Nor can a mapping grow to it or move to it. */
 	mem = map_rw(&self->v, 0, PAGE, PAGE);
 	ASSERT_NE(MAP_FAILED, mem);
 	EXPECT_EQ(MAP_FAILED, mremap(mem, PAGE, 8 * PAGE, MREMAP_MAYMOVE));
 	EXPECT_NE(0, remap_file_pages(mem, PAGE, 0, 0, 0));
 }
 
-TEST_F(pci, cannot_be_touched_while_memory_is_off)
+TEST_F(pci, faults_while_memory_is_off)
 {
 	volatile uint32_t *reg;
 	uint32_t before, value;
@@ -189,7 +191,7 @@ TEST_F(pci, cannot_be_touched_while_memory_is_off)
 	EXPECT_EQ(before, value);
 }
 
-TEST_F(pci, cannot_be_touched_in_d3hot)
+TEST_F(pci, faults_in_d3hot)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
 	volatile uint32_t *reg;
@@ -205,7 +207,7 @@ TEST_F(pci, cannot_be_touched_in_d3hot)
 	EXPECT_EQ(0, try_read(reg, &value));
 }
 
-/* The bit means nothing to a VF: its memory can be had with the bit off. */
+/* A VF's memory can be accessed with the memory bit off. */
 TEST_F(pci, memory_of_a_vf_is_always_on)
 {
 	uint32_t value = 0;
@@ -221,7 +223,7 @@ TEST_F(pci, memory_of_a_vf_is_always_on)
 	EXPECT_EQ(0, dma_map(self->v.container, 0x100000, mem, PAGE));
 	EXPECT_EQ(4, region_read(&self->v, 0, quiet_register(variant), &value,
 				 4));
-	/* Turning it off takes nothing away. */
+	/* Clearing the bit does not zap the mapping. */
 	cfg_write16(&self->v, PCI_COMMAND, PCI_COMMAND_MEMORY);
 	cfg_write16(&self->v, PCI_COMMAND, 0);
 	EXPECT_EQ(0, try_read(mem, &value));
@@ -260,7 +262,7 @@ TEST_F(pci, outlives_the_device_fd)
 	self->v.fd = -1;
 }
 
-TEST_F(pci, page_by_page)
+TEST_F(pci, can_be_unmapped_in_part)
 {
 	struct vfio_region_info bar = vdev_region(&self->v, 0);
 	volatile uint32_t *first, *second;
@@ -278,19 +280,19 @@ TEST_F(pci, page_by_page)
 	first = (uint32_t *)mem;
 	second = (uint32_t *)(mem + PAGE);
 	ASSERT_EQ(0, try_read(second, &value));
-	/* A hole in its middle leaves the rest as it was. */
+	/* Unmapping a part leaves the rest mapped. */
 	ASSERT_EQ(0, munmap(mem, PAGE));
 	EXPECT_EQ(0, try_read(second, &value));
 	first = map_rw(&self->v, 0, window(variant), PAGE);
 	EXPECT_EQ(0, try_read(first, &value));
-	/* What was not asked for cannot be had later. */
+	/* A read-only mapping is possible. */
 	mem = try_map(&self->v, 0, window(variant), PAGE, PROT_READ,
 		      MAP_SHARED);
 	ASSERT_NE(MAP_FAILED, mem);
 	EXPECT_EQ(0, try_read((uint32_t *)mem, &value));
 }
 
-TEST_F(pci, a_child_s_mapping_is_zapped_too)
+TEST_F(pci, mapping_of_a_child_faults_as_well)
 {
 	volatile uint32_t *reg;
 	uint32_t value;
@@ -313,7 +315,7 @@ TEST_F(pci, a_child_s_mapping_is_zapped_too)
 	EXPECT_EQ(-EFAULT, try_read(reg, &value));
 }
 
-/* Faults against resets and the memory bit: no crash, no deadlock. */
+/* Threads touch the mapping during resets and while memory is switched. */
 
 struct toucher {
 	volatile uint32_t *reg;
@@ -337,7 +339,7 @@ static void *touch(void *arg)
 	return NULL;
 }
 
-TEST_F(pci, touched_while_memory_comes_and_goes)
+TEST_F(pci, survives_access_while_memory_is_switched)
 {
 	struct toucher t = {};
 	pthread_t threads[2];
@@ -365,10 +367,10 @@ TEST_F(pci, touched_while_memory_comes_and_goes)
 }
 
 /*
- * The kernel wakes a device in D3hot to take its MSI-X vectors back.  Who
- * touches it just then must have no mapping afterwards.
+ * The kernel wakes a device in D3hot to free its MSI-X vectors.  A mapping that
+ * is touched meanwhile must fault afterwards.
  */
-TEST_F(pci, touched_while_msix_is_disabled_in_d3hot)
+TEST_F(pci, faults_while_msix_is_disabled_in_d3hot)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
 	int32_t fd = eventfd_new();
@@ -399,8 +401,8 @@ TEST_F(pci, touched_while_msix_is_disabled_in_d3hot)
 	TH_LOG("touched %lu times meanwhile", t.good);
 }
 
-/* Low power: what would wake the device cannot be mapped, or is refused. */
-TEST_F(pci, not_in_low_power)
+/* Low power entry: mappings fault, until the exit. */
+TEST_F(pci, faults_in_low_power)
 {
 	volatile uint32_t *reg;
 	uint32_t value;
@@ -416,7 +418,7 @@ TEST_F(pci, not_in_low_power)
 				VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, NULL, 0));
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	EXPECT_EQ(0, try_read(reg, &value));
-	/* Left engaged by one user, it must not bother the next. */
+	/* Closed in low power, the device works for the next user. */
 	ASSERT_EQ(0, feature(self->v.fd, VFIO_DEVICE_FEATURE_SET |
 				VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, NULL, 0));
 	munmap((void *)reg, PAGE);
@@ -427,8 +429,8 @@ TEST_F(pci, not_in_low_power)
 }
 
 /*
- * BARs that are large enough for page-table entries of 2 MiB and 1 GiB.  How
- * they are mapped shows in the memory that the tables take.
+ * BARs that are large enough for page table entries of 2 MiB and 1 GiB.  The
+ * size of the page tables shows which entries are used.
  */
 
 #define LARGE		(2 * MiB)
@@ -468,8 +470,8 @@ FIXTURE_TEARDOWN(big)
 
 /*
  * Maps a part of the BAR at an address that is aligned to @align, but for
- * @skew.  The page that follows is no part of it, and was touched: so the tables
- * that lead there exist.
+ * @skew.  The page that follows is no part of it, and was touched: so the
+ * tables that lead there exist.
  */
 static char *map_aligned(FIXTURE_DATA(big) *self, uint64_t offset, size_t size,
 			 size_t align, size_t skew)
@@ -495,7 +497,7 @@ static size_t part(const FIXTURE_DATA(big) *self)
 	return self->size < PART ? self->size : PART;
 }
 
-/* What the page tables grow by, in KiB, when each page is read */
+/* The growth of the page tables, in KiB, when each page is read */
 static long tables_for(const char *mem, size_t size, size_t step)
 {
 	size_t at;
@@ -509,14 +511,14 @@ static long tables_for(const char *mem, size_t size, size_t step)
 	return proc_status_kb("VmPTE") - before;
 }
 
-/* Memory that holds what is written?  Else nothing is there to compare. */
+/* Is the BAR memory?  Other BARs cannot be compared. */
 static bool bar_is_memory(const FIXTURE_DATA(big) *self)
 {
 	reg_write(&self->v, self->bar, 0, 0x5a5aa5a5);
 	return reg_read(&self->v, self->bar, 0) == 0x5a5aa5a5;
 }
 
-/* A word of each quarter MiB has its offset written to it, by pwrite(). */
+/* Writes its offset to a word of each quarter MiB, by pwrite(). */
 static void mark(const FIXTURE_DATA(big) *self)
 {
 	uint32_t at;
@@ -525,7 +527,7 @@ static void mark(const FIXTURE_DATA(big) *self)
 		reg_write(&self->v, self->bar, at, ~at);
 }
 
-/* Does @mem, which maps the BAR from @offset on, show the marks? */
+/* Does @mem, which maps the BAR from @offset on, contain the marks? */
 static bool shows_marks(const char *mem, uint64_t offset, size_t size)
 {
 	uint64_t at = (offset + MiB / 4 - 1) / (MiB / 4) * (MiB / 4);
@@ -538,7 +540,7 @@ static bool shows_marks(const char *mem, uint64_t offset, size_t size)
 	return true;
 }
 
-TEST_F(big, mapped_by_large_entries)
+TEST_F(big, is_mapped_by_large_entries)
 {
 	size_t size = part(self);
 	char *mem = map_aligned(self, 0, size, LARGE, 0);
@@ -548,7 +550,7 @@ TEST_F(big, mapped_by_large_entries)
 		  tables_for(mem, size, PAGE));
 }
 
-TEST_F(big, kernel_s_choice_of_an_address)
+TEST_F(big, is_aligned_for_large_entries)
 {
 	char *mem = map_rw(&self->v, self->bar, 0, self->size);
 
@@ -556,15 +558,15 @@ TEST_F(big, kernel_s_choice_of_an_address)
 	EXPECT_EQ(0, (uintptr_t)mem % LARGE);
 }
 
-TEST_F(big, mapped_by_entries_of_a_gigabyte)
+TEST_F(big, is_mapped_by_entries_of_a_gigabyte)
 {
 	char *mem;
 
 	if (self->size < GiB)
-		SKIP(return, "a BAR of %u MiB only",
+		SKIP(return, "the BAR has only %u MiB",
 		     (unsigned int)(self->size >> 20));
 	mem = map_aligned(self, 0, GiB, GiB, 0);
-	/* One entry, in a table that is there */
+	/* One entry, in an existing table */
 	EXPECT_EQ(0, tables_for(mem, GiB, LARGE));
 }
 
@@ -574,7 +576,7 @@ TEST_F(big, shows_what_pwrite_wrote)
 	char *mem = map_aligned(self, 0, size, LARGE, 0);
 
 	if (!bar_is_memory(self))
-		SKIP(return, "nothing is behind the BAR");
+		SKIP(return, "the BAR is not memory");
 	mark(self);
 	EXPECT_TRUE(shows_marks(mem, 0, size));
 	*(volatile uint32_t *)(mem + end) = 0x12345678;
@@ -583,14 +585,14 @@ TEST_F(big, shows_what_pwrite_wrote)
 	EXPECT_EQ(0x9abcdef0, reg_read(&self->v, self->bar, LARGE - 4));
 }
 
-/* Neither address nor part fits large entries, or not all of it does. */
-TEST_F(big, where_large_entries_do_not_fit)
+/* Address or size allow no large entries, or not for all of the mapping. */
+TEST_F(big, is_right_where_large_entries_do_not_fit)
 {
 	size_t size = 2 * LARGE;
 	char *mem;
 
 	if (!bar_is_memory(self))
-		SKIP(return, "nothing is behind the BAR");
+		SKIP(return, "the BAR is not memory");
 	mark(self);
 	mem = map_aligned(self, 0, size, LARGE, PAGE);
 	EXPECT_TRUE(shows_marks(mem, 0, size));
@@ -601,13 +603,13 @@ TEST_F(big, where_large_entries_do_not_fit)
 	mem = map_aligned(self, LARGE - PAGE, LARGE + PAGE, LARGE,
 			  LARGE - PAGE);
 	EXPECT_TRUE(shows_marks(mem, LARGE - PAGE, LARGE + PAGE));
-	/* The end of the mapping is where it says, not where an entry ends. */
+	/* The mapping ends at its size, not at the end of an entry. */
 	mem = map_aligned(self, 0, LARGE + PAGE, LARGE, 0);
 	EXPECT_TRUE(shows_marks(mem, 0, LARGE + PAGE));
 	EXPECT_EQ(1, *(volatile char *)(mem + LARGE + PAGE));
 }
 
-TEST_F(big, comes_and_goes_with_memory_decoding)
+TEST_F(big, faults_while_memory_is_off)
 {
 	size_t size = part(self);
 	char *mem = map_aligned(self, 0, size, LARGE, 0);
@@ -624,8 +626,8 @@ TEST_F(big, comes_and_goes_with_memory_decoding)
 	}
 }
 
-/* What cuts a large entry leaves the rest of it as it was. */
-TEST_F(big, cut)
+/* Unmapping a part of a large entry leaves the rest mapped. */
+TEST_F(big, can_be_unmapped_in_part)
 {
 	char *mem = map_aligned(self, 0, 2 * LARGE, LARGE, 0);
 	uint32_t value;
@@ -633,7 +635,7 @@ TEST_F(big, cut)
 	pid_t pid;
 
 	if (!bar_is_memory(self))
-		SKIP(return, "nothing is behind the BAR");
+		SKIP(return, "the BAR is not memory");
 	mark(self);
 	ASSERT_TRUE(shows_marks(mem, 0, 2 * LARGE));
 	ASSERT_EQ(0, mprotect(mem, PAGE, PROT_READ));
@@ -652,15 +654,15 @@ TEST_F(big, cut)
 	EXPECT_TRUE(shows_marks(mem + LARGE, LARGE, LARGE));
 }
 
-/* Peer to peer: the backend takes such mappings for DMA as well. */
-TEST_F(big, mapped_for_dma)
+/* Such mappings can be mapped for peer-to-peer DMA. */
+TEST_F(big, can_be_mapped_for_dma)
 {
 	size_t size = part(self);
 	char *mem = map_aligned(self, 0, size, LARGE, 0);
 
 	ASSERT_EQ(0, dma_map(self->v.container, 4 * GiB, mem, size));
 	EXPECT_EQ(size, dma_unmap(self->v.container, 4 * GiB, size));
-	/* Cut by its ends */
+	/* Without a page at each end */
 	ASSERT_EQ(0, dma_map(self->v.container, 4 * GiB, mem + PAGE,
 			     2 * LARGE - 2 * PAGE));
 	EXPECT_EQ(2 * LARGE - 2 * PAGE,

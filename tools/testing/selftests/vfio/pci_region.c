@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Regions by read() and write(): what GET_INFO and GET_REGION_INFO say, access
- * of every width, the ends of every region, the hidden MSI-X table, and
- * eventfds that write registers.
+ * Regions by read() and write(): GET_INFO and GET_REGION_INFO, accesses of each
+ * width, the end of each region, the hidden MSI-X table, and ioeventfds.
  */
 #include <linux/pci_regs.h>
 #include <sys/mman.h>
@@ -32,7 +31,7 @@ static struct msix_table msix_table(const struct vdev *v)
 	};
 }
 
-TEST_F(pci, device_info)
+TEST_F(pci, device_info_is_that_of_a_pci_device)
 {
 	struct vfio_device_info info = vdev_info(&self->v);
 
@@ -43,11 +42,11 @@ TEST_F(pci, device_info)
 		EXPECT_TRUE(info.flags & VFIO_DEVICE_FLAGS_RESET);
 }
 
-TEST_F(pci, device_info_argsz)
+TEST_F(pci, device_info_fits_argsz)
 {
 	struct vfio_device_info *info = mem_at_page_end(16);
 
-	/* The oldest form, without capabilities, that ends with the page */
+	/* The oldest form, without capabilities, at the end of memory */
 	memset(info, 0, 16);
 	info->argsz = 16;
 	EXPECT_EQ(0, sys_ioctl(self->v.fd, VFIO_DEVICE_GET_INFO, info));
@@ -59,7 +58,7 @@ TEST_F(pci, device_info_argsz)
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->v.fd, VFIO_DEVICE_GET_INFO, NULL));
 }
 
-TEST_F(pci, region_info)
+TEST_F(pci, region_info_of_each_region)
 {
 	struct vfio_region_info config, rom, bar;
 	char path[32];
@@ -101,7 +100,7 @@ TEST_F(pci, regions_do_not_overlap)
 	}
 }
 
-TEST_F(pci, region_info_of_no_region)
+TEST_F(pci, region_info_refuses_unknown_regions)
 {
 	static const uint32_t indices[] = {
 		VFIO_PCI_VGA_REGION_INDEX, VFIO_PCI_NUM_REGIONS, 100,
@@ -121,7 +120,7 @@ TEST_F(pci, region_info_of_no_region)
 	}
 }
 
-TEST_F(pci, region_info_argsz)
+TEST_F(pci, region_info_fits_argsz)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info) - 1 };
 
@@ -131,7 +130,7 @@ TEST_F(pci, region_info_argsz)
 	EXPECT_EQ(-EFAULT, vdev_region_get(&self->v, NULL));
 }
 
-/* Two kinds of stale memory must look the same once the kernel was there. */
+/* Buffers with different stale contents must be equal afterwards. */
 TEST_F(pci, region_info_leaves_no_byte_unwritten)
 {
 	unsigned int i;
@@ -164,10 +163,10 @@ TEST_F(pci, region_info_leaves_no_byte_unwritten)
 }
 
 /*
- * The user had room for the structure, but not for the capabilities: he
- * learns the size and no byte beyond his room is written.
+ * Room for the structure but not for the capabilities: the kernel returns the
+ * size and writes nothing beyond argsz.
  */
-TEST_F(pci, region_info_caps_without_room)
+TEST_F(pci, region_info_returns_the_size_of_capabilities)
 {
 	struct msix_table table = msix_table(&self->v);
 	struct vfio_region_info *full, *info;
@@ -191,13 +190,13 @@ TEST_F(pci, msix_bar_can_be_mapped)
 	struct vfio_region_info *info = vdev_region_caps(&self->v, table.bar);
 
 	if (!(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
-		SKIP(return, "BAR%u is below a page", table.bar);
+		SKIP(return, "BAR%u is smaller than a page", table.bar);
 	ASSERT_TRUE(info->flags & VFIO_REGION_INFO_FLAG_CAPS);
 	EXPECT_NE((void *)NULL, info_cap(info, info->argsz, info->cap_offset,
 				 VFIO_REGION_INFO_CAP_MSIX_MAPPABLE));
 }
 
-TEST_F(pci, every_width)
+TEST_F(pci, takes_accesses_of_every_width)
 {
 	uint32_t offset = variant->is_vf ? EITR0 : 0, reg, i;
 	uint8_t bytes[8] = {};
@@ -211,7 +210,7 @@ TEST_F(pci, every_width)
 	ASSERT_EQ(8, region_read(&self->v, 0, offset, &both, 8));
 	EXPECT_EQ(reg, (uint32_t)both);
 	EXPECT_EQ(reg_read(&self->v, 0, offset + 4), (uint32_t)(both >> 32));
-	/* Narrow accesses must work; what a device makes of them is its own. */
+	/* Narrow accesses succeed; devices may ignore them. */
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(1, region_read(&self->v, 0, offset + i, bytes + i,
 					 1));
@@ -255,7 +254,7 @@ static void check_ends(struct __test_metadata *_metadata, struct vdev *v,
 				       index, (unsigned long long)beyond[i]);
 			}
 	}
-	/* Across the end: what is inside, or nothing */
+	/* Across the end: a short access, or an error */
 	for (i = 2; i <= 64 && info.size; i *= 2) {
 		memset(buf, 0xa5, sizeof(buf));
 		EXPECT_GE((int)i / 2, region_read(v, index, info.size - i / 2,
@@ -266,7 +265,7 @@ static void check_ends(struct __test_metadata *_metadata, struct vdev *v,
 	}
 }
 
-TEST_F(pci, ends_of_all_regions)
+TEST_F(pci, access_beyond_the_end_fails)
 {
 	unsigned int i;
 
@@ -275,7 +274,7 @@ TEST_F(pci, ends_of_all_regions)
 		check_ends(_metadata, &self->v, i);
 }
 
-TEST_F(pci, offsets_of_no_region)
+TEST_F(pci, access_outside_of_regions_fails)
 {
 	uint64_t first = (uint64_t)vdev_info(&self->v).num_regions << 40;
 	uint32_t value;
@@ -288,7 +287,7 @@ TEST_F(pci, offsets_of_no_region)
 	EXPECT_GT(0, sys_pread(self->v.fd, &value, 4, -4LL));
 }
 
-TEST_F(pci, nothing_and_bad_memory)
+TEST_F(pci, bad_user_memory_is_refused)
 {
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	EXPECT_EQ(0, region_read(&self->v, 0, 0, NULL, 0));
@@ -312,14 +311,14 @@ TEST_F(pci, rom_can_be_read)
 	ASSERT_EQ(size, ret);
 	EXPECT_GE(0, region_write(&self->v, VFIO_PCI_ROM_REGION_INDEX, 0,
 				  "\x55\xaa", 2));
-	/* An expansion ROM that is there has its mark; else all is ones. */
+	/* A ROM begins with 55 AA; without one, all bits are set. */
 	if (rom[0] != 0xff)
 		EXPECT_EQ(0xaa55, rom[0] | rom[1] << 8);
 }
 
 /*
- * The table is the kernel's: through read() and write() it is not there, and
- * the interrupts do not care what was written.
+ * read() and write() do not reach the MSI-X table, and interrupts work whatever
+ * was written.
  */
 TEST_F(pci, msix_table_is_hidden)
 {
@@ -340,7 +339,7 @@ TEST_F(pci, msix_table_is_hidden)
 			TH_LOG("byte %u of the table", i);
 			break;
 		}
-	/* An access that only touches the table is cut there, not refused. */
+	/* In an access across its end, only the table is hidden. */
 	ASSERT_EQ(8, region_read(&self->v, table.bar,
 				 table.offset + table.size - 4, seen, 8));
 	EXPECT_EQ(0xff, seen[3]);
@@ -351,7 +350,7 @@ TEST_F(pci, msix_table_is_hidden)
 	EXPECT_EQ(1, eventfd_wait(fd));
 }
 
-/* Eventfds that write a register */
+/* ioeventfds */
 
 static int ioeventfd(const struct vdev *v, uint32_t flags, unsigned int index,
 		     uint64_t offset, uint64_t data, int fd)
@@ -372,12 +371,12 @@ TEST_F(pci, ioeventfd_writes)
 	int fd = eventfd_new();
 
 	if (!variant->is_vf)
-		SKIP(return, "no register to write");
+		SKIP(return, "the device has no register for this test");
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg_write(&self->v, 0, EITR0, 0);
 	ASSERT_EQ(0, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0, EITR0,
 			       0x1230, fd));
-	/* The same again is refused; another value is another one. */
+	/* The same again is refused; one with another value is not. */
 	EXPECT_EQ(-EEXIST, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0,
 				     EITR0, 0x1230, fd));
 	EXPECT_EQ(0, reg_read(&self->v, 0, EITR0));
@@ -393,7 +392,7 @@ TEST_F(pci, ioeventfd_writes)
 	EXPECT_EQ(0, reg_read(&self->v, 0, EITR0));
 }
 
-TEST_F(pci, ioeventfd_refused)
+TEST_F(pci, ioeventfd_refuses_bad_arguments)
 {
 	struct msix_table table = msix_table(&self->v);
 	uint64_t size = vdev_region(&self->v, 0).size;
@@ -428,13 +427,13 @@ TEST_F(pci, ioeventfd_refused)
 	EXPECT_EQ(-ENODEV, ioeventfd(v, f32, 0, 0x1680, 0, -1));
 }
 
-/* An eventfd must be no way around a driver that emulates registers. */
-TEST_F(pci, ioeventfd_does_not_pass_the_trapped_page)
+/* An ioeventfd must not bypass a driver that emulates registers. */
+TEST_F(pci, ioeventfd_is_refused_in_the_trapped_page)
 {
 	int fd = eventfd_new();
 
 	if (!variant->igbvf)
-		SKIP(return, "nothing is trapped by %s", variant->driver);
+		SKIP(return, "%s traps no page", variant->driver);
 	EXPECT_EQ(-EINVAL, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0,
 				     VTCTRL, VTCTRL_RST, fd));
 	EXPECT_EQ(-EINVAL, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0,
@@ -449,18 +448,18 @@ TEST_F(pci, ioeventfds_are_limited)
 	unsigned int i;
 
 	if (!variant->is_vf)
-		SKIP(return, "no register to write");
+		SKIP(return, "the device has no register for this test");
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	for (i = 0; !ret && i < 5000; i++)
 		ret = ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0, EITR0,
 				i, fd);
 	EXPECT_EQ(-ENOSPC, ret);
 	EXPECT_EQ(1001, i);
-	/* All of them fire at once, and go with the device. */
+	/* One event fires all; the close of the device frees them. */
 	eventfd_kick(fd);
 }
 
-TEST_F(pci, unknown_ioctls)
+TEST_F(pci, refuses_unknown_ioctls)
 {
 	EXPECT_EQ(-ENOTTY, sys_ioctl(self->v.fd, _IO(VFIO_TYPE, 0xff), NULL));
 	EXPECT_EQ(-ENOTTY, sys_ioctl(self->v.fd, _IO('x', 1), NULL));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reset of one function, by VFIO_DEVICE_RESET and by the bit in its PCI
- * Express capability: what it clears, what it keeps, and when it may come.
- * Resets of buses are in pci_hot_reset.c.
+ * Reset of one function, by VFIO_DEVICE_RESET and by the FLR bit of the PCI
+ * Express capability: what it clears and keeps, and in which conditions it
+ * works. pci_hot_reset.c tests resets of buses.
  */
 #include <linux/pci_regs.h>
 #include <pthread.h>
@@ -34,7 +34,7 @@ static bool can_reset(const struct vdev *v)
 	return vdev_info(v).flags & VFIO_DEVICE_FLAGS_RESET;
 }
 
-/* Does a reset reach the registers?  One by power states may not. */
+/* Does a reset clear registers?  A reset by power states may not. */
 static bool reset_clears(const struct vdev *v)
 {
 	char methods[64];
@@ -45,7 +45,7 @@ static bool reset_clears(const struct vdev *v)
 	       strstr(methods, "flr");
 }
 
-TEST_F(pci, says_whether_it_works)
+TEST_F(pci, works_if_info_says_so)
 {
 	EXPECT_EQ(can_reset(&self->v) ? 0 : -EINVAL, device_reset(&self->v));
 }
@@ -92,7 +92,7 @@ TEST_F(pci, keeps_the_configuration)
 	}
 }
 
-TEST_F(pci, by_the_function_level_reset_bit)
+TEST_F(pci, works_by_the_flr_bit)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_EXP);
 	struct witness w = witness(variant);
@@ -115,7 +115,7 @@ TEST_F(pci, by_the_function_level_reset_bit)
 	EXPECT_TRUE(cfg_read16(&self->v, PCI_COMMAND) & PCI_COMMAND_MEMORY);
 }
 
-TEST_F(pci, between_users)
+TEST_F(pci, happens_between_users)
 {
 	struct witness w = witness(variant);
 
@@ -127,11 +127,11 @@ TEST_F(pci, between_users)
 	vdev_open(&self->v, self->bdf, variant->driver);
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	EXPECT_EQ(0, reg_read(&self->v, 0, w.offset) & w.bits);
-	/* Nor may the next user's DMA start before he wants it. */
+	/* Bus mastering is off for the next user. */
 	EXPECT_FALSE(cfg_read16(&self->v, PCI_COMMAND) & PCI_COMMAND_MASTER);
 }
 
-TEST_F(pci, in_d3hot)
+TEST_F(pci, works_in_d3hot)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_PM), value;
 
@@ -147,10 +147,10 @@ TEST_F(pci, in_d3hot)
 }
 
 /*
- * A function that is alone on its bus may be reset together with it.  The PCI
- * core says so if that happens without the lock of the bridge.
+ * A function that is alone on its bus may be reset by a bus reset.  The PCI
+ * core warns if the bridge is not locked.
  */
-TEST(by_its_bus)
+TEST(reset_by_the_bus_works)
 {
 	const char *bdf = NEED_FUNC(FUNC_E1000E);
 	int log = kmsg_open(), ret;
@@ -161,7 +161,7 @@ TEST(by_its_bus)
 	if (pci_attr_write(bdf, "reset_method", "bus"))
 		SKIP(return, "%s cannot be reset by its bus", bdf);
 	vdev_open(&v, bdf, DRV_VFIO_PCI);
-	/* Whether the emulated port gets its link up again is its own affair. */
+	/* The emulated port may not get its link up again. */
 	ret = device_reset(&v);
 	EXPECT_TRUE(ret == 0 || ret == -ENOTTY || ret == -EINVAL);
 	vdev_close(&v);
@@ -180,7 +180,7 @@ static void *reset_often(void *arg)
 
 	for (i = 0; i < 8; i++) {
 		ret = device_reset(v);
-		/* Somebody else's reset may be under way. */
+		/* Another thread's reset may be in progress. */
 		if (ret && ret != -EAGAIN)
 			die("reset: %d", ret);
 	}
@@ -201,7 +201,7 @@ static void *read_often(void *arg)
 	return NULL;
 }
 
-TEST_F(pci, from_many_threads)
+TEST_F(pci, works_from_many_threads)
 {
 	static void *(*const fns[])(void *) = {
 		reset_often, reset_often, reset_often, read_often, read_often,
@@ -221,7 +221,7 @@ TEST_F(pci, from_many_threads)
 	EXPECT_EQ(4, region_read(&self->v, 0, 8, &value, 4));
 }
 
-TEST_F(pci, under_traffic)
+TEST_F(pci, works_under_traffic)
 {
 	struct peer peer;
 	struct nic nic;
@@ -242,7 +242,7 @@ TEST_F(pci, under_traffic)
 	nic_ping_pong(&nic, &peer);
 }
 
-/* Migration: every kind of reset, in every state, ends in RUNNING. */
+/* Migration: each kind of reset in each state leads to RUNNING. */
 
 FIXTURE(migratable) {
 	struct vdev v;
@@ -277,7 +277,9 @@ FIXTURE_TEARDOWN(migratable)
 	vdev_close(&self->v);
 }
 
-/* Brings the device to the state of the variant, ERROR by a bad stream. */
+/*
+ * Brings the device to @state; to ERROR, or as far as possible, by no stream.
+ */
 static int enter(struct vdev *v, uint32_t state)
 {
 	int fd = -1;
@@ -285,7 +287,7 @@ static int enter(struct vdev *v, uint32_t state)
 	if (state == ERROR) {
 		fd = must(mig_session(v->fd, RESUMING));
 		if (!mig_set(v->fd, STOP, NULL))
-			die("no stream at all was loaded");
+			die("an empty stream was loaded");
 	} else {
 		must(mig_set(v->fd, state, &fd));
 	}
@@ -301,7 +303,7 @@ static void check_works(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, mig_set(self->v.fd, STOP_COPY, NULL));
 }
 
-TEST_F(migratable, device_reset)
+TEST_F(migratable, device_reset_leads_to_running)
 {
 	int fd = enter(&self->v, variant->state);
 	char byte;
@@ -314,7 +316,7 @@ TEST_F(migratable, device_reset)
 	check_works(_metadata, self);
 }
 
-TEST_F(migratable, function_level_reset_bit)
+TEST_F(migratable, flr_bit_leads_to_running)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_EXP) + PCI_EXP_DEVCTL;
 
@@ -324,8 +326,8 @@ TEST_F(migratable, function_level_reset_bit)
 	check_works(_metadata, self);
 }
 
-/* The virtual machine monitor dies; the next one must find a good device. */
-TEST_F(migratable, user_is_killed)
+/* The VMM is killed; the next one opens a working device. */
+TEST_F(migratable, kill_of_the_user_leads_to_running)
 {
 	const char *bdf = self->v.bdf;
 	int status;

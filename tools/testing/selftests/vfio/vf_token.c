@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The VF token: who opens a VF of a PF that user space has must know the
- * secret that the PF's user has set, and who opens such a PF while its VFs are
- * in use must know it, too.
+ * The VF token: a user who opens a VF of a PF that user space drives has to
+ * give the token that the PF's user has set; and so has a user who opens such a
+ * PF while its VFs are in use.
  *
- * The PF gets other VFs than run.sh gave it; run.sh puts it right afterwards.
+ * Changes the PF's VFs; run.sh restores them.
  */
 #include <linux/pci_regs.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static const uint8_t bytes_b[16] = {
 #define SET_TOKEN	(VFIO_DEVICE_FEATURE_SET |			\
 			 VFIO_DEVICE_FEATURE_PCI_VF_TOKEN)
 
-/* A function whose group is in a container, and devices to be opened from it */
+/* A function whose group is in a container, ready for GET_DEVICE_FD */
 struct function {
 	char bdf[BDF_LEN];
 	int container;
@@ -41,7 +41,7 @@ FIXTURE(token) {
 	struct function pf;
 	struct function vf[2];
 	int pf_fd;
-	int held;	/* a VF, in tests that keep one open */
+	int held;	/* fd of a VF that the test keeps open */
 };
 
 static void function_join(struct function *f)
@@ -64,7 +64,7 @@ static bool is_open(int fd, const struct function *f)
 	return cfg_read16(&v, PCI_VENDOR_ID) == 0x8086;
 }
 
-/* Opens the function with what follows its name: a descriptor or -errno. */
+/* Opens the function with @option after its name: fd or -errno. */
 static int open_with(const struct function *f, const char *option)
 {
 	char name[256];
@@ -81,7 +81,7 @@ static int open_token(const struct function *f, const char *token)
 	return open_with(f, option);
 }
 
-/* Opens it and closes it again: 0 or -errno. */
+/* Closes the fd: 0, or -errno if it is one. */
 static int try_fd(const struct function *f, int fd)
 {
 	bool ok;
@@ -125,7 +125,7 @@ static void find_vf(const char *pf, unsigned int nr, struct function *vf)
 	snprintf(vf->bdf, sizeof(vf->bdf), "%.15s", strrchr(target, '/') + 1);
 }
 
-/* The PF in user space, with token A, and two VFs that vfio-pci has */
+/* The PF with vfio-pci and token A, and two VFs with vfio-pci */
 FIXTURE_SETUP(token)
 {
 	const char *pf = NEED_FUNC(FUNC_PF_B);
@@ -158,7 +158,7 @@ FIXTURE_TEARDOWN(token)
 	must(file_write(ENABLE_SRIOV, "0"));
 }
 
-/* The VFs of a PF in user space are for vfio only. */
+/* Only vfio-pci binds to the VFs of a PF that user space drives. */
 TEST_F(token, vfs_belong_to_vfio)
 {
 	char driver[64], override[64];
@@ -181,14 +181,14 @@ TEST_F(token, vf_needs_it)
 	EXPECT_EQ(-EACCES, try_with(vf, " "));
 	EXPECT_EQ(-EACCES, try_token(vf, TOKEN_B));
 	EXPECT_EQ(-EACCES, try_token(vf, TOKEN_0));
-	/* All but the last digit is right; and the first is wrong */
+	/* Wrong in the last digit, and in the first one */
 	EXPECT_EQ(-EACCES, try_token(vf,
 				      "8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a38"));
 	EXPECT_EQ(-EACCES, try_token(vf,
 				      "9a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a39"));
 	self->held = must(open_token(vf, TOKEN_A));
 	EXPECT_TRUE(is_open(self->held, vf));
-	/* Having it open is no pass for the next one. */
+	/* A second open needs the token as well. */
 	EXPECT_EQ(-EACCES, try_with(vf, ""));
 	EXPECT_EQ(-EACCES, try_token(vf, TOKEN_B));
 	EXPECT_EQ(0, try_token(vf, TOKEN_A));
@@ -197,7 +197,7 @@ TEST_F(token, vf_needs_it)
 			       "8A2D5B0E-3F61-4C7A-9D10-6B7F0E5C4A39"));
 }
 
-TEST_F(token, badly_written)
+TEST_F(token, malformed_is_refused)
 {
 	static const char options[][100] = {
 		" vf_token=",
@@ -229,7 +229,7 @@ TEST_F(token, badly_written)
 	EXPECT_EQ(0, try_with(&self->vf[0], "   vf_token=" TOKEN_A " "));
 }
 
-/* Its node takes no token: so it is no way round it. */
+/* A node cannot take a token, so it cannot be used. */
 TEST_F(token, node_needs_it)
 {
 	const struct function *vf = &self->vf[0];
@@ -264,23 +264,23 @@ TEST_F(token, pf_needs_it_while_vfs_are_in_use)
 	EXPECT_EQ(-EACCES, try_with(&self->pf, ""));
 	EXPECT_EQ(-EACCES, try_token(&self->pf, TOKEN_B));
 	EXPECT_EQ(0, try_token(&self->pf, TOKEN_A));
-	/* Also for one who comes when the PF is closed */
+	/* Also after the PF was closed */
 	sys_close(self->pf_fd);
 	self->pf_fd = -1;
 	EXPECT_EQ(-EACCES, try_with(&self->pf, ""));
 	EXPECT_EQ(-EACCES, try_token(&self->pf, TOKEN_B));
 	EXPECT_EQ(0, try_token(&self->pf, TOKEN_A));
-	/* Nobody has a VF any more. */
+	/* No VF is open any more. */
 	sys_close(self->held);
 	self->held = -1;
 	EXPECT_EQ(0, try_with(&self->pf, ""));
-	/* What has been wrong meanwhile has changed nothing. */
+	/* Wrong tokens have changed nothing. */
 	EXPECT_EQ(-EACCES, try_token(&self->vf[0], TOKEN_B));
 	EXPECT_EQ(0, try_token(&self->vf[0], TOKEN_A));
 }
 
-/* While no VF is in use, who opens the PF may bring a new token. */
-TEST_F(token, set_by_opening_the_pf)
+/* While no VF is in use, the open of the PF sets a new token. */
+TEST_F(token, is_set_by_opening_the_pf)
 {
 	EXPECT_EQ(0, try_token(&self->pf, TOKEN_B));
 	EXPECT_EQ(-EACCES, try_token(&self->vf[0], TOKEN_A));
@@ -288,11 +288,11 @@ TEST_F(token, set_by_opening_the_pf)
 	EXPECT_EQ(0, try_token(&self->vf[0], TOKEN_B));
 }
 
-TEST_F(token, changed)
+TEST_F(token, can_be_changed)
 {
 	self->held = must(open_token(&self->vf[0], TOKEN_A));
 	EXPECT_EQ(0, set_token(self->pf_fd, bytes_b));
-	/* Who is in stays in; who comes needs the new one. */
+	/* Open VFs stay open; new opens need the new token. */
 	EXPECT_TRUE(is_open(self->held, &self->vf[0]));
 	EXPECT_EQ(-EACCES, try_token(&self->vf[0], TOKEN_A));
 	EXPECT_EQ(-EACCES, try_token(&self->vf[1], TOKEN_A));
@@ -301,7 +301,7 @@ TEST_F(token, changed)
 	EXPECT_EQ(0, try_token(&self->pf, TOKEN_B));
 }
 
-TEST_F(token, set_refused)
+TEST_F(token, set_refuses_bad_arguments)
 {
 	uint8_t bytes[16] = {};
 
@@ -315,16 +315,16 @@ TEST_F(token, set_refused)
 				   16));
 	EXPECT_EQ(0, feature(self->pf_fd, VFIO_DEVICE_FEATURE_PROBE |
 			     SET_TOKEN, bytes, 16));
-	/* None of these has set it. */
+	/* The failed calls have not set it. */
 	EXPECT_EQ(-EACCES, try_token(&self->vf[0], TOKEN_0));
 	self->held = must(open_token(&self->vf[0], TOKEN_A));
-	/* A VF has none to set. */
+	/* A VF has no token. */
 	EXPECT_EQ(-ENOTTY, set_token(self->held, bytes_b));
 	EXPECT_EQ(-ENOTTY, feature(self->held, VFIO_DEVICE_FEATURE_PROBE |
 				   SET_TOKEN, bytes, 16));
 }
 
-/* VFs go only when nobody has them. */
+/* VFs can be removed only when they are closed. */
 TEST_F(token, refused_opens_hold_nothing)
 {
 	int i;
@@ -342,8 +342,8 @@ TEST_F(token, refused_opens_hold_nothing)
 	EXPECT_FALSE(pci_exists(self->vf[1].bdf));
 }
 
-/* A token that nobody has set is one that nobody knows. */
-TEST(token_at_birth)
+/* The initial token is random. */
+TEST(initial_token_is_unknown)
 {
 	const char *bdf = NEED_FUNC(FUNC_PF_B);
 	struct function vf;
@@ -365,7 +365,7 @@ TEST(token_at_birth)
 	EXPECT_EQ(0, file_write(ENABLE_SRIOV, "0"));
 }
 
-/* SR-IOV with vfio-pci is for those who have asked for it. */
+/* SR-IOV with vfio-pci needs the module parameter enable_sriov. */
 TEST(sriov_has_to_be_enabled)
 {
 	const char *bdf = NEED_FUNC(FUNC_PF_B);
@@ -378,8 +378,8 @@ TEST(sriov_has_to_be_enabled)
 	EXPECT_EQ(0, pci_attr_number(bdf, "sriov_numvfs"));
 }
 
-/* Functions that have no token do not take one. */
-TEST(functions_without_a_token)
+/* Functions without a token refuse one. */
+TEST(functions_without_a_token_refuse_one)
 {
 	static const char * const funcs[] = {
 		FUNC_VF_A1, FUNC_E1000E, FUNC_NVME,
