@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Data file descriptors: how they are opened, read, written, polled, and how
- * they end.  What the bytes mean is the business of igbvf_migrate.c.
+ * Data fds of the VF: open, read(), write(), poll(), and the end of the
+ * session. igbvf_migrate.c tests the contents.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -37,7 +37,7 @@ FIXTURE_TEARDOWN(data_fd)
 	vdev_close(&self->v);
 }
 
-TEST_F(data_fd, segmentation_means_nothing_to_a_reader)
+TEST_F(data_fd, gives_the_same_stream_in_any_chunks)
 {
 	static const size_t chunks[] = { 1, 2, 3, 7, 64, 4095, 65536 };
 	struct stream first = device_save(self->dev), other;
@@ -57,7 +57,7 @@ TEST_F(data_fd, segmentation_means_nothing_to_a_reader)
 	}
 }
 
-TEST_F(data_fd, segmentation_means_nothing_to_a_writer)
+TEST_F(data_fd, takes_a_stream_in_any_chunks)
 {
 	static const size_t chunks[] = { 1, 2, 3, 7, 64, 4095, 65536 };
 	struct stream first = device_save(self->dev), again;
@@ -78,7 +78,7 @@ TEST_F(data_fd, segmentation_means_nothing_to_a_writer)
 	}
 }
 
-TEST_F(data_fd, end_of_stream_stays)
+TEST_F(data_fd, stays_at_end_of_file)
 {
 	int fd = must(mig_session(self->dev, STOP_COPY));
 	struct stream s = stream_read(fd, 4096);
@@ -90,7 +90,7 @@ TEST_F(data_fd, end_of_stream_stays)
 	stream_free(&s);
 }
 
-TEST_F(data_fd, is_a_stream)
+TEST_F(data_fd, cannot_seek)
 {
 	static const uint32_t states[] = { STOP_COPY, RESUMING };
 	unsigned int i;
@@ -110,7 +110,7 @@ TEST_F(data_fd, is_a_stream)
 	}
 }
 
-TEST_F(data_fd, goes_one_way)
+TEST_F(data_fd, is_read_only_or_write_only)
 {
 	char buf[4] = {};
 	int fd;
@@ -147,7 +147,7 @@ TEST_F(data_fd, has_no_ioctl_outside_pre_copy)
 	EXPECT_GT(0, sys_ioctl(fd, VFIO_DEVICE_RESET, NULL));
 }
 
-TEST_F(data_fd, bad_user_memory)
+TEST_F(data_fd, loses_no_byte_to_bad_user_memory)
 {
 	struct stream s = device_save(self->dev), again;
 	uint8_t *mem = mem_at_page_end(8);
@@ -157,7 +157,7 @@ TEST_F(data_fd, bad_user_memory)
 	fd = must(mig_session(self->dev, STOP_COPY));
 	EXPECT_EQ(-EFAULT, sys_read(fd, NULL, 16));
 	EXPECT_EQ(0, sys_read(fd, NULL, 0));
-	/* A read that faults in its middle gives what fits, or nothing. */
+	/* A read that faults in the middle returns a part, or EFAULT. */
 	got = sys_read(fd, mem, 64);
 	EXPECT_TRUE(got == 8 || got == -EFAULT);
 	if (got < 0)
@@ -169,7 +169,7 @@ TEST_F(data_fd, bad_user_memory)
 	EXPECT_EQ(0, memcmp(again.data, s.data + got, again.size));
 	sys_close(fd);
 
-	/* Nor is a byte lost or doubled by a write that faults. */
+	/* A write that faults neither loses nor doubles a byte. */
 	fd = must(mig_session(self->dev, RESUMING));
 	EXPECT_EQ(-EFAULT, sys_write(fd, NULL, 16));
 	EXPECT_EQ(0, sys_write(fd, NULL, 0));
@@ -202,7 +202,7 @@ TEST_F(data_fd, ends_with_the_session)
 			must(device_reset(&self->v));
 			break;
 		case 1:
-			/* From RESUMING that fails: only a reset helps. */
+			/* Fails in RESUMING without a stream: reset. */
 			if (mig_set(self->dev, STOP, NULL))
 				must(device_reset(&self->v));
 			break;
@@ -225,7 +225,7 @@ TEST_F(data_fd, ends_with_the_session)
 	}
 }
 
-/* The old session's fd must not reach into the new one. */
+/* The fd of an old session gives no access to a new session. */
 TEST_F(data_fd, old_fd_is_not_the_new_one)
 {
 	struct stream s = device_save(self->dev);
@@ -251,8 +251,8 @@ TEST_F(data_fd, old_fd_is_not_the_new_one)
 	sys_close(new);
 }
 
-/* The file outlives the device file, and says so. */
-TEST_F(data_fd, survives_the_device)
+/* The data fd stays open after the device fd, and returns ENODEV. */
+TEST_F(data_fd, is_dead_after_the_device_is_closed)
 {
 	const char *bdf = self->v.bdf;
 	char byte;
@@ -267,7 +267,7 @@ TEST_F(data_fd, survives_the_device)
 	sys_close(fd);
 }
 
-/* QEMU closes the fd before it leaves RESUMING: the data must stay. */
+/* QEMU closes the data fd before it leaves RESUMING. */
 TEST_F(data_fd, written_data_survives_the_close)
 {
 	struct stream s = device_save(self->dev), again;
@@ -281,7 +281,7 @@ TEST_F(data_fd, written_data_survives_the_close)
 	EXPECT_EQ(0, stream_diff(&s, &again));
 }
 
-TEST_F(data_fd, close_before_the_state_is_left)
+TEST_F(data_fd, can_be_closed_before_the_state_is_left)
 {
 	int fd = must(mig_session(self->dev, STOP_COPY));
 
@@ -291,7 +291,7 @@ TEST_F(data_fd, close_before_the_state_is_left)
 	EXPECT_EQ(RUNNING, mig_get(self->dev));
 }
 
-TEST_F(data_fd, poll)
+TEST_F(data_fd, poll_tells_what_is_ready)
 {
 	struct pollfd poll_fd = {};
 	struct stream s;
@@ -301,7 +301,7 @@ TEST_F(data_fd, poll)
 	EXPECT_EQ(1, poll(&poll_fd, 1, 0));
 	EXPECT_EQ(POLLIN, poll_fd.revents & (POLLIN | POLLERR | POLLNVAL));
 	s = stream_read(poll_fd.fd, 4096);
-	/* At the end, read() gives EOF at once: that is readable. */
+	/* The end of file is readable. */
 	EXPECT_EQ(1, poll(&poll_fd, 1, 0));
 	EXPECT_TRUE(poll_fd.revents & POLLIN);
 	sys_close(poll_fd.fd);
@@ -314,7 +314,7 @@ TEST_F(data_fd, poll)
 	sys_close(poll_fd.fd);
 }
 
-TEST_F(data_fd, non_blocking)
+TEST_F(data_fd, never_blocks)
 {
 	struct stream a = device_save(self->dev), b;
 	int fd;
@@ -332,10 +332,10 @@ TEST_F(data_fd, non_blocking)
 }
 
 /*
- * No fd to be had: the state is what GET says, nothing leaks, and the device
- * goes on when there is one again.
+ * Without a free fd: GET returns the actual state, nothing leaks, and the
+ * device works when there is a free fd again.
  */
-TEST_F(data_fd, no_free_descriptor)
+TEST_F(data_fd, fails_cleanly_without_a_free_descriptor)
 {
 	static const uint32_t states[] = { STOP_COPY, RESUMING };
 	struct rlimit old, none;
@@ -353,8 +353,8 @@ TEST_F(data_fd, no_free_descriptor)
 		EXPECT_EQ(fds, count_open_fds());
 		ret = mig_get(self->dev);
 		/*
-		 * Ours keeps the state and says that there is no fd; what the
-		 * core of Linux 6.12 does with the state, it must tell.
+		 * This tree's core keeps the state.  Linux 6.12 may change it,
+		 * but GET must return it.
 		 */
 		if (stock_modules()) {
 			EXPECT_LE(0, ret);
@@ -384,8 +384,8 @@ static struct vfio_device_feature *read_only_request(uint32_t state)
 	return arg;
 }
 
-/* The answer cannot be copied out: no fd may be left behind. */
-TEST_F(data_fd, answer_cannot_be_delivered)
+/* If the answer cannot be copied out, no fd is left behind. */
+TEST_F(data_fd, does_not_leak_if_the_answer_faults)
 {
 	static const uint32_t states[] = { STOP_COPY, RESUMING, STOP, RUNNING };
 	unsigned int i, fds = count_open_fds();
@@ -409,11 +409,11 @@ TEST_F(data_fd, answer_cannot_be_delivered)
 	}
 }
 
-/* Resets may come at any time, also while somebody reads or writes. */
+/* Resets while threads read or write */
 
 struct hammer {
 	int dev;
-	int fd;		/* what the threads work on; changes under them */
+	int fd;		/* used by the threads; changes at any time */
 	bool stop;
 	void *buf;
 	unsigned long bytes;
@@ -489,15 +489,15 @@ TEST_F(data_fd, reset_under_writers)
 	struct stream s = device_save(self->dev);
 
 	must(mig_set(self->dev, RUNNING, NULL));
-	/* The first to write starts a good stream, the others spoil it. */
+	/* Several writers: the stream is damaged. */
 	hammer(&self->v, RESUMING, writer, s.data);
 	stream_free(&s);
 	EXPECT_EQ(0, mig_set(self->dev, STOP_COPY, NULL));
 }
 
 /*
- * The same with the device's own BAR as the buffer: the fault needs the
- * memory lock that a reset holds.
+ * The same with the device's own BAR as the buffer: its page fault takes the
+ * memory lock, which a reset holds.
  */
 TEST_F(data_fd, reset_under_readers_into_the_bar)
 {
@@ -510,7 +510,7 @@ TEST_F(data_fd, reset_under_readers_into_the_bar)
 	EXPECT_EQ(0, mig_set(self->dev, STOP_COPY, NULL));
 }
 
-/* Threads that race for the state: each call is right or refused. */
+/* Threads that set the state: each call succeeds or is refused. */
 
 static void *state_setter(void *arg)
 {
@@ -529,7 +529,7 @@ static void *state_setter(void *arg)
 	return NULL;
 }
 
-TEST_F(data_fd, many_threads_set_the_state)
+TEST_F(data_fd, survives_threads_that_set_the_state)
 {
 	struct hammer h = { .dev = self->dev };
 	unsigned int i, fds = count_open_fds();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging of a real device: what the VF wrote is compared with what the
- * reports say, while a guest receives, sends, is migrated, is reset, or its
- * migration is given up.  The guest is the driver in lib/nic.c, its peer sends
- * from another PF on the wire; lib/watch.h says how a lost page is found.
+ * DMA logging of the VF: each page that it writes is reported while a guest
+ * receives, sends, is reset or migrated, or its migration is cancelled.  The
+ * guest is the driver of lib/nic.c; its peer sends from another PF on the wire.
+ * lib/watch.h explains how a missing page is found.
  *
- * What START, STOP and REPORT refuse is here as far as the driver decides it;
- * dma_logging.c has what the core does.
+ * Of the arguments of START, STOP and REPORT, this file tests those that the
+ * driver checks; dma_logging.c those that the core checks.
  */
 #include <linux/pci_regs.h>
 #include <signal.h>
@@ -30,14 +30,14 @@
 #define LONGEST		1400
 #define SEED		0x5eed
 
-/* A guest and its peer, and what the test knows of the guest's memory */
+/* A guest, its peer, and the guest's watched memory */
 struct bed {
 	struct vdev v;
 	struct nic nic;
 	struct peer peer;
 	struct watch w;
 	uint64_t seed;
-	uint32_t number;	/* of the last frame that was sent to it */
+	uint32_t number;	/* of the last frame sent to the guest */
 };
 
 static void guest_up(struct bed *bed)
@@ -46,7 +46,7 @@ static void guest_up(struct bed *bed)
 	watch_accept(&bed->w);
 }
 
-/* The guest's memory; what it sends, only the CPU writes. */
+/* The guest's memory; only the CPU writes transmit buffers. */
 static void watch_guest(struct watch *w, struct nic *nic, struct vdev *v)
 {
 	watch_init(w, v);
@@ -73,7 +73,7 @@ static void send_one(struct bed *bed)
 		    4 + prng(&bed->seed) % LONGEST, &bed->seed);
 }
 
-/* Takes in what is there; the number of frames. */
+/* Takes all received frames; returns their number. */
 static unsigned int drain(struct nic *nic)
 {
 	unsigned int count = 0;
@@ -84,15 +84,15 @@ static unsigned int drain(struct nic *nic)
 	return count;
 }
 
-/* Sends until something arrives, as a full ring drops what comes. */
+/* Sends until a frame arrives, as a full ring drops frames. */
 static bool frames_arrive(struct bed *bed)
 {
 	return poll_until((send_one(bed), drain(&bed->nic)));
 }
 
 /*
- * Waits for a frame to be in memory, and does not take it in, so that no other
- * follows it into its buffer.
+ * Sends until a frame is in memory.  The guest does not take it, so its buffer
+ * is not used again.
  */
 static bool frame_waits(struct bed *bed)
 {
@@ -110,7 +110,7 @@ FIXTURE_VARIANT(tracking) {
 	bool trapped;
 };
 
-/* The receive registers by the mapping, and by read() and write() only */
+/* The guest accesses receive registers by mapping, or by read() and write(). */
 FIXTURE_VARIANT_ADD(tracking, mapped) { .trapped = false };
 FIXTURE_VARIANT_ADD(tracking, trapped) { .trapped = true };
 
@@ -129,7 +129,7 @@ FIXTURE_TEARDOWN(tracking)
 
 #define EXPECT_NOTHING_LOST(w) EXPECT_EQ(0, watch_step(w))
 
-/* ---- What a report has ---- */
+/* ---- Contents of reports ---- */
 
 TEST_F(tracking, received_pages_are_reported)
 {
@@ -143,11 +143,11 @@ TEST_F(tracking, received_pages_are_reported)
 		ASSERT_TRUE(frames_arrive(bed));
 		EXPECT_NOTHING_LOST(&bed->w);
 	}
-	/* The ring at least; the rest is what this is about. */
+	/* Each round writes at least a buffer and the ring. */
 	EXPECT_LT(2 * scaled(200), bed->w.written);
 }
 
-TEST_F(tracking, under_a_flood)
+TEST_F(tracking, reports_all_under_a_flood)
 {
 	struct bed *bed = &self->bed;
 	struct flood f = {
@@ -172,8 +172,8 @@ TEST_F(tracking, under_a_flood)
 	EXPECT_TRUE(frames_arrive(bed));
 }
 
-/* Buffers that were posted before START are known, too. */
-TEST_F(tracking, ring_that_was_filled_before)
+/* Buffers that were posted before START are reported. */
+TEST_F(tracking, reports_buffers_posted_before_start)
 {
 	struct bed *bed = &self->bed;
 	unsigned int i;
@@ -189,7 +189,7 @@ TEST_F(tracking, ring_that_was_filled_before)
 	}
 }
 
-TEST_F(tracking, start_and_stop_under_a_flood)
+TEST_F(tracking, starts_and_stops_under_a_flood)
 {
 	struct bed *bed = &self->bed;
 	struct flood f = {
@@ -220,10 +220,10 @@ TEST_F(tracking, start_and_stop_under_a_flood)
 }
 
 /*
- * A doorbell that is rung when nobody looks any more is heard all the same.  The
- * worker rests after some 50 ms; pauses end before that, about then, and after.
+ * The worker notices a doorbell also when it sleeps.  It goes to sleep after
+ * some 50 ms; the pauses are shorter, about as long, and longer.
  */
-TEST_F(tracking, doorbells_after_a_pause)
+TEST_F(tracking, notices_doorbells_after_a_pause)
 {
 	struct bed *bed = &self->bed;
 	unsigned int i, n;
@@ -231,15 +231,15 @@ TEST_F(tracking, doorbells_after_a_pause)
 	ASSERT_EQ(0, watch_start(&bed->w));
 	for (i = 0; i < scaled(100); i++) {
 		sleep_us(prng(&bed->seed) % (i % 2 ? 20000 : 200000));
-		/* A round of the ring, as the last ones are posted now. */
+		/* A whole round, to use the buffers that were just posted. */
 		for (n = 0; n < RING_SIZE; n++)
 			ASSERT_TRUE(frames_arrive(bed));
 		EXPECT_NOTHING_LOST(&bed->w);
 	}
 }
 
-/* All rings, always; and no more than could have been written. */
-TEST_F(tracking, quiet_device)
+/* Each report has the rings and the posted buffers, and nothing else. */
+TEST_F(tracking, reports_what_a_quiet_device_may_write)
 {
 	struct bed *bed = &self->bed;
 	const size_t most = 2 * WATCH_PAGE + RING_SIZE * FRAME_SIZE;
@@ -250,7 +250,7 @@ TEST_F(tracking, quiet_device)
 		EXPECT_NOTHING_LOST(&bed->w);
 		EXPECT_TRUE(watch_reported(&bed->w, NIC_RX_RING, WATCH_PAGE));
 		EXPECT_TRUE(watch_reported(&bed->w, NIC_TX_RING, WATCH_PAGE));
-		/* All but one buffer of the ring may still be written. */
+		/* All buffers of the ring but one are posted. */
 		EXPECT_TRUE(watch_reported(&bed->w, NIC_RX_BUFFERS,
 					   (RING_SIZE - 2) * FRAME_SIZE));
 		EXPECT_GE(most, bed->w.reported);
@@ -262,7 +262,7 @@ TEST_F(tracking, quiet_device)
 	EXPECT_EQ(0, bed->w.reported_own);
 }
 
-TEST_F(tracking, frames_sent)
+TEST_F(tracking, reports_transmit_descriptors)
 {
 	struct bed *bed = &self->bed;
 	char payload[256] = {};
@@ -276,8 +276,8 @@ TEST_F(tracking, frames_sent)
 	}
 }
 
-/* The device may tell in memory how far it has come, and not in the ring. */
-TEST_F(tracking, transmit_head_write_back)
+/* Head write-back: the device writes its head to memory, not to descriptors. */
+TEST_F(tracking, reports_transmit_head_write_back)
 {
 	const uint64_t head = 0x900000;
 	volatile uint32_t *done;
@@ -299,8 +299,8 @@ TEST_F(tracking, transmit_head_write_back)
 	nic_write(&bed->nic, TDWBAL, 0);
 }
 
-/* What is posted in between is not left out of either report. */
-TEST_F(tracking, reports_of_parts)
+/* Buffers posted between reports of parts are in one of them. */
+TEST_F(tracking, reports_in_parts)
 {
 	struct bed *bed = &self->bed;
 	uint64_t bitmap = 0, all = 0;
@@ -345,18 +345,18 @@ static void reset_while_frames_wait(struct __test_metadata *_metadata,
 	EXPECT_EQ(0, log_stop(bed->v.fd));
 }
 
-/* What was written before is reported after, and logging goes on. */
-TEST_F(tracking, reset_by_the_vmm)
+/* Pages written before a reset are reported after it, and logging goes on. */
+TEST_F(tracking, survives_reset_by_the_vmm)
 {
 	reset_while_frames_wait(_metadata, &self->bed, BY_VMM);
 }
 
-TEST_F(tracking, reset_by_the_guest)
+TEST_F(tracking, survives_reset_by_the_guest)
 {
 	reset_while_frames_wait(_metadata, &self->bed, BY_GUEST);
 }
 
-TEST_F(tracking, pf_goes_down_and_up)
+TEST_F(tracking, survives_the_pf_going_down)
 {
 	struct bed *bed = &self->bed;
 	const char *pf = func_bdf(FUNC_PF_A);
@@ -375,7 +375,7 @@ TEST_F(tracking, pf_goes_down_and_up)
 		ASSERT_TRUE(frames_arrive(bed));
 		EXPECT_NOTHING_LOST(&bed->w);
 	}
-	/* Logging can also begin and end while it is down. */
+	/* Logging can start and stop while the PF is down. */
 	pf_set(pf, false);
 	EXPECT_EQ(0, log_stop(bed->v.fd));
 	EXPECT_EQ(0, watch_start(&bed->w));
@@ -386,9 +386,9 @@ TEST_F(tracking, pf_goes_down_and_up)
 	EXPECT_NOTHING_LOST(&bed->w);
 }
 
-/* ---- The end of the user ---- */
+/* ---- Close and death of the user ---- */
 
-TEST_F(tracking, closed_under_a_flood)
+TEST_F(tracking, ends_with_close_under_a_flood)
 {
 	struct bed *bed = &self->bed;
 	struct flood f = { .peer = &bed->peer, .mac = bed->nic.mac };
@@ -402,7 +402,7 @@ TEST_F(tracking, closed_under_a_flood)
 		nic_detach(&bed->nic);
 		reopen(&bed->v);
 		nic_attach(&bed->nic, &bed->v);
-		/* The next user's device is not logged. */
+		/* Logging is off for the next user. */
 		EXPECT_EQ(-EINVAL, log_stop(bed->v.fd));
 		EXPECT_EQ(-EINVAL, log_report(bed->v.fd, NIC_IOVA, NIC_MEM,
 					      WATCH_PAGE, bitmap));
@@ -412,7 +412,7 @@ TEST_F(tracking, closed_under_a_flood)
 	EXPECT_TRUE(frames_arrive(bed));
 }
 
-/* A user that has logging on and receives, in a process of its own */
+/* Starts a process that receives with logging on. */
 static pid_t user_start(const char *bdf, const char *far_pf, bool trapped,
 			uint8_t mac[static 6])
 {
@@ -433,14 +433,14 @@ static pid_t user_start(const char *bdf, const char *far_pf, bool trapped,
 	}
 	close(said[1]);
 	if (sys_read(said[0], mac, 6) != 6)
-		die("the user has ended by itself");
+		die("the user's process has ended");
 	close(said[0]);
 	return pid;
 }
 
 /*
- * The mappings of a dead user, and the device with them, go when the worker gives
- * up its memory, which it may be reading.
+ * A killed user's mappings and device are released when the worker, which may
+ * be reading the memory, drops its reference to it.
  */
 static bool is_free_again(const char *bdf)
 {
@@ -452,7 +452,7 @@ static bool is_free_again(const char *bdf)
 	return true;
 }
 
-TEST_F(tracking, killed_under_a_flood)
+TEST_F(tracking, ends_with_sigkill_under_a_flood)
 {
 	const char *bdf = self->bed.v.bdf, *far = func_bdf(FUNC_PF_B);
 	struct peer peer = self->bed.peer;
@@ -492,7 +492,7 @@ struct start_row {
 };
 
 static const struct start_row start_rows[] = {
-	/* The page size; larger ones are answered by 4096. */
+	/* The page size; for a larger one, the driver returns 4096. */
 	{ 4096, 1, 0, { { 0, GiB } } },
 	{ 8192, 1, 0, { { 0, GiB } } },
 	{ 2 * MiB, 1, 0, { { 0, GiB } } },
@@ -508,14 +508,14 @@ static const struct start_row start_rows[] = {
 	{ 4096, 2, E2BIG, { { 0, 40 * TiB }, { 64 * TiB, 40 * TiB } } },
 	{ 4096, 2, E2BIG, { { 0, 1ULL << 63 }, { 1ULL << 63, (1ULL << 63) -
 						 4096 } } },
-	/* What wraps */
+	/* A range that wraps */
 	{ 4096, 1, EOVERFLOW, { { -4096ULL, 8192 } } },
 	/* At the end of the address space */
 	{ 4096, 1, 0, { { -8192ULL, 4096 } } },
 	{ 4096, 3, 0, { { 0, 4096 }, { 8192, 4096 }, { 128 * MiB, GiB } } },
 };
 
-TEST_F(tracking, start_errnos)
+TEST_F(tracking, start_refuses_bad_arguments)
 {
 	struct bed *bed = &self->bed;
 	unsigned int i;
@@ -555,8 +555,8 @@ TEST_F(tracking, stop_and_report_need_a_start)
 	EXPECT_EQ(0, bitmap[0]);
 }
 
-/* Nothing is told of what was not asked for. */
-TEST_F(tracking, report_outside_of_the_ranges)
+/* Pages outside of the ranges of START are not reported. */
+TEST_F(tracking, reports_nothing_outside_of_the_ranges)
 {
 	const log_range range = { .iova = NIC_RX_RING, .length = WATCH_PAGE };
 	struct bed *bed = &self->bed;
@@ -574,7 +574,7 @@ TEST_F(tracking, report_outside_of_the_ranges)
 	ASSERT_EQ(0, log_report(bed->v.fd, NIC_RX_RING - 8 * WATCH_PAGE,
 				64 * WATCH_PAGE, WATCH_PAGE, bitmap));
 	EXPECT_EQ(BIT_ULL(8), bitmap[0]);
-	/* The last pages of all */
+	/* The last pages of the address space */
 	bitmap[0] = 0;
 	ASSERT_EQ(0, log_report(bed->v.fd, -65 * WATCH_PAGE, 64 * WATCH_PAGE,
 				WATCH_PAGE, bitmap));
@@ -582,7 +582,7 @@ TEST_F(tracking, report_outside_of_the_ranges)
 }
 
 /* A bitmap of larger pages than those that are logged */
-TEST_F(tracking, report_in_larger_pages)
+TEST_F(tracking, reports_in_larger_pages)
 {
 	struct bed *bed = &self->bed;
 	uint64_t bitmap = 0;
@@ -593,8 +593,8 @@ TEST_F(tracking, report_in_larger_pages)
 	EXPECT_EQ(BIT_ULL(NIC_IOVA / MiB), bitmap);
 }
 
-/* What could not be told is told the next time. */
-TEST_F(tracking, report_to_memory_that_cannot_be_written)
+/* A report that fails loses nothing: the next one has its pages. */
+TEST_F(tracking, report_to_read_only_memory_loses_nothing)
 {
 	struct bed *bed = &self->bed;
 	uint64_t *bitmap = mem_alloc(page_size());
@@ -648,7 +648,7 @@ static void steps_under_way(struct __test_metadata *_metadata, struct bed *bed,
 	}
 }
 
-/* The guest runs at the destination with no memory but what was reported. */
+/* The guest runs at the destination with the reported memory only. */
 static void arrive(struct __test_metadata *_metadata,
 		   FIXTURE_DATA(moved) *self, const struct stream *s)
 {
@@ -667,7 +667,7 @@ static void arrive(struct __test_metadata *_metadata,
 	vdev_close(&bed->v);
 }
 
-TEST_F(moved, with_the_memory_that_was_reported)
+TEST_F(moved, guest_works_with_the_reported_memory)
 {
 	struct bed *bed = &self->bed;
 	struct flood f = {
@@ -677,7 +677,7 @@ TEST_F(moved, with_the_memory_that_was_reported)
 	struct peer near;
 	int fd;
 
-	/* A VMM starts to log before it sets the device on its way. */
+	/* A VMM starts logging before the first transition. */
 	ASSERT_EQ(0, watch_start(&bed->w));
 	flood_start(&f);
 	steps_under_way(_metadata, bed, scaled(50));
@@ -702,8 +702,8 @@ TEST_F(moved, with_the_memory_that_was_reported)
 	nic_ping_pong(&bed->nic, &bed->peer);
 }
 
-/* As a VMM may do it: one report, in STOP, and no other */
-TEST_F(moved, with_a_single_report)
+/* A VMM may get a single report, in STOP. */
+TEST_F(moved, guest_works_after_a_single_report)
 {
 	struct bed *bed = &self->bed;
 	struct flood f = {
@@ -738,7 +738,7 @@ static const uint32_t ways[][3] = {
 	{ PRE_COPY_P2P, STOP_COPY, STOP },
 };
 
-/* A migration goes as far as @way does, and is given up. */
+/* A migration that is cancelled at the end of @way. */
 static void go_and_return(struct __test_metadata *_metadata, struct bed *bed,
 			  const uint32_t way[3])
 {
@@ -754,8 +754,8 @@ static void go_and_return(struct __test_metadata *_metadata, struct bed *bed,
 	steps_under_way(_metadata, bed, 2);
 }
 
-/* Under a flood, and logged all the time */
-TEST_F(moved, not_at_all)
+/* Cancelled migrations under a flood, with logging on */
+TEST_F(moved, guest_goes_on_after_cancel)
 {
 	struct bed *bed = &self->bed;
 	struct flood f = {
@@ -772,8 +772,10 @@ TEST_F(moved, not_at_all)
 	EXPECT_TRUE(frames_arrive(bed));
 }
 
-/* Doorbells rung while the device is stopped count when it runs again. */
-TEST_F(moved, doorbells_while_stopped)
+/*
+ * Doorbells that are rung while the device is stopped take effect when it runs.
+ */
+TEST_F(moved, keeps_doorbells_while_stopped)
 {
 	struct bed *bed = &self->bed;
 	unsigned int i, n;
@@ -792,8 +794,8 @@ TEST_F(moved, doorbells_while_stopped)
 	}
 }
 
-/* What else the guest writes there meanwhile counts, too. */
-TEST_F(moved, queue_disabled_while_stopped)
+/* So do other registers. */
+TEST_F(moved, keeps_a_queue_disabled_while_stopped)
 {
 	struct bed *bed = &self->bed;
 	uint8_t *before = malloc(NIC_MEM);
@@ -809,7 +811,7 @@ TEST_F(moved, queue_disabled_while_stopped)
 		ASSERT_EQ(0, mig_set(bed->v.fd, RUNNING, NULL));
 		nic_read(&bed->nic, STATUS);
 		EXPECT_EQ(0, nic_read(&bed->nic, RXDCTL) & DCTL_ENABLE);
-		/* The guest has its memory back. */
+		/* The device no longer writes to the guest's memory. */
 		memcpy(before, bed->nic.mem, NIC_MEM);
 		for (n = 0; n < 20; n++)
 			send_one(bed);
@@ -824,8 +826,8 @@ static const uint32_t states[] = {
 	RUNNING, RUNNING_P2P, STOP, STOP_COPY, PRE_COPY, PRE_COPY_P2P,
 };
 
-/* From one state to the other, with logging begun and ended in any of them */
-TEST_F(moved, start_and_stop_in_every_state)
+/* Logging starts and stops in any pair of states. */
+TEST_F(moved, starts_and_stops_in_every_state)
 {
 	struct bed *bed = &self->bed;
 	unsigned int i, k;
@@ -851,8 +853,8 @@ TEST_F(moved, start_and_stop_in_every_state)
 		}
 }
 
-/* Logging that begins while a state is loaded, before there is a ring */
-TEST_F(moved, start_at_the_destination)
+/* Logging starts before a loaded state sets up a ring. */
+TEST_F(moved, starts_at_the_destination)
 {
 	struct bed *bed = &self->bed;
 	struct watch w;
@@ -881,7 +883,7 @@ TEST_F(moved, start_at_the_destination)
 
 /* ---- iommufd ---- */
 
-/* The driver reads guest memory by way of the container, so there is none. */
+/* The driver reads guest memory through the container. */
 TEST(not_offered_with_iommufd)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0);
@@ -900,7 +902,7 @@ TEST(not_offered_with_iommufd)
 	EXPECT_EQ(-ENOTTY, log_report(v.fd, 0, WATCH_PAGE, WATCH_PAGE,
 				      &bitmap));
 	vdev_close(&v);
-	/* The next user, of a container, has it again. */
+	/* Logging is offered again to a user with a container. */
 	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
 	EXPECT_EQ(0, log_start_range(v.fd, 0, GiB));
 	vdev_close(&v);

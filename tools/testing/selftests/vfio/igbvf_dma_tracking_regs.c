@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The page of the receive registers, which is the device's while nothing is
- * logged, and memory of the driver's while something is: how it can be mapped,
- * that each way to it shows the same, that nothing is lost when one takes the
- * place of the other, and that no other device can write to it.
+ * The page of receive registers.  While DMA logging is on, the driver maps a
+ * page of its own memory there instead of the device's.  Tested: which mappings
+ * are possible, that mappings and read() and write() show the same registers,
+ * that the exchange of the page loses no access, and that no other device can
+ * write to it.
  */
 #include <linux/pci_regs.h>
 #include <pthread.h>
@@ -30,12 +31,12 @@ static bool readable(volatile uint32_t *reg)
 	return !try_read(reg, &value);
 }
 
-/* ---- A VF, and its receive registers by all ways ---- */
+/* ---- A VF, and its receive registers by each kind of access ---- */
 
 FIXTURE(pages) {
 	struct vdev v;
 	char *bar;		/* as a VMM maps it */
-	char *twin;		/* the page once more */
+	char *twin;		/* a second mapping of the page */
 };
 
 static void *map(const struct vdev *v, uint64_t offset, size_t size)
@@ -80,7 +81,7 @@ static int start(FIXTURE_DATA(pages) *self)
 
 /* ---- What can be mapped ---- */
 
-TEST_F(pages, are_areas_of_their_own)
+TEST_F(pages, are_separate_areas)
 {
 	const struct vfio_region_info_cap_sparse_mmap *sparse;
 	struct vfio_region_info *info;
@@ -132,11 +133,11 @@ static void expect_mappings(struct __test_metadata *_metadata,
 		else
 			EXPECT_EQ(EINVAL, errno);
 	}
-	/* Nor by growth of a mapping */
+	/* A mapping cannot grow. */
 	EXPECT_EQ(MAP_FAILED, mremap(self->twin, PAGE, 2 * PAGE,
 				     MREMAP_MAYMOVE));
 	EXPECT_NE(0, remap_file_pages(self->twin, PAGE, 0, 0, 0));
-	/* A private copy would show what is long gone. */
+	/* A private copy would not follow the device. */
 	mem = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, self->v.fd,
 		   vdev_region(&self->v, 0).offset + DOORBELLS);
 	EXPECT_EQ(MAP_FAILED, mem);
@@ -164,7 +165,7 @@ static int ioeventfd(const struct vdev *v, uint32_t reg, uint32_t size, int fd)
 	return sys_ioctl(v->fd, VFIO_DEVICE_IOEVENTFD, &arg);
 }
 
-/* They would go around the log. */
+/* ioeventfds would bypass logging. */
 TEST_F(pages, have_no_ioeventfds)
 {
 	static const uint32_t regs[] = {
@@ -182,7 +183,7 @@ TEST_F(pages, have_no_ioeventfds)
 			}
 		EXPECT_EQ(-EINVAL, ioeventfd(&self->v, 3 * PAGE - 1,
 					     VFIO_DEVICE_IOEVENTFD_8, fd));
-		/* The doorbells of the transmit queues are nobody's concern. */
+		/* Transmit doorbells are not logged. */
 		EXPECT_EQ(0, ioeventfd(&self->v, TDT, VFIO_DEVICE_IOEVENTFD_32,
 				       fd));
 		EXPECT_EQ(0, ioeventfd(&self->v, TDT, VFIO_DEVICE_IOEVENTFD_32,
@@ -193,7 +194,7 @@ TEST_F(pages, have_no_ioeventfds)
 	sys_close(fd);
 }
 
-/* Another device's DMA would, too. */
+/* DMA by another device would bypass logging as well. */
 TEST_F(pages, cannot_be_mapped_for_dma)
 {
 	const uint64_t iova = 0x40000000;
@@ -201,7 +202,7 @@ TEST_F(pages, cannot_be_mapped_for_dma)
 	char *whole = self->bar;
 
 	for (logging = 0; logging < 2; logging++) {
-		/* Touched or not, which makes a difference to page tables */
+		/* With and without a present page table entry */
 		EXPECT_GT(0, dma_map(self->v.container, iova, self->twin,
 				     PAGE));
 		(void)*twin(self, RDT);
@@ -209,7 +210,7 @@ TEST_F(pages, cannot_be_mapped_for_dma)
 				     PAGE));
 		EXPECT_GT(0, dma_map_flags(self->v.container, iova, self->twin,
 					   PAGE, VFIO_DMA_MAP_FLAG_READ));
-		/* Nor in the middle of others, of which nothing stays mapped */
+		/* Within a larger range, of which nothing stays mapped */
 		EXPECT_GT(0, dma_map(self->v.container, iova, whole + PAGE,
 				     3 * PAGE));
 		EXPECT_EQ(0, dma_unmap(self->v.container, iova, 16 * PAGE));
@@ -221,7 +222,7 @@ TEST_F(pages, cannot_be_mapped_for_dma)
 	}
 }
 
-/* ---- What is in it ---- */
+/* ---- Contents ---- */
 
 /* Values that a guest may set while the queues are disabled */
 static const struct {
@@ -270,8 +271,8 @@ static void set_by(FIXTURE_DATA(pages) *self, enum way way, uint32_t change)
 	}
 }
 
-/* Each way leads to the same registers, before, while and after. */
-TEST_F(pages, show_the_same_by_all_ways)
+/* All kinds of access show the same before, during and after logging. */
+TEST_F(pages, show_the_same_by_each_access)
 {
 	unsigned int i, round;
 	uint32_t change = 0;
@@ -283,13 +284,13 @@ TEST_F(pages, show_the_same_by_all_ways)
 			set_by(self, i % 3, change);
 			expect_settings(_metadata, self, change);
 		}
-		/* What was set before shows after, and the other way round. */
+		/* Values are kept across START and STOP. */
 		ASSERT_EQ(0, round % 2 ? log_stop(self->v.fd) : start(self));
 		expect_settings(_metadata, self, change);
 	}
 }
 
-/* A process that has inherited the mapping, and one that maps it anew */
+/* A process that inherited the mapping, and one with a new mapping */
 TEST_F(pages, show_the_same_to_other_processes)
 {
 	int status, said[2];
@@ -323,8 +324,8 @@ TEST_F(pages, show_the_same_to_other_processes)
 	EXPECT_EQ(0x55, *mapped(self, RDBAH));
 }
 
-/* Parts of registers, which a VMM without a mapping may pass on */
-TEST_F(pages, accesses_of_every_size)
+/* A VMM without a mapping may pass on accesses of any size. */
+TEST_F(pages, take_accesses_of_every_size)
 {
 	uint8_t bytes[16], again[16];
 	unsigned int logging, size, at;
@@ -339,7 +340,7 @@ TEST_F(pages, accesses_of_every_size)
 							    again + at, size));
 			}
 		EXPECT_EQ(0, memcmp(bytes, again, 16));
-		/* All of the page; and no more, as the rest is another's */
+		/* The whole page; an access ends at the end of the page. */
 		EXPECT_EQ(PAGE, region_read(&self->v, 0, DOORBELLS,
 					    mem_alloc(PAGE), PAGE));
 		EXPECT_EQ(8, region_read(&self->v, 0, DOORBELLS - 8, bytes,
@@ -352,15 +353,15 @@ TEST_F(pages, accesses_of_every_size)
 	expect_settings(_metadata, self, 0);
 }
 
-/* The kernel reads and writes it by the mapping, in the midst of other calls. */
-TEST_F(pages, given_to_calls_as_buffers)
+/* System calls access the mapping as a buffer. */
+TEST_F(pages, work_as_buffers_of_system_calls)
 {
 	const uint64_t bar = vdev_region(&self->v, 0).offset;
 	void *buf = (void *)twin(self, RDBAL);
 	unsigned int logging;
 
 	for (logging = 0; logging < 2; logging++) {
-		/* The page is removed by that, and comes back in the call. */
+		/* The reset zaps the mapping; the call faults it in. */
 		EXPECT_EQ(0, device_reset(&self->v));
 		EXPECT_EQ(4, sys_pread(self->v.fd, buf, 4, bar + STATUS));
 		EXPECT_EQ(4, sys_pread(self->v.fd, buf, 4, bar + RDLEN));
@@ -368,7 +369,7 @@ TEST_F(pages, given_to_calls_as_buffers)
 		EXPECT_EQ(0, device_reset(&self->v));
 		EXPECT_EQ(4, sys_pwrite(self->v.fd, buf, 4, bar + EITR0));
 		EXPECT_EQ(4, sys_pwrite(self->v.fd, buf, 4, bar + RDLEN));
-		/* What takes long is not pinned for it. */
+		/* Long-term pins are refused. */
 		EXPECT_EQ(logging ? -EFAULT : -EINVAL,
 			  log_report(self->v.fd, 0, PAGE, PAGE, buf));
 		if (!logging)
@@ -383,8 +384,8 @@ static int low_power(const struct vdev *v, uint32_t entry_or_exit)
 	return feature(v->fd, VFIO_DEVICE_FEATURE_SET | entry_or_exit, NULL, 0);
 }
 
-/* As with the other pages: not while the device sleeps */
-TEST_F(pages, out_of_reach_in_low_power)
+/* In low power, the pages cannot be accessed, like others of the BAR. */
+TEST_F(pages, cannot_be_accessed_in_low_power)
 {
 	unsigned int logging;
 
@@ -405,8 +406,8 @@ TEST_F(pages, out_of_reach_in_low_power)
 	}
 }
 
-/* But a reset leaves it where it is. */
-TEST_F(pages, within_reach_after_a_reset)
+/* After a reset, they can be accessed. */
+TEST_F(pages, can_be_accessed_after_a_reset)
 {
 	unsigned int logging;
 
@@ -422,7 +423,7 @@ TEST_F(pages, within_reach_after_a_reset)
 	}
 }
 
-/* Threads that access the page while it is exchanged, back and forth */
+/* Threads access the page while it is exchanged. */
 struct toucher {
 	volatile uint32_t *reg;
 	bool stop;
@@ -449,8 +450,8 @@ static unsigned long turns_of(struct toucher *t)
 	return __atomic_load_n(&t->turns, __ATOMIC_SEQ_CST);
 }
 
-/* What is written is there when it is read, whatever page it goes to. */
-TEST_F(pages, exchanged_while_in_use)
+/* A read returns the last write, from either page. */
+TEST_F(pages, lose_no_write_when_exchanged)
 {
 	struct toucher t[] = {
 		{ .reg = mapped(self, RDBAL) },

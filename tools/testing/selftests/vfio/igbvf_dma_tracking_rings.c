@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA logging under a guest driver that posts buffers as badly as it can.  As
- * long as it keeps to what the device asks for, no page is lost, whatever the
- * shape of rings and buffers.  When it does not, its own frames may be lost,
- * but the host has nothing to complain about, and the VF works again after a
- * reset.
+ * DMA logging with unusual and with wrong uses of the receive queue.  If the
+ * guest driver keeps to the datasheet, each page is reported, for all shapes of
+ * rings and buffers.  If it does not, its own frames may get lost, but the
+ * kernel must not warn, and the VF works after a reset.
  *
- * Rings and buffers are driven by lib/rxq.c.  The seed of what chance brings is
- * printed, and can be given in VFIO_TEST_SEED.
+ * lib/rxq.c drives the queue.  Random tests print their seed, which
+ * VFIO_TEST_SEED repeats.
  */
 #include <arpa/inet.h>
 #include <linux/ip.h>
@@ -26,13 +25,13 @@
 #include "rxq.h"
 #include "watch.h"
 
-/* Rings, up to 4096 descriptors in 64 KiB, and one that begins in mid-page */
+/* Rings of up to 4096 descriptors, 64 KiB; also unaligned to pages */
 #define RINGS		0x1000000ULL
 #define RINGS_SIZE	(256 * KiB)
 #define SECOND_RING	(RINGS + 128 * KiB)
 #define BUFFERS		0x2000000ULL
 #define BUFFERS_SIZE	(2 * MiB)
-/* Around a border of the driver's bitmaps, each for 128 MiB */
+/* Around a border between two bitmaps of the driver, each for 128 MiB */
 #define BORDER		(3 * 128 * MiB)
 #define BORDER_SIZE	(128 * KiB)
 /* Beyond 4 GiB */
@@ -50,11 +49,11 @@ FIXTURE_VARIANT(rings) {
 	bool trapped;
 };
 
-/* The receive registers by the mapping, and by read() and write() only */
+/* The guest accesses receive registers by mapping, or by read() and write(). */
 FIXTURE_VARIANT_ADD(rings, mapped) { .trapped = false };
 FIXTURE_VARIANT_ADD(rings, trapped) { .trapped = true };
 
-/* The guest driver goes, and leaves the queue to the test. */
+/* Takes the queue from the guest driver. */
 static void queue_free(FIXTURE_DATA(rings) *self)
 {
 	struct rxq second = {
@@ -64,7 +63,7 @@ static void queue_free(FIXTURE_DATA(rings) *self)
 	};
 
 	nic_up(&self->rx.nic);
-	/* The ring that an earlier user left here outlasts resets. */
+	/* A ring of an earlier user survives resets. */
 	rxq_write(&second, RDLEN, 0);
 	rxq_disable(&self->rx.q);
 	watch_accept(&self->rx.w);
@@ -96,14 +95,14 @@ FIXTURE_TEARDOWN(rings)
 
 #define EXPECT_NOTHING_LOST() EXPECT_EQ(0, watch_step(&self->rx.w))
 
-/* Sends until a descriptor comes back. */
+/* Sends until the device returns a descriptor. */
 static bool frames_arrive(FIXTURE_DATA(rings) *self, size_t len)
 {
 	return poll_until(
 		(rxq_bed_send(&self->rx, len), rxq_reap(&self->rx.q)));
 }
 
-/* Is the VF fine for a driver that comes new to it, and is that logged? */
+/* Does the VF work, with logging, for a driver that initializes it? */
 static void expect_vf_works(struct __test_metadata *_metadata,
 			    FIXTURE_DATA(rings) *self)
 {
@@ -112,7 +111,7 @@ static void expect_vf_works(struct __test_metadata *_metadata,
 	EXPECT_EQ(RUNNING, mig_get(self->rx.v.fd));
 	nic_up(&self->rx.nic);
 	watch_accept(&self->rx.w);
-	/* What comes before its first doorbell is passed on is lost. */
+	/* Frames before the first doorbell takes effect get lost. */
 	EXPECT_TRUE(
 		poll_until((rxq_bed_send(&self->rx, LONGEST),
 			    nic_receive_now(&self->rx.nic, buf, sizeof(buf)))));
@@ -139,8 +138,8 @@ static void post_and_receive(struct __test_metadata *_metadata,
 	EXPECT_NOTHING_LOST();
 }
 
-/* Round and round, one descriptor at a time, and as many as there are */
-TEST_F(rings, of_every_size)
+/* Several rounds, with one descriptor at a time and with full rings */
+TEST_F(rings, of_every_size_are_reported)
 {
 	static const unsigned int sizes[] = { 8, 16, 128, 256, 4096 };
 	unsigned int i, n;
@@ -164,8 +163,8 @@ TEST_F(rings, of_every_size)
 				   self->rx.q.size * sizeof(struct desc)));
 }
 
-/* Posted in part when logging begins, in part after */
-TEST_F(rings, filled_before_and_after_start)
+/* Buffers posted before and after START */
+TEST_F(rings, filled_before_and_after_start_are_reported)
 {
 	unsigned int i;
 
@@ -185,8 +184,8 @@ TEST_F(rings, filled_before_and_after_start)
 	EXPECT_TRUE(watch_reported(&self->rx.w, BUFFERS + MiB, 8 * WATCH_PAGE));
 }
 
-/* A doorbell that is rung when logging ends, or begins, is not forgotten. */
-TEST_F(rings, doorbells_around_start_and_stop)
+/* Doorbells around START and STOP are not lost. */
+TEST_F(rings, keep_doorbells_around_start_and_stop)
 {
 	unsigned int i, n;
 
@@ -210,13 +209,13 @@ static uint64_t some_buffer(FIXTURE_DATA(rings) *self)
 	uint64_t page = BUFFERS + prng(&self->rx.seed) % 64 * WATCH_PAGE;
 
 	switch (prng(&self->rx.seed) % 6) {
-	case 0:	/* across a page's end, as late as can be */
+	case 0:	/* across the end of a page */
 		return page + WATCH_PAGE - 1;
 	case 1:
 		return page + WATCH_PAGE - 16;
-	case 2:	/* up to the end of the memory that is logged */
+	case 2:	/* at the end of the logged memory */
 		return BUFFERS + BUFFERS_SIZE - LARGEST_BUFFER;
-	case 3:	/* across a border of the driver's bitmaps */
+	case 3:	/* across a border between the driver's bitmaps */
 		return BORDER - 1 - prng(&self->rx.seed) % LARGEST_BUFFER;
 	case 4:
 		return FAR + prng(&self->rx.seed) % (FAR_SIZE - LARGEST_BUFFER);
@@ -225,8 +224,8 @@ static uint64_t some_buffer(FIXTURE_DATA(rings) *self)
 	}
 }
 
-/* Buffers of each size, anywhere, some more than once at a time */
-TEST_F(rings, buffers_anywhere)
+/* Buffers of each size at any address, some posted more than once */
+TEST_F(rings, with_buffers_anywhere_are_reported)
 {
 	static const unsigned int kib[] = { 1, 2, 3, 4, 8, 16, 0 };
 	unsigned int i, n, count;
@@ -253,13 +252,13 @@ TEST_F(rings, buffers_anywhere)
 	}
 }
 
-/* A frame in one buffer, over three pages: nothing else is reported. */
+/* A frame in one buffer of three pages: only those are reported. */
 static void expect_pages_of_one_frame(struct __test_metadata *_metadata,
 				      FIXTURE_DATA(rings) *self, size_t len)
 {
 	rxq_disable(&self->rx.q);
 	rxq_enable(&self->rx.q, RINGS, 8, SRRCTL_ADVANCED | SRRCTL_BUFFER(16));
-	/* What was posted before is told in these. */
+	/* Flush earlier buffers from the reports. */
 	EXPECT_NOTHING_LOST();
 	EXPECT_NOTHING_LOST();
 	rxq_post(&self->rx.q, BUFFERS + MiB, 0);
@@ -298,8 +297,8 @@ static void large_frames(struct __test_metadata *_metadata,
 	expect_pages_of_one_frame(_metadata, self, len);
 }
 
-/* They fill large buffers, or many small ones. */
-TEST_F(rings, large_frames)
+/* Large frames fill a large buffer, or several small ones. */
+TEST_F(rings, with_large_frames_are_reported)
 {
 	const char *near = func_bdf(FUNC_PF_A), *far = func_bdf(FUNC_PF_B);
 
@@ -310,7 +309,7 @@ TEST_F(rings, large_frames)
 	pf_mtu(far, 1500);
 }
 
-/* A datagram, which has headers that the device knows how to split off */
+/* Sends a UDP datagram, whose headers the device can split off. */
 static void send_udp(FIXTURE_DATA(rings) *self, uint16_t len)
 {
 	struct {
@@ -337,14 +336,14 @@ static void send_udp(FIXTURE_DATA(rings) *self, uint16_t len)
 		       offsetof(typeof(frame), data) + len));
 }
 
-/* Each descriptor has two buffers, and the device decides what goes where. */
-TEST_F(rings, header_split)
+/* Each descriptor has two buffers: header and payload. */
+TEST_F(rings, with_header_split_are_reported)
 {
 	static const uint32_t modes[] = { SRRCTL_SPLIT, SRRCTL_ALWAYS_SPLIT };
 	const uint64_t headers = BUFFERS + MiB;
 	unsigned int i, n, split = 0;
 
-	/* Every kind of header that the datasheet has a bit for */
+	/* All kinds of headers */
 	nic_write(&self->rx.nic, PSRTYPE, 0x7ffff);
 	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
@@ -352,7 +351,9 @@ TEST_F(rings, header_split)
 		rxq_enable(&self->rx.q, RINGS, 32,
 			   modes[i] | SRRCTL_BUFFER(2) | SRRCTL_HEADER(256));
 		for (n = 0; n < scaled(60); n++) {
-			/* Across a page's end, too; bit 0 is not an address. */
+			/*
+			 * Also across the end of a page; bit 0 is no address.
+			 */
 			uint64_t header = headers + n % 128 * WATCH_PAGE +
 					  WATCH_PAGE - 128 * (n % 3);
 
@@ -375,8 +376,8 @@ TEST_F(rings, header_split)
 }
 
 /*
- * Buffers that the device has when logging begins, at addresses that must not
- * be taken for what a used descriptor has in the same place.
+ * Buffers that are posted when logging starts, at addresses that look like the
+ * write-back of a used descriptor.
  */
 static void buffers_before_start(struct __test_metadata *_metadata,
 				 FIXTURE_DATA(rings) *self, uint64_t base,
@@ -408,7 +409,7 @@ static void buffers_before_start(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, log_stop(self->rx.v.fd));
 }
 
-TEST_F(rings, buffers_before_start)
+TEST_F(rings, with_buffers_before_start_are_reported)
 {
 	static const uint64_t bases[] = { BUFFERS, FAR };
 	unsigned int i;
@@ -422,8 +423,8 @@ TEST_F(rings, buffers_before_start)
 	}
 }
 
-/* Buffers that lie in part, or as a whole, where nothing is logged */
-TEST_F(rings, beyond_the_ranges)
+/* Buffers that are partly or fully outside of the logged ranges */
+TEST_F(rings, are_reported_within_the_ranges_only)
 {
 	const log_range ranges[] = {
 		{ .iova = RINGS, .length = WATCH_PAGE },
@@ -436,7 +437,7 @@ TEST_F(rings, beyond_the_ranges)
 		  watch_start_ranges(&self->rx.w, ranges, ARRAY_SIZE(ranges)));
 	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(8));
 	for (i = 0; i < scaled(20); i++) {
-		/* From before the first range to behind the last one */
+		/* From before the first range to after the last one */
 		for (offset = 2 * WATCH_PAGE; offset < 10 * WATCH_PAGE;
 		     offset += WATCH_PAGE / 2)
 			rxq_post(&self->rx.q,
@@ -447,7 +448,7 @@ TEST_F(rings, beyond_the_ranges)
 		EXPECT_NOTHING_LOST();
 		EXPECT_EQ(4 * WATCH_PAGE, self->rx.w.reported);
 	}
-	/* Addresses at which a sum would wrap */
+	/* Addresses whose sum with the buffer size overflows */
 	for (i = 0; i < 16; i++)
 		rxq_post(&self->rx.q, -1ULL - 700 * i, 0);
 	rxq_post(&self->rx.q, BUFFERS + 5 * WATCH_PAGE, 0);
@@ -457,10 +458,10 @@ TEST_F(rings, beyond_the_ranges)
 	expect_vf_works(_metadata, self);
 }
 
-/* ---- Not everything ---- */
+/* ---- Reports contain nothing else ---- */
 
-/* A ring of 256 buffers of 2 KiB, filled again and again under small frames */
-TEST_F(rings, reports_are_bounded)
+/* A ring of 256 buffers of 2 KiB, refilled while small frames arrive */
+TEST_F(rings, have_bounded_reports)
 {
 	const log_range all = { .iova = 0, .length = 64 * GiB };
 	struct flood f = { .peer = &self->rx.peer, .mac = self->rx.nic.mac };
@@ -479,7 +480,7 @@ TEST_F(rings, reports_are_bounded)
 		EXPECT_NOTHING_LOST();
 	}
 	flood_stop(&f);
-	/* The ring stays as it is: twice, so that nothing older is in it. */
+	/* No new buffers: the second report has no older ones. */
 	rxq_reap(&self->rx.q);
 	EXPECT_NOTHING_LOST();
 	for (i = 0; i < 5; i++) {
@@ -491,8 +492,8 @@ TEST_F(rings, reports_are_bounded)
 	EXPECT_GT(MiB, most);
 }
 
-/* Of 8 GiB that are logged, nothing but what the rings name */
-TEST_F(rings, reports_have_no_other_bits)
+/* 8 GiB are logged: only rings and posted buffers are reported. */
+TEST_F(rings, have_reports_without_other_pages)
 {
 	const log_range all = { .iova = 0, .length = 8 * GiB };
 	const size_t words = 8 * GiB / WATCH_PAGE / 64;
@@ -514,15 +515,15 @@ TEST_F(rings, reports_have_no_other_bits)
 	for (i = 0; i < words; i++)
 		bits += __builtin_popcountll(bitmap[i]);
 	TH_LOG("%zu pages", bits);
-	/* The buffers, a page of this ring, two of the driver that was there */
+	/* The buffers, a page of this ring, two of the earlier driver's */
 	EXPECT_LE(255 * FRAME_SIZE / WATCH_PAGE, bits);
 	EXPECT_GE(255 * FRAME_SIZE / WATCH_PAGE + 1 + 4, bits);
 	mem_free(bitmap, words * 8);
 }
 
-/* ---- Rings that come and go ---- */
+/* ---- Rings that change ---- */
 
-TEST_F(rings, changed_while_logging)
+TEST_F(rings, changed_while_logging_are_reported)
 {
 	unsigned int i, n;
 	uint64_t ring;
@@ -531,7 +532,7 @@ TEST_F(rings, changed_while_logging)
 	for (i = 0; i < scaled(60); i++) {
 		ring = i % 2 ? SECOND_RING : RINGS;
 		rxq_disable(&self->rx.q);
-		/* In every third round there is no report in between. */
+		/* Every third round has no report in between. */
 		if (i % 3)
 			EXPECT_NOTHING_LOST();
 		rxq_enable(&self->rx.q, ring + prng(&self->rx.seed) % 8 * 128,
@@ -550,8 +551,8 @@ TEST_F(rings, changed_while_logging)
 	EXPECT_NOTHING_LOST();
 }
 
-/* The ring that is left keeps what it was given, until that is reported. */
-TEST_F(rings, frames_of_a_ring_that_is_gone)
+/* Pages of a ring that is replaced are still reported. */
+TEST_F(rings, replaced_while_logging_are_reported)
 {
 	unsigned int i;
 
@@ -569,8 +570,8 @@ TEST_F(rings, frames_of_a_ring_that_is_gone)
 	EXPECT_LT(0, self->rx.w.written);
 }
 
-/* Disabled and enabled at once, with the same memory, which nobody may see */
-TEST_F(rings, disabled_and_enabled_at_once)
+/* Disabled and enabled at once with the same memory, unnoticed by the driver */
+TEST_F(rings, disabled_and_enabled_at_once_are_reported)
 {
 	unsigned int i;
 
@@ -591,8 +592,8 @@ TEST_F(rings, disabled_and_enabled_at_once)
 	expect_vf_works(_metadata, self);
 }
 
-/* Nobody sends to the second queue; it is logged all the same. */
-TEST_F(rings, second_queue)
+/* The second queue receives nothing; its buffers are reported. */
+TEST_F(rings, of_the_second_queue_are_reported)
 {
 	struct rxq second = {
 		.nic = &self->rx.nic,
@@ -617,7 +618,7 @@ TEST_F(rings, second_queue)
 		EXPECT_NOTHING_LOST();
 		EXPECT_TRUE(
 			watch_reported(&self->rx.w, BUFFERS, 16 * WATCH_PAGE));
-		/* Nothing tells when the second doorbell is heard. */
+		/* Nothing shows when the worker notices the second doorbell. */
 		EXPECT_TRUE(
 			poll_until(!watch_step(&self->rx.w) &&
 				   watch_reported(&self->rx.w, BUFFERS + MiB,
@@ -630,9 +631,9 @@ TEST_F(rings, second_queue)
 	expect_vf_works(_metadata, self);
 }
 
-/* ---- Tails that make no sense ---- */
+/* ---- Invalid heads, tails and lengths ---- */
 
-/* Fills all descriptors, as the device may take any of them. */
+/* Fills all descriptors, as the device may use any of them. */
 static void fill_all(FIXTURE_DATA(rings) *self)
 {
 	struct desc new = {};
@@ -645,7 +646,7 @@ static void fill_all(FIXTURE_DATA(rings) *self)
 	}
 }
 
-TEST_F(rings, tail_goes_backwards)
+TEST_F(rings, survive_a_tail_that_goes_backwards)
 {
 	unsigned int i, n;
 
@@ -665,7 +666,7 @@ TEST_F(rings, tail_goes_backwards)
 	expect_vf_works(_metadata, self);
 }
 
-TEST_F(rings, tail_out_of_the_ring)
+TEST_F(rings, survive_a_tail_out_of_the_ring)
 {
 	static const uint32_t tails[] = { 64, 65, 0x7fff, 0xffff, 0x10000,
 					  0x10001, 0x80000000, ~0U };
@@ -688,8 +689,8 @@ TEST_F(rings, tail_out_of_the_ring)
 	expect_vf_works(_metadata, self);
 }
 
-/* The head, which the guest sets in the middle of everything */
-TEST_F(rings, head_is_written)
+/* The guest writes the head while the queue runs. */
+TEST_F(rings, survive_a_written_head)
 {
 	static const uint32_t heads[] = { 0, 5, 63, 64, 0xffff, ~0U };
 	unsigned int i;
@@ -709,8 +710,8 @@ TEST_F(rings, head_is_written)
 	expect_vf_works(_metadata, self);
 }
 
-/* A ring that begins behind its own end, before and after logging does */
-TEST_F(rings, head_out_of_the_ring)
+/* A head behind the end of the ring, before and after START */
+TEST_F(rings, survive_a_head_out_of_the_ring)
 {
 	static const uint32_t heads[] = { 64, 65, 0x7fff, 0x8000, 0xffff };
 	static const uint32_t tails[] = { 0, 63, 64, 0x8001, 0xffff };
@@ -748,7 +749,7 @@ TEST_F(rings, head_out_of_the_ring)
 
 static const uint32_t lengths[] = { 0, 128, 0xfff80, 0xffff0, ~0U };
 
-TEST_F(rings, lengths_at_the_borders)
+TEST_F(rings, survive_extreme_lengths)
 {
 	unsigned int i;
 
@@ -766,7 +767,7 @@ TEST_F(rings, lengths_at_the_borders)
 		rxq_write(&self->rx.q, RDT, 0xfff7);
 		rxq_bed_send(&self->rx, LONGEST);
 		EXPECT_NOTHING_LOST();
-		/* Started and stopped with a ring like that */
+		/* Logging starts and stops with such a ring. */
 		EXPECT_EQ(0, log_stop(self->rx.v.fd));
 		ASSERT_EQ(0, watch_start(&self->rx.w));
 		rxq_disable(&self->rx.q);
@@ -774,7 +775,7 @@ TEST_F(rings, lengths_at_the_borders)
 	expect_vf_works(_metadata, self);
 }
 
-/* ---- Rings in memory that is not there, or is none ---- */
+/* ---- Rings in unmapped memory and in registers ---- */
 
 struct mapper {
 	int container;
@@ -802,7 +803,7 @@ static unsigned long rounds_of(struct mapper *m)
 	return __atomic_load_n(&m->rounds, __ATOMIC_SEQ_CST);
 }
 
-TEST_F(rings, unmapped_while_it_is_read)
+TEST_F(rings, survive_unmap_while_the_worker_reads)
 {
 	struct mapper m = {
 		.container = self->rx.v.container,
@@ -838,7 +839,7 @@ TEST_F(rings, unmapped_while_it_is_read)
 	__atomic_store_n(&m.stop, true, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
 	flood_stop(&f);
-	/* The ring is there to stay now. */
+	/* From now on, the ring stays mapped. */
 	rxq_disable(&self->rx.q);
 	EXPECT_NOTHING_LOST();
 	rxq_enable(&self->rx.q, RINGS, 256, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
@@ -846,8 +847,8 @@ TEST_F(rings, unmapped_while_it_is_read)
 	expect_vf_works(_metadata, self);
 }
 
-/* All that is done with a ring at @iova which the device can't use */
-static void ring_of_no_use(struct __test_metadata *_metadata,
+/* Uses a ring at @iova that the device cannot access. */
+static void use_bad_ring(struct __test_metadata *_metadata,
 			   FIXTURE_DATA(rings) *self, uint64_t iova)
 {
 	struct rxq *q = &self->rx.q;

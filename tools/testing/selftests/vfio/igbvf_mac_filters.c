@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Further unicast addresses of a guest, which the PF keeps in a list that all
- * of its VFs share, and in the filters of its switch: that they move along, and
- * are neither taken away too early nor left behind.
+ * Additional unicast addresses of a guest, which the PF keeps in a list shared
+ * by all its VFs and in filters of its switch: they move with the guest, and
+ * are removed neither too early nor too late.
  */
 #include "test.h"
 #include "device.h"
@@ -20,10 +20,10 @@ FIXTURE(filters) {
 	struct nic nic;
 	struct peer peer_a;
 	struct peer peer_b;
-	uint8_t address[6];	/* the guest's second one */
+	uint8_t address[6];	/* the guest's second address */
 };
 
-/* Does the PF do it? */
+/* Does the PF grant the request? */
 static bool filter(struct nic *nic, uint32_t request, const uint8_t *address)
 {
 	int ret = nic_mbx_mac(nic, request, address);
@@ -34,8 +34,8 @@ static bool filter(struct nic *nic, uint32_t request, const uint8_t *address)
 }
 
 /*
- * What Linux's igbvf does at each change of its addresses: clear all, with an
- * address of zero, which its PF refuses, and add all.
+ * As Linux's igbvf does at each change of addresses: clears all, by an address
+ * of zero, which the PF refuses, and adds all.
  */
 static bool add_like_igbvf(struct nic *nic, const uint8_t *address)
 {
@@ -78,19 +78,19 @@ FIXTURE_TEARDOWN(filters)
 	vdev_close(&self->b);
 }
 
-TEST_F(filters, move_along)
+TEST_F(filters, move_with_the_guest)
 {
 	struct nic *nic = &self->nic;
 
 	move(nic, &self->a, &self->b);
 	vdev_close(&self->a);
 	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
-	/* Nothing of them is left at the source. */
+	/* The source's PF has no filter left. */
 	EXPECT_TRUE(reaches(&self->peer_a, nic, self->address));
 	nic_ping_pong(nic, &self->peer_a);
 }
 
-/* A second guest, of the destination's PF, that leaves room for two filters */
+/* A second guest on the destination's PF takes all filters but two. */
 static void fill_but_two(struct nic *nic)
 {
 	uint8_t address[6] = { 0x02, 0xfe };
@@ -109,7 +109,7 @@ static void fill_but_two(struct nic *nic)
 	}
 }
 
-/* The PF has counted each time that the guest added it: once is enough. */
+/* The guest added its address several times: the destination adds it once. */
 TEST_F(filters, take_no_more_room_than_they_need)
 {
 	struct nic *nic = &self->nic, other;
@@ -127,7 +127,7 @@ TEST_F(filters, take_no_more_room_than_they_need)
 	vdev_close(&v);
 }
 
-/* Between VFs of one PF, where a filter can be but for one of them */
+/* Between VFs of one PF, where only one VF can have the filter */
 TEST_F(filters, stay_until_the_guest_moves)
 {
 	struct nic *nic = &self->nic;
@@ -141,7 +141,7 @@ TEST_F(filters, stay_until_the_guest_moves)
 	stream_read_on(from, &s, 4096);
 	ASSERT_EQ(0, stream_write(to, s.data, s.size, s.size));
 	EXPECT_TRUE(reaches(&self->peer_b, nic, self->address));
-	/* It was a try, and the guest runs on. */
+	/* The load is cancelled, and the guest goes on at the source. */
 	sys_close(to);
 	sys_close(from);
 	vdev_close(&next);
@@ -157,8 +157,8 @@ TEST_F(filters, stay_until_the_guest_moves)
 	vdev_close(&next);
 }
 
-/* A load that was complete, and is given up, as by "vfio-mig check" */
-TEST_F(filters, go_with_a_load_that_is_given_up)
+/* A complete load that is cancelled, as by "vfio-mig check" */
+TEST_F(filters, are_removed_with_a_cancelled_load)
 {
 	struct nic *nic = &self->nic;
 	struct stream s = device_save(self->a.fd);
@@ -171,9 +171,9 @@ TEST_F(filters, go_with_a_load_that_is_given_up)
 	stream_free(&s);
 }
 
-/* ---- The next user of a VF does not get what was for the last one ---- */
+/* ---- The next user of a VF does not get the last one's frames ---- */
 
-/* Adds an address, and does not look at the answer. */
+/* Adds an address without reading the answer. */
 static void add_unseen(struct nic *nic, const uint8_t *address)
 {
 	uint32_t words[2] = {};
@@ -188,7 +188,7 @@ static void add_unseen(struct nic *nic, const uint8_t *address)
 		die("the PF does not add an address");
 }
 
-/* A new user, who asks the PF for nothing but the usual */
+/* Opens the VF for a new user: frames to the old address do not arrive. */
 static void expect_nothing_left(struct __test_metadata *_metadata,
 				FIXTURE_DATA(filters) *self)
 {
@@ -201,14 +201,14 @@ static void expect_nothing_left(struct __test_metadata *_metadata,
 	nic_up(nic);
 	peer_send(&self->peer_b, self->address, "stale", 5);
 	peer_send(&self->peer_b, nic->mac, "mine", 4);
-	/* The wire is in order. */
+	/* Frames stay in order: this one would come after it. */
 	EXPECT_LT(0, nic_receive(nic, buf, sizeof(buf)));
 	EXPECT_EQ(0, memcmp(buf, "mine", 4)) {
 		TH_LOG("received \"%.5s\"", buf);
 	}
 }
 
-TEST_F(filters, go_when_their_answer_was_not_read)
+TEST_F(filters, are_removed_if_the_answer_was_not_read)
 {
 	struct nic *nic = &self->nic;
 
@@ -217,8 +217,8 @@ TEST_F(filters, go_when_their_answer_was_not_read)
 	expect_nothing_left(_metadata, self);
 }
 
-/* The guest hurries on: its next message is where the answer was. */
-TEST_F(filters, go_when_their_answer_was_overwritten)
+/* The guest's next message overwrites the answer. */
+TEST_F(filters, are_removed_if_the_answer_was_overwritten)
 {
 	struct nic *nic = &self->nic;
 
@@ -231,22 +231,22 @@ TEST_F(filters, go_when_their_answer_was_overwritten)
 	expect_nothing_left(_metadata, self);
 }
 
-/* A load begins in a VF that has a guest, and is given up at once. */
-TEST_F(filters, go_when_a_load_has_begun)
+/* A load into a VF with a guest begins and is cancelled at once. */
+TEST_F(filters, are_removed_when_a_load_begins)
 {
 	must(mig_set(self->a.fd, RESUMING, NULL));
 	expect_nothing_left(_metadata, self);
 }
 
-TEST_F(filters, go_when_the_vf_was_reset)
+TEST_F(filters, are_removed_after_a_reset_of_the_vf)
 {
 	add_unseen(&self->nic, self->address);
 	must(device_reset(&self->a));
 	expect_nothing_left(_metadata, self);
 }
 
-/* A PF that was down meanwhile can't be told before the VF is opened again. */
-TEST_F(filters, go_when_the_pf_was_down_at_the_close)
+/* The PF is down at the close: the filter is removed at the next open. */
+TEST_F(filters, are_removed_if_the_pf_was_down_at_close)
 {
 	struct nic *nic = &self->nic;
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Migration of the VF: from one to another, of another PF, and what a guest
- * would notice of it.  The guest is the driver in lib/nic.c, whose memory
- * stays while the device under it changes; its peer sends and receives on the
- * PFs' interfaces.
+ * Migration from one VF to a VF of another PF, as a guest sees it.  The guest
+ * is the driver of lib/nic.c, whose memory stays while its device changes; its
+ * peers send and receive on the PFs' interfaces.
  */
 #include <linux/pci_regs.h>
 
@@ -37,7 +36,7 @@ FIXTURE_TEARDOWN(migrate)
 	vdev_close(&self->b);
 }
 
-TEST_F(migrate, traffic_before_and_after)
+TEST_F(migrate, traffic_goes_on)
 {
 	struct nic *nic = &self->nic;
 	unsigned int i;
@@ -55,8 +54,8 @@ TEST_F(migrate, traffic_before_and_after)
 	}
 }
 
-/* At every position of the rings, which are larger than one round of it */
-TEST_F(migrate, to_and_fro_under_traffic)
+/* At every position in the rings */
+TEST_F(migrate, traffic_goes_on_after_many_moves)
 {
 	struct vdev *from = &self->a, *to = &self->b, *tmp;
 	struct peer *far = &self->peer_b, *near = &self->peer_a, *t;
@@ -80,7 +79,7 @@ TEST_F(migrate, to_and_fro_under_traffic)
 	}
 }
 
-/* Moves a guest with interrupts; its VMM sets them up while it is RESUMING. */
+/* Moves a guest with interrupts; the VMM sets them up in RESUMING. */
 static void move_with_irqs(struct nic *nic, struct vdev *from, struct vdev *to,
 			   const int32_t fds[static NR_VECTORS])
 {
@@ -124,8 +123,8 @@ TEST_F(migrate, interrupts_go_on)
 
 	move_with_irqs(nic, &self->a, &self->b, fds);
 	/*
-	 * The queues' vectors fire once: a cause that was lost between would
-	 * leave a guest waiting for ever.
+	 * The vectors of the queues fire once, as the guest would wait for ever
+	 * for a cause that got lost.
 	 */
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_RX]));
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_TX]));
@@ -134,11 +133,11 @@ TEST_F(migrate, interrupts_go_on)
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_RX]));
 	nic_send(nic, self->peer_a.mac, "hello", 5);
 	EXPECT_LT(0, eventfd_wait(fds[VECTOR_TX]));
-	/* igbvf takes the mailbox's for a sign that the link may be lost. */
+	/* The mailbox's does not: igbvf would take that for a link change. */
 	EXPECT_EQ(0, eventfd_take(fds[VECTOR_MBX]));
 }
 
-/* What the PF had to say, and the guest has not heard before it was stopped */
+/* The PF's answer is pending when the guest is stopped. */
 TEST_F(migrate, unread_mail_is_announced)
 {
 	struct nic *nic = &self->nic;
@@ -150,7 +149,7 @@ TEST_F(migrate, unread_mail_is_announced)
 	nic_write(nic, VMBMEM, MBX_SET_LPE);
 	nic_write(nic, VMBMEM + 4, 1522);
 	nic_write(nic, V2PMAILBOX, V2PMAILBOX_REQ);
-	/* The answer is there, but the guest does not know. */
+	/* The answer is there; the guest has not read it. */
 	ASSERT_TRUE(poll_until(nic_read(nic, VMBMEM) & MBX_ACK));
 	eventfd_take(fds[VECTOR_MBX]);
 
@@ -173,7 +172,7 @@ TEST_F(migrate, state_is_small)
 	EXPECT_LE((int64_t)s.size, mig_data_size(self->a.fd));
 }
 
-TEST_F(migrate, saves_the_same_again)
+TEST_F(migrate, second_save_is_equal)
 {
 	struct stream first, again;
 	size_t at;
@@ -188,7 +187,7 @@ TEST_F(migrate, saves_the_same_again)
 		TH_LOG("%zu and %zu bytes differ at %zu", first.size,
 		       again.size, at - 1);
 	}
-	/* And on the source, which has not changed either */
+	/* The source has not changed either. */
 	stream_free(&again);
 	again = device_save(self->a.fd);
 	at = stream_diff(&first, &again);
@@ -198,7 +197,7 @@ TEST_F(migrate, saves_the_same_again)
 	}
 }
 
-TEST_F(migrate, same_again_after_running)
+TEST_F(migrate, save_is_equal_after_running)
 {
 	struct stream first, again;
 
@@ -213,8 +212,8 @@ TEST_F(migrate, same_again_after_running)
 	EXPECT_EQ(0, stream_diff(&first, &again));
 }
 
-/* A device that no driver has touched yet, or that one has left */
-TEST_F(migrate, without_a_guest_driver)
+/* A VF that no driver has used, and one that a driver has left */
+TEST_F(migrate, works_without_a_guest_driver)
 {
 	struct stream first, again;
 	unsigned int i;
@@ -238,14 +237,14 @@ TEST_F(migrate, without_a_guest_driver)
 		nic_detach(&self->nic);
 		must(device_reset(&self->b));
 	}
-	/* A driver that comes later finds a working device. */
+	/* A driver that is loaded later works. */
 	must(device_reset(&self->b));
 	nic_attach(&self->nic, &self->b);
 	nic_up(&self->nic);
 	nic_ping_pong(&self->nic, &self->peer_b);
 }
 
-TEST_F(migrate, in_the_middle_of_probe)
+TEST_F(migrate, works_during_probe)
 {
 	struct stream s;
 
@@ -253,7 +252,7 @@ TEST_F(migrate, in_the_middle_of_probe)
 	cfg_command(&self->a, PCI_COMMAND_MASTER, 0);
 	nic_write(&self->nic, VTCTRL, VTCTRL_RST);
 	must(nic_mbx_reset(&self->nic));
-	/* Ring addresses, but neither length nor enable */
+	/* The ring has an address, but no length, and is not enabled. */
 	nic_write(&self->nic, RDBAL, NIC_IOVA);
 	nic_write(&self->nic, TDBAL, NIC_IOVA + 4096);
 	s = move_stopped(&self->nic, &self->a, &self->b);
@@ -281,7 +280,7 @@ TEST_F(migrate, cancel_loses_nothing)
 	for (i = 0; i < 4; i++) {
 		nic_ping_pong(nic, &self->peer_b);
 		switch (i) {
-		case 0:	/* the fd closed before, nothing read */
+		case 0:	/* nothing read, fd closed before */
 			fd = must(mig_session(self->a.fd, STOP_COPY));
 			sys_close(fd);
 			must(mig_set(self->a.fd, RUNNING, NULL));
@@ -293,11 +292,11 @@ TEST_F(migrate, cancel_loses_nothing)
 			EXPECT_EQ(-ENODEV, sys_read(fd, buf, 1));
 			sys_close(fd);
 			break;
-		case 2:	/* after a stop only */
+		case 2:	/* STOP and back */
 			must(mig_set(self->a.fd, STOP, NULL));
 			must(mig_set(self->a.fd, RUNNING, NULL));
 			break;
-		case 3:	/* all read, by way of STOP */
+		case 3:	/* all read, back through STOP */
 			s = device_save(self->a.fd);
 			stream_free(&s);
 			must(mig_set(self->a.fd, RUNNING, NULL));
@@ -309,8 +308,8 @@ TEST_F(migrate, cancel_loses_nothing)
 	EXPECT_EQ(0, memcmp(mac, nic->mac, 6));
 }
 
-/* A doorbell that was rung while the device was stopped is not forgotten. */
-TEST_F(migrate, doorbell_in_stop)
+/* A doorbell that is rung in STOP takes effect later. */
+TEST_F(migrate, doorbell_in_stop_is_kept)
 {
 	struct nic *nic = &self->nic;
 	char buf[64] = {};
@@ -320,8 +319,8 @@ TEST_F(migrate, doorbell_in_stop)
 	nic_ping_pong(nic, &self->peer_b);
 	must(mig_set(self->a.fd, STOP, NULL));
 	/*
-	 * The guest is stopped when the device is, so this is only what a
-	 * hasty one would do; it must not harm the rings.
+	 * The guest is stopped as well, so this should not happen; it must not
+	 * damage the rings.
 	 */
 	nic_write(nic, TDT, nic_read(nic, TDT));
 	nic_write(nic, RXDCTL, DCTL_ENABLE);
@@ -332,8 +331,8 @@ TEST_F(migrate, doorbell_in_stop)
 	EXPECT_EQ(0, nic_receive_now(nic, buf, sizeof(buf)));
 }
 
-/* No DMA in STOP: memory that the device could reach does not change. */
-TEST_F(migrate, no_dma_in_stop)
+/* The device does not write to memory in STOP. */
+TEST_F(migrate, stop_ends_dma)
 {
 	struct nic *nic = &self->nic;
 	uint8_t *before = malloc(NIC_MEM);
@@ -347,14 +346,14 @@ TEST_F(migrate, no_dma_in_stop)
 	nic_write(nic, RXDCTL, DCTL_ENABLE);
 	for (i = 0; i < 20; i++)
 		peer_send(&self->peer_b, nic->mac, &i, sizeof(i));
-	/* The wire is in order: when this came back, those had their chance. */
+	/* Frames that were sent before had time to arrive. */
 	sleep_us(100000);
 	EXPECT_EQ(0, memcmp(before, nic->mem, NIC_MEM));
 	must(mig_set(self->a.fd, RUNNING, NULL));
 	nic_ping_pong(nic, &self->peer_b);
 }
 
-TEST_F(migrate, resume_twice)
+TEST_F(migrate, second_load_replaces_the_first)
 {
 	struct stream s, other;
 
@@ -364,15 +363,15 @@ TEST_F(migrate, resume_twice)
 
 	must(device_load(self->b.fd, &s));
 	must(mig_set(self->b.fd, RUNNING, NULL));
-	/* Again, on top of it */
+	/* The same stream again */
 	must(device_load(self->b.fd, &s));
 	other = device_save(self->b.fd);
 	EXPECT_EQ(0, stream_diff(&s, &other));
-	/* A foreign stream after two good ones */
+	/* A stream that is refused, after two good ones */
 	other.data[0] ^= 0xff;
 	EXPECT_GT(0, device_load(self->b.fd, &other));
 	must(device_reset(&self->b));
-	/* A short session after a long one: nothing of that is left. */
+	/* A short stream: data of the earlier sessions is gone. */
 	other.data[0] ^= 0xff;
 	other.size /= 2;
 	EXPECT_GT(0, device_load(self->b.fd, &other));
@@ -380,8 +379,8 @@ TEST_F(migrate, resume_twice)
 	must(device_load(self->b.fd, &s));
 }
 
-/* Into the same device: suspend and resume of a VM on one host */
-TEST_F(migrate, into_itself)
+/* As for suspend and resume of a VM on one host */
+TEST_F(migrate, loads_into_the_same_vf)
 {
 	struct nic *nic = &self->nic;
 	struct stream s;
@@ -400,8 +399,8 @@ TEST_F(migrate, into_itself)
 static const uint32_t counters[] = { VFGPRC, VFGPTC, VFGORC, VFGOTC, VFMPRC };
 
 /*
- * Counters that the guest sees must go on from where they were: it takes one
- * that goes backwards for a wrap and adds 2^32.
+ * The guest's counters continue from their values: igbvf takes a counter that
+ * goes backwards for an overflow and adds 2^32.
  */
 TEST_F(migrate, statistics_do_not_jump)
 {
@@ -428,7 +427,9 @@ TEST_F(migrate, statistics_do_not_jump)
 	for (i = 0; i < ARRAY_SIZE(counters); i++) {
 		after = nic_read(nic, counters[i]);
 		EXPECT_LE(before[i], after);
-		/* The wire is quiet but for neighbour discovery and such. */
+			/*
+			 * Only neighbour discovery and the like is on the wire.
+			 */
 		EXPECT_GT(before[i] + 100000, after) {
 			TH_LOG("counter %#x: %u, now %u", counters[i],
 			       before[i], after);
@@ -438,7 +439,7 @@ TEST_F(migrate, statistics_do_not_jump)
 	EXPECT_LT(before[1], nic_read(nic, VFGPTC));
 }
 
-/* What the guest asked of the PF is asked of the other PF, too. */
+/* The destination's PF is asked for what the source's PF granted. */
 TEST_F(migrate, what_the_pf_granted_moves_along)
 {
 	uint32_t msg[MBX_WORDS] = { MBX_SET_MULTICAST | 1 << MBX_INFO_SHIFT };
@@ -464,12 +465,12 @@ TEST_F(migrate, what_the_pf_granted_moves_along)
 	peer_send(&self->peer_a, group, "after", 5);
 	ASSERT_LT(0, nic_receive(nic, buf, sizeof(buf)));
 	EXPECT_EQ(0, memcmp(buf, "after", 5));
-	/* The mailbox works on, without a new handshake. */
+	/* The mailbox works without a new handshake. */
 	EXPECT_EQ(0, nic_set_mac(nic, nic->mac));
 	nic_ping_pong(nic, &self->peer_a);
 }
 
-/* igbvf's look at the link: has the mailbox what it had, and can it be taken? */
+/* igbvf's check of the link: the mailbox is unchanged and can be locked. */
 static void look_at_link(struct __test_metadata *_metadata, struct nic *nic,
 			 uint32_t mbmem)
 {
@@ -481,7 +482,7 @@ static void look_at_link(struct __test_metadata *_metadata, struct nic *nic,
 	EXPECT_EQ(mbmem, nic_read(nic, VMBMEM));
 }
 
-TEST_F(migrate, the_link_stays_up)
+TEST_F(migrate, link_stays_up)
 {
 	struct vdev *from = &self->a, *to = &self->b, *tmp;
 	struct nic *nic = &self->nic;
@@ -505,7 +506,7 @@ TEST_F(migrate, the_link_stays_up)
 	}
 }
 
-/* The source forgets the MAC: else its PF swallows the guest's frames. */
+/* The source's PF drops the MAC, or it would receive the guest's frames. */
 TEST_F(migrate, source_is_freed)
 {
 	struct nic *nic = &self->nic;
@@ -521,7 +522,7 @@ TEST_F(migrate, source_is_freed)
 	EXPECT_EQ(0, memcmp(buf, "across", 6));
 }
 
-/* Under a flood, nothing comes twice and nothing out of order. */
+/* Under a flood, no frame is received twice or out of order. */
 static unsigned int drain(struct nic *nic, uint32_t *last)
 {
 	unsigned int count = 0;
@@ -536,7 +537,7 @@ static unsigned int drain(struct nic *nic, uint32_t *last)
 	return count;
 }
 
-TEST_F(migrate, flood_while_stopping_and_running)
+TEST_F(migrate, flood_is_received_in_order)
 {
 	struct nic *nic = &self->nic;
 	struct flood f = { .peer = &self->peer_b };
@@ -561,11 +562,10 @@ TEST_F(migrate, flood_while_stopping_and_running)
 }
 
 /*
- * Memory that 100 rounds of save and load take and do not give back.  Slab is
- * shared with the rest of the machine, so the bound leaves room for that, but
- * for less than one page per round.
+ * Memory use after 100 rounds of save and load.  Slab is shared with the rest
+ * of the machine: the bound allows for that, but not for one page per round.
  */
-TEST_F(migrate, hundred_rounds_without_growth)
+TEST_F(migrate, hundred_rounds_do_not_leak)
 {
 	const unsigned int rounds = 100;
 	long slab = 0, available = 0, grown;
@@ -597,7 +597,7 @@ TEST_F(migrate, hundred_rounds_without_growth)
 		  proc_meminfo_kb("MemAvailable") - available);
 }
 
-TEST_F(migrate, load_while_the_pf_is_down)
+TEST_F(migrate, load_fails_while_the_pf_is_down)
 {
 	struct nic *nic = &self->nic;
 	struct stream s;
@@ -608,7 +608,7 @@ TEST_F(migrate, load_while_the_pf_is_down)
 	nic_ping_pong(nic, &self->peer_b);
 	s = device_save(self->a.fd);
 	pf_set(func_bdf(FUNC_PF_B), false);
-	/* Best refused before the source has stopped; else at the load */
+	/* Refused at RESUMING or, at the latest, by the load */
 	fd = ret = mig_session(self->b.fd, RESUMING);
 	if (fd >= 0) {
 		must(stream_write(fd, s.data, s.size, s.size));
@@ -617,10 +617,10 @@ TEST_F(migrate, load_while_the_pf_is_down)
 	}
 	pf_set(func_bdf(FUNC_PF_B), true);
 	EXPECT_EQ(-EIO, ret);
-	/* The guest goes on where it was ... */
+	/* The guest goes on at the source ... */
 	must(mig_set(self->a.fd, RUNNING, NULL));
 	nic_ping_pong(nic, &self->peer_b);
-	/* ... and can be moved once the cause is gone. */
+	/* ... and can be moved when the PF is up. */
 	must(device_reset(&self->b));
 	move(nic, &self->a, &self->b);
 	vdev_close(&self->a);
@@ -628,10 +628,10 @@ TEST_F(migrate, load_while_the_pf_is_down)
 }
 
 /*
- * The source's PF is reset while the guest is stopped: what was saved is what
- * counts, not the registers, which are zero now.
+ * The source's PF is reset in STOP, which clears the VF's registers: the saved
+ * values count.
  */
-TEST_F(migrate, pf_reset_while_stopped)
+TEST_F(migrate, survives_a_pf_reset_in_stop)
 {
 	struct nic *nic = &self->nic;
 
@@ -646,7 +646,7 @@ TEST_F(migrate, pf_reset_while_stopped)
 	nic_ping_pong(nic, &self->peer_a);
 }
 
-/* Is B's one refusal told, after a hundred of A's? */
+/* Is one refusal of B logged after a hundred of A? */
 static bool refusal_is_told(struct __test_metadata *_metadata,
 			    FIXTURE_DATA(migrate) *self, int log)
 {
@@ -659,10 +659,10 @@ static bool refusal_is_told(struct __test_metadata *_metadata,
 }
 
 /*
- * Messages are limited in rate, but one VM can't silence another's device.
- * Tried again, since B itself may have said much a moment ago.
+ * Messages are rate-limited for each device on its own.
+ * Repeated, as B's own messages may be limited.
  */
-TEST_F(migrate, each_device_has_its_messages)
+TEST_F(migrate, messages_are_limited_per_device)
 {
 	int log = kmsg_open(), a, b;
 
@@ -683,7 +683,7 @@ TEST_F(migrate, times_are_reported)
 	nic_attach(&self->nic, &self->a);
 	nic_up(&self->nic);
 	nic_ping_pong(&self->nic, &self->peer_b);
-	/* No verdict: the machine may be slow.  For the reader. */
+	/* For information: the machine may be slow. */
 	t[0] = now_ms();
 	must(mig_set(self->a.fd, STOP, NULL));
 	t[1] = now_ms();

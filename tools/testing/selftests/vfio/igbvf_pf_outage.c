@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a VF depends on goes away in the middle of a migration: the PF's
- * interface goes down or is reset, or the VF itself is removed.  What each
- * call then returns, what the kernel log tells the operator to do, what
- * becomes of the guest, and that the VF serves again when the cause is gone.
+ * During a migration, the PF's interface goes down or is reset, or the VF is
+ * removed: what each call returns, what the kernel log tells the operator to
+ * do, what the guest sees, and that the VF works when the PF or the VF is back.
  */
 #include <linux/pci_regs.h>
 
@@ -18,7 +17,7 @@
 
 #define PF_IS_MUTE	"bring its interface up"
 
-/* A guest with interrupts on VF A, and VF B to go to */
+/* A guest with interrupts on VF A, which moves to VF B */
 struct bed {
 	const char *bdf_a;
 	const char *bdf_b;
@@ -70,7 +69,7 @@ static void traffic(struct bed *bed)
 	nic_ping_pong(&bed->nic, &bed->peer_b);
 }
 
-/* Brings the guest to the other VF, which is stopped or resuming. */
+/* Moves the guest to the other VF, which is in STOP or RESUMING. */
 static void guest_to(struct bed *bed, struct vdev *to)
 {
 	config_restore(to, bed->nic.v);
@@ -80,7 +79,7 @@ static void guest_to(struct bed *bed, struct vdev *to)
 	nic_attach(&bed->nic, to);
 }
 
-/* From VF A to VF B, when all is well again */
+/* After the outage, the guest can move from VF A to VF B. */
 static void expect_to_move(struct __test_metadata *_metadata, struct bed *bed)
 {
 	struct stream s = device_save(bed->a.fd);
@@ -97,9 +96,9 @@ static void expect_to_move(struct __test_metadata *_metadata, struct bed *bed)
 }
 
 /*
- * A guest hears from its mailbox that the PF was reset, and begins again.  It
- * has to look, as igbvf does every other second: a PF that is down, or is
- * reset under a running VF, takes the VF's interrupts along.
+ * The guest sees in its mailbox that the PF was reset, and initializes the VF
+ * again.  It has to poll, as igbvf does every two seconds: a PF that is down or
+ * reset disables the VF's interrupts.
  */
 static void expect_guest_is_told(struct __test_metadata *_metadata,
 				 struct bed *bed)
@@ -118,7 +117,7 @@ FIXTURE(source_pf) {
 
 FIXTURE_VARIANT(source_pf) {
 	uint32_t state;
-	bool stopped;		/* nothing of the PF is left to be saved */
+	bool stopped;		/* the state was saved before the outage */
 };
 
 #define SOURCE_VARIANT(name, ...)					\
@@ -144,8 +143,8 @@ FIXTURE_TEARDOWN(source_pf)
 	bed_end(&self->bed);
 }
 
-/* The migration is given up while the PF is down. */
-TEST_F(source_pf, down_and_cancelled)
+/* The migration is cancelled while the PF is down. */
+TEST_F(source_pf, down_allows_cancel)
 {
 	struct bed *bed = &self->bed;
 	char buf[16];
@@ -162,8 +161,8 @@ TEST_F(source_pf, down_and_cancelled)
 	expect_to_move(_metadata, bed);
 }
 
-/* A host whose PF is gone can be left. */
-TEST_F(source_pf, down_and_migrated)
+/* The guest can migrate away from a host whose PF is down. */
+TEST_F(source_pf, down_allows_migration)
 {
 	struct bed *bed = &self->bed;
 	struct stream s;
@@ -188,7 +187,7 @@ TEST_F(source_pf, down_and_migrated)
 	traffic(bed);
 }
 
-TEST(source_pf_is_reset)
+TEST(source_pf_reset_is_seen_by_the_guest)
 {
 	struct bed bed;
 	int fd;
@@ -279,7 +278,7 @@ static void expect_load_works(struct __test_metadata *_metadata,
 	traffic(bed);
 }
 
-TEST_F(destination_pf, down_before)
+TEST_F(destination_pf, down_before_refuses_the_load)
 {
 	struct bed *bed = &self->bed;
 
@@ -290,7 +289,7 @@ TEST_F(destination_pf, down_before)
 	expect_source_goes_on(_metadata, self);
 	pf_set(bed->pf_b, true);
 	traffic(bed);
-	/* Nothing but that has to be done. */
+	/* Bringing the PF up is all that has to be done. */
 	expect_to_move(_metadata, bed);
 }
 
@@ -305,13 +304,13 @@ static void down_while_written(struct __test_metadata *_metadata,
 	pf_set(bed->pf_b, false);
 	EXPECT_EQ(-EIO, load_rest(self));
 	EXPECT_TRUE(kmsg_said(bed->log, bed->bdf_b, PF_IS_MUTE));
-	/* The VMM may not have looked. */
+	/* A VMM that ignores the error gets it again. */
 	EXPECT_EQ(-EIO, sys_write(self->fd, &c, 1));
 	EXPECT_EQ(-EIO, mig_set(bed->b.fd, STOP, NULL));
 	EXPECT_EQ(RESUMING, mig_get(bed->b.fd));
 	expect_source_goes_on(_metadata, self);
 	pf_set(bed->pf_b, true);
-	/* Part of the stream is gone: this session stays a failure. */
+	/* A part of the stream is lost: this session cannot succeed. */
 	EXPECT_EQ(-EIO, mig_set(bed->b.fd, STOP, NULL));
 	EXPECT_EQ(0, device_reset(&bed->b));
 	EXPECT_EQ(RUNNING, mig_get(bed->b.fd));
@@ -320,32 +319,32 @@ static void down_while_written(struct __test_metadata *_metadata,
 	expect_to_move(_metadata, bed);
 }
 
-TEST_F(destination_pf, down_when_nothing_is_written)
+TEST_F(destination_pf, down_when_nothing_is_written_fails_the_load)
 {
 	down_while_written(_metadata, self, EMPTY);
 }
 
-TEST_F(destination_pf, down_when_half_is_written)
+TEST_F(destination_pf, down_when_half_is_written_fails_the_load)
 {
 	down_while_written(_metadata, self, HALF);
 }
 
-TEST_F(destination_pf, down_when_all_is_written)
+TEST_F(destination_pf, down_when_all_is_written_delays_the_load)
 {
 	struct bed *bed = &self->bed;
 
-	/* The PF has agreed to all, and forgets it. */
+	/* The PF has granted all requests, and loses them. */
 	load_until(self, WHOLE);
 	pf_set(bed->pf_b, false);
 	EXPECT_EQ(-EIO, mig_set(bed->b.fd, STOP, NULL));
 	EXPECT_EQ(RESUMING, mig_get(bed->b.fd));
 	EXPECT_TRUE(kmsg_said(bed->log, bed->bdf_b, PF_IS_MUTE));
 	pf_set(bed->pf_b, true);
-	/* The state is there: it needs no reset and no other stream. */
+	/* The state is complete: no reset, no other stream. */
 	expect_load_works(_metadata, self);
 }
 
-TEST_F(destination_pf, down_when_loaded)
+TEST_F(destination_pf, down_when_loaded_is_seen_by_the_guest)
 {
 	struct bed *bed = &self->bed;
 
@@ -358,8 +357,8 @@ TEST_F(destination_pf, down_when_loaded)
 	traffic(bed);
 }
 
-/* What the PF had agreed to before it was reset it is asked for again. */
-TEST_F(destination_pf, is_reset_when_nothing_is_written)
+/* After its reset, the PF is asked again for what it had granted. */
+TEST_F(destination_pf, reset_when_nothing_is_written_does_no_harm)
 {
 	load_until(self, EMPTY);
 	pf_reset(self->bed.pf_b);
@@ -367,7 +366,7 @@ TEST_F(destination_pf, is_reset_when_nothing_is_written)
 	expect_load_works(_metadata, self);
 }
 
-TEST_F(destination_pf, is_reset_when_half_is_written)
+TEST_F(destination_pf, reset_when_half_is_written_does_no_harm)
 {
 	load_until(self, HALF);
 	pf_reset(self->bed.pf_b);
@@ -375,14 +374,14 @@ TEST_F(destination_pf, is_reset_when_half_is_written)
 	expect_load_works(_metadata, self);
 }
 
-TEST_F(destination_pf, is_reset_when_all_is_written)
+TEST_F(destination_pf, reset_when_all_is_written_does_no_harm)
 {
 	load_until(self, WHOLE);
 	pf_reset(self->bed.pf_b);
 	expect_load_works(_metadata, self);
 }
 
-TEST_F(destination_pf, is_reset_when_loaded)
+TEST_F(destination_pf, reset_when_loaded_is_seen_by_the_guest)
 {
 	load_until(self, LOADED);
 	pf_reset(self->bed.pf_b);
@@ -402,8 +401,8 @@ static void vf_mac(const char *pf, const char *mac)
 		die("%s: its VF's MAC address cannot be set", pf);
 }
 
-/* And if it no longer agrees, then not at the second attempt either. */
-TEST_F(destination_pf, is_reset_and_refuses)
+/* If the PF refuses after its reset, each attempt fails until it grants. */
+TEST_F(destination_pf, refusal_after_a_reset_fails_the_load)
 {
 	struct bed *bed = &self->bed;
 	unsigned int i;
@@ -446,7 +445,9 @@ static void removal_begins(struct __test_metadata *_metadata,
 	writer_start(&self->writer, self->bed.pf_a, "sriov_numvfs", "0");
 	EXPECT_LE(1, eventfd_wait(self->request));
 	EXPECT_TRUE(writer_waits(&self->writer));
-	/* After the eventfd; the distribution's modules use other words. */
+	/*
+	 * Logged after the eventfd; the distribution's modules log other text.
+	 */
 	EXPECT_TRUE(stock_modules() ||
 		    poll_until(kmsg_said(self->bed.log, self->bed.bdf_a,
 					 "asked the user to release the device")));
@@ -494,7 +495,7 @@ static void with_a_session_open(struct __test_metadata *_metadata,
 	else
 		must(stream_write(fd, s.data, s.size / 2, 512));
 	removal_begins(_metadata, self);
-	/* Until its user lets go, it is as it was. */
+	/* The device works until its user closes it. */
 	EXPECT_EQ(state, mig_get(bed->a.fd));
 	if (saving) {
 		EXPECT_EQ(sizeof(buf), sys_read(fd, buf, sizeof(buf)));
@@ -515,23 +516,23 @@ static void with_a_session_open(struct __test_metadata *_metadata,
 	expect_to_move(_metadata, bed);
 }
 
-TEST_F(removed, in_pre_copy)
+TEST_F(removed, waits_in_pre_copy)
 {
 	with_a_session_open(_metadata, self, PRE_COPY);
 }
 
-TEST_F(removed, in_stop_copy)
+TEST_F(removed, waits_in_stop_copy)
 {
 	with_a_session_open(_metadata, self, STOP_COPY);
 }
 
-TEST_F(removed, in_resuming)
+TEST_F(removed, waits_in_resuming)
 {
 	with_a_session_open(_metadata, self, RESUMING);
 }
 
-/* The guest can leave when its host wants the VF back. */
-TEST_F(removed, when_the_guest_has_left)
+/* The guest can migrate away while the removal waits. */
+TEST_F(removed, after_the_guest_has_migrated)
 {
 	struct bed *bed = &self->bed;
 	struct stream s;
@@ -554,10 +555,10 @@ TEST_F(removed, when_the_guest_has_left)
 }
 
 /*
- * Its driver is taken away while the guest is here, who leaves: the PF forgets
- * him all the same, though the lock that resets take is not to be had.
+ * The guest migrates away while an unbind of the driver waits: the PF drops the
+ * guest's MAC, although the unbind holds the lock that a reset takes.
  */
-TEST_F(removed, unbound_when_the_guest_has_left)
+TEST_F(removed, unbound_after_the_guest_has_migrated)
 {
 	struct bed *bed = &self->bed;
 	struct stream s;
@@ -577,9 +578,8 @@ TEST_F(removed, unbound_when_the_guest_has_left)
 }
 
 /*
- * Who has kept a data fd is not in the way of anything: not of the removal, not
- * of the VFs that come after it, nor of a reset that looks for what is on the
- * bus.
+ * An open data fd does not block the removal of the VF, nor new VFs, nor a
+ * reset that iterates over the bus.
  */
 TEST_F(removed, with_a_data_fd_kept)
 {
@@ -594,7 +594,7 @@ TEST_F(removed, with_a_data_fd_kept)
 	expect_session_over(_metadata, fd);
 	expect_vf_comes_back(_metadata, bed);
 
-	/* It can't be reset by itself while its driver goes. */
+	/* The function cannot be reset alone during the unbind. */
 	request = request_eventfd_new(&bed->a);
 	writer_start(&self->writer, bed->bdf_a, "driver/unbind", bed->bdf_a);
 	EXPECT_LE(1, eventfd_wait(request));
@@ -603,8 +603,8 @@ TEST_F(removed, with_a_data_fd_kept)
 	sys_close(fd);
 }
 
-/* But nobody comes in any more: loading needs a reset, which has to wait. */
-TEST(nothing_is_loaded_into_a_vf_that_goes)
+/* A load needs a reset, which is not possible while the removal waits. */
+TEST(load_is_refused_during_removal)
 {
 	const char *bdf = NEED_FUNC(FUNC_VF_A0), *pf = func_bdf(FUNC_PF_A);
 	struct attr_writer writer;
@@ -626,8 +626,8 @@ TEST(nothing_is_loaded_into_a_vf_that_goes)
 }
 
 /*
- * A suspended host takes the VF's registers along, and its log says so before.
- * Here it only freezes processes, for some seconds.
+ * Suspending the host would lose the VF's registers, and the log warns before.
+ * The test only freezes processes, for some seconds.
  */
 TEST(suspending_the_host_is_announced)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PRE_COPY and the P2P states on the VF: what can be read early and when, what
- * VFIO_MIG_GET_PRECOPY_INFO and poll() say of it, what a destination refuses
- * before the source has stopped, and what the VF does while its DMA is off.
+ * PRE_COPY and the P2P states on the VF: the data that can be read early, the
+ * results of VFIO_MIG_GET_PRECOPY_INFO and poll(), what a destination refuses
+ * before the source stops, and the VF while its DMA is off.
  */
 #include <endian.h>
 #include <linux/vfio_migration_stream.h>
@@ -82,7 +82,7 @@ TEST_F(precopy, initial_bytes_fall_as_they_are_read)
 	EXPECT_EQ(initial, read);
 	EXPECT_EQ(-ENOMSG, sys_read(fd, buf, sizeof(buf)));
 	EXPECT_EQ(0, sys_read(fd, buf, 0));
-	/* It has run all the time. */
+	/* The VF was running. */
 	nic_ping_pong(&self->nic, &self->peer_b);
 	EXPECT_EQ(0, mig_set(self->a.fd, RUNNING, NULL));
 	EXPECT_EQ(-ENODEV, sys_read(fd, buf, 1));
@@ -90,7 +90,7 @@ TEST_F(precopy, initial_bytes_fall_as_they_are_read)
 	sys_close(fd);
 }
 
-/* A request that the PF grants changes what the other PF has to be asked. */
+/* A request that the PF grants has to be made at the destination as well. */
 TEST_F(precopy, changes_are_dirty_bytes)
 {
 	uint32_t msg[MBX_WORDS] = { MBX_SET_LPE, 9000 };
@@ -117,7 +117,7 @@ TEST_F(precopy, changes_are_dirty_bytes)
 	EXPECT_EQ(0, info_of(fd).dirty_bytes);
 	EXPECT_FALSE(readable(fd));
 
-	/* Back to what it was is a change, too. */
+	/* The old value again is a change as well. */
 	msg[0] = MBX_SET_LPE;
 	msg[1] = 1522;
 	must(nic_mbx(&self->nic, msg, 2));
@@ -130,7 +130,7 @@ TEST_F(precopy, changes_are_dirty_bytes)
 	stream_free(&s);
 }
 
-/* Woken by the guest's access that brings the change */
+/* The guest's access wakes poll(). */
 TEST_F(precopy, poll_waits_for_a_change)
 {
 	uint32_t msg[MBX_WORDS] = { MBX_SET_LPE, 4000 };
@@ -173,8 +173,8 @@ TEST_F(precopy, info_is_for_pre_copy_only)
 	sys_close(fd);
 }
 
-/* Odd pieces across the change of state, and the same state comes out. */
-TEST_F(precopy, one_stream_over_both_states)
+/* Read in odd pieces across the transition, the stream loads the same state. */
+TEST_F(precopy, stream_continues_in_stop_copy)
 {
 	static const size_t early[] = { 0, 1, 33, 77, 4096 };
 	struct stream whole, again;
@@ -314,7 +314,7 @@ static void pf_vf_mac(const char *pf, const char *mac)
 		die("%s: cannot set the VF's MAC", name);
 }
 
-/* The other PF's administrator wants another MAC address. */
+/* The administrator of the other PF has set another MAC address. */
 TEST_F(precopy, mac_policy_is_found_early)
 {
 	struct nic *nic = &self->nic;
@@ -334,7 +334,7 @@ TEST_F(precopy, mac_policy_is_found_early)
 	pf_vf_mac(func_bdf(FUNC_PF_B), "00:00:00:00:00:00");
 	must(device_reset(&self->b));
 
-	/* Now it would do, and does not keep the guest's frames meanwhile. */
+	/* Granted now; the destination does not take the guest's frames yet. */
 	to = must(mig_session(self->b.fd, RESUMING));
 	EXPECT_EQ(0, stream_write(to, s.data, s.size, s.size));
 	nic_ping_pong(nic, &self->peer_b);
@@ -344,10 +344,10 @@ TEST_F(precopy, mac_policy_is_found_early)
 }
 
 /*
- * The transmit queue that the NIC's driver has no use for, with nothing in it to
- * be sent, but with its head and tail behind its end.
+ * The second transmit queue, which the guest driver does not use: it is empty,
+ * but head and tail are behind its end.
  */
-static void second_queue_makes_no_sense(struct nic *nic)
+static void break_second_queue(struct nic *nic)
 {
 	enum { SECOND = 0x100, DESCS = 8 };
 
@@ -360,8 +360,8 @@ static void second_queue_makes_no_sense(struct nic *nic)
 }
 
 /*
- * A guest that has set its VF to what makes no sense can't be saved.  By then
- * the VF has stopped, and that is what its state says: it can run on.
+ * A guest with invalid registers cannot be saved.  The VF has stopped by then,
+ * so its state is STOP; it can run again.
  */
 TEST_F(precopy, refused_save_leaves_it_stopped)
 {
@@ -374,7 +374,7 @@ TEST_F(precopy, refused_save_leaves_it_stopped)
 	nic_attach(nic, &self->a);
 	for (i = 0; i < ARRAY_SIZE(states); i++) {
 		nic_up(nic);
-		second_queue_makes_no_sense(nic);
+		break_second_queue(nic);
 		must(mig_set(self->a.fd, states[i], &fd));
 		EXPECT_EQ(-EIO, mig_set(self->a.fd, STOP_COPY, NULL));
 		EXPECT_EQ(STOP, mig_get(self->a.fd));
@@ -403,7 +403,7 @@ TEST_F(precopy, p2p_stops_dma_and_serves_accesses)
 		memcpy(before, nic->mem, NIC_MEM);
 		for (i = 0; i < 20; i++)
 			peer_send(&self->peer_b, nic->mac, &i, sizeof(i));
-		/* The mailbox works, and what the PF says is remembered. */
+		/* The mailbox works, and the PF's answer is saved. */
 		memcpy(mac, nic->mac, 6);
 		mac[5] ^= 1 + n;
 		EXPECT_EQ(0, nic_set_mac(nic, mac));
@@ -414,7 +414,7 @@ TEST_F(precopy, p2p_stops_dma_and_serves_accesses)
 	nic_ping_pong(nic, &self->peer_b);
 }
 
-/* A doorbell that another device rings while DMA is off is not forgotten. */
+/* A doorbell that another device rings while DMA is off takes effect later. */
 TEST_F(precopy, p2p_keeps_doorbells)
 {
 	struct nic *nic = &self->nic;
@@ -431,8 +431,8 @@ TEST_F(precopy, p2p_keeps_doorbells)
 }
 
 /*
- * Nor is what the guest sets there otherwise, also on the way to another VF; in
- * STOP there is nobody to set anything.
+ * Other registers that are written meanwhile are kept as well, also in a
+ * migration.  Nobody writes to them in STOP.
  */
 TEST_F(precopy, p2p_keeps_registers)
 {
@@ -467,7 +467,7 @@ TEST_F(precopy, p2p_keeps_registers)
 	stream_free(&s);
 }
 
-TEST_F(precopy, reset_ends_it)
+TEST_F(precopy, reset_ends_the_session)
 {
 	static const uint32_t states[] = {
 		PRE_COPY, PRE_COPY_P2P, RUNNING_P2P,

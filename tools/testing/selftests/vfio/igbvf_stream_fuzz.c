@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Streams that no VF has written: cut short, damaged, put together wrongly,
- * with and without a checksum that fits.  Each is refused, or leaves a device
- * that a reset brings back; run.sh looks whether the host complained.
+ * Invalid streams: truncated, damaged, with records in a wrong order, with
+ * wrong and with right checksums.  Each is refused or leaves a device that
+ * works after a reset; run.sh checks the kernel log.
  *
- * The seed is printed, and can be given in VFIO_TEST_SEED.  Loads are tried on
- * all four VFs at once, as most of the time goes into waiting for resets.
+ * Prints its seed, which VFIO_TEST_SEED repeats.  Loads run on all four VFs at
+ * once, as they mostly wait for resets.
  *
- * What the stream looks like is said in uapi/linux/vfio_migration_stream.h and
- * drivers/vfio/pci/igbvf/stream.h.  All of the VF's records are shorter than a
- * block.
+ * uapi/linux/vfio_migration_stream.h and drivers/vfio/pci/igbvf/stream.h
+ * describe the stream.  All records of the VF are shorter than a block.
  */
 #include <endian.h>
 #include <linux/pci_regs.h>
@@ -46,7 +45,7 @@ struct lane {
 	unsigned int lanes;
 	uint64_t seed;
 	const struct stream *good;
-	/* Makes stream number @i; without data: that is not this lane's */
+	/* Makes stream number @i; without data if it belongs to another lane */
 	struct stream (*make)(struct lane *lane, unsigned int i);
 	unsigned int count;
 	bool must_fail;
@@ -62,7 +61,7 @@ FIXTURE(fuzz) {
 	uint64_t seed;
 };
 
-/* A stream with something in every part of it */
+/* A stream with data in all parts */
 static struct stream interesting_stream(struct lane *lane)
 {
 	static const uint32_t messages[][3] = {
@@ -136,7 +135,7 @@ FIXTURE_TEARDOWN(fuzz)
 		vdev_close(&self->lane[i].v);
 }
 
-/* A device that was reset serves a driver that comes new to it. */
+/* After a reset, the VF works for a driver that initializes it. */
 static void check_alive(struct lane *lane)
 {
 	struct vdev *v = &lane->v;
@@ -154,7 +153,7 @@ static void check_alive(struct lane *lane)
 	must(device_reset(v));
 }
 
-/* What is loaded may be nonsense, but it may be run. */
+/* Runs a VF with the state that was loaded, invalid or not. */
 static void run_nonsense(struct lane *lane)
 {
 	struct vdev *v = &lane->v;
@@ -164,7 +163,7 @@ static void run_nonsense(struct lane *lane)
 
 	nic_attach(&lane->nic, v);
 	cfg_command(v, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY, 0);
-	/* Rings at any address, of any length, are looked at. */
+	/* The worker reads rings at any address and of any length. */
 	if (log)
 		must(log_start_range(v->fd, 0, 4 * GiB));
 	if (!mig_set(v->fd, RUNNING, NULL)) {
@@ -219,7 +218,7 @@ static void try_load(struct lane *lane, unsigned int i,
 		die("stream %u: %s after reset", i, mig_state_name(ret));
 }
 
-/* With VFIO_TEST_SCALE, one of so many streams is tried. */
+/* One of so many streams is tried, by VFIO_TEST_SCALE. */
 static unsigned int one_of(void)
 {
 	return 1000 / scaled(1000);
@@ -257,7 +256,7 @@ static void run_lanes(struct __test_metadata *_metadata,
 
 		lane->make = make;
 		lane->must_fail = must_fail;
-		/* make() leaves out what is another lane's. */
+		/* make() leaves out streams of other lanes. */
 		lane->count = count;
 		pthread_create(&threads[i], NULL, lane_run, lane);
 	}
@@ -275,7 +274,7 @@ static void run_lanes(struct __test_metadata *_metadata,
 	}
 }
 
-/* Each lane takes its turn. */
+/* The lanes take streams in turn. */
 static bool not_mine(const struct lane *lane, unsigned int i)
 {
 	return i % lane->lanes != lane->index || i / lane->lanes % one_of();
@@ -292,12 +291,12 @@ static struct stream make_truncated(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F(fuzz, every_truncation)
+TEST_F(fuzz, every_truncation_is_refused)
 {
 	run_lanes(_metadata, self, self->good.size, true, make_truncated);
 }
 
-/* Changes 1 to 8 bytes, or a run of them, to something else. */
+/* Changes 1 to 8 bytes, or a contiguous run of bytes. */
 static void damage(struct lane *lane, struct stream *s, size_t from, size_t to)
 {
 	unsigned int count = 1 + prng(&lane->seed) % 8;
@@ -325,7 +324,7 @@ static struct stream make_damaged(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F(fuzz, thousand_corruptions)
+TEST_F(fuzz, thousand_corruptions_are_refused)
 {
 	run_lanes(_metadata, self, 1000, true, make_damaged);
 }
@@ -352,7 +351,7 @@ static size_t payload_size(uint64_t length)
 	return length + blocks * CRC_SIZE;
 }
 
-/* The offsets of the records in a good stream; the number of them. */
+/* Finds the offsets of the records in a valid stream; returns their number. */
 static unsigned int find_records(const struct stream *s,
 				 size_t at[static MAX_RECORDS])
 {
@@ -372,7 +371,7 @@ static unsigned int find_records(const struct stream *s,
 	return count;
 }
 
-/* Puts the checksum of @sum, which goes on, after @len more bytes. */
+/* Adds @len bytes to @sum and writes the checksum behind them. */
 static size_t checksum_put(struct stream *s, size_t at, size_t len,
 			   uint32_t *sum)
 {
@@ -384,7 +383,7 @@ static size_t checksum_put(struct stream *s, size_t at, size_t len,
 	return at + len + CRC_SIZE;
 }
 
-/* All checksums, as far as the lengths of the records make sense */
+/* Computes all checksums, as far as the lengths of records are valid. */
 static void checksum_fix(struct stream *s)
 {
 	uint32_t sum = ~0U;
@@ -417,8 +416,8 @@ TEST_F(fuzz, stream_is_as_described)
 }
 
 /*
- * An attacker computes checksums: damage in headers and payloads that passes
- * the first line of defence.
+ * An attacker can compute checksums: damaged headers and payloads with right
+ * checksums.
  */
 static struct stream make_forged(struct lane *lane, unsigned int i)
 {
@@ -433,7 +432,7 @@ static struct stream make_forged(struct lane *lane, unsigned int i)
 	if (i % 10 == 0) {
 		damage(lane, &s, 0, s.size - 4);
 	} else {
-		/* In the payload of one record, mostly */
+		/* Mostly in the payload of one record */
 		nr = prng(&lane->seed) % (records - 1);
 		damage(lane, &s, at[nr] + (i % 10 == 1 ? 0 : RECORD_SIZE),
 		       at[nr + 1]);
@@ -442,12 +441,12 @@ static struct stream make_forged(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F(fuzz, forged_checksums)
+TEST_F(fuzz, damage_with_right_checksums_does_no_harm)
 {
 	run_lanes(_metadata, self, 400, false, make_forged);
 }
 
-/* Every word of the payloads set to values at the borders */
+/* Sets each word of the payloads to extreme values. */
 static struct stream make_border(struct lane *lane, unsigned int i)
 {
 	static const uint32_t values[] = { 0, 1, 0x80000001, 0xffffffff };
@@ -465,13 +464,13 @@ static struct stream make_border(struct lane *lane, unsigned int i)
 	return s;
 }
 
-TEST_F(fuzz, every_word_at_the_borders)
+TEST_F(fuzz, extreme_values_do_no_harm)
 {
 	run_lanes(_metadata, self, self->good.size, false,
 		  make_border);
 }
 
-/* Records left out, doubled, exchanged, and others put between */
+/* Records left out, doubled, exchanged, and unknown ones added */
 
 #define RECORD_PF	2	/* may come again */
 
@@ -516,7 +515,7 @@ static struct stream with_record(const struct stream *from, size_t where,
 	return s;
 }
 
-TEST_F(fuzz, records_missing_doubled_and_exchanged)
+TEST_F(fuzz, wrong_sequences_of_records_are_refused)
 {
 	unsigned int order[MAX_RECORDS + 1], records, skip, i, n;
 	struct vdev *v = &self->lane[0].v;
@@ -550,7 +549,7 @@ TEST_F(fuzz, records_missing_doubled_and_exchanged)
 		stream_free(&s);
 		must(device_reset(v));
 	}
-	/* The identity not first */
+	/* The identity record is not the first one. */
 	for (i = 0; i < records; i++)
 		order[i] = i;
 	order[0] = 1;
@@ -561,8 +560,8 @@ TEST_F(fuzz, records_missing_doubled_and_exchanged)
 	must(device_reset(v));
 }
 
-/* What makes the format one that can grow */
-TEST_F(fuzz, unknown_records)
+/* Later versions of the format can add records. */
+TEST_F(fuzz, unknown_optional_records_are_skipped)
 {
 	struct record record = { .type = 0x1234, .version = 7, .length = 20 };
 	struct vdev *v = &self->lane[0].v;
@@ -584,7 +583,7 @@ TEST_F(fuzz, unknown_records)
 	stream_free(&s);
 	must(device_reset(v));
 
-	/* Of several blocks, with a short one at its end */
+	/* Several blocks, the last one short */
 	record.length = 2 * VFIO_MIG_BLOCK_SIZE + 3;
 	s = with_record(&self->good, at[2], record);
 	EXPECT_EQ(0, device_load(v->fd, &s));
@@ -598,7 +597,7 @@ TEST_F(fuzz, unknown_records)
 	stream_free(&s);
 	must(device_reset(v));
 
-	/* Nor is a known record of another version known. */
+	/* Another version of a known record is unknown. */
 	record = record_at(&self->good, at[1]);
 	record.version++;
 	s = with_record(&self->good, at[2], record);
@@ -606,15 +605,15 @@ TEST_F(fuzz, unknown_records)
 	stream_free(&s);
 	must(device_reset(v));
 
-	record.flags = 1 << 8;	/* which does not exist yet */
+	record.flags = 1 << 8;	/* an unknown flag */
 	s = with_record(&self->good, at[2], record);
 	EXPECT_GT(0, device_load(v->fd, &s));
 	stream_free(&s);
 	must(device_reset(v));
 }
 
-/* More than the format allows is refused when it comes, not at the end. */
-TEST_F(fuzz, more_than_the_format_allows)
+/* Excess data is refused by the write, not at the end. */
+TEST_F(fuzz, excess_data_is_refused_at_once)
 {
 	struct vdev *v = &self->lane[0].v;
 	size_t size = 32 * MiB;
@@ -639,14 +638,14 @@ TEST_F(fuzz, more_than_the_format_allows)
 
 	fd = must(mig_session(v->fd, RESUMING));
 	EXPECT_GT(0, sys_write(fd, mem + size / 2, size / 2));
-	/* Lengths at which sums wrap; the kernel cuts them to INT_MAX. */
+	/* Lengths at which sums overflow; the kernel limits them to INT_MAX. */
 	EXPECT_GT(0, sys_write(fd, mem + size / 2, SIZE_MAX / 2));
 	EXPECT_GT(0, sys_write(fd, mem + size / 2, SIZE_MAX));
 	sys_close(fd);
 	check_alive(&self->lane[0]);
 }
 
-/* Threads that write one stream together make a mess, and no more. */
+/* Several threads write one stream, which damages it. */
 struct joint {
 	int fd;
 	const struct stream *stream;
@@ -669,7 +668,7 @@ static void *joint_writer(void *arg)
 	}
 }
 
-TEST_F(fuzz, many_writers)
+TEST_F(fuzz, many_writers_do_no_harm)
 {
 	struct vdev *v = &self->lane[0].v;
 	struct joint j = { .stream = &self->good };

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything at once on one VF: states, data fds, mapped registers, resets,
- * DMA mappings and logging, configuration space, from several threads and
- * processes; and in the middle of it the user is killed, the driver is unbound,
- * the VF is taken away or its PF goes down.  Results of single calls do not
- * matter here.  What matters: nobody hangs (a watchdog names who does), the
- * kernel has nothing to complain about, and the VF works afterwards.
+ * All operations on one VF at once, from several threads and processes: states,
+ * data fds, mapped registers, resets, DMA mappings and logging, configuration
+ * space.  Meanwhile the user is killed, the driver unbound, the VF removed or
+ * its PF set down.  The results of single calls do not matter.  No thread may
+ * hang (a watchdog names it), the kernel must not warn, and the VF works
+ * afterwards.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -28,7 +28,7 @@
 #include "nic.h"
 #include "sigbus.h"
 
-/* No turn of a hammer takes that long, whatever the others do. */
+/* No operation takes that long, whatever other threads do. */
 #define STUCK_MS	90000
 #define MAP_IOVA	0x40000000ULL
 #define MAP_SIZE	(64 * KiB)
@@ -54,17 +54,17 @@ struct worker {
 
 struct hammer {
 	struct vdev *v;
-	volatile uint32_t *bar;		/* a page that may be mapped, */
-	volatile uint32_t *doorbells;	/* and the one that logging exchanges */
+	volatile uint32_t *bar;		/* an ordinary page, */
+	volatile uint32_t *doorbells;	/* and the one that logging replaces */
 	void *mem;			/* to be mapped for DMA */
-	struct stream stream;		/* a state that loads */
+	struct stream stream;		/* a valid state */
 	int session;			/* newest data fd */
 	bool stop;
 	struct worker workers[MAX_WORKERS];
 	unsigned int nr_workers;
 };
 
-/* The blows */
+/* The operations */
 
 static void turn_set_state(struct hammer *h, uint64_t *seed)
 {
@@ -89,7 +89,7 @@ static void turn_get_state(struct hammer *h, uint64_t *seed)
 	sched_yield();
 }
 
-/* The newest data fd; it may be somebody's old one by the time it is used. */
+/* The newest data fd; another thread may close it at any time. */
 static int session(struct hammer *h)
 {
 	return __atomic_load_n(&h->session, __ATOMIC_SEQ_CST);
@@ -295,7 +295,7 @@ static void hammer_begin(struct hammer *h)
 	}
 }
 
-/* Waits until each has done @turns; who does none for long is stuck. */
+/* Waits until each thread has done @turns; the watchdog names a stuck one. */
 static void hammer_wait(struct hammer *h, unsigned long turns)
 {
 	unsigned long seen, now;
@@ -338,7 +338,7 @@ static void hammer_end(struct hammer *h)
 			die("%s does not end", w->blow->name);
 		}
 	}
-	/* Without it, a doorbell is heard at once. */
+	/* Without logging, doorbells reach the device at once. */
 	log_stop(h->v->fd);
 	munmap((void *)h->bar, BAR_PAGE);
 	munmap((void *)h->doorbells, BAR_PAGE);
@@ -350,8 +350,8 @@ static void hammer_end(struct hammer *h)
 /* Processes */
 
 /*
- * A user of the VF that hammers until it is killed: two processes, the second
- * with what it inherited of the first, in a process group of their own.
+ * A user of the VF that runs all operations until it is killed: a process and
+ * its child, which inherits all files, in their own process group.
  */
 static pid_t user_start(const char *bdf, const struct stream *stream)
 {
@@ -425,7 +425,7 @@ static void vf_close(FIXTURE_DATA(stress) *self)
 	vdev_close(&self->v);
 }
 
-/* Whoever has killed the last user must find a VF like new. */
+/* After the last user was killed, the VF can be opened again. */
 static void vf_reopen(FIXTURE_DATA(stress) *self)
 {
 	uint64_t end = now_ms() + STUCK_MS;
@@ -433,7 +433,7 @@ static void vf_reopen(FIXTURE_DATA(stress) *self)
 
 	if (pci_bind(self->bdf, DRV_IGBVF_VFIO))
 		die("%s cannot be bound again", self->bdf);
-	/* Files of the killed processes may take a moment to go. */
+	/* The kernel may still be closing files of killed processes. */
 	while ((ret = vdev_try_open(&self->v, self->bdf)) == -EBUSY &&
 	       now_ms() < end)
 		sleep_us(10000);
@@ -449,7 +449,7 @@ static void vf_works(struct __test_metadata *_metadata,
 	nic_ping_pong(&self->nic, &self->peer);
 }
 
-TEST_F(stress, everything_at_once)
+TEST_F(stress, survives_everything_at_once)
 {
 	struct hammer h = { .v = &self->v, .stream = self->stream };
 	unsigned int i;
@@ -464,8 +464,8 @@ TEST_F(stress, everything_at_once)
 	vf_works(_metadata, self);
 }
 
-/* Without a reset at the end, the PF being down in between */
-TEST_F(stress, while_the_pf_goes_down_and_up)
+/* The PF is down meanwhile; no reset at the end. */
+TEST_F(stress, survives_the_pf_going_down)
 {
 	struct hammer h = { .v = &self->v, .stream = self->stream };
 	const char *pf = func_bdf(FUNC_PF_A);
@@ -483,7 +483,7 @@ TEST_F(stress, while_the_pf_goes_down_and_up)
 	vf_works(_metadata, self);
 }
 
-TEST_F(stress, user_is_killed)
+TEST_F(stress, works_after_the_user_is_killed)
 {
 	uint64_t seed = 1;
 	unsigned int i;
@@ -502,7 +502,9 @@ TEST_F(stress, user_is_killed)
 	vf_works(_metadata, self);
 }
 
-/* Writes @text to the attribute of @bdf while a user hammers, and kills him. */
+/*
+ * Writes @text to the attribute of @bdf under a running user, then kills that.
+ */
 static int write_under_a_user(FIXTURE_DATA(stress) *self, const char *bdf,
 			      const char *attr, const char *text)
 {
@@ -522,7 +524,7 @@ static int write_under_a_user(FIXTURE_DATA(stress) *self, const char *bdf,
 	return status;
 }
 
-TEST_F(stress, driver_is_unbound)
+TEST_F(stress, works_after_unbind)
 {
 	vf_close(self);
 	EXPECT_EQ(0, write_under_a_user(self, self->bdf, "driver/unbind",
@@ -531,7 +533,7 @@ TEST_F(stress, driver_is_unbound)
 	vf_works(_metadata, self);
 }
 
-TEST_F(stress, vf_is_taken_away)
+TEST_F(stress, works_after_removal_of_the_vf)
 {
 	const char *pf = func_bdf(FUNC_PF_A);
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VMM is killed in each state of a migration, at the source and at the
- * destination: the VF can be had by a new one at once, which finds it RUNNING
- * and can use and migrate it; the other side goes on; and nobody who still
- * has the data fd gets anything out of it.
+ * The VMM is killed in each state of a migration, at the source or at the
+ * destination.  A new VMM can open the VF at once, finds it RUNNING, and can
+ * use and migrate it; the VMM of the other side goes on; a copy of the data fd
+ * gives no access to the VF any more.
  *
- * The VMM is a process with all that one has: container, group, device,
- * interrupts, mapped registers, a guest's memory mapped for DMA, a data fd.
- * As with QEMU's shared memory backends, the guest's memory outlives it.
+ * The VMM is a process with container, group, device, interrupts, mapped
+ * registers, guest memory mapped for DMA, and a data fd.  The guest's memory
+ * outlives the process, as with QEMU's shared memory backends.
  */
 #include <linux/pci_regs.h>
 #include <signal.h>
@@ -27,10 +27,10 @@
 
 #define STREAM_MAX	(64 * KiB)
 
-/* How much of the stream has gone through the data fd */
+/* How much of the stream the VMM has read or written */
 enum part { NOTHING, HALF, ALL };
 
-/* What the VMM and the test share */
+/* Memory that the VMM and the test share */
 struct shared {
 	struct nic nic;
 	uint8_t stream[STREAM_MAX];
@@ -38,7 +38,7 @@ struct shared {
 	int data_fd;		/* in the VMM */
 };
 
-/* Where it all happens */
+/* The two VFs, their peers, and the VMM */
 struct bed {
 	const char *bdf_a;
 	const char *bdf_b;
@@ -46,7 +46,7 @@ struct bed {
 	struct peer peer_a;
 	struct peer peer_b;
 	pid_t vmm;
-	int data_fd;		/* ours of the VMM's session, or -1 */
+	int data_fd;		/* the test's copy of the VMM's, or -1 */
 	long pins;
 	long users;
 };
@@ -80,7 +80,7 @@ static void bed_make(struct bed *bed)
 
 /* ---- The VMM ---- */
 
-/* Its interrupts, so that there are some to be taken down */
+/* Interrupts, which the kernel has to tear down */
 static void vmm_irqs(struct nic *nic)
 {
 	int32_t fds[NR_VECTORS];
@@ -91,7 +91,7 @@ static void vmm_irqs(struct nic *nic)
 	nic_irqs_up(nic, fds);
 }
 
-/* Starts a process that does @role(@bed, @arg) and waits to be killed. */
+/* Starts a process that runs @role(@bed, @arg) and waits to be killed. */
 static void vmm_start(struct bed *bed,
 		      void (*role)(struct bed *bed, const void *arg),
 		      const void *arg)
@@ -134,17 +134,17 @@ static void vmm_kill(struct bed *bed)
 		die("the VMM cannot be killed");
 }
 
-/* ---- What has to be so afterwards ---- */
+/* ---- What holds afterwards ---- */
 
-/* Whoever has the data fd has an end of it, not a way into the VF. */
-static void expect_no_way_in(struct __test_metadata *_metadata,
+/* The test's copy of the data fd gives no access to the VF. */
+static void expect_session_ended(struct __test_metadata *_metadata,
 			     struct bed *bed)
 {
 	if (bed->data_fd >= 0)
 		expect_session_over(_metadata, bed->data_fd);
 }
 
-/* A new VMM: nobody has to wait for anything, or to reset. */
+/* A new VMM opens the VF without a wait and without a reset. */
 static void open_like_new(struct __test_metadata *_metadata, struct vdev *v,
 			  const char *bdf)
 {
@@ -153,7 +153,7 @@ static void open_like_new(struct __test_metadata *_metadata, struct vdev *v,
 	EXPECT_EQ(0, cfg_read16(v, PCI_COMMAND) & PCI_COMMAND_MASTER);
 }
 
-/* Both VFs serve a new guest, and it can be moved both ways. */
+/* Both VFs work for a new guest, which can move both ways. */
 static void expect_both_serve(struct __test_metadata *_metadata,
 			      struct bed *bed)
 {
@@ -173,8 +173,8 @@ static void expect_both_serve(struct __test_metadata *_metadata,
 	move(&nic, &b, &a);
 	reopen(&b);
 	nic_ping_pong(&nic, &bed->peer_b);
-	/* The old session is not that of anyone who came since. */
-	expect_no_way_in(_metadata, bed);
+	/* The old data fd does not belong to a later session. */
+	expect_session_ended(_metadata, bed);
 	nic_detach(&nic);
 	nic_free(&nic);
 	vdev_close(&a);
@@ -197,7 +197,7 @@ struct at_source {
 	enum part part;
 };
 
-/* Reads half, or to the (temporary) end, into what is shared. */
+/* Reads @half bytes, or to the (temporary) end, into shared memory. */
 static void read_part(struct shared *shared, int fd, enum part part,
 		      size_t half)
 {
@@ -274,12 +274,12 @@ FIXTURE_TEARDOWN(source)
 TEST_F(source, is_free_again)
 {
 	vmm_kill(&self->bed);
-	expect_no_way_in(_metadata, &self->bed);
+	expect_session_ended(_metadata, &self->bed);
 	expect_both_serve(_metadata, &self->bed);
 	expect_nothing_held(_metadata, &self->bed);
 }
 
-/* The destination has what came until then: all of the guest, or none. */
+/* The destination loads the state if it got all of the stream, else nothing. */
 TEST_F(source, destination_has_all_or_nothing)
 {
 	struct shared *shared = self->bed.shared;
@@ -296,13 +296,13 @@ TEST_F(source, destination_has_all_or_nothing)
 		cfg_command(&b, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 0);
 		must(mig_set(b.fd, RUNNING, NULL));
 		nic_ping_pong(nic, &self->bed.peer_b);
-		/* The source has closed, so its PF knows the guest is gone. */
+		/* The source is closed: its PF has dropped the guest's MAC. */
 		nic_ping_pong(nic, &self->bed.peer_a);
 		nic_detach(nic);
 	} else {
 		EXPECT_EQ(-EINVAL, mig_set(b.fd, RUNNING, NULL));
 		EXPECT_EQ(RESUMING, mig_get(b.fd));
-		/* Tried again: messages of a device are limited in rate. */
+		/* Repeated, as messages of a device are rate-limited. */
 		EXPECT_TRUE(poll_until(kmsg_said(log, self->bed.bdf_b,
 						 "is cut short") ||
 				       (mig_set(b.fd, RUNNING, NULL), false)));
@@ -335,7 +335,7 @@ static void be_destination(struct bed *bed, const void *arg)
 	int fd;
 
 	must(vdev_try_open(&v, bed->bdf_b));
-	/* Memory of its own, that of a VM which has not all pages yet */
+	/* The destination's memory: not all pages have arrived yet. */
 	nic_alloc(&nic);
 	nic_attach(&nic, &v);
 	fd = must(mig_session(v.fd, RESUMING));
@@ -377,7 +377,7 @@ FIXTURE_SETUP(destination)
 	nic_attach(nic, &self->a);
 	nic_up(nic);
 	nic_ping_pong(nic, &self->bed.peer_b);
-	/* All is read, but the source's VMM has not let go yet. */
+	/* All is read; the source's VMM has not closed the VF yet. */
 	fd = must(mig_session(self->a.fd, STOP_COPY));
 	read_part(shared, fd, ALL, 0);
 	sys_close(fd);
@@ -388,16 +388,16 @@ FIXTURE_TEARDOWN(destination)
 {
 }
 
-/* The guest goes on at the source, and moves to the same VF after all. */
+/* The guest goes on at the source, and a second migration succeeds. */
 TEST_F(destination, source_goes_on)
 {
 	struct nic *nic = &self->bed.shared->nic;
 	struct vdev b;
 
 	vmm_kill(&self->bed);
-	expect_no_way_in(_metadata, &self->bed);
+	expect_session_ended(_metadata, &self->bed);
 	must(mig_set(self->a.fd, RUNNING, NULL));
-	/* No PF takes the guest for one of its own that is not. */
+	/* Only the source's PF has the guest's MAC. */
 	nic_ping_pong(nic, &self->bed.peer_a);
 	nic_ping_pong(nic, &self->bed.peer_b);
 	open_like_new(_metadata, &b, self->bed.bdf_b);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Migration of the virtual devices of vfio_mock.ko when things go wrong: each
- * arc fails at each place of each walk, in a way that the device can go on
- * from or not; and device states from nothing to gigabytes, slow ones, streams
- * that are too short, too long or wrong.  What a walk is, is the business of
- * mig_fsm.c.
+ * Failures in migrations of the virtual devices of vfio_mock.ko: each arc of
+ * each transition fails, with the device usable or broken; streams are too
+ * short, too long or wrong.  Also: device states of no bytes to gigabytes, and
+ * slow ones. mig_fsm.c tests the transitions themselves.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -18,7 +17,7 @@
 #include "mock.h"
 #include "mock_fixture.h"
 
-/* Has the session of the first state ended before the arc from state @at? */
+/* Has the first state's session ended before the arc from state @at? */
 static bool session_left(const struct way *way, unsigned int at)
 {
 	unsigned int i;
@@ -90,7 +89,7 @@ static void check_failure(struct __test_metadata *_metadata,
 		check_error(_metadata, v);
 	must(device_reset(v));
 
-	/* And once more, without a fault */
+	/* The same transition without a fault */
 	old_fd = mig_reset_to(v, from);
 	EXPECT_EQ(0, mig_set(v->fd, to, &fd));
 	EXPECT_EQ(to, mig_get(v->fd));
@@ -103,7 +102,7 @@ static void check_failure(struct __test_metadata *_metadata,
 		       broken ? ", broken" : "");
 }
 
-TEST_F(mock, every_arc_fails_at_every_place)
+TEST_F(mock, failed_arc_leaves_a_known_state)
 {
 	static const int errors[] = { EIO, EINVAL, ENOSPC, ENOMEM, EBUSY };
 	unsigned int from, to, at, n = 0, fds = count_open_fds();
@@ -173,17 +172,17 @@ TEST_F(mock, wrong_streams_are_refused)
 			       (struct mock_state){ .size = sizes[i] });
 		stream = device_save(self->v.fd);
 
-		/* Too long: at once */
+		/* Too long: refused by the write */
 		fd = must(mig_session(self->v.fd, RESUMING));
 		EXPECT_EQ(0, stream_write(fd, stream.data, stream.size, 997));
 		EXPECT_EQ(-ENOSPC, sys_write(fd, "", 1));
-		/* It is complete all the same. */
+		/* The state is complete nevertheless. */
 		sys_close(fd);
 		EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
 		if (!sizes[i])
 			goto next;
 
-		/* Too short: at the arc, and it can be made good */
+		/* Too short: refused by the arc; the rest can be written */
 		fd = must(mig_session(self->v.fd, RESUMING));
 		EXPECT_EQ(0, stream_write(fd, stream.data, stream.size - 1,
 					  4096));
@@ -194,7 +193,7 @@ TEST_F(mock, wrong_streams_are_refused)
 		EXPECT_EQ(-ENODEV, sys_write(fd, "", 1));
 		sys_close(fd);
 
-		/* Wrong: at once */
+		/* Wrong: refused by the write */
 		fd = must(mig_session(self->v.fd, RESUMING));
 		stream.data[stream.size - 1] ^= 0x10;
 		EXPECT_EQ(-EINVAL, stream_write(fd, stream.data, stream.size,
@@ -231,7 +230,7 @@ TEST_F(mock, saves_and_loads_gigabytes)
 	EXPECT_EQ(size, pos);
 	sys_close(fd);
 
-	/* As the pattern has a period, a buffer can be written in a circle. */
+	/* The pattern is periodic: the same buffer is written again. */
 	buf = mem_alloc(16 * MOCK_PERIOD);
 	for (pos = 0; pos < 16 * MOCK_PERIOD; pos++)
 		buf[pos] = mock_pattern(pos);
@@ -307,7 +306,7 @@ static void on_alarm(int signal)
 {
 }
 
-/* A state that takes minutes is left alone by a signal ... */
+/* A signal interrupts a transfer that takes minutes. */
 TEST_F(mock, signals_interrupt_a_slow_stream)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
@@ -337,7 +336,7 @@ static void *slow_read(void *arg)
 	return (void *)sys_read(*(int *)arg, buf, sizeof(buf));
 }
 
-/* ... and by a reset, which does not wait for its reader. */
+/* A reset ends it without waiting for the reader. */
 TEST_F(mock, reset_ends_a_slow_stream)
 {
 	pthread_t thread;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration state machine, three times: the step function alone, for every
- * question that can be asked; SET_STATE on virtual devices of every legal set
- * of flags, with the arcs that they went through; and SET_STATE on the VF.
+ * The migration state machine: the step function alone, for all arguments;
+ * SET_STATE on virtual devices with each legal set of flags, and the arcs that
+ * they take; and SET_STATE on the VF.
  *
- * The oracle is a search over the digraph of the protocol (lib/fsm_oracle.c).  A
- * transition that never ends is caught by the time limit of the test.
+ * The oracle is a search over the graph of the protocol (lib/fsm_oracle.c).
+ * run.sh ends a test whose transition never ends.
  */
 #include "test.h"
 #include "device.h"
@@ -14,7 +14,7 @@
 #include "mock.h"
 #include "mock_fixture.h"
 
-/* The rule of the protocol makes every way unique: else the oracle is wrong. */
+/* By the rules of the protocol, the shortest path is unique. */
 TEST_F(mock, oracle_is_unambiguous)
 {
 	unsigned int from, to;
@@ -32,15 +32,15 @@ TEST_F(mock, oracle_is_unambiguous)
 	}
 }
 
-/* All questions a driver may ask: each state it can be in, all it can be sent */
-TEST_F(mock, next_state_of_every_pair)
+/* From each state that the device has to each state number */
+TEST_F(mock, next_state_is_on_the_shortest_path)
 {
 	unsigned int from, to, next, asked = 0;
 	struct way way;
 	int ret;
 
 	for (from = 0; from < NR_STATES; from++) {
-		/* Only a broken driver is in a state that it does not offer. */
+		/* A device is never in a state that it does not have. */
 		if (from != ERROR && !offered(variant->flags, from))
 			continue;
 		for (to = 0; to < NR_STATES; to++) {
@@ -68,7 +68,7 @@ TEST_F(mock, next_state_of_every_pair)
 	TH_LOG("%u questions", asked);
 }
 
-TEST_F(mock, next_state_out_of_range)
+TEST_F(mock, next_state_refuses_unknown_states)
 {
 	static const unsigned int no_states[] = {
 		NR_STATES, NR_STATES + 1, 0x80, 0x100, 0x102, 0x7fffffff,
@@ -86,8 +86,8 @@ TEST_F(mock, next_state_out_of_range)
 	}
 }
 
-/* Following the steps leads there, whatever the pair, and never in circles. */
-TEST_F(mock, steps_lead_there)
+/* For each pair, the steps lead to the target without a cycle. */
+TEST_F(mock, steps_lead_to_the_target)
 {
 	unsigned int from, to, at, next, steps;
 	struct way way;
@@ -110,7 +110,7 @@ TEST_F(mock, steps_lead_there)
 	}
 }
 
-/* One SET_STATE, and all that can be seen of it */
+/* One SET_STATE: result, fd, state, arcs */
 static void check_transition(struct __test_metadata *_metadata,
 			     const struct vdev *v, unsigned int flags,
 			     uint32_t from, uint32_t to)
@@ -154,7 +154,7 @@ static void check_transition(struct __test_metadata *_metadata,
 		sys_close(fd);
 }
 
-TEST_F(mock, set_state_of_every_pair)
+TEST_F(mock, set_state_takes_the_shortest_path)
 {
 	unsigned int from, to, fds = count_open_fds();
 
@@ -171,7 +171,7 @@ TEST_F(mock, set_state_of_every_pair)
 	}
 }
 
-/* A session's fd stays the same inside the saving group and dies outside. */
+/* A saving session lasts as long as the states have one. */
 TEST_F(mock, sessions_live_as_long_as_they_should)
 {
 	unsigned int from, to;
@@ -225,7 +225,7 @@ TEST_F(mock, nothing_leaves_error)
 	EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
 }
 
-/* A way that breaks off: the device is where GET says, and goes on from there */
+/* An arc fails: GET returns the state before it, and the device goes on. */
 TEST_F(mock, stops_where_an_arc_fails)
 {
 	unsigned int from, to, i;
@@ -276,10 +276,10 @@ FIXTURE_TEARDOWN(vf)
 }
 
 /*
- * The same on the VF, where RESUMING is left only with a stream that has been
- * written, or by reset.
+ * The same on the VF, which leaves RESUMING only with a complete stream, or by
+ * a reset.
  */
-TEST_F(vf, set_state_of_every_pair)
+TEST_F(vf, set_state_reaches_the_target)
 {
 	struct stream stream = device_save(self->v.fd);
 	unsigned int fds = count_open_fds();
@@ -317,7 +317,7 @@ TEST_F(vf, error_is_left_by_reset_alone)
 	uint32_t to;
 	int fd, ret;
 
-	/* A stream that is cut short: RESUMING stays, or ERROR comes. */
+	/* A truncated stream: the device stays in RESUMING or goes to ERROR. */
 	fd = must(mig_session(self->v.fd, RESUMING));
 	ret = mig_set(self->v.fd, STOP, NULL);
 	EXPECT_TRUE(ret == -EINVAL || ret == -EIO);

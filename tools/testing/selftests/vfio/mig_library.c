@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration library on devices that are software: vfio_example.ko, whose
- * state is records, vfio_bulk.ko, whose state is large and is not, and
- * vfio_faulty.ko, whose functions fail or take their time.  vfio_bulk does not
- * load if the library accepts a driver with a gap.
+ * The migration library on virtual devices: vfio_example.ko, whose state
+ * consists of records; vfio_bulk.ko, whose state is large and has no records;
+ * vfio_faulty.ko, whose functions fail or block.  vfio_bulk.ko does not load if
+ * the library accepts an incomplete driver.
  */
 #include <endian.h>
 #include <libgen.h>
@@ -26,7 +26,7 @@
 
 #define MEMORY	(3 * VFIO_MIG_BLOCK_SIZE + 100)
 
-/* Loads MODULE.ko, which is where the test module is, and opens its device. */
+/* Loads @name.ko from the directory of the test module and opens its device. */
 static bool soft_open(struct vdev *v, const char *name, const char *options)
 {
 	const char *module = getenv("VFIO_TEST_MODULE");
@@ -65,7 +65,7 @@ FIXTURE_SETUP(example)
 
 	snprintf(options, sizeof(options), "size=%u", MEMORY);
 	if (!soft_open(&self->v, "vfio_example", options))
-		SKIP(return, "no modules of ours");
+		SKIP(return, "no test modules: see VFIO_TEST_MODULE");
 	self->memory = malloc(MEMORY);
 	for (i = 0; i < MEMORY; i++)
 		self->memory[i] = prng(&seed);
@@ -107,7 +107,7 @@ TEST_F(example, loads_what_it_saved)
 		fd = must(mig_session(self->v.fd, RESUMING));
 		EXPECT_EQ(0, stream_write(fd, self->good.data, self->good.size,
 					  chunks[i]));
-		/* Not before the arc */
+		/* The arc loads it, not the write. */
 		EXPECT_FALSE(memory_is(&self->v, self->memory));
 		EXPECT_EQ(0, mig_set(self->v.fd, RUNNING, NULL));
 		EXPECT_TRUE(memory_is(&self->v, self->memory));
@@ -115,7 +115,7 @@ TEST_F(example, loads_what_it_saved)
 	}
 }
 
-/* Damage is refused by the write that brings the checksum after it. */
+/* Damage is refused by the write of the next checksum. */
 TEST_F(example, damage_is_found_where_it_is)
 {
 	static const size_t at[] = { 0, 30, 40, 57, 100, 70000, 196700 };
@@ -147,7 +147,7 @@ TEST_F(example, damage_is_found_where_it_is)
 	EXPECT_EQ(0, device_load(self->v.fd, &self->good));
 }
 
-TEST_F(example, every_kind_of_truncation)
+TEST_F(example, truncated_streams_are_refused)
 {
 	static const size_t sizes[] = { 0, 1, 31, 32, 33, 56, 60, 64, 65536 };
 	struct stream s = self->good;
@@ -162,7 +162,7 @@ TEST_F(example, every_kind_of_truncation)
 	}
 }
 
-/* A stream of one size of memory for a device with another */
+/* The stream of a device with another size of memory */
 TEST_F(example, another_device_is_refused_by_its_identity)
 {
 	struct vdev other;
@@ -188,7 +188,7 @@ FIXTURE_SETUP(bulk)
 	self->size = scaled(256) * MiB;
 	snprintf(options, sizeof(options), "size=%zu", self->size);
 	if (!soft_open(&self->v, "vfio_bulk", options))
-		SKIP(return, "no modules of ours");
+		SKIP(return, "no test modules: see VFIO_TEST_MODULE");
 }
 
 FIXTURE_TEARDOWN(bulk)
@@ -197,7 +197,7 @@ FIXTURE_TEARDOWN(bulk)
 		soft_close(&self->v);
 }
 
-/* What is not read yet is not there yet: a large state takes little memory. */
+/* Data is produced when it is read: a large state takes little memory. */
 TEST_F(bulk, large_state_is_produced_as_it_is_read)
 {
 	static uint8_t buf[1 << 20];
@@ -251,7 +251,7 @@ TEST_F(bulk, takes_exactly_its_size)
 	sys_close(fd);
 }
 
-/* The session's memory goes with the session, not with its last file. */
+/* The memory is freed with the session, although the data fd is open. */
 TEST_F(bulk, reset_frees_what_was_written)
 {
 	long before = proc_meminfo_kb("MemAvailable"), full;
@@ -275,7 +275,7 @@ static void *reader(void *arg)
 	return NULL;
 }
 
-TEST_F(bulk, reset_under_readers)
+TEST_F(bulk, reset_ends_concurrent_reads)
 {
 	pthread_t threads[3];
 	unsigned int i, round;
@@ -293,7 +293,7 @@ TEST_F(bulk, reset_under_readers)
 	}
 }
 
-/* The rates of read() and write() next to those of a memfd; no verdict. */
+/* Rates of read() and write(), compared with a memfd; for information. */
 static unsigned int rate(size_t size, uint64_t begin)
 {
 	uint64_t ms = now_ms() - begin;
@@ -316,7 +316,7 @@ TEST_F(bulk, rates_are_reported)
 	uint64_t begin;
 	int fd;
 
-	/* All of it produced before it is read */
+	/* The whole state is produced at once. */
 	soft_close(&self->v);
 	snprintf(options, sizeof(options), "size=%zu step=%zu", self->size,
 		 self->size);
@@ -349,7 +349,7 @@ TEST_F(bulk, rates_are_reported)
 	}
 }
 
-/* ---- Functions that fail, or take their time ---- */
+/* ---- Functions that fail or block ---- */
 
 FIXTURE(faulty) {
 	struct vdev v;
@@ -358,7 +358,7 @@ FIXTURE(faulty) {
 FIXTURE_SETUP(faulty)
 {
 	if (!soft_open(&self->v, "vfio_faulty", ""))
-		SKIP(return, "no modules of ours");
+		SKIP(return, "no test modules: see VFIO_TEST_MODULE");
 }
 
 FIXTURE_TEARDOWN(faulty)
@@ -387,7 +387,7 @@ static int get(const char *name)
 	return atoi(text);
 }
 
-/* There is something to be streamed. */
+/* Makes data available in PRE_COPY. */
 static void make_dirty(const struct vdev *v)
 {
 	must(sys_pwrite(v->fd, "x", 1, 0));
@@ -401,7 +401,7 @@ static short readable(int fd)
 	return p.revents;
 }
 
-/* Nothing of what the save wrote before it failed comes out, ever. */
+/* After a failed save, no data can be read any more. */
 TEST_F(faulty, stream_has_failed_for_good_in_stop_copy)
 {
 	char buf[4096];
@@ -437,7 +437,7 @@ TEST_F(faulty, stream_has_failed_for_good_in_pre_copy)
 	EXPECT_EQ(-ENOSPC, sys_read(fd, buf, sizeof(buf)));
 	EXPECT_EQ(-ENOSPC, sys_ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
 	EXPECT_EQ(POLLIN, readable(fd));
-	/* And it can't be completed. */
+	/* The migration cannot be completed. */
 	EXPECT_EQ(-ENOSPC, mig_set(self->v.fd, STOP_COPY, NULL));
 	EXPECT_EQ(STOP, mig_get(self->v.fd));
 	sys_close(fd);
@@ -448,7 +448,7 @@ TEST_F(faulty, stream_has_failed_for_good_in_pre_copy)
 	stream_free(&good);
 }
 
-/* What the function of the arc before the save has begun is undone. */
+/* If the save fails, the arc's function before it is undone. */
 TEST_F(faulty, failed_save_undoes_its_arc)
 {
 	static const struct {
@@ -484,7 +484,7 @@ TEST_F(faulty, failed_save_undoes_its_arc)
 	}
 }
 
-/* The arc PRE_COPY -> PRE_COPY_P2P is in the middle of the second way. */
+/* The second path has the arc PRE_COPY -> PRE_COPY_P2P in its middle. */
 TEST_F(faulty, exclusive_arcs_have_the_lock)
 {
 	int fd = must(mig_session(self->v.fd, PRE_COPY));
@@ -514,7 +514,7 @@ static void *load_write(void *arg)
 	return NULL;
 }
 
-/* A session in RESUMING, and a stream for it with much work */
+/* A session in RESUMING, and a stream that takes long to load */
 static struct load load_begin(const struct vdev *v)
 {
 	struct load load;
@@ -564,7 +564,7 @@ TEST_F(faulty, signal_comes_between_two_records)
 	EXPECT_GT(load.stream.size, load.result);
 	EXPECT_EQ(1, get("loads"));
 
-	/* And it goes on from there. */
+	/* The rest can be written. */
 	EXPECT_EQ(0, stream_write(load.fd, load.stream.data + load.result,
 				  load.stream.size - load.result, MiB));
 	EXPECT_EQ(0, mig_set(self->v.fd, STOP, NULL));
@@ -573,7 +573,7 @@ TEST_F(faulty, signal_comes_between_two_records)
 	stream_free(&load.stream);
 }
 
-TEST_F(faulty, poll_sees_what_is_due)
+TEST_F(faulty, poll_sees_new_data)
 {
 	int fd = must(mig_session(self->v.fd, PRE_COPY));
 	char buf[4096];
@@ -595,7 +595,7 @@ TEST_F(faulty, poll_sees_what_is_due)
 	sys_close(fd);
 }
 
-/* ---- While somebody has the state lock, for as long as it takes ---- */
+/* ---- While another thread holds the state lock ---- */
 
 struct waiter {
 	int device;
@@ -649,8 +649,8 @@ static char process_state(pid_t pid)
 }
 
 /*
- * Calls in another process what is to wait, or not to wait, for the lock: does
- * it return -EAGAIN, or die when it is killed?
+ * Makes a call in another process that needs the lock.  Does it return -EAGAIN,
+ * or can the process be killed while it waits?
  */
 static bool gets_away(const struct waiter *w,
 		      int (*call)(const struct waiter *w), bool waits)
