@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs the VFIO selftests on the machine it is started on: finds the devices,
-# gives them to the drivers under test, runs each program as long as it makes
-# progress, and puts everything back.  Prints TAP, one result per program with the
-# program's own results below it, and totals in the last line.
+# Runs the VFIO selftests on this machine: finds the devices, binds them to the
+# drivers under test, runs the programs, kills one that makes no progress, and
+# restores the machine.  Prints TAP: one result for each program, with the
+# program's own results above it, and totals in the last line.
 #
 # The machine must have an IOMMU and should have, for no test to be skipped:
 #   two Intel 82576 (8086:10c9), SR-IOV capable, joined by a wire
@@ -30,11 +30,12 @@ usage()
 	              [PROGRAM[:FILTER]]...
 
 	Runs all programs of DIR/tests.txt, or those named.  FILTER: options of
-	the test harness, e.g. type1_map:-t:unmap_all
+	the test harness, e.g. type1_map:-t:unmap_all_takes_everything
 	  -d DIR      where the programs are (default: where run.sh is)
-	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko)
+	  -m MODULE   the test module (default: DIR/modules/vfio_mock.ko); others
+	              are looked for in the same directory
 	  -q DIR      leave out programs that another run.sh with the same DIR has
-	              begun: several machines share the work
+	              started: several machines share the work
 	  -s          the machine has its distribution's vfio modules: runs the
 	              programs that test what igbvf-vfio-pci does
 	  -t SECONDS  a program is killed if none of its tests has begun or ended
@@ -104,7 +105,7 @@ driver_of()
 	[ ! -e "$pci/$1/driver" ] || basename "$(readlink "$pci/$1/driver")"
 }
 
-# Gives function $1 to driver $2, or to the one that the kernel would choose.
+# Binds function $1 to driver $2, or to the one that the kernel chooses.
 bind()
 {
 	if [ "$(driver_of "$1")" != "$2" ] || [ -z "$2" ]; then
@@ -115,7 +116,7 @@ bind()
 	[ -z "$2" ] || [ "$(driver_of "$1")" = "$2" ]
 }
 
-# Waits a tenth of a second, without starting anything for it.
+# Waits a tenth of a second, without a new process.
 exec {silence}<> <(:)
 nap()
 {
@@ -154,7 +155,7 @@ pf_down()
 	echo 1 >"$pci/$1/sriov_drivers_autoprobe"
 }
 
-# Variables for lib/sysfs.h; what is missing stays unset, and tests skip.
+# Variables for lib/sysfs.h; that of a missing device is empty, and its tests skip.
 devices()
 {
 	local -a found
@@ -185,7 +186,7 @@ devices()
 	export VFIO_TEST_PAIR_0=$pair_0 VFIO_TEST_PAIR_1=$pair_1
 }
 
-# The state in which every program finds the machine.
+# Brings the machine to the state that each program starts with.
 setup()
 {
 	local pf letter
@@ -222,7 +223,7 @@ restore()
 		bind "$f" ""
 	done
 	[ ! -e /sys/module/vfio_mock ] || rmmod vfio_mock
-	# modprobe takes what a module used only as far as that is free then.
+	# modprobe -r also unloads dependencies that have no other user.
 	for f in igbvf-vfio-pci vfio-pci-migration vfio-migration vfio-pci \
 		vfio_iommu_type1; do
 		modprobe -qr "$f"
@@ -235,7 +236,7 @@ restore()
 	fi
 }
 
-# Pages that are pinned for DMA, machine-wide.
+# The number of pages that are pinned for DMA, in the whole machine.
 pinned()
 {
 	local a r
@@ -249,9 +250,8 @@ complaint='WARNING: |BUG: |Oops: |general protection fault|Call Trace:'
 complaint+='|refcount_t:|UBSAN: |KASAN: |possible circular locking|Bad page'
 complaint+='|suspicious RCU|blocked for more than|soft lockup|nobody cared'
 
-# Seconds on the clock of the test bed, which does not count those in which its VM
-# could not run.  Not to be called while tests run without need: to read a share
-# pins pages, and tests count these.
+# Seconds, without those in which the test bed's VM could not run.  Not called more
+# often than necessary: a read from a share pins pages, which tests count.
 clock()
 {
 	if [ -e /run/vm/ctl/granted ]; then
@@ -261,8 +261,8 @@ clock()
 	fi
 }
 
-# The lines of the program that make it clear where it is, for those who watch
-# from outside of the test bed's VM; all others are shown as they come.
+# Sends lines that begin or end a test to the test bed's events, and prints all
+# other lines.
 show()
 {
 	case $1 in
@@ -274,8 +274,8 @@ show()
 	esac
 }
 
-# Runs one program with its output in file $1 and shown; its status, 124 if it
-# had to be killed, 125 if not even that helped.
+# Runs a program, appends its output to file $1 and prints it.  Returns the
+# program's status, 124 if it was killed, 125 if it could not be killed.
 run_limited()
 {
 	local out=$1 pid tries line lines got begin=$SECONDS since=$SECONDS
@@ -294,7 +294,7 @@ run_limited()
 			since=$SECONDS
 			continue
 		fi
-		# At its end; what it left running may hold the pipe open.
+		# It has ended; a process it left may hold the pipe open.
 		if [ $got -le 128 ] || ! kill -0 $pid 2>/dev/null; then
 			exec {lines}<&-
 			wait $pid
@@ -305,7 +305,7 @@ run_limited()
 		[ $((SECONDS - since - lost)) -lt "$limit" ] || break
 	done
 	exec {lines}<&-
-	# The test is a grandchild in a group of its own.
+	# The test is a grandchild in its own process group.
 	for p in $(pgrep -s "$pid"); do
 		{
 			echo "$(cat "/proc/$p/comm") ($p) is here:"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# vfio-mig on VFs: what it says of them in every condition, a state that goes
-# through a file from one VF to another, and what is refused, with the reason.
-# run.sh names the VFs in the environment.  Prints TAP.
+# vfio-mig on VFs: its output for VFs in each condition, a state that moves through
+# a file from one VF to another, and errors with their reasons.  The environment
+# has the addresses of the VFs (lib/sysfs.h).  Prints TAP.
 
 set -u
 mig=$(dirname "$(realpath "$0")")/vfio-mig
@@ -55,7 +55,7 @@ verdict()
 	echo "$result $number $text"
 }
 
-# exits STATUS ARG...: vfio-mig, with its output in $tmp/out and $tmp/err
+# exits STATUS ARG...: runs vfio-mig, with output in $tmp/out and $tmp/err
 exits()
 {
 	local status=$1 got
@@ -67,7 +67,7 @@ exits()
 	return 1
 }
 
-# says PATTERN..., complains PATTERN...: each in the output of the last exits
+# says PATTERN..., complains PATTERN...: does the output have each pattern?
 says()
 {
 	local pattern
@@ -90,7 +90,7 @@ complains()
 	done
 }
 
-# json EXPRESSION: perl, on the decoded output $j
+# json EXPRESSION: a perl expression of the decoded output $j
 json()
 {
 	perl -MJSON::PP -0777 -e 'my $e = shift; $j = decode_json(<STDIN>);
@@ -107,7 +107,7 @@ group()
 	basename "$(readlink "$pci/$1/iommu_group")"
 }
 
-# ---- Devices that can't be used ----
+# ---- Devices that cannot migrate ----
 
 bind "$a" ""
 no_driver()
@@ -130,16 +130,16 @@ plain()
 	exits 0 info "$a" && says "^driver: +vfio-pci$" "^migration: +no$" &&
 		complains "the driver for it is igbvf-vfio-pci"
 }
-verdict "info of a device that can't migrate" plain
+verdict "info says that a device cannot migrate" plain
 plain_save()
 {
 	exits 1 save "$a" "$tmp/none" && complains "can't migrate" \
 		"the driver for it is igbvf-vfio-pci" "igbvf-vfio-pci >.*override" &&
 		[ ! -e "$tmp/none" ]
 }
-verdict "save of a device that can't migrate" plain_save
+verdict "save refuses a device that cannot migrate" plain_save
 
-# ---- One that can ----
+# ---- A VF that can migrate ----
 
 bind "$a" igbvf-vfio-pci
 bind "$b" igbvf-vfio-pci
@@ -150,7 +150,7 @@ info()
 		"^in use: +no$" "^migration: +stop-copy p2p pre-copy$" \
 		"^state: +RUNNING$" "^data size: +[1-9]"
 }
-verdict "info of a VF" info
+verdict "info describes a VF" info
 info_json()
 {
 	exits 0 info --json "$a" &&
@@ -158,8 +158,8 @@ info_json()
 		$j->{iommu_group} == '"$(group "$a")"' && !$j->{in_use} &&
 		"@{$j->{migration}}" eq "stop-copy p2p pre-copy"'
 }
-verdict "the same as JSON" info_json
-verdict "the PCI domain can be left out" exits 0 info "${a#0000:}"
+verdict "info describes a VF as JSON" info_json
+verdict "info takes an address without domain" exits 0 info "${a#0000:}"
 
 save()
 {
@@ -167,13 +167,13 @@ save()
 		"$tmp/state") bytes" && [ ! -s "$tmp/out" ] &&
 		[ "$(stat -c %a "$tmp/state")" = 600 ]
 }
-verdict "save" save
+verdict "save writes a file" save
 size=$(size_of "$tmp/state")
 announced()
 {
 	exits 0 info --json "$a" && json '$j->{data_size} >= '"$size"
 }
-verdict "info has announced no less" announced
+verdict "info announces at least the size of the file" announced
 nothing_else()
 {
 	[ "$(ls "$tmp")" = "$(printf '%s\n' err out state)" ]
@@ -181,29 +181,29 @@ nothing_else()
 verdict "save leaves no temporary file" nothing_else
 to_stdout()
 {
-	# Not the same bytes: the VF counts broadcasts that it receives.
+	# The bytes differ, as the VF counts received broadcasts.
 	exits 0 save --quiet "$a" - && [ ! -s "$tmp/err" ] &&
 		[ "$(size_of "$tmp/out")" = "$size" ] &&
 		cp "$tmp/out" "$tmp/piped" && exits 0 inspect "$tmp/piped"
 }
-verdict "save to standard output, quietly" to_stdout
+verdict "save writes to standard output, quietly" to_stdout
 precopy()
 {
 	exits 0 save --precopy "$a" "$tmp/precopy" &&
 		exits 0 inspect "$tmp/precopy" && exits 0 check "$b" \
 		"$tmp/precopy"
 }
-verdict "save that begins in PRE_COPY" precopy
+verdict "save can begin in PRE_COPY" precopy
 full()
 {
 	exits 1 save "$a" /dev/full && complains "No space left"
 }
-verdict "save to a full disk" full
+verdict "save to a full disk fails" full
 no_directory()
 {
 	exits 1 save "$a" "$tmp/no/where" && complains "No such file"
 }
-verdict "save to where there is no directory" no_directory
+verdict "save to a missing directory fails" no_directory
 
 inspect()
 {
@@ -211,7 +211,7 @@ inspect()
 		"identity .* mandatory .* ok$" "pci_id +8086:10ca$" \
 		"rings .* ok$" "transmit 0 +DCTL=" "statistics .* ok$" "end .* ok$"
 }
-verdict "inspect" inspect
+verdict "inspect describes a file" inspect
 inspect_json()
 {
 	exits 0 inspect --json "$tmp/state" &&
@@ -220,22 +220,22 @@ inspect_json()
 		$j->{records}[0]{fields}{pci_id} eq "8086:10ca" &&
 		$j->{records}[-1]{record} eq "end" && !@{$j->{problems}}'
 }
-verdict "inspect, as JSON" inspect_json
+verdict "inspect describes a file as JSON" inspect_json
 
 check()
 {
 	exits 0 check "$b" "$tmp/state" && says "^$b: loads$"
 }
-verdict "check: it loads into a VF of another PF" check
+verdict "check accepts the file for a VF of another PF" check
 piped()
 {
 	"$mig" check "$b" - <"$tmp/state" >"$tmp/out" 2>"$tmp/err" &&
 		"$mig" save --quiet "$a" - | "$mig" check "$b" - >"$tmp/out"
 }
-verdict "check from standard input" piped
+verdict "check reads from standard input" piped
 
-# The guest's MAC address and filters are taken by the driver when it has the
-# end of the stream: check must not get that far.
+# The driver asks the PF for the MAC address and filters at the end of the stream:
+# check must not write that.
 tracing=/sys/kernel/tracing/instances/vfio_mig_sh
 steps()
 {
@@ -261,15 +261,15 @@ check_loads_nothing()
 		grep -q "load, $((size - 24)) bytes" "$tmp/steps" &&
 		return $status
 }
-verdict "check does not load it, nor write the end" check_loads_nothing
+verdict "check does not load, nor write the end" check_loads_nothing
 load()
 {
 	exits 0 load "$b" "$tmp/state" && complains "loaded $size bytes"
 }
-verdict "load" load
-verdict "load, and run" exits 0 load --run --quiet "$b" "$tmp/state"
+verdict "load loads a file" load
+verdict "load --run runs the VF" exits 0 load --run --quiet "$b" "$tmp/state"
 
-# ---- What is refused ----
+# ---- Errors ----
 
 head -c $((size - 1)) "$tmp/state" >"$tmp/short"
 short()
@@ -305,11 +305,11 @@ load_bad()
 	exits 1 load "$b" "$tmp/bad" && complains "Invalid argument" \
 		"kernel: .*refused"
 }
-verdict "load of a damaged file" load_bad
-verdict "after all that the VF takes the good one" exits 0 check "$b" \
+verdict "load refuses a damaged file" load_bad
+verdict "the VF accepts the good file after errors" exits 0 check "$b" \
 	"$tmp/state"
 
-# ---- In use by another ----
+# ---- A VF in use by another process ----
 
 "$mig" load --hold "$b" "$tmp/state" 2>"$tmp/held" &
 holder=$!
@@ -320,15 +320,15 @@ done
 busy()
 {
 	exits 0 info "$b" && says "^in use: +yes$" || return
-	# On the distribution's core there is nothing more to be known.
+	# The distribution's core has no more information.
 	[ ! -e "/sys/kernel/debug/vfio/$b" ] || says "^state: +STOP$"
 }
-verdict "info of a VF in use tells its state" busy
+verdict "info tells the state of a VF in use" busy
 busy_save()
 {
 	exits 1 save "$b" "$tmp/none" && complains "in use by another process"
 }
-verdict "save of a VF in use" busy_save
+verdict "save refuses a VF in use" busy_save
 let_go()
 {
 	kill -INT $holder
@@ -336,15 +336,15 @@ let_go()
 	holder=
 	exits 0 info "$b" && says "^in use: +no$" "^state: +RUNNING$"
 }
-verdict "load --hold lets go when it is interrupted" let_go
+verdict "load --hold closes the VF when interrupted" let_go
 
-# ---- By its node ----
+# ---- Devices named by their nodes ----
 
 node=/dev/vfio/devices/$(basename "$(echo "$pci/$b"/vfio-dev/vfio*)")
 if [ ! -e "$node" ] || [ ! -e /dev/iommu ]; then
 	for text in info check "in use"; do
 		number=$((number + 1))
-		echo "ok $number by its node: $text # SKIP no nodes in this kernel"
+		echo "ok $number a VF named by its node: $text # SKIP no nodes in this kernel"
 	done
 	exit $failed
 fi
@@ -354,8 +354,8 @@ node_info()
 		"^in use: +no$" "^state: +RUNNING$" &&
 		exits 1 info /dev/vfio/devices/none && complains "no such device"
 }
-verdict "by its node: info" node_info
-verdict "by its node: check" exits 0 check "$node" "$tmp/state"
+verdict "info describes a VF named by its node" node_info
+verdict "check takes a VF named by its node" exits 0 check "$node" "$tmp/state"
 "$mig" load --hold "$node" "$tmp/state" 2>"$tmp/held" &
 holder=$!
 for ((tries = 0; tries < 600; tries++)); do
@@ -370,7 +370,7 @@ node_busy()
 		exits 1 save "$b" "$tmp/none" &&
 		complains "in use by another process"
 }
-verdict "by its node: in use" node_busy
+verdict "info and save see a VF in use by its node" node_busy
 kill -INT $holder
 wait $holder
 holder=

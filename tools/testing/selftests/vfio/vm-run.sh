@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs the selftests in VMs that have all the devices they want: builds them
-# in the Debian root, boots the VMs with the modules under test, and ends with
-# the status of run.sh in there, or of vm.sh if a VM itself failed.
+# Runs the selftests in VMs that have all devices: builds them in the Debian root,
+# boots the VMs with the modules under test, and ends with the status of run.sh in
+# the VMs, or of vm.sh if a VM itself failed.
 
 set -eu
 
@@ -15,15 +15,15 @@ usage()
 
 	MODULES: a build of the modules, LOG: a directory for logs.  ARGs go to
 	run.sh.
-	--vms: this many VMs share the programs, each of which keeps a core busy
-	(default: as many as there are cores, at most four, as each takes 2 to
-	3 GiB, and at most one for each program that is named).  What they print
-	comes VM by VM when all have ended.
-	--stock: MODULES has igbvf-vfio-pci only, to be run on the distribution's
-	VFIO modules.
-	--kernel: a debug kernel with the modules in it (debug-kernel.sh makes one);
-	a leak of theirs is a failure, too.  --fast: without that, which makes it
-	some three times faster.
+	--vms N: N VMs share the programs; each keeps a core busy (default: as many
+	as there are cores, at most four, as each takes 2 to 3 GiB, and at most one
+	for each program that is named).  Their output is printed VM by VM when all
+	have ended.
+	--stock: MODULES has igbvf-vfio-pci only, for the distribution's VFIO
+	modules.
+	--kernel DIR: a debug kernel with the modules (of debug-kernel.sh).  A memory
+	leak of the modules is a failure.  --fast: no leak check, about three times
+	faster.
 	VFIO_TEST_SCALE=N: tests that repeat something run 1/N of their full
 	number of rounds.  VFIO_TEST_SEED=N: random tests repeat the run that
 	printed this seed.
@@ -111,10 +111,9 @@ else
 	system=(--layer "$log/layer")
 fi
 
-# boot N ARG...: the Nth VM, with the devices that run.sh names.  Single-threaded
-# emulation: with one thread per CPU, QEMU 10.0 itself dies now and then under the
-# PCI tests.  The VM's limit is there for when run.sh itself hangs.  Ends this
-# shell.
+# boot N ARG...: becomes the Nth VM, with the devices that run.sh lists.  Emulation
+# is single-threaded, as QEMU 10.0 with one thread per CPU sometimes crashes in the
+# PCI tests.  The time limit is for a run.sh that hangs itself.
 boot()
 {
 	local n=$1
@@ -138,7 +137,7 @@ boot()
 
 [ "$vms" != 1 ] || boot 1 "$@"
 
-# Where each VM is, for who watches; all that it said comes later, in one piece.
+# Prints which program each VM runs; the full output of each VM comes at the end.
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; wait; exit 143' INT TERM HUP
 for ((n = 1; n <= vms; n++)); do
