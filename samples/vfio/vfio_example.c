@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An example of a driver with migration.  The device is nothing but memory,
- * which its user reads and writes, and the memory is its state.
+ * An example of a driver with migration: a virtual device that consists of
+ * memory, which its user reads and writes.  The memory is the device's state.
  *
  * Documentation/driver-api/vfio-migration.rst explains it.
  */
@@ -19,8 +19,8 @@ MODULE_PARM_DESC(size, "Bytes of memory that the device has");
 struct example {
 	struct vfio_device vdev;
 	struct vfio_migration mig;
-	u8 *memory;		/* under mig.lock */
-	u8 *incoming;		/* what was loaded; likewise */
+	u8 *memory;		/* protected by mig.lock */
+	u8 *incoming;		/* data of a load, protected by mig.lock */
 };
 
 static struct example *to_example(struct vfio_device *vdev)
@@ -47,7 +47,7 @@ static const struct vfio_mig_record_type example_records[] = {
 	},
 };
 
-/* The identity of a device is the size of its memory. */
+/* The identity record has the size of the memory. */
 static int example_save(struct vfio_migration *mig, struct vfio_mig_writer *to)
 {
 	struct example *ex = container_of(mig, struct example, mig);
@@ -83,7 +83,7 @@ static int example_load(struct vfio_migration *mig,
 	return 0;
 }
 
-/* RESUMING -> STOP: what was loaded takes effect. */
+/* RESUMING -> STOP: the loaded data becomes the device's memory. */
 static int example_load_done(struct vfio_migration *mig)
 {
 	struct example *ex = container_of(mig, struct example, mig);
@@ -92,7 +92,7 @@ static int example_load_done(struct vfio_migration *mig)
 	return 0;
 }
 
-/* The device does nothing by itself, so no arc has to stop it. */
+/* The device does nothing on its own, so RUNNING -> STOP needs no function. */
 static const struct vfio_mig_arc example_arcs[] = {
 	VFIO_MIG_ARC(RUNNING, STOP),
 	VFIO_MIG_ARC(STOP, RUNNING),
@@ -137,7 +137,7 @@ static const struct vfio_mig_driver example_migration = {
 
 /* ---- The device file ---- */
 
-/* One page at a time: user memory is not touched with the state lock held. */
+/* User memory is not accessed with the state lock held: copy page by page. */
 static ssize_t example_access(struct vfio_device *vdev, char __user *to,
 			      const char __user *from, size_t count,
 			      loff_t *pos)
@@ -201,7 +201,7 @@ static void example_close(struct vfio_device *vdev)
 	vfio_mig_close(&to_example(vdev)->mig);
 }
 
-/* ---- Life ---- */
+/* ---- Life cycle ---- */
 
 static int example_init(struct vfio_device *vdev)
 {
@@ -267,7 +267,9 @@ static void example_remove(struct platform_device *pdev)
 	vfio_put_device(&ex->vdev);
 }
 
-/* An open VFIO device holds the module of its parent device's driver. */
+/*
+ * An open VFIO device holds a reference to the module of its parent's driver.
+ */
 static struct platform_driver example_driver = {
 	.remove = example_remove,
 	.driver.name = "vfio_example",

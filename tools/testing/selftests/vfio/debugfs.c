@@ -127,8 +127,8 @@ TEST(state_of_a_vf)
 	vdev_close(&v);
 }
 
-/* Root alone, and for reading: nobody else finds out about guests. */
-TEST(for_root_alone)
+/* Only root can read the files, and no user can write. */
+TEST(is_readable_by_root_only)
 {
 	struct dirent *entry;
 	struct stat st;

@@ -861,7 +861,7 @@ static void use_bad_ring(struct __test_metadata *_metadata,
 		rxq_write(q, RDLEN, 256 * sizeof(struct desc));
 		rxq_write(q, SRRCTL, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
 		rxq_write(q, RDH, 0);
-		if (i)	/* There already when logging begins */
+		if (i)	/* enabled before logging starts */
 			EXPECT_EQ(0, log_stop(self->rx.v.fd));
 		rxq_write(q, RXDCTL, DCTL_ENABLE);
 		rxq_write(q, RDT, 100);
@@ -883,7 +883,7 @@ static void use_bad_ring(struct __test_metadata *_metadata,
 	queue_free(self);
 }
 
-TEST_F(rings, at_an_address_that_is_not_mapped)
+TEST_F(rings, survive_an_unmapped_address)
 {
 	static const uint64_t iovas[] = {
 		0, 0x40000000, RINGS + RINGS_SIZE - 128, 1ULL << 47,
@@ -896,28 +896,28 @@ TEST_F(rings, at_an_address_that_is_not_mapped)
 		ring_of_no_use(_metadata, self, iovas[i]);
 }
 
-/* The worker's read of a descriptor ends in the device's own registers. */
-TEST_F(rings, on_the_registers)
+/* The worker reads a descriptor from the device's own registers. */
+TEST_F(rings, survive_an_address_of_registers)
 {
 	const uint64_t iova = 0x50000000;
 	char *bar;
 
 	bar = vdev_map_region(&self->rx.v, 0);
-	/* Pages 1 and 3: reading them harms nobody but the guest. */
+	/* Pages 1 and 3, where reads affect the guest only */
 	ASSERT_EQ(0, dma_map(self->rx.v.container, iova, bar + 4096, 4096));
 	ASSERT_EQ(0, dma_map(self->rx.v.container, iova + 4096, bar + 3 * 4096,
 			     4096));
 	ASSERT_EQ(0, watch_start(&self->rx.w));
 	ring_of_no_use(_metadata, self, iova);
 	ring_of_no_use(_metadata, self, iova + 4096);
-	/* Across both */
+	/* Across both pages */
 	ring_of_no_use(_metadata, self, iova + 4096 - 512);
 	must(dma_unmap(self->rx.v.container, iova, 2 * 4096));
 	vdev_unmap_region(&self->rx.v, 0, bar);
 }
 
-/* In memory that the device can only read, or that the user has given up */
-TEST_F(rings, in_memory_of_other_kinds)
+/* In memory that is mapped read-only, or that the user has unmapped */
+TEST_F(rings, survive_read_only_and_unmapped_memory)
 {
 	const uint64_t iova = 0x60000000;
 	void *mem = mem_alloc(MiB);
@@ -934,8 +934,8 @@ TEST_F(rings, in_memory_of_other_kinds)
 	must(dma_unmap(self->rx.v.container, iova, MiB));
 }
 
-/* Frames land on the ring itself, and on its descriptors. */
-TEST_F(rings, buffers_on_the_ring)
+/* The device writes frames to the ring, over descriptors. */
+TEST_F(rings, survive_buffers_on_the_ring)
 {
 	unsigned int i, n;
 
@@ -955,7 +955,7 @@ TEST_F(rings, buffers_on_the_ring)
 	expect_vf_works(_metadata, self);
 }
 
-/* ---- Nonsense in all of the queue's registers ---- */
+/* ---- Random values in all registers of the queue ---- */
 
 static const uint32_t queue_regs[] = {
 	RDBAL, RDBAH, RDLEN, SRRCTL, RDH, RDT, RXDCTL,
@@ -974,7 +974,7 @@ static uint32_t nonsense(uint64_t *seed, uint32_t reg)
 	}
 }
 
-TEST_F(rings, random_registers)
+TEST_F(rings, survive_random_registers)
 {
 	struct flood f = { .peer = &self->rx.peer, .mac = self->rx.nic.mac };
 	unsigned int i, n;
@@ -990,7 +990,7 @@ TEST_F(rings, random_registers)
 			rxq_write(&self->rx.q, reg,
 				  nonsense(&self->rx.seed, reg));
 		}
-		/* No verdict: what it wrote to in vain is its own loss. */
+		/* The result does not matter: pages may be missing here. */
 		watch_step(&self->rx.w);
 		if (i % 10)
 			continue;

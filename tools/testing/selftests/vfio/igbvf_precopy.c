@@ -432,7 +432,7 @@ TEST_F(precopy, p2p_keeps_doorbells)
 
 /*
  * Other registers that are written meanwhile are kept as well, also in a
- * migration.  Nobody writes to them in STOP.
+ * migration.  In STOP, there are no writes.
  */
 TEST_F(precopy, p2p_keeps_registers)
 {

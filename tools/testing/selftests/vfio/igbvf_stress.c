@@ -37,14 +37,14 @@
 
 struct hammer;
 
-struct blow {
+struct operation {
 	const char *name;
 	void (*turn)(struct hammer *h, uint64_t *seed);
 };
 
 struct worker {
 	struct hammer *h;
-	const struct blow *blow;
+	const struct operation *operation;
 	pthread_t thread;
 	pid_t tid;
 	unsigned long turns;
@@ -207,7 +207,7 @@ static void turn_log(struct hammer *h, uint64_t *seed)
 	sched_yield();
 }
 
-static const struct blow blows[] = {
+static const struct operation operations[] = {
 	{ "SET of the state", turn_set_state },
 	{ "SET of the state, too", turn_set_state },
 	{ "GET of the state", turn_get_state },
@@ -222,7 +222,7 @@ static const struct blow blows[] = {
 	{ "reset", turn_reset },
 };
 
-_Static_assert(ARRAY_SIZE(blows) <= MAX_WORKERS, "too few workers");
+_Static_assert(ARRAY_SIZE(operations) <= MAX_WORKERS, "too few workers");
 
 /* Threads */
 
@@ -239,7 +239,7 @@ static void *work(void *arg)
 
 	w->tid = syscall(SYS_gettid);
 	while (!__atomic_load_n(&w->h->stop, __ATOMIC_SEQ_CST)) {
-		w->blow->turn(w->h, &seed);
+		w->operation->turn(w->h, &seed);
 		__atomic_fetch_add(&w->turns, 1, __ATOMIC_SEQ_CST);
 	}
 	return NULL;
@@ -286,10 +286,10 @@ static void hammer_begin(struct hammer *h)
 	h->mem = mem_alloc(MAP_SIZE);
 	h->bar = map_page(h->v, BAR_PAGE);
 	h->doorbells = map_page(h->v, DOORBELLS);
-	h->nr_workers = ARRAY_SIZE(blows);
+	h->nr_workers = ARRAY_SIZE(operations);
 	for (i = 0; i < h->nr_workers; i++) {
 		h->workers[i].h = h;
-		h->workers[i].blow = &blows[i];
+		h->workers[i].operation = &operations[i];
 		pthread_create(&h->workers[i].thread, NULL, work,
 			       &h->workers[i]);
 	}
@@ -312,8 +312,9 @@ static void hammer_wait(struct hammer *h, unsigned long turns)
 				seen = now;
 				since = now_ms();
 			} else if (now_ms() - since > STUCK_MS) {
-				show_stuck(w->blow->name, getpid(), w->tid);
-				die("%s is stuck", w->blow->name);
+				show_stuck(w->operation->name, getpid(),
+					   w->tid);
+				die("%s is stuck", w->operation->name);
 			}
 			sleep_us(10000);
 		}
@@ -334,8 +335,8 @@ static void hammer_end(struct hammer *h)
 		end.tv_sec += STUCK_MS / 1000;
 		ret = pthread_timedjoin_np(w->thread, NULL, &end);
 		if (ret) {
-			show_stuck(w->blow->name, getpid(), w->tid);
-			die("%s does not end", w->blow->name);
+			show_stuck(w->operation->name, getpid(), w->tid);
+			die("%s does not end", w->operation->name);
 		}
 	}
 	/* Without logging, doorbells reach the device at once. */
@@ -458,7 +459,7 @@ TEST_F(stress, survives_everything_at_once)
 	hammer_wait(&h, 40);
 	hammer_end(&h);
 	for (i = 0; i < h.nr_workers; i++)
-		TH_LOG("%s: %lu", h.workers[i].blow->name,
+		TH_LOG("%s: %lu", h.workers[i].operation->name,
 		       turns_of(&h.workers[i]));
 	must(device_reset(&self->v));
 	vf_works(_metadata, self);

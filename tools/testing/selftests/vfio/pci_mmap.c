@@ -469,9 +469,8 @@ FIXTURE_TEARDOWN(big)
 }
 
 /*
- * Maps a part of the BAR at an address that is aligned to @align, but for
- * @skew.  The page that follows is no part of it, and was touched: so the
- * tables that lead there exist.
+ * Maps a part of the BAR at an address that is @skew above a multiple of @align.
+ * Touches the page behind the mapping, so that upper page tables exist.
  */
 static char *map_aligned(FIXTURE_DATA(big) *self, uint64_t offset, size_t size,
 			 size_t align, size_t skew)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory whose missing pages never come: a userfaultfd that nobody reads.
+ * Memory whose missing pages never come: a userfaultfd that no process reads.
  */
 #ifndef VFIO_TEST_USERFAULT_H
 #define VFIO_TEST_USERFAULT_H
