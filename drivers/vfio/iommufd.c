@@ -218,7 +218,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_unbind);
  *
  * For vfio_device_ops.attach_ioas.
  *
- * Return: 0 or an error, and nothing has changed.
+ * Return: 0; or an error, and nothing has changed.
  */
 int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
@@ -319,7 +319,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_emulated_unbind);
  *
  * For vfio_device_ops.attach_ioas.
  *
- * Return: 0 or an error, and nothing has changed.
+ * Return: 0; or an error, and nothing has changed.
  */
 int vfio_iommufd_emulated_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {

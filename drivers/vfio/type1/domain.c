@@ -394,7 +394,7 @@ out_free:
 	return ret;
 }
 
-/* A new domain, with the group but without mappings; in no list yet */
+/* A domain with the group and without mappings, in no list yet */
 static struct type1_domain *new_domain(struct type1_iommu *iommu,
 				       struct iommu_group *iommu_group)
 {

@@ -201,7 +201,7 @@ struct type1_ranges {
  * struct type1_iommu - the backend's state of a container
  * @v2: VFIO_TYPE1v2_IOMMU semantics; constant
  * @nesting: domains are stage 2 below a user's stage 1; constant
- * @lock: protects the members that follow, up to @batch
+ * @lock: protects everything that follows, up to @devices_lock
  * @mappings: struct type1_mapping by IOVA
  * @domains: struct type1_domain; empty without physical groups
  * @emulated_groups: struct type1_group of emulated devices
