@@ -70,7 +70,7 @@ struct vfio_pci_regops {
 };
 
 /**
- * struct vfio_pci_region - a region beyond those of PCI itself
+ * struct vfio_pci_region - a region that a driver adds to the PCI regions
  * @type: VFIO_REGION_TYPE_*, or a PCI vendor ID with
  *	VFIO_REGION_TYPE_PCI_VENDOR_TYPE set
  * @subtype: meaning of the region within @type

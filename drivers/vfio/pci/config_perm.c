@@ -387,7 +387,7 @@ static unsigned int tph_length(struct pci_dev *pdev, int pos)
  * newer than this table and may control what the host decides on.  Their length
  * is not known, and registers of the device may follow: the user can read all.
  *
- * The host controls isolation, addresses and the link by those that are whole.
+ * The host uses the whole ones to control isolation, addresses and the link.
  */
 static const struct capability ext_capabilities[PCI_EXT_CAP_ID_MAX + 1] = {
 	[PCI_EXT_CAP_ID_ERR] = { .rest = FIXED, .length = err_length,

@@ -22,8 +22,8 @@
 
 /*
  * Whether the function loses its state on the way from D3hot to D0.  The PCI
- * core restores it after the kernel's own changes of the power state; this file
- * does after those of the user.
+ * core restores it if the kernel changes the power state; this file restores it
+ * if the user does.
  */
 void vfio_pci_power_probe(struct vfio_pci_core_device *vdev)
 {

@@ -907,7 +907,7 @@ static void random_devices_do_no_harm(struct kunit *test)
 	for (round = 0; round < ROUNDS; round++) {
 		fill_at_random(fake, &seed);
 		build(test, fake);
-		/* Both lists end, and the header is what it always is. */
+		/* Both lists end, and the header is as on any device. */
 		KUNIT_ASSERT_FALSE(test, sees_cap(test, fake, SPACE));
 		KUNIT_ASSERT_FALSE(test, sees_ext_cap(test, fake, SPACE));
 		for (i = 0; i < PCI_STD_HEADER_SIZEOF; i++) {
@@ -1102,7 +1102,7 @@ static void accesses_beyond_the_end(struct kunit *test)
 			rw(fake, (char __user *)8, 0x3c, 4, true));
 }
 
-/* ---- Registers of which a write does more ---- */
+/* ---- Registers where a write does more than change bits ---- */
 
 #define BAR0	0xfeb00000
 
