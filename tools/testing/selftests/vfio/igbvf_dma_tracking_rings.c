@@ -849,7 +849,7 @@ TEST_F(rings, survive_unmap_while_the_worker_reads)
 
 /* Uses a ring at @iova that the device cannot access. */
 static void use_bad_ring(struct __test_metadata *_metadata,
-			   FIXTURE_DATA(rings) *self, uint64_t iova)
+			 FIXTURE_DATA(rings) *self, uint64_t iova)
 {
 	struct rxq *q = &self->rx.q;
 	unsigned int i;
@@ -893,7 +893,7 @@ TEST_F(rings, survive_an_unmapped_address)
 
 	ASSERT_EQ(0, watch_start(&self->rx.w));
 	for (i = 0; i < ARRAY_SIZE(iovas); i++)
-		ring_of_no_use(_metadata, self, iovas[i]);
+		use_bad_ring(_metadata, self, iovas[i]);
 }
 
 /* The worker reads a descriptor from the device's own registers. */
@@ -908,10 +908,10 @@ TEST_F(rings, survive_an_address_of_registers)
 	ASSERT_EQ(0, dma_map(self->rx.v.container, iova + 4096, bar + 3 * 4096,
 			     4096));
 	ASSERT_EQ(0, watch_start(&self->rx.w));
-	ring_of_no_use(_metadata, self, iova);
-	ring_of_no_use(_metadata, self, iova + 4096);
+	use_bad_ring(_metadata, self, iova);
+	use_bad_ring(_metadata, self, iova + 4096);
 	/* Across both pages */
-	ring_of_no_use(_metadata, self, iova + 4096 - 512);
+	use_bad_ring(_metadata, self, iova + 4096 - 512);
 	must(dma_unmap(self->rx.v.container, iova, 2 * 4096));
 	vdev_unmap_region(&self->rx.v, 0, bar);
 }
@@ -925,12 +925,12 @@ TEST_F(rings, survive_read_only_and_unmapped_memory)
 	ASSERT_EQ(0, dma_map_flags(self->rx.v.container, iova, mem, MiB,
 				   VFIO_DMA_MAP_FLAG_READ));
 	ASSERT_EQ(0, watch_start(&self->rx.w));
-	ring_of_no_use(_metadata, self, iova);
+	use_bad_ring(_metadata, self, iova);
 	must(dma_unmap(self->rx.v.container, iova, MiB));
 
 	ASSERT_EQ(0, dma_map(self->rx.v.container, iova, mem, MiB));
 	mem_free(mem, MiB);
-	ring_of_no_use(_metadata, self, iova);
+	use_bad_ring(_metadata, self, iova);
 	must(dma_unmap(self->rx.v.container, iova, MiB));
 }
 
