@@ -139,7 +139,8 @@ merge_entries()
 		}
 		BEGIN { next_of_ours() }
 		in_list && after_blank {
-			while (title != "" && ($0 == "THE REST" || title < $0)) {
+			while (title != "" &&
+			       ($0 == "THE REST" || title < toupper($0))) {
 				print entry
 				next_of_ours()
 			}
