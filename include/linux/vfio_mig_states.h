@@ -13,16 +13,15 @@
 /* How many states there are; their numbers begin at 0 */
 #define VFIO_MIG_STATES		(VFIO_DEVICE_STATE_PRE_COPY_P2P + 1)
 
-/**
- * enum vfio_mig_session_kind - the data session of a device in a state
- * @VFIO_MIG_NO_SESSION: none
- * @VFIO_MIG_SAVING: the user reads the device's state.  PRE_COPY, PRE_COPY_P2P
- *	and STOP_COPY share one session
- * @VFIO_MIG_LOADING: the user writes a state to be loaded; RESUMING
- */
+/* The data session of a device in a state */
 enum vfio_mig_session_kind {
 	VFIO_MIG_NO_SESSION,
+	/*
+	 * The user reads the device's state.  PRE_COPY, PRE_COPY_P2P and
+	 * STOP_COPY share one session.
+	 */
 	VFIO_MIG_SAVING,
+	/* The user writes a state to be loaded: RESUMING. */
 	VFIO_MIG_LOADING,
 };
 

@@ -163,7 +163,8 @@ struct vfio_mig_payload {
  *	VFIO_MIG_RECORD_IDENTITY
  * @nr_types: elements of @types, VFIO_MIG_TYPES_MAX at most
  * @load: gets the payload of each record of a known type.  Returns 0, or a
- *	negative errno that refuses the stream; *why can be set to the reason
+ *	negative errno that refuses the stream; ``*why`` can be set to the
+ *	reason
  * @why: after an error: the reason, or NULL
  *
  * The caller sets these members and zeroes the others.  The library does so for
@@ -223,7 +224,7 @@ struct vfio_mig_arc {
 
 /**
  * VFIO_MIG_ARC - an element of a table of arcs
- * @_from: state in which it begins, without VFIO_DEVICE_STATE_
+ * @_from: state in which it begins, without ``VFIO_DEVICE_STATE_``
  * @_to: state in which it ends, likewise
  * @...: take and flags of struct vfio_mig_arc; may be left out
  */
@@ -262,10 +263,11 @@ struct vfio_mig_arc {
  *	PRE_COPY
  * @load: checks a part of a record and keeps it.  It takes effect only in the
  *	arc RESUMING -> STOP.  Returns 0, or a negative errno that refuses the
- *	stream for good; *why can be set to the reason, which is logged.  The
- *	library releases its locks between two calls, so that a reset can end
- *	the session and a signal the write(): others wait for one call at most.
- *	The stream, which may come from anybody, decides how often it is called
+ *	stream for good; ``*why`` can be set to the reason, which is logged.
+ *	The library releases its locks between two calls, so that a reset can
+ *	end the session and a signal the write(): others wait for one call at
+ *	most.  The stream, which may come from anybody, decides how often it is
+ *	called
  * @load_end: the stream is complete: the last chance to refuse it before the
  *	VMM relies on the load.  Returns 0 or a negative errno.  Optional
  * @data_size: returns how many bytes a save would yield; called in every state
