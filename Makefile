@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Builds, installs and tests the modules of this tree.  "make help" lists what
-# there is.  Kbuild reads the file Kbuild, not this one.
+# Builds, installs and tests the modules of this tree.  "make help" lists the
+# targets.  Kbuild reads the file Kbuild, not this one.
 
 SHELL := /bin/sh
 BUILD ?= build/modules
@@ -11,57 +11,67 @@ include config.mk
 
 .PHONY: all modules tools config install uninstall overlay overlay-undo check \
 	check-debug check-all coverage model bench bench-migration demo clean \
-	distclean cache-clean help
+	distclean cache-clean help htmldocs
 all: modules
 
 help:
-	@sed -n 's/^#: //p' Makefile
+	@sed -n 's/^#: \?//p' Makefile
 
-#: make                 build the modules into build/modules; in the Debian 13
-#:                      root that the tests use (made at first use, as root),
-#: make KDIR=DIR        or against the headers of an installed 6.12 kernel, e.g.
-#:                      KDIR=/lib/modules/$(uname -r)/build
+#: Build
+#: make                 build the modules into build/modules, in the Debian 13
+#:                      root of the tests (as root)
+#: make KDIR=DIR        build them against the headers of an installed 6.12
+#:                      kernel, e.g. KDIR=/lib/modules/$(uname -r)/build
 #:   W=1 C=1            with more warnings, with sparse
 #:   CONFIG_x=n         without a part (see config.mk)
 #:   BUILD=DIR          into DIR
 #: make tools           build vfio-mig into build/tools, with this machine's gcc
-#: make install         put the modules into /lib/modules/<kernel>/updates, in
-#:                      front of the distribution's, and vfio-mig into
-#:                      PREFIX/sbin; KDIR=, INSTALL_MOD_PATH=, DESTDIR=,
-#:                      PREFIX= (/usr/local)
-#: make uninstall       take them away again: the distribution's come back
+#: make htmldocs        make build/htmldocs/index.html from Documentation/, with
+#:                      this machine's Sphinx; KERNEL=SOURCE takes kernel-doc
+#:                      from that kernel's source
+#:
+#: Install
+#: make install         install the modules in /lib/modules/<kernel>/updates,
+#:                      where modprobe prefers them to the distribution's, and
+#:                      vfio-mig in PREFIX/sbin; KDIR=, INSTALL_MOD_PATH=,
+#:                      DESTDIR=, PREFIX= (/usr/local)
+#: make uninstall       remove them; modprobe finds the distribution's again
 #: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
 #:                      place of its drivers/vfio and vfio headers
-#: make overlay-undo KERNEL=DIR  take it away again
-#: make check           the tests (as root; 20 to 30 minutes on two cores)
-#: make check-debug     the tests on a kernel that checks everything (as root; up
-#:                      to an hour, the first time)
+#: make overlay-undo KERNEL=DIR  restore that source tree
+#:
+#: Test (as root; times are those of two cores)
+#: make demo            live migration of a VM between two hosts; draws
+#:                      build/demo.svg
+#: make check           the tests on Debian's kernel (20 to 30 minutes)
+#: make check-debug     the tests on a kernel with all checkers (up to an hour,
+#:                      the first time)
 #: make check-all       both, all repetitions, tests of the test bed itself, and
-#:                      coverage (as root; two hours)
-#: make coverage        which lines of drivers/vfio the tests run (as root)
-#: make model           verify the models of DMA logging with spin (with this
-#:                      machine's, or as root)
-#: make bench           what walks of the state machine cost, and how fast states
-#:                      move, next to what the kernel has (as root)
-#: make bench-migration downtime by the VM's memory, with and without tracking of
-#:                      what the VF writes, and what logging costs a VM that
-#:                      receives (as root)
-#: make demo            live migration of a VM between two hosts (as root)
+#:                      coverage (two hours)
+#: make coverage        which lines of drivers/vfio the tests run
+#: make model           verify the models of DMA logging with spin (not as root,
+#:                      if spin is installed)
+#: make bench           what the modules cost next to the distribution's
+#: make bench-migration how long VMs stand still when they move, and what DMA
+#:                      logging costs a VM that receives (an hour)
+#:
+#: Clean up
 #: make clean           remove what was built
-#: make distclean       the same, and all logs
-#: make cache-clean     remove the Debian root and the debug kernel, which are kept
-#:                      for all clones in /var/cache/vfio-testbed, or VFIO_CACHE=
+#: make distclean       remove all logs, too
+#: make cache-clean     remove the Debian root and the debug kernel; all clones
+#:                      share them in /var/cache/vfio-testbed, or VFIO_CACHE=
 
 # The sources are copied and built in the copy: the tree stays clean, and
 # several configurations can be built side by side.
 src_files := Kbuild drivers include
 build_dir = $(abspath $(BUILD))
-# Our answers go on the command line, where they count in every directory,
-# over those of the kernel's configuration.
+# On the command line, our symbols take precedence in every directory over the
+# kernel's configuration.
 config_args = $(foreach s,$(VFIO_SYMBOLS),CONFIG_$(s)=$(CONFIG_$(s)))
 kmake_args = $(config_args) \
 	     $(foreach v,W C V CF KCFLAGS,$(if $($(v)),$(v)="$($(v))"))
-# Modules of an earlier build that this tree or configuration does not have.
+# Removes modules of earlier builds that this tree or configuration no longer
+# has.
 drop_stale = cd $(build_dir) && sed 's,^$(build_dir)/,,; s/\.o$$/.ko/' \
 		modules.order >modules.now && \
 	find drivers -name '*.ko' | grep -vxFf modules.now | xargs -r rm
@@ -77,8 +87,8 @@ else
 endif
 	@$(drop_stale)
 
-# For the compiler: include/vfio-build-config.h.  Touched only when it changes,
-# so that nothing is rebuilt.
+# Writes the configuration for the compiler, include/vfio-build-config.h.  All
+# objects depend on the file, so it is touched only when it changes.
 config:
 	@mkdir -p $(build_dir)/include
 	@for f in $(src_files); do cp -ru --preserve=timestamps $$f $(build_dir)/; done
@@ -111,6 +121,9 @@ uninstall:
 	+@$(tools_make) uninstall
 	@tools/modules.sh uninstall $(build_dir) $(install_kdir) \
 		$(INSTALL_MOD_PATH)
+
+htmldocs:
+	@tools/htmldocs.sh $(if $(KERNEL),--kernel "$(KERNEL)")
 
 overlay:
 	@tools/overlay.sh "$(KERNEL)"
