@@ -67,10 +67,11 @@ fi
 [ -e "$kernel/scripts/kernel-doc" ] ||
 	die "$kernel has no scripts/kernel-doc: give the source of Linux 6.12"
 
-# KDOC_WERROR: kernel-doc fails after a warning, of which Sphinx then warns.
+# KDOC_WERROR: kernel-doc fails after a warning, of which Sphinx then warns.  -E: a
+# page with a warning is read again the next time.
 KERNEL_DOC=$(realpath "$kernel") srctree=$PWD KDOC_WERROR=1 \
-	PYTHONDONTWRITEBYTECODE=1 sphinx-build -W --keep-going -q -b html -d "$out/.doctrees" \
-	Documentation "$out"
+	PYTHONDONTWRITEBYTECODE=1 sphinx-build -W --keep-going -q -E \
+	-b html -d "$out/.doctrees" Documentation "$out"
 
 undescribed=$(
 	sed -n 's/^EXPORT_SYMBOL\(_GPL\)\?(\(.*\));$/\2/p' \
@@ -81,6 +82,7 @@ undescribed=$(
 				"$out"/driver-api/*.html || echo "$function"
 		done
 )
+# shellcheck disable=SC2086 # words
 [ -z "$undescribed" ] || die "no page describes these functions; write" \
 	"kernel-doc and name their files in vfio-migration.rst:" $undescribed
 echo "$out/index.html"
