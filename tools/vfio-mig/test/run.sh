@@ -92,6 +92,18 @@ stopped="STOP:STOP_COPY STOP_COPY:STOP STOP:RESUMING RESUMING:STOP"
 		PRE_COPY_P2P:STOP_COPY
 }
 
+# Graphviz writes the arcs of a graph into titles.
+picture()
+{
+	"$out/vfio-mig" fsm |
+		sed -n 's/^\t\([A-Z0-9_]*\) -> \([A-Z0-9_]*\).*/\1:\2/p' |
+		sort >"$tmp/expected"
+	sed -n 's,^<title>\(.*\)&#45;&gt;\(.*\)</title>$,\1:\2,p' "$1" | sort |
+		diff "$tmp/expected" -
+}
+verdict "the picture in the documentation has the arcs of the graph" \
+	picture ../../Documentation/images/migration-states.svg
+
 "$out/test-streams" >"$tmp/streams"
 status=$?
 # Their numbers continue those from above.
