@@ -19,6 +19,8 @@ usage()
 	             that the device wrote is not sent again
 	  moves      a VM with two VFs is migrated six times, with its memory under
 	             checksum, while it receives as fast as it can
+	  races      the selftests in which most threads meet, on a kernel that
+	             looks for data races (KCSAN)
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
 	             check.sh)
 	  coverage   how many lines of drivers/vfio the tests run (coverage.sh)
@@ -31,7 +33,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves repeat coverage"
+stages="bed faults moves races repeat coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -72,6 +74,17 @@ stage_moves()
 {
 	"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
 		--moves 6 --vfs 2 --hold 0 --out "$logs/moves"
+}
+
+stage_races()
+{
+	verdict "the kernel with KCSAN builds" \
+		tools/testing/kernel/debug-kernel.sh --kcsan "$logs/kcsan-kernel"
+	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh \
+		--kernel "$logs/kcsan-kernel" --races "$logs/races" -t 1200 \
+		igbvf_dma_tracking igbvf_dma_tracking_rings \
+		igbvf_dma_tracking_regs dma_logging igbvf_stress \
+		igbvf_vmm_killed igbvf_data_fd
 }
 
 stage_repeat()

@@ -11,9 +11,9 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: debug-kernel.sh [--gcov] OUT
+	usage: debug-kernel.sh [--gcov | --kcsan] OUT
 	       debug-kernel.sh --strict
-	       debug-kernel.sh --tree
+	       debug-kernel.sh [--kcsan] --tree
 
 	Leaves in OUT, which is made anew, the debug kernel with our modules, for
 	vm.sh --kernel OUT: vmlinuz, usr/lib/modules/<version>, the selftests'
@@ -21,6 +21,7 @@ usage()
 	built in.
 	  --gcov    build drivers/vfio with gcov, which counts the lines that are
 	            run; OUT/gcov has the files that gcov needs
+	  --kcsan   make another kernel, which looks for data races (kcsan.config)
 	  --strict  only build drivers/vfio with W=1, as modules and built in, and
 	            vmlinux with drivers/vfio built in; print the warnings
 	  --tree    only print the path of the source tree
@@ -32,11 +33,13 @@ here=$(dirname "$(realpath "$0")")
 top=$(realpath "$here/../../..")
 vm=$top/tools/testing/vm
 gcov=
+kcsan=
 out=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
 	--gcov) gcov=1 ;;
+	--kcsan) kcsan=1 ;;
 	--strict | --tree) out=$1 ;;
 	-*) usage >&2; exit 2 ;;
 	*) out=$1 ;;
@@ -61,8 +64,29 @@ VFIO_ROOT=$("$vm/root.sh")
 export VFIO_ROOT
 cache=$("$vm/cache.sh")
 source=$VFIO_ROOT/usr/src/linux-source-6.12.tar.xz
-fragment=$here/debug.config
 [ -e "$source" ] || die "no $source: a root of an older recipe?"
+
+# Prints the configuration: debug.config, or with --kcsan that of kcsan.config and
+# the lines of debug.config about other symbols.
+fragment()
+{
+	if [ -z "$kcsan" ]; then
+		cat "$here/debug.config"
+		return
+	fi
+	awk '
+		function symbol() {
+			if (!match($0, /^(# )?CONFIG_[A-Z0-9_]+/))
+				return ""
+			sub(/^# /, "")
+			return substr($0, 1, match($0 " ", /[ =]/) - 1)
+		}
+		{ line = $0; name = symbol() }
+		NR == FNR	{ if (name) ours[name]; next }
+		!(name in ours)	{ print line }
+	' "$here/kcsan.config" "$here/debug.config"
+	cat "$here/kcsan.config"
+}
 
 hash=$(
 	{
@@ -70,7 +94,7 @@ hash=$(
 			linux-source-6.12 gcc
 		# Without lines about VFIO, which is built each time, and
 		# without comments; "# CONFIG_x is not set" is none.
-		grep -v -e VFIO -e '^# [^C]' -e '^$' "$fragment"
+		fragment | grep -v -e VFIO -e '^# [^C]' -e '^$'
 	} | sha256sum | cut -c1-12
 )
 kernel=$cache/kernel-$hash
@@ -124,7 +148,7 @@ configure()
 {
 	local bad
 
-	sed "$1" "$fragment" >"$kernel/fragment"
+	fragment | sed "$1" >"$kernel/fragment"
 	# Keeps .config if it would be the same, or make would build all again.
 	in_root make -s KCONFIG_CONFIG=.config.new \
 		KCONFIG_ALLCONFIG=fragment allnoconfig >"$kernel/config.log" 2>&1 ||

@@ -11,7 +11,7 @@ usage()
 {
 	cat <<-END
 	usage: vm-run.sh [--vms N] [--stock] MODULES LOG [ARG]...
-	       vm-run.sh [--vms N] --kernel DIR [--fast] LOG [ARG]...
+	       vm-run.sh [--vms N] --kernel DIR [--fast | --races] LOG [ARG]...
 
 	MODULES: a build of the modules, LOG: a directory for logs.  ARGs go to
 	run.sh.
@@ -23,7 +23,8 @@ usage()
 	modules.
 	--kernel DIR: a debug kernel with the modules (of debug-kernel.sh).  A memory
 	leak of the modules is a failure.  --fast: no leak check, about three times
-	faster.
+	faster.  --races: DIR was made with --kcsan; a data race in which one of the
+	modules takes part is a failure.
 	VFIO_TEST_SCALE=N: tests that repeat something run 1/N of their full
 	number of rounds.  VFIO_TEST_SEED=N: random tests repeat the run that
 	printed this seed.
@@ -40,7 +41,11 @@ case ${1-} in
 --kernel) kernel=$(realpath -e "$2"); shift 2 ;;
 esac
 leaks=1
-[ "${1-}" != --fast ] || { leaks=; shift; }
+races=
+case ${1-} in
+--fast) leaks=; shift ;;
+--races) leaks=; races=1; shift ;;
+esac
 if [ $# = 0 ] || { [ $# = 1 ] && [ -z "$kernel" ]; }; then
 	usage >&2
 	exit 2
@@ -100,27 +105,33 @@ elif [ -z "$stock" ]; then
 		KDIR="/lib/modules/$(ls "$VFIO_ROOT/lib/modules")/build"
 fi
 if [ -n "$kernel" ]; then
-	system=(--kernel "$kernel" --append panic_on_warn=1 --memory 2560)
+	system=(--kernel "$kernel" --memory 2560)
 	if [ -n "$leaks" ]; then
-		system+=(--leaks)
+		system+=(--append panic_on_warn=1 --leaks)
+	elif [ -n "$races" ]; then
+		system+=(--allow 'BUG: KCSAN: ')
 	else
-		system+=(--append kmemleak=off)
+		system+=(--append panic_on_warn=1 --append kmemleak=off)
 	fi
 else
 	"$vm/layer.sh" "$log/layer" "$modules"
 	system=(--layer "$log/layer")
 fi
 
-# boot N ARG...: becomes the Nth VM, with the devices that run.sh lists.  Emulation
-# is single-threaded, as QEMU 10.0 with one thread per CPU sometimes crashes in the
-# PCI tests.  The time limit is for a run.sh that hangs itself.
+# Emulation is single-threaded, as QEMU 10.0 with one thread per CPU sometimes
+# crashes in the PCI tests.  But only CPUs that run at the same time race.
+accel=tcg,thread=single
+[ -z "$races" ] || accel=tcg,thread=multi
+
+# boot N ARG...: becomes the Nth VM, with the devices that run.sh lists.  The time
+# limit is for a run.sh that hangs itself.
 boot()
 {
 	local n=$1
 	shift
 	mkdir -p "$log/vm$n"
 	exec "$vm/vm.sh" --log "$log/vm$n" --timeout "${VM_TIMEOUT:-1800}" \
-		--accel tcg,thread=single "${system[@]}" \
+		--accel $accel "${system[@]}" \
 		--share "$log/tests:/tests" --share "$log/queue:/queue" \
 		--igb hubport,hubid=1 --igb hubport,hubid=1 \
 		--nic e1000e hubport,hubid=1 --nvme \
@@ -135,7 +146,7 @@ boot()
 		/tests/run.sh ${stock:+-s} "$@"
 }
 
-[ "$vms" != 1 ] || boot 1 "$@"
+[ "$vms" != 1 ] || [ -n "$races" ] || boot 1 "$@"
 
 # Prints which program each VM runs; the full output of each VM comes at the end.
 pids=()
@@ -152,4 +163,10 @@ for pid in "${pids[@]}"; do
 	[ $ended = 0 ] || [ $status = 75 ] || status=$ended
 done
 cat "$log"/vm?.out
+if [ -n "$races" ]; then
+	awk -f "$top/tools/testing/kernel/races.awk" "$log"/vm?/console \
+		>"$log/races"
+	cat "$log/races"
+	[ ! -s "$log/races" ] || status=1
+fi
 exit $status
