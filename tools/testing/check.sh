@@ -43,14 +43,13 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 
 stages="build parts style overlay install tools model abi selftests assigned
 	stock migration"
-# A VM keeps a core busy, and the selftests have a VM for each core.  Compilers
-# run next to the VM of "stock", which waits for resets most of the time;
-# "stock" takes a third of the time of the other lane, so spin follows it.
+# The selftests have a VM for each core.  A VM waits for resets half of the time,
+# in which compilers and spin run.
 run_all()
 {
 	run_lanes "build"
-	run_lanes "selftests"
-	run_lanes "stock model abi" "assigned style install parts overlay tools"
+	run_lanes "selftests" "nice abi install tools overlay style parts"
+	run_lanes "stock" "assigned" "nice model"
 	run_lanes "migration"
 }
 

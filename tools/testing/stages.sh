@@ -158,7 +158,8 @@ interrupted()
 }
 
 # run_lanes LANE...: each LANE is a list of stages, run one after the other; the
-# lanes run at the same time.
+# lanes run at the same time.  A LANE that begins with "nice" has only the time
+# that the others leave.
 run_lanes()
 {
 	local lane stage pid mark=
@@ -173,6 +174,10 @@ run_lanes()
 	for lane; do
 		(
 			trap - USR1
+			if [ "${lane#nice }" != "$lane" ]; then
+				renice -n 15 -p "$BASHPID" >/dev/null
+				lane=${lane#nice }
+			fi
 			for stage in $lane; do
 				run_stage "$stage" "${mark:+$stage$mark}"
 			done
