@@ -194,8 +194,8 @@ static int open_window(struct iova_bitmap *bitmap,
 }
 
 /* Call @fn for @span, which is a part of the bitmap, window by window. */
-static int for_each_window(struct iova_bitmap *bitmap, struct iova_span span,
-			   void *opaque, iova_bitmap_fn_t fn)
+static int walk_windows(struct iova_bitmap *bitmap, struct iova_span span,
+			void *opaque, iova_bitmap_fn_t fn)
 {
 	unsigned long last;
 	int ret;
@@ -243,10 +243,10 @@ int iova_bitmap_for_each(struct iova_bitmap *bitmap, void *opaque,
 	int ret, err;
 
 	bitmap->missed = EMPTY_SPAN;
-	ret = for_each_window(bitmap, bitmap->all, opaque, fn);
+	ret = walk_windows(bitmap, bitmap->all, opaque, fn);
 	if (span_empty(&bitmap->missed))
 		return ret;
-	err = for_each_window(bitmap, bitmap->missed, NULL, set_window);
+	err = walk_windows(bitmap, bitmap->missed, NULL, set_window);
 	return ret ?: err;
 }
 EXPORT_SYMBOL_GPL(vfio_iova_bitmap_for_each);
