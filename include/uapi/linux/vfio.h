@@ -619,7 +619,8 @@ struct vfio_irq_set {
  *
  * No argument. The migration state becomes RUNNING, whatever it was, and an
  * open data_fd is dead. Errors: EINVAL without VFIO_DEVICE_FLAGS_RESET;
- * EAGAIN the device is locked by someone who may be waiting for us.
+ * EAGAIN another task holds the lock of the device, and may be waiting for
+ * its user.
  */
 #define VFIO_DEVICE_RESET		_IO(VFIO_TYPE, VFIO_BASE + 11)
 
@@ -649,7 +650,7 @@ enum {
 	VFIO_PCI_MSI_IRQ_INDEX,
 	VFIO_PCI_MSIX_IRQ_INDEX,
 	VFIO_PCI_ERR_IRQ_INDEX,		/* uncorrected error reported (AER) */
-	VFIO_PCI_REQ_IRQ_INDEX,		/* the host asks to let the device go */
+	VFIO_PCI_REQ_IRQ_INDEX,		/* the host asks to release the device */
 	/* Fixed for all time: more need a capability of their own */
 	VFIO_PCI_NUM_IRQS = 5
 };
@@ -682,7 +683,7 @@ struct vfio_pci_dependent_device {
  *	VFIO_DEVICE_GET_PCI_HOT_RESET_INFO
  * @argsz: see the conventions
  * @flags: out: VFIO_PCI_HOT_RESET_FLAG_*
- * @count: out: entries of @devices that there are
+ * @count: out: number of entries of @devices
  * @devices: out: every function on the slot or bus
  */
 struct vfio_pci_hot_reset_info {
@@ -771,7 +772,7 @@ enum {
 enum {
 	VFIO_CCW_IO_IRQ_INDEX,		/* an I/O operation has finished */
 	VFIO_CCW_CRW_IRQ_INDEX,		/* a channel report word is there */
-	VFIO_CCW_REQ_IRQ_INDEX,		/* the host asks to let the device go */
+	VFIO_CCW_REQ_IRQ_INDEX,		/* the host asks to release the device */
 	VFIO_CCW_NUM_IRQS
 };
 
@@ -780,7 +781,7 @@ enum {
  * ------------------------------------------------------------------------
  */
 enum {
-	VFIO_AP_REQ_IRQ_INDEX,		/* the host asks to let the device go */
+	VFIO_AP_REQ_IRQ_INDEX,		/* the host asks to release the device */
 	VFIO_AP_NUM_IRQS
 };
 
@@ -984,9 +985,9 @@ struct vfio_device_feature_migration {
  * @VFIO_DEVICE_STATE_RESUMING: As STOP, and the data_fd takes a state. It is
  *	validated and loaded when RESUMING is left for STOP.
  * @VFIO_DEVICE_STATE_RUNNING_P2P: As RUNNING, but the device starts no DMA
- *	to other devices, and such as was outstanding has finished. It still
- *	answers theirs. So a set of devices that talk to each other is taken
- *	down, and up again, with none seeing the other stopped.
+ *	to other devices, and has finished the DMA that it had started. It
+ *	still answers theirs. So devices that talk to each other can be stopped
+ *	and started one after the other, and none finds another stopped.
  * @VFIO_DEVICE_STATE_PRE_COPY: As RUNNING, and the data_fd gives state early.
  *	There is no end of file; what changes later is given later.
  * @VFIO_DEVICE_STATE_PRE_COPY_P2P: As RUNNING_P2P, and the data_fd as in
@@ -1028,8 +1029,8 @@ struct vfio_device_feature_migration {
  * they, or RESUMING, are left; by a reset, an error, or the closing of the
  * device. From then on every operation on the data_fd is ENODEV.
  *
- * Beyond PRE_COPY* and RUNNING_P2P the owner of the device must expect that
- * the device's MMIO does not respond as usual. In all states config space and
+ * In STOP, STOP_COPY, RESUMING and ERROR the user of the device must expect
+ * that its MMIO does not respond as usual. In all states config space and
  * interrupts can be set up.
  */
 enum vfio_device_mig_state {
@@ -1051,8 +1052,8 @@ enum vfio_device_mig_state {
  * @data_fd: out: SET: the new data_fd (close-on-exec) if the last arc opened
  *	one, else -1; GET: -1. On an error -1 as well.
  *
- * The data_fd has no file position: pread() and lseek() are ESPIPE. The cut
- * of the stream into reads and writes means nothing. O_NONBLOCK, poll() and
+ * The data_fd has no file position: pread() and lseek() are ESPIPE. It does
+ * not matter into which reads and writes the stream is cut. O_NONBLOCK, poll() and
  * signals work as with a pipe.
  *
  * Reading: 0 is the end of the state, only in STOP_COPY. ENOMSG is "no more
@@ -1080,8 +1081,8 @@ struct vfio_device_feature_mig_state {
  * @argsz: see the conventions
  * @flags: out: zero
  * @initial_bytes: out: estimate of the bytes of the first pass that have not
- *	been read yet. Not 0 at first, falls to 0. To stop the device before
- *	then costs downtime.
+ *	been read yet. Not 0 at first, falls to 0. A device that is stopped
+ *	earlier has a longer downtime.
  * @dirty_bytes: out: estimate of the bytes that became stale after they had
  *	been read, 0 at first. May grow as well as fall.
  *
@@ -1295,8 +1296,8 @@ struct vfio_iommu_type1_dma_map {
  * The memory is pinned and accounted to the process's RLIMIT_MEMLOCK.
  *
  * Errors: EINVAL flags, alignment, size 0, or IOVAs that may not be mapped;
- * EOVERFLOW the range wraps; EEXIST some of it is mapped; ENOSPC too many mappings; ENOMEM over the
- * limit; EFAULT no memory at vaddr; with VADDR: ENOENT no such mapping.
+ * EOVERFLOW the range wraps; EEXIST some of it is mapped; ENOSPC too many
+ * mappings; ENOMEM over the limit; EFAULT no memory at vaddr; with VADDR: ENOENT no such mapping.
  */
 #define VFIO_IOMMU_MAP_DMA _IO(VFIO_TYPE, VFIO_BASE + 13)
 
