@@ -41,8 +41,8 @@ help:
 #: make overlay-undo KERNEL=DIR  restore that source tree
 #:
 #: Test (as root; times are those of two cores)
-#: make demo            live migration of a VM between two hosts (5 minutes); draws
-#:                      build/demo.svg
+#: make demo            live migration of a VM between two hosts, which draws
+#:                      build/demo.svg (5 minutes)
 #: make check           the tests on Debian's kernel (about half an hour)
 #: make check-debug     the tests on a kernel with all checkers (up to an hour,
 #:                      the first time)

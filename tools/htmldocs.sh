@@ -67,8 +67,8 @@ fi
 [ -e "$kernel/scripts/kernel-doc" ] ||
 	die "$kernel has no scripts/kernel-doc: give the source of Linux 6.12"
 
-# KDOC_WERROR: kernel-doc fails after a warning, of which Sphinx then warns.  -E: a
-# page with a warning is read again the next time.
+# KDOC_WERROR: kernel-doc fails after a warning, of which Sphinx then warns.
+# -E: a page with a warning is read again the next time.
 KERNEL_DOC=$(realpath "$kernel") srctree=$PWD KDOC_WERROR=1 \
 	PYTHONDONTWRITEBYTECODE=1 sphinx-build -W --keep-going -q -E \
 	-b html -d "$out/.doctrees" Documentation "$out"
