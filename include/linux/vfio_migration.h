@@ -201,7 +201,7 @@ void vfio_mig_reader_free(struct vfio_mig_reader *reader);
 /* ---- Devices ---- */
 
 /*
- * The arc's function needs memory_lock held for writing, because it resets the
+ * The arc's function needs memory_lock held for write, because it resets the
  * device.
  */
 #define VFIO_MIG_ARC_EXCLUSIVE		BIT(0)
@@ -254,7 +254,7 @@ struct vfio_mig_arc {
  *	is not 0, in STOP_COPY if the previous call returned 1.  @to->bytes is 0
  *	at the beginning of a stream.  Returns 0, 1 in STOP_COPY if there is
  *	more, or a negative errno.  After an error at the beginning of a session
- *	or on the way to STOP_COPY, the library calls the function of the arc
+ *	or on reaching STOP_COPY, the library calls the function of the arc
  *	that leaves the state: to STOP from STOP_COPY, else back to where the
  *	session began.  After a later error the stream has failed: read()
  *	returns the error until the user leaves the saving states
@@ -274,7 +274,7 @@ struct vfio_mig_arc {
  * @quiesce: stops DMA and interrupts by whatever means, as the device goes to
  *	ERROR
  * @reset: the device has been reset; mig->state is still the old state
- * @close: the last user closes the device; memory_lock is held for writing.
+ * @close: the last user closes the device; memory_lock is held for write.
  *	Optional
  *
  * All functions are called with the state lock held, and must end in bounded
@@ -313,8 +313,8 @@ struct vfio_mig_driver {
  *	loaded.  The library zeroes it when a load begins
  * @driver: set by vfio_mig_init()
  * @vdev: the device; set by vfio_mig_init()
- * @memory_lock: held for reading around all that reaches the device, and for
- *	writing by resets: vfio_pci_core_device.memory_lock, or NULL
+ * @memory_lock: held for read around all that reaches the device, and for
+ *	write by resets: vfio_pci_core_device.memory_lock, or NULL
  * @lock: the state lock.  Taken inside of @memory_lock and of the PCI device
  *	lock.  User memory is never touched while it is held, so no holder waits
  *	for mmap_lock, and a reset gets it in bounded time.  A driver may take
@@ -338,7 +338,7 @@ struct vfio_migration {
 	atomic_t file_ops;	/* data file operations that use the device */
 	struct ratelimit_state messages;
 	size_t image_size;
-	/* [from], bit N: the way to state N takes an exclusive arc. */
+	/* [from], bit N: the path to state N has an exclusive arc. */
 	u8 exclusive[VFIO_MIG_STATES];
 	/* [from][to]: index of the arc in driver->arcs, plus 1; 0: no arc */
 	u8 arc[VFIO_MIG_STATES][VFIO_MIG_STATES];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver's table of arcs: that it is complete, which arc leads from one
- * state to the next, and which ways take an exclusive one.  The walk itself is
- * in device.c.
+ * The driver's table of arcs: checks that it is complete, finds the arc between
+ * two states, and knows which paths have an exclusive arc.  device.c walks the
+ * paths.
  */
 #include <linux/device.h>
 #include <linux/errno.h>
@@ -21,9 +21,8 @@ vfio_mig_find_arc(const struct vfio_migration *mig,
 }
 
 /*
- * Targets that vfio_mig_get_next_state() of Linux 6.12 must not be asked for:
- * it warns in ERROR, and loops forever on the way from STOP_COPY back to
- * PRE_COPY, which does not exist.
+ * vfio_mig_get_next_state() of Linux 6.12 warns in ERROR, and loops forever
+ * from STOP_COPY to PRE_COPY, for which there is no path.
  */
 bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
 			     enum vfio_device_mig_state to)
@@ -33,9 +32,9 @@ bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
 }
 
 /* Linux 6.12's vfio may pass a target state that does not exist. */
-bool vfio_mig_way_is_exclusive(const struct vfio_migration *mig,
-			       enum vfio_device_mig_state from,
-			       enum vfio_device_mig_state target)
+bool vfio_mig_path_is_exclusive(const struct vfio_migration *mig,
+				enum vfio_device_mig_state from,
+				enum vfio_device_mig_state target)
 {
 	return target < VFIO_MIG_STATES &&
 	       mig->exclusive[from] & BIT(target);
@@ -101,9 +100,9 @@ static int check_arcs(struct vfio_migration *mig)
 }
 
 /* The table of arcs is complete. */
-static bool leads_over_exclusive(struct vfio_migration *mig,
-				 enum vfio_device_mig_state state,
-				 enum vfio_device_mig_state target)
+static bool path_has_exclusive_arc(struct vfio_migration *mig,
+				   enum vfio_device_mig_state state,
+				   enum vfio_device_mig_state target)
 {
 	enum vfio_device_mig_state next;
 
@@ -119,13 +118,13 @@ static bool leads_over_exclusive(struct vfio_migration *mig,
 	return false;
 }
 
-static void find_exclusive_ways(struct vfio_migration *mig)
+static void find_exclusive_paths(struct vfio_migration *mig)
 {
 	unsigned int from, to;
 
 	for (from = 0; from < VFIO_MIG_STATES; from++)
 		for (to = 0; to < VFIO_MIG_STATES; to++)
-			if (leads_over_exclusive(mig, from, to))
+			if (path_has_exclusive_arc(mig, from, to))
 				mig->exclusive[from] |= BIT(to);
 }
 
@@ -137,6 +136,6 @@ int vfio_mig_arcs_init(struct vfio_migration *mig)
 	memset(mig->arc, 0, sizeof(mig->arc));
 	ret = check_arcs(mig);
 	if (!ret)
-		find_exclusive_ways(mig);
+		find_exclusive_paths(mig);
 	return ret;
 }

@@ -26,8 +26,8 @@
  * @mig: migration
  * @error: a negative errno, for the caller to return
  *
- * For a device that cannot be relied on any more: calls the driver's quiesce()
- * and ends the session.  Only a reset leaves ERROR.
+ * For a device that the driver can no longer rely on: calls quiesce() and ends
+ * the session.  Only a reset leaves ERROR.
  *
  * Context: memory_lock and state lock held: in an arc's function, in save() or
  * load_end(), or where a driver finds its device lost.
@@ -47,7 +47,8 @@ EXPORT_SYMBOL_GPL(vfio_mig_error);
 /*
  * The arc was taken, but save() failed in the state where it ends.  The
  * function of the arc that leaves this state undoes what the arc has begun: the
- * arc back or, as the way to STOP_COPY has stopped the device, the arc to STOP.
+ * arc back to where it began or, from STOP_COPY, where the device is stopped,
+ * the arc to STOP.
  */
 static void mig_save_failed(struct vfio_migration *mig,
 			    const struct vfio_mig_arc *arc, int error)
@@ -169,7 +170,7 @@ static struct file *mig_walk(struct vfio_migration *mig,
 					      &next);
 		if (ret)
 			return ERR_PTR(ret);
-		/* Only the last arc of a way can open a session. */
+		/* Only the last arc of a path can open a session. */
 		filp = mig_step(mig, next);
 		if (IS_ERR(filp))
 			break;
@@ -185,20 +186,20 @@ static struct vfio_migration *to_migration(struct vfio_device *vdev)
 }
 
 /*
- * Takes the locks for the whole way to @target.  Whether it needs memory_lock
- * for writing depends on the state, which may change until the state lock is
- * held.
+ * Takes the locks for the whole path to @target.  Whether the path needs
+ * memory_lock for write depends on the state, which may change until the state
+ * lock is held.
  */
-static int mig_lock_way(struct vfio_migration *mig,
-			enum vfio_device_mig_state target, bool *exclusive)
+static int mig_lock_path(struct vfio_migration *mig,
+			 enum vfio_device_mig_state target, bool *exclusive)
 {
 	int ret;
 
-	*exclusive = vfio_mig_way_is_exclusive(mig, READ_ONCE(mig->state),
-					       target);
+	*exclusive = vfio_mig_path_is_exclusive(mig, READ_ONCE(mig->state),
+						target);
 	ret = vfio_mig_lock_killable(mig, *exclusive);
 	if (ret || *exclusive ||
-	    !vfio_mig_way_is_exclusive(mig, mig->state, target))
+	    !vfio_mig_path_is_exclusive(mig, mig->state, target))
 		return ret;
 	vfio_mig_unlock(mig, false);
 	*exclusive = true;
@@ -213,7 +214,7 @@ static struct file *mig_set_state(struct vfio_device *vdev,
 	bool exclusive;
 	int ret;
 
-	ret = mig_lock_way(mig, target, &exclusive);
+	ret = mig_lock_path(mig, target, &exclusive);
 	if (ret)
 		return ERR_PTR(ret);
 	filp = mig_walk(mig, target);
@@ -307,7 +308,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_reset_done);
  * that use the device.  Data files that are still open fail with ENODEV from
  * then on.
  *
- * Context: May sleep.  Takes memory_lock for writing and the state lock.
+ * Context: May sleep.  Takes memory_lock for write and the state lock.
  */
 void vfio_mig_close(struct vfio_migration *mig)
 {

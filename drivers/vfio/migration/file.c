@@ -2,10 +2,10 @@
 /*
  * The data file of a session: read, write, poll and ioctl.
  *
- * Of the locks only io_lock, which makes readers and writers take turns, is
- * held over user copies.  So the session may end in the middle of a copy.  The
- * state lock is taken for short, and each holder checks whether the session
- * lasts.
+ * Only io_lock, which makes readers and writers take turns, is held over user
+ * copies.  So the session may end in the middle of a copy: after taking the
+ * state lock, this file checks whether the session has ended.  It does not call
+ * the driver; session.c does.
  */
 #include <linux/anon_inodes.h>
 #include <linux/err.h>
@@ -78,8 +78,8 @@ static void session_unlock(struct vfio_mig_session *session)
 
 /*
  * The buffer is empty: calls save() if something is due.  1 if the buffer has
- * bytes now, 0 at the end of the stream, -ENOMSG at its end for now, or an
- * error
+ * bytes now; 0 at the end of the stream; -ENOMSG if more may come later in
+ * PRE_COPY; or an error
  */
 static int session_refill(struct vfio_mig_session *session, bool nowait)
 {

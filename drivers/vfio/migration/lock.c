@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The locks that every function of a driver runs under: memory_lock, if the
+ * The locks that the functions of a driver run under: memory_lock, if the
  * device has one, and inside of it the state lock.  private.h has the whole
- * lock order, struct vfio_migration what the two protect.
+ * lock order; struct vfio_migration says what the two protect.
  */
 #include <linux/errno.h>
 #include <linux/export.h>
@@ -22,7 +22,7 @@ static void memory_unlock(struct vfio_migration *mig, bool exclusive)
 /**
  * vfio_mig_lock - take memory_lock and the state lock
  * @mig: migration
- * @exclusive: take memory_lock for writing, not for reading
+ * @exclusive: take memory_lock for write, not for read
  *
  * For paths that cannot fail, such as the last close.  System calls use
  * vfio_mig_lock_killable().
@@ -43,7 +43,7 @@ EXPORT_SYMBOL_GPL(vfio_mig_lock);
 /**
  * vfio_mig_lock_killable - vfio_mig_lock() for a system call
  * @mig: migration
- * @exclusive: take memory_lock for writing, not for reading
+ * @exclusive: take memory_lock for write, not for read
  *
  * Context: as vfio_mig_lock().
  *

@@ -3,15 +3,15 @@
  * The contract between the files of vfio-migration.ko.
  *
  * Calls go down: device.c (the walk, resets, closes) -> file.c (data files) ->
- * session.c -> buffer.c and record.c.  arcs.c and lock.c are leaves.  Drivers
- * call image.c, which writes records.
+ * session.c -> buffer.c and record.c.  arcs.c and lock.c are leaves.  image.c,
+ * which drivers call and device.c initialises, calls record.c.
  *
  * Locks, outermost first.  A task that holds one may take those below it:
  *
  *	session io_lock	(file.c) one reader or writer of a data file at a time.
  *			Held over user copies, and so outside of
  *	mmap_lock	(mm)
- *	memory_lock	the device answers; see vfio_migration.memory_lock
+ *	memory_lock	whether the device answers: vfio_migration.memory_lock
  *	state lock	vfio_migration.lock: state and session of the device,
  *			and what the driver protects with it
  *
@@ -75,8 +75,8 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
 /* session.c */
 
 /**
- * struct vfio_mig_session - the stream of one stay in the saving states or in
- *	RESUMING
+ * struct vfio_mig_session - a data session: a stream that is saved (PRE_COPY,
+ *	PRE_COPY_P2P, STOP_COPY) or loaded (RESUMING)
  * @ref: one reference of the device while the session lasts, one of the file
  * @mig: the device's migration.  The file may follow this pointer only between
  *	vfio_mig_session_enter() and vfio_mig_session_leave()
@@ -190,13 +190,13 @@ const struct vfio_mig_arc *
 vfio_mig_find_arc(const struct vfio_migration *mig,
 		  enum vfio_device_mig_state from,
 		  enum vfio_device_mig_state to);
-/* Must vfio_mig_get_next_state() not be asked for the way? */
+/* True if vfio_mig_get_next_state() must not be called: there is no path. */
 bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
 			     enum vfio_device_mig_state to);
-/* Is there an arc with VFIO_MIG_ARC_EXCLUSIVE on the way? */
-bool vfio_mig_way_is_exclusive(const struct vfio_migration *mig,
-			       enum vfio_device_mig_state from,
-			       enum vfio_device_mig_state target);
+/* Does the path have an arc with VFIO_MIG_ARC_EXCLUSIVE? */
+bool vfio_mig_path_is_exclusive(const struct vfio_migration *mig,
+				enum vfio_device_mig_state from,
+				enum vfio_device_mig_state target);
 
 /* lock.c */
 

@@ -68,7 +68,8 @@ static int write_header(struct vfio_mig_writer *writer, void *header,
  * @format: name of the record format, 16 bytes at most
  * @format_version: version of @format
  *
- * For writers of their own: the library begins the streams of data files.
+ * For code that writes a stream of its own; the library begins the streams of
+ * data files.
  *
  * Return: 0, or the error of put().
  */
