@@ -57,7 +57,7 @@ struct vfio_pci_migration {
  *	mapping of its own.  Its accesses go to the device or, while DMA is
  *	logged, to a page of memory
  *
- * @read and @write are called with memory_lock (for reading) and the state lock
+ * @read and @write are called with memory_lock (for read) and the state lock
  * held, with the device awake and its memory decoding on.  While decoding is
  * off, an access fails with EIO, as with any other register.
  *

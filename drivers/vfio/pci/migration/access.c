@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * read() and write() of the device file: traps, and PCI_COMMAND.  All other
- * accesses are passed to vfio-pci-core.
+ * accesses are passed to vfio-pci-core.  The driver serves its traps.
  *
  * User memory is touched with no lock held: it may be a mapping of the BAR,
  * whose fault takes memory_lock.
@@ -9,33 +9,10 @@
 #include <linux/export.h>
 #include <linux/pm_runtime.h>
 #include <linux/uaccess.h>
-#include <linux/unaligned.h>
 
 #include "private.h"
 
 /* ---- Traps ---- */
-
-/*
- * A VF has no memory enable bit and always answers.  Another function without
- * the bit would answer an access with Unsupported Request, which the host might
- * handle as an error.
- */
-bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command)
-{
-	return pdev->current_state == PCI_D0 &&
-	       (pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
-}
-
-static bool memory_answers(const struct vfio_pci_migration *pci)
-{
-	return vfio_pci_mig_memory_answers(pci->core.pdev,
-			get_unaligned_le16(pci->core.vconfig + PCI_COMMAND));
-}
-
-bool vfio_pci_mig_answers(const struct vfio_pci_migration *pci)
-{
-	return !pci->core.pm_runtime_engaged && memory_answers(pci);
-}
 
 /* memory_lock and state lock held */
 static void trap_do(struct vfio_pci_migration *pci,
@@ -60,7 +37,7 @@ static int trap_access(struct vfio_pci_migration *pci,
 	ret = vfio_mig_lock_killable(&pci->mig, false);
 	if (ret)
 		return ret;
-	if (memory_answers(pci)) {
+	if (vfio_pci_mig_memory_enabled(pci)) {
 		/* The guest's earlier writes to the page of doorbells. */
 		vfio_pci_mig_log_sync(pci);
 		trap_do(pci, trap, offset, value, write);

@@ -1,20 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Stopping a function without its help: bus mastering, which goes off unseen by
- * the guest and comes back as the guest has set it by then, and FLR.
+ * What the library does to a function without the help of its driver: asks
+ * whether its memory answers, turns bus mastering off unseen by the guest and
+ * later on again if the guest has set it by then, and resets it by FLR.  Calls
+ * no other file of the module.
  *
- * The state lock protects the bit that the guest sees.  vfio-pci-core changes
- * PCI_COMMAND as well: for the guest with memory_lock held for writing, and in
- * the handler of INTx with irqlock held.  So this file changes it with irqlock
- * held and, except at the end of a reset, with memory_lock held for reading.
+ * The state lock protects the bus master bit that the guest sees.
+ * vfio-pci-core changes PCI_COMMAND as well: for the guest with memory_lock held
+ * for write, and in the handler of INTx with irqlock held.  So this file changes
+ * it with irqlock held and, except at the end of a reset, with memory_lock held
+ * for read.
  */
 #include <linux/delay.h>
 #include <linux/export.h>
 #include <linux/iopoll.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/unaligned.h>
 
 #include "private.h"
+
+/* ---- Does memory answer? ---- */
+
+/*
+ * A VF has no memory enable bit and always answers.  Another function without
+ * the bit would answer an access with Unsupported Request, which the host might
+ * handle as an error.
+ */
+bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command)
+{
+	return pdev->current_state == PCI_D0 &&
+	       (pdev->no_command_memory || command & PCI_COMMAND_MEMORY);
+}
+
+bool vfio_pci_mig_memory_enabled(const struct vfio_pci_migration *pci)
+{
+	return vfio_pci_mig_memory_answers(pci->core.pdev,
+			get_unaligned_le16(pci->core.vconfig + PCI_COMMAND));
+}
+
+bool vfio_pci_mig_memory_usable(const struct vfio_pci_migration *pci)
+{
+	return !pci->core.pm_runtime_engaged &&
+	       vfio_pci_mig_memory_enabled(pci);
+}
+
+/* ---- PCI_COMMAND ---- */
 
 /* A lost function reads as all ones, which must not be written back. */
 static bool command_get(struct pci_dev *pdev, u16 *command)
@@ -161,6 +192,8 @@ void vfio_pci_mig_config_written(struct vfio_pci_migration *pci)
 		bus_master_set(pci, false);
 }
 
+/* ---- FLR ---- */
+
 /* Removes all mappings of BARs: accesses wait until memory_lock is released. */
 static void zap_bars(struct vfio_pci_core_device *core)
 {
@@ -204,7 +237,7 @@ static void flr_unlock(struct vfio_pci_migration *pci)
  * the user's mappings of BARs, and saves and restores configuration space.
  * Does not call the driver's reset().
  *
- * Context: memory_lock held for writing, and the state lock.  Sleeps.
+ * Context: memory_lock held for write, and the state lock.  Sleeps.
  *
  * Return: 0; -EAGAIN if the function was not reset, because another task holds
  * its device lock, perhaps to reset it; or an error of pcie_flr().

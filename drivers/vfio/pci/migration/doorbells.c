@@ -6,18 +6,20 @@
  * doorbell only when the buffers behind it have been recorded.
  *
  * The page is inserted into the mapping in its fault handler, with memory_lock
- * held for reading.  The pages are exchanged with memory_lock held for writing,
- * and the old page is removed from all page tables.  The fault also wakes the
- * worker of an idle device.
+ * held for read.  The pages are exchanged with memory_lock held for write, and
+ * the old page is removed from all page tables.  The fault also wakes the
+ * worker, which sleeps while the device is idle.
  *
  * The mapping is VM_MIXEDMAP and VM_IO, not VM_PFNMAP.  This makes no
  * difference to KVM and the CPU, but neither VFIO's type1 nor iommufd maps such
  * memory for DMA.  So no other device can ring a doorbell past the shadow, and
  * no IOMMU keeps the address of the shadow after it is freed.
  */
+#include <linux/export.h>
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/pfn_t.h>
+#include <linux/wait.h>
 
 #include "private.h"
 
@@ -31,6 +33,21 @@ vfio_pci_mig_doorbells(const struct vfio_pci_mig_driver *driver)
 			return &driver->traps[i];
 	return NULL;
 }
+
+/**
+ * vfio_pci_mig_log_wake - wake the worker, as there may be a doorbell
+ * @pci: the function; does nothing if DMA is not logged
+ *
+ * Context: memory_lock or state lock held.
+ */
+void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci)
+{
+	if (!vfio_pci_mig_logs(pci) || READ_ONCE(pci->log->kicked))
+		return;
+	WRITE_ONCE(pci->log->kicked, true);
+	wake_up(&pci->log->wait);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_log_wake);
 
 static unsigned long doorbells_pfn(const struct vfio_pci_migration *pci)
 {
@@ -50,7 +67,7 @@ static vm_fault_t doorbells_fault(struct vm_fault *vmf)
 
 	if (down_read_killable(&pci->core.memory_lock))
 		return VM_FAULT_SIGBUS;
-	if (vfio_pci_mig_answers(pci)) {
+	if (vfio_pci_mig_memory_usable(pci)) {
 		ret = vmf_insert_mixed(vmf->vma, vmf->address,
 				       __pfn_to_pfn_t(doorbells_pfn(pci),
 						      PFN_DEV));

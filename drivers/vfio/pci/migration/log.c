@@ -106,21 +106,6 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_area);
 /* ---- While logging is on ---- */
 
 /**
- * vfio_pci_mig_log_wake - wake the worker, as there may be a doorbell
- * @pci: the function; does nothing if DMA is not logged
- *
- * Context: memory_lock or state lock held.
- */
-void vfio_pci_mig_log_wake(struct vfio_pci_migration *pci)
-{
-	if (!vfio_pci_mig_logs(pci) || READ_ONCE(pci->log->kicked))
-		return;
-	WRITE_ONCE(pci->log->kicked, true);
-	wake_up(&pci->log->wait);
-}
-EXPORT_SYMBOL_GPL(vfio_pci_mig_log_wake);
-
-/**
  * vfio_pci_mig_log_sync - take over what the guest has written to the shadow
  * @pci: the function; does nothing if DMA is not logged
  *
@@ -249,7 +234,7 @@ static int switch_on(struct vfio_pci_migration *pci,
 	ret = vfio_mig_lock_killable(&pci->mig, true);
 	if (ret)
 		return ret;
-	if (!vfio_pci_mig_answers(pci)) {
+	if (!vfio_pci_mig_memory_usable(pci)) {
 		ret = -EIO;
 		goto out_unlock;
 	}
@@ -275,7 +260,7 @@ static void switch_off(struct vfio_pci_migration *pci)
 
 	vfio_mig_lock(&pci->mig, true);
 	vfio_pci_mig_doorbells_zap(pci);
-	if (vfio_pci_mig_answers(pci)) {
+	if (vfio_pci_mig_memory_usable(pci)) {
 		vfio_pci_mig_prepare(&pci->mig);
 		vfio_pci_mig_driver_log(pci)->end(pci);
 	}

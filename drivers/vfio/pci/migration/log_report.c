@@ -17,7 +17,7 @@ static int update_areas(struct vfio_pci_migration *pci)
 
 	if (ret)
 		return ret;
-	if (vfio_pci_mig_answers(pci))
+	if (vfio_pci_mig_memory_usable(pci))
 		vfio_pci_mig_log_sync(pci);
 	vfio_mig_unlock(&pci->mig, false);
 	return 0;

@@ -63,7 +63,7 @@ enum look {
 static bool can_look(struct vfio_pci_mig_log *log)
 {
 	return log->on && vfio_mig_is_running(&log->pci->mig) &&
-	       vfio_pci_mig_answers(log->pci);
+	       vfio_pci_mig_memory_usable(log->pci);
 }
 
 static void post(struct vfio_pci_mig_log *log, unsigned int index, u32 next)

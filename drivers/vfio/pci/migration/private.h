@@ -2,9 +2,15 @@
 /*
  * The contract between the files of vfio-pci-migration.ko.
  *
- * Calls go down: device.c (life), info.c and access.c (the device file) ->
- * log.c, log_report.c and log_worker.c (DMA logging) -> doorbells.c, rings.c ->
- * dirty.c, and dma.c, traps.c and counters.c.  Drivers call helpers.c.
+ * Calls go down this list; log.c, log_report.c and log_worker.c also call each
+ * other, and counters.c calls traps.c.
+ *
+ *	device.c, info.c, access.c		life; the device file
+ *	log.c, log_report.c, log_worker.c	DMA logging
+ *	doorbells.c, rings.c			what the guest posts
+ *	dirty.c, dma.c, counters.c, traps.c
+ *
+ * helpers.c is for drivers only.
  *
  * Locks, outermost first:
  *
@@ -13,7 +19,7 @@
  *	mmap_lock	(mm)
  *	memory_lock	as in struct vfio_migration
  *	state lock	as in struct vfio_migration.  log->on changes with both
- *			held, memory_lock for writing
+ *			held, memory_lock for write
  *	dirty_lock	(log) the dirty set, rings and areas.  Rings and areas
  *			change with the state lock held, too
  *
@@ -86,22 +92,12 @@ vfio_pci_mig_doorbells(const struct vfio_pci_mig_driver *driver);
  */
 void vfio_pci_mig_doorbells_mmap(struct vfio_pci_migration *pci,
 				 struct vm_area_struct *vma);
-/* Removes the page from all page tables; memory_lock held for writing */
+/* Removes the page from all page tables; memory_lock held for write */
 void vfio_pci_mig_doorbells_zap(struct vfio_pci_migration *pci);
 /* Serves read() or write() of a register of that page; locks as for a trap */
 void vfio_pci_mig_doorbells_access(struct vfio_pci_migration *pci,
 				   const struct vfio_pci_mig_trap *trap,
 				   u64 offset, u32 *value, bool write);
-
-/* access.c */
-
-/*
- * Does the memory of the function answer if the guest has set PCI_COMMAND to
- * @command?  memory_lock held
- */
-bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command);
-/* Is the function awake, and does its memory answer?  memory_lock held */
-bool vfio_pci_mig_answers(const struct vfio_pci_migration *pci);
 
 /* dirty.c: a set of pages out of the ranges of a START; the caller locks it */
 struct vfio_pci_mig_dirty;
@@ -254,7 +250,18 @@ int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
 /* log_worker.c: the function of the worker's thread */
 int vfio_pci_mig_log_worker(void *log);
 
-/* dma.c; state lock held */
+/* dma.c */
+
+/* These are called with memory_lock held. */
+
+/* Does memory answer if the guest has set PCI_COMMAND to @command? */
+bool vfio_pci_mig_memory_answers(const struct pci_dev *pdev, u16 command);
+/* Does memory answer, of a function that the caller keeps awake? */
+bool vfio_pci_mig_memory_enabled(const struct vfio_pci_migration *pci);
+/* Is the function awake, and does its memory answer? */
+bool vfio_pci_mig_memory_usable(const struct vfio_pci_migration *pci);
+
+/* These are called with the state lock held. */
 
 /* The bus master bit that the guest reads */
 bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci);
