@@ -16,22 +16,28 @@ counters_of(const struct vfio_pci_migration *pci)
 	return vfio_pci_mig_driver(pci)->counters;
 }
 
-static u32 *shown(struct vfio_pci_migration *pci)
+static u32 *shown_of(struct vfio_pci_migration *pci)
 {
 	return (void *)pci + counters_of(pci)->shown;
 }
 
-static u32 *ahead(struct vfio_pci_migration *pci)
+static u32 *ahead_of(struct vfio_pci_migration *pci)
 {
 	return (void *)pci + counters_of(pci)->ahead;
 }
 
-static u32 counter(struct vfio_pci_migration *pci, unsigned int index)
+static u32 hw_count(struct vfio_pci_migration *pci, unsigned int index)
 {
 	const struct vfio_pci_mig_counters *counters = counters_of(pci);
 
 	return ioread32(pci->core.barmap[counters->bar] +
 			counters->regs[index]);
+}
+
+/* What the guest sees while the device reacts to accesses */
+static u32 guest_count(struct vfio_pci_migration *pci, unsigned int index)
+{
+	return hw_count(pci, index) + ahead_of(pci)[index];
 }
 
 bool vfio_pci_mig_counters_valid(const struct vfio_pci_mig_driver *driver)
@@ -51,7 +57,7 @@ bool vfio_pci_mig_counters_valid(const struct vfio_pci_mig_driver *driver)
 void vfio_pci_mig_counters_open(struct vfio_pci_migration *pci)
 {
 	if (counters_of(pci))
-		memset(ahead(pci), 0, counters_of(pci)->count * sizeof(u32));
+		memset(ahead_of(pci), 0, counters_of(pci)->count * sizeof(u32));
 }
 
 bool vfio_pci_mig_counter_read(struct vfio_pci_migration *pci,
@@ -67,8 +73,8 @@ bool vfio_pci_mig_counter_read(struct vfio_pci_migration *pci,
 			break;
 	if (i == counters->count)
 		return false;
-	*value = vfio_mig_serves(&pci->mig) ? counter(pci, i) + ahead(pci)[i] :
-					      shown(pci)[i];
+	*value = vfio_mig_serves(&pci->mig) ? guest_count(pci, i) :
+					      shown_of(pci)[i];
 	return true;
 }
 
@@ -90,7 +96,7 @@ int vfio_pci_mig_counters_stop(struct vfio_migration *mig)
 	unsigned int i;
 
 	for (i = 0; i < counters_of(pci)->count; i++)
-		shown(pci)[i] = counter(pci, i) + ahead(pci)[i];
+		shown_of(pci)[i] = guest_count(pci, i);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_counters_stop);
@@ -112,7 +118,7 @@ int vfio_pci_mig_counters_run(struct vfio_migration *mig)
 	unsigned int i;
 
 	for (i = 0; i < counters_of(pci)->count; i++)
-		ahead(pci)[i] = shown(pci)[i] - counter(pci, i);
+		ahead_of(pci)[i] = shown_of(pci)[i] - hw_count(pci, i);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_counters_run);

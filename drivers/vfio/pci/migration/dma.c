@@ -6,10 +6,10 @@
  * no other file of the module.
  *
  * The state lock protects the bus master bit that the guest sees.
- * vfio-pci-core changes PCI_COMMAND as well: for the guest with memory_lock held
- * for write, and in the handler of INTx with irqlock held.  So this file changes
- * it with irqlock held and, except at the end of a reset, with memory_lock held
- * for read.
+ * vfio-pci-core changes PCI_COMMAND as well: for the guest with memory_lock
+ * held for write, and in the handler of INTx with irqlock held.  So this file
+ * changes it with irqlock held and, except at the end of a reset, with
+ * memory_lock held for read.
  */
 #include <linux/delay.h>
 #include <linux/export.h>

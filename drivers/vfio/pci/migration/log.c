@@ -325,8 +325,8 @@ static struct vfio_pci_migration *log_lock(struct vfio_device *vdev)
 	return ret ? ERR_PTR(ret) : pci;
 }
 
-static int start(struct vfio_device *vdev, struct rb_root_cached *ranges,
-		 u32 count, u64 *page_size)
+static int log_start(struct vfio_device *vdev, struct rb_root_cached *ranges,
+		     u32 count, u64 *page_size)
 {
 	struct vfio_pci_migration *pci;
 	u64 begin = ktime_get_ns();
@@ -346,7 +346,7 @@ static int start(struct vfio_device *vdev, struct rb_root_cached *ranges,
 	return ret;
 }
 
-static int stop(struct vfio_device *vdev)
+static int log_stop(struct vfio_device *vdev)
 {
 	struct vfio_pci_migration *pci = log_lock(vdev);
 	int ret = -EINVAL;
@@ -361,8 +361,8 @@ static int stop(struct vfio_device *vdev)
 	return ret;
 }
 
-static int read_and_clear(struct vfio_device *vdev, unsigned long iova,
-			  unsigned long length, struct iova_bitmap *to)
+static int log_read_and_clear(struct vfio_device *vdev, unsigned long iova,
+			      unsigned long length, struct iova_bitmap *to)
 {
 	struct vfio_pci_migration *pci = log_lock(vdev);
 	int ret = -EINVAL;
@@ -376,9 +376,9 @@ static int read_and_clear(struct vfio_device *vdev, unsigned long iova,
 }
 
 static const struct vfio_log_ops vfio_pci_mig_log_ops = {
-	.log_start = start,
-	.log_stop = stop,
-	.log_read_and_clear = read_and_clear,
+	.log_start = log_start,
+	.log_stop = log_stop,
+	.log_read_and_clear = log_read_and_clear,
 };
 
 /* ---- The life of the device ---- */

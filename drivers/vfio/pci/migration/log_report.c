@@ -46,7 +46,7 @@ static void mark_rings(struct vfio_pci_mig_log *log)
 		vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
 }
 
-static bool take(struct vfio_pci_mig_log *log)
+static bool take_part(struct vfio_pci_mig_log *log)
 {
 	bool taken;
 
@@ -91,7 +91,7 @@ int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,
 
 	log->taken->next = iova >> VFIO_PCI_MIG_DIRTY_SHIFT;
 	log->taken->last = (iova + length - 1) >> VFIO_PCI_MIG_DIRTY_SHIFT;
-	while (take(log))
+	while (take_part(log))
 		report_part(log->taken, to, &pages, &runs);
 
 	/* The device may still write to these buffers. */

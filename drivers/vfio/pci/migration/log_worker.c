@@ -4,13 +4,13 @@
  * the guest has posted, records their buffers, and only then gives the
  * descriptors to the device.
  *
- * It reads guest memory with no lock held: that may be a mapping of the device,
- * or appear as late as its owner likes.  Whether the ring has changed in the
- * meantime, its generation tells.
+ * It reads guest memory with no lock held: the memory may be a mapping of the
+ * device, and the VMM decides how long a page fault takes.  The generation of a
+ * ring tells whether the ring has changed meanwhile.
  *
  * A guest's doorbell is a write to memory, which does not wake the worker.  So
- * it polls while there is traffic.  When it has found nothing for some looks,
- * it takes the shadow out of the guest's mapping and sleeps.  The guest's next
+ * it polls while there is traffic.  When several looks have found nothing, it
+ * takes the shadow out of the guest's mapping and sleeps.  The guest's next
  * access faults and wakes it.
  */
 #include <linux/delay.h>
@@ -26,10 +26,11 @@
 /* The time between two looks; it grows while nothing is found. */
 #define LOOK_MIN_US	400
 #define LOOK_MAX_US	2000
-/* So many looks that find nothing, and the worker sleeps. */
+/* The worker sleeps after this many looks that find nothing. */
 #define LOOKS_TO_REST	6
 /*
- * The driver's areas(), which reads the device, is called every so many looks.
+ * The driver's areas(), which reads the device, is called at one look of this
+ * many.
  */
 #define LOOKS_TO_AREAS	16
 
@@ -66,7 +67,8 @@ static bool can_look(struct vfio_pci_mig_log *log)
 	       vfio_pci_mig_memory_usable(log->pci);
 }
 
-static void post(struct vfio_pci_mig_log *log, unsigned int index, u32 next)
+static void post_descs(struct vfio_pci_mig_log *log, unsigned int index,
+		       u32 next)
 {
 	log->rings[index].setup.next = next;
 	vfio_pci_mig_driver_log(log->pci)->post(log->pci, index, next);
@@ -80,7 +82,7 @@ static void post_untracked(struct vfio_pci_mig_log *log, unsigned int index)
 
 	ring->scanned = ring->setup.count;
 	if (tail < ring->setup.count && tail != ring->setup.next)
-		post(log, index, tail);
+		post_descs(log, index, tail);
 }
 
 /*
@@ -119,7 +121,8 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 	return true;
 }
 
-static void record(struct vfio_pci_mig_log *log, const struct batch *batch)
+static void record_batch(struct vfio_pci_mig_log *log,
+			 const struct batch *batch)
 {
 	struct vfio_pci_mig_log_ring *ring = &log->rings[batch->ring];
 	const struct vfio_pci_mig_log_driver *driver =
@@ -170,11 +173,11 @@ static enum look batch_done(struct vfio_pci_mig_log *log,
 		mutex_unlock(&log->dirty_lock);
 		return LOOK_NEWS;
 	}
-	record(log, batch);
+	record_batch(log, batch);
 	if (batch->scan)
 		ring->scanned = end;
 	else
-		post(log, batch->ring, end % ring->setup.count);
+		post_descs(log, batch->ring, end % ring->setup.count);
 	return LOOK_FULL;
 }
 
@@ -217,7 +220,7 @@ static void end_scan(struct vfio_pci_mig_log *log)
 	vfio_mig_unlock(&log->pci->mig, false);
 }
 
-static void sync(struct vfio_pci_mig_log *log, unsigned int looks)
+static void sync_shadow(struct vfio_pci_mig_log *log, unsigned int looks)
 {
 	vfio_mig_lock(&log->pci->mig, false);
 	if (can_look(log)) {
@@ -228,12 +231,12 @@ static void sync(struct vfio_pci_mig_log *log, unsigned int looks)
 	vfio_mig_unlock(&log->pci->mig, false);
 }
 
-static enum look look(struct vfio_pci_mig_log *log, unsigned int looks)
+static enum look look_at_rings(struct vfio_pci_mig_log *log, unsigned int looks)
 {
 	enum look result = LOOK_NOTHING;
 	unsigned int i;
 
-	sync(log, looks);
+	sync_shadow(log, looks);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		result = max(result, look_at_ring(log, i));
 	if (READ_ONCE(log->scanning))
@@ -243,17 +246,17 @@ static enum look look(struct vfio_pci_mig_log *log, unsigned int looks)
 
 /*
  * Sleeps until there is a doorbell.  The guest may have rung one before the
- * page was taken away, so this looks once more.  What wakes the worker after
- * kicked was cleared is not forgotten.
+ * page was taken away, so this looks once more.  kicked is cleared first, so
+ * that no wake-up is lost.
  */
-static void rest(struct vfio_pci_mig_log *log)
+static void sleep_until_doorbell(struct vfio_pci_mig_log *log)
 {
 	WRITE_ONCE(log->kicked, false);
 	down_write(&log->pci->core.memory_lock);
 	if (log->on)
 		vfio_pci_mig_doorbells_zap(log->pci);
 	up_write(&log->pci->core.memory_lock);
-	if (look(log, 0) == LOOK_NOTHING)
+	if (look_at_rings(log, 0) == LOOK_NOTHING)
 		wait_event_freezable(log->wait, READ_ONCE(log->kicked) ||
 						kthread_should_stop());
 }
@@ -267,7 +270,7 @@ int vfio_pci_mig_log_worker(void *data)
 	allow_signal(SIGKILL);	/* ends a wait for user memory */
 	set_freezable();
 	while (!kthread_freezable_should_stop(NULL)) {
-		switch (look(log, looks++)) {
+		switch (look_at_rings(log, looks++)) {
 		case LOOK_FULL:
 			cond_resched();
 			idle = 0;
@@ -289,7 +292,7 @@ int vfio_pci_mig_log_worker(void *data)
 			usleep_range(us, 2 * us);
 			continue;
 		}
-		rest(log);
+		sleep_until_doorbell(log);
 		us = LOOK_MIN_US;
 		idle = 0;
 	}

@@ -181,12 +181,12 @@ void vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
 			       struct vfio_pci_mig_dirty *dirty);
 /*
  * Marks the buffers at @index, and puts them into the mirror.  False if more
- * than these count as dirty
+ * memory than these buffers counts as dirty
  */
 bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,
 				  struct vfio_pci_mig_dirty *dirty, u32 index,
 				  const u64 iova[VFIO_PCI_MIG_BUFFERS]);
-/* Marks all buffers in the mirror, as the device may have them; likewise */
+/* Marks all buffers in the mirror, as the device may have them.  As above */
 bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
 				struct vfio_pci_mig_dirty *dirty);
 

@@ -14,9 +14,9 @@
 
 #include "private.h"
 
-static bool mark(struct vfio_pci_mig_log_ring *ring,
-		 struct vfio_pci_mig_dirty *dirty,
-		 const u64 iova[VFIO_PCI_MIG_BUFFERS])
+static bool mark_buffers(struct vfio_pci_mig_log_ring *ring,
+			 struct vfio_pci_mig_dirty *dirty,
+			 const u64 iova[VFIO_PCI_MIG_BUFFERS])
 {
 	bool exact = true;
 	unsigned int i;
@@ -67,7 +67,7 @@ bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,
 		return false;
 	memcpy(&ring->last[index * VFIO_PCI_MIG_BUFFERS], iova,
 	       VFIO_PCI_MIG_BUFFERS * sizeof(*iova));
-	return mark(ring, dirty, iova);
+	return mark_buffers(ring, dirty, iova);
 }
 
 bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
@@ -83,7 +83,7 @@ bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
 		return false;
 	}
 	for (i = 0; i < ring->setup.count; i++)
-		exact &= mark(ring, dirty,
-			      &ring->last[i * VFIO_PCI_MIG_BUFFERS]);
+		exact &= mark_buffers(ring, dirty,
+				      &ring->last[i * VFIO_PCI_MIG_BUFFERS]);
 	return exact;
 }
