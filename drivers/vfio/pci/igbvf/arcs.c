@@ -5,9 +5,9 @@
  * log.c.
  *
  * The VF cannot separate peer-to-peer DMA from other DMA, so RUNNING_P2P stops
- * both.  Page 0 is still served then.  What the guest writes to other registers
- * is taken into the image, from which the registers are set up when DMA begins
- * again.
+ * both.  Page 0 is still served then.  The driver copies what the guest writes
+ * to other registers into the image, and sets up the registers from the image
+ * when DMA begins again.
  */
 #include "private.h"
 

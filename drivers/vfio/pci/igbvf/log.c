@@ -96,8 +96,8 @@ static void read_once(struct igbvf_device *vf, unsigned int queue, u32 *values)
  * Reads registers as they were at one moment: values that are the same twice
  * were so in between.  False if the guest keeps changing them.
  */
-static bool snapshot(struct igbvf_device *vf, unsigned int queue,
-		     u32 values[RING_TAIL])
+static bool read_snapshot(struct igbvf_device *vf, unsigned int queue,
+			  u32 values[RING_TAIL])
 {
 	u32 again[RING_TAIL];
 
@@ -151,8 +151,8 @@ static void ring_begin(struct igbvf_device *vf, unsigned int queue, u32 next,
  * writes.  False if DD says that the device has used it and written its own
  * format
  */
-static bool buffers(const struct vfio_pci_mig_ring *ring, const void *desc,
-		    u64 iova[VFIO_PCI_MIG_BUFFERS])
+static bool log_buffers(const struct vfio_pci_mig_ring *ring, const void *desc,
+			u64 iova[VFIO_PCI_MIG_BUFFERS])
 {
 	const __le64 *words = desc;
 	u64 second = le64_to_cpu(words[1]);
@@ -165,13 +165,13 @@ static bool buffers(const struct vfio_pci_mig_ring *ring, const void *desc,
 	return !(second & VTQ_DESC_DD);
 }
 
-static void area(struct igbvf_device *vf, unsigned int number, u64 iova,
-		 u64 length)
+static void set_area(struct igbvf_device *vf, unsigned int number, u64 iova,
+		     u64 length)
 {
 	vfio_pci_mig_area(&vf->pci, number, iova, length);
 }
 
-static void tx_areas(struct igbvf_device *vf, unsigned int queue)
+static void set_tx_areas(struct igbvf_device *vf, unsigned int queue)
 {
 	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[IGBVF_QUEUES];
 	u32 now[RING_HEAD];
@@ -179,21 +179,21 @@ static void tx_areas(struct igbvf_device *vf, unsigned int queue)
 
 	vfio_pci_mig_regs_read(igbvf_reg(vf, VTTXQ(queue)), regs, RING_HEAD,
 			       now);
-	area(vf, AREA_TX(queue), ring_base(now), now[RING_LEN]);
+	set_area(vf, AREA_TX(queue), ring_base(now), now[RING_LEN]);
 	head = (u64)now[RING_WBAH] << 32 | now[RING_WBAL];
-	area(vf, AREA_HEAD(queue), head & ~(u64)VTQ_WBAL_ENABLE,
-	     head & VTQ_WBAL_ENABLE ? sizeof(u32) : 0);
+	set_area(vf, AREA_HEAD(queue), head & ~(u64)VTQ_WBAL_ENABLE,
+		 head & VTQ_WBAL_ENABLE ? sizeof(u32) : 0);
 }
 
 /* ---- Begin ---- */
 
 /* The device must enable a queue with the head and tail that it was given. */
-static bool usable(struct vfio_pci_migration *pci)
+static bool log_usable(struct vfio_pci_migration *pci)
 {
 	return pci_to_igbvf(pci)->loadable;
 }
 
-static void begin(struct vfio_pci_migration *pci)
+static void log_begin(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 	const struct vfio_pci_mig_reg *regs;
@@ -232,9 +232,9 @@ static void queue_disable(struct igbvf_device *vf, unsigned int queue, u32 dctl)
 
 /*
  * Ends a queue that the device has disabled: late or, as after a reset of the
- * PF, by itself.  Then the shadow shows that to the guest.
+ * PF, by itself.  In the latter case, shows that to the guest in the shadow.
  */
-static void queue_disabled(struct igbvf_device *vf, unsigned int queue)
+static void queue_notice_disabled(struct igbvf_device *vf, unsigned int queue)
 {
 	u32 *applied = &vf->applied[queue][RING_DCTL], dctl;
 
@@ -263,7 +263,7 @@ static void queue_enable(struct igbvf_device *vf, unsigned int queue)
 {
 	const u32 *regs = vf->applied[queue];
 
-	area(vf, AREA_RX(queue), ring_base(regs), regs[RING_LEN]);
+	set_area(vf, AREA_RX(queue), ring_base(regs), regs[RING_LEN]);
 	ring_begin(vf, queue, regs[RING_HEAD], false);
 	vf->disabling &= ~BIT(queue);
 	igbvf_ring_write(vf, queue, VTQ_DCTL, regs[RING_DCTL]);
@@ -311,7 +311,7 @@ static void queue_flush(struct igbvf_device *vf, unsigned int queue)
 }
 
 /* Copies the device's head to the shadow, unless the guest has written one. */
-static void queue_head(struct igbvf_device *vf, unsigned int queue)
+static void queue_show_head(struct igbvf_device *vf, unsigned int queue)
 {
 	u32 head = igbvf_ring_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
 	u32 *applied = &vf->applied[queue][RING_HEAD];
@@ -321,7 +321,7 @@ static void queue_head(struct igbvf_device *vf, unsigned int queue)
 		*applied = head;
 }
 
-static void sync(struct vfio_pci_migration *pci)
+static void log_sync(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 	u32 now[RING_TAIL];
@@ -329,23 +329,23 @@ static void sync(struct vfio_pci_migration *pci)
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		queue_flush(vf, i);
 		if (vf->disabling & BIT(i))
-			queue_disabled(vf, i);
-		if (snapshot(vf, i, now) &&
+			queue_notice_disabled(vf, i);
+		if (read_snapshot(vf, i, now) &&
 		    memcmp(now, vf->applied[i], sizeof(now)))
 			queue_set_up(vf, i, now);
 	}
 }
 
 /* Shows the guest what the device has changed by itself. */
-static void queue_state(struct igbvf_device *vf, unsigned int queue)
+static void queue_show_state(struct igbvf_device *vf, unsigned int queue)
 {
-	queue_disabled(vf, queue);
+	queue_notice_disabled(vf, queue);
 	if (is_in_use(vf->applied[queue]))
-		queue_head(vf, queue);
+		queue_show_head(vf, queue);
 }
 
 /* Transmit queues are on a page that stays mapped, so they are sampled here. */
-static void areas(struct vfio_pci_migration *pci)
+static void log_areas(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 
@@ -353,15 +353,15 @@ static void areas(struct vfio_pci_migration *pci)
 		const u32 *regs = vf->applied[i];
 
 		if (vfio_mig_is_running(&pci->mig))
-			queue_state(vf, i);
-		area(vf, AREA_RX(i), ring_base(regs),
-		     is_in_use(regs) || vf->disabling & BIT(i) ?
-		     regs[RING_LEN] : 0);
-		tx_areas(vf, i);
+			queue_show_state(vf, i);
+		set_area(vf, AREA_RX(i), ring_base(regs),
+			 is_in_use(regs) || vf->disabling & BIT(i) ?
+			 regs[RING_LEN] : 0);
+		set_tx_areas(vf, i);
 	}
 }
 
-static u32 tail(struct vfio_pci_migration *pci, unsigned int ring)
+static u32 log_tail(struct vfio_pci_migration *pci, unsigned int ring)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 
@@ -370,7 +370,8 @@ static u32 tail(struct vfio_pci_migration *pci, unsigned int ring)
 	return shadow_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 }
 
-static void post(struct vfio_pci_migration *pci, unsigned int ring, u32 index)
+static void log_post(struct vfio_pci_migration *pci, unsigned int ring,
+		     u32 index)
 {
 	igbvf_ring_write(pci_to_igbvf(pci), ring, VTQ_TAIL, index);
 }
@@ -384,7 +385,7 @@ static void end_running(struct igbvf_device *vf)
 {
 	u32 last;
 
-	sync(&vf->pci);
+	log_sync(&vf->pci);
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		last = shadow_read(vf, i, VTQ_TAIL) & VTQ_INDEX_MASK;
 		if (!is_in_use(vf->applied[i]) ||
@@ -393,7 +394,7 @@ static void end_running(struct igbvf_device *vf)
 	}
 }
 
-static void end(struct vfio_pci_migration *pci)
+static void log_end(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
 
@@ -465,8 +466,8 @@ bool igbvf_log_started(struct igbvf_device *vf, unsigned int ring)
 	       sizeof(vf->applied[ring]));
 	if (!is_in_use(vf->applied[ring]))
 		return false;
-	area(vf, AREA_RX(ring), ring_base(vf->applied[ring]),
-	     vf->applied[ring][RING_LEN]);
+	set_area(vf, AREA_RX(ring), ring_base(vf->applied[ring]),
+		 vf->applied[ring][RING_LEN]);
 	ring_begin(vf, ring, vf->applied[ring][RING_HEAD], false);
 	return true;
 }
@@ -475,12 +476,12 @@ const struct vfio_pci_mig_log_driver igbvf_log = {
 	.nr_rings = IGBVF_QUEUES,
 	.nr_areas = NR_AREAS,
 	.desc_size = VTQ_DESC_SIZE,
-	.usable = usable,
-	.begin = begin,
-	.sync = sync,
-	.end = end,
-	.areas = areas,
-	.tail = tail,
-	.post = post,
-	.buffers = buffers,
+	.usable = log_usable,
+	.begin = log_begin,
+	.sync = log_sync,
+	.end = log_end,
+	.areas = log_areas,
+	.tail = log_tail,
+	.post = log_post,
+	.buffers = log_buffers,
 };

@@ -14,14 +14,15 @@
 
 /*
  * How long a guest waits for an answer (Linux's igbvf: a second until the PF
- * has read the message, and another until it has answered), and how long a stop
- * of the VF does
+ * has read the message, and another until it has answered), and how long this
+ * driver waits for that answer before it stops the VF
  */
 #define REQUEST_MS	2500
 #define SETTLE_MS	20
 /*
  * How long this driver waits for an answer.  A PF whose interface is down does
- * not answer.  One that is only busy, perhaps on this CPU, gets so many polls.
+ * not answer.  A PF that is only busy, perhaps on this CPU, is polled at least
+ * this often.
  */
 #define ANSWER_MS	2000
 #define ANSWER_POLLS	200

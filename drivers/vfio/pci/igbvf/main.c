@@ -12,7 +12,7 @@
 
 /* ---- Begin and end ---- */
 
-static int init(struct vfio_pci_migration *pci)
+static int vf_init(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
 	struct pci_dev *pdev = pci->core.pdev;
@@ -56,7 +56,7 @@ static int drop_user(struct igbvf_device *vf)
 	return ret;
 }
 
-static void closing(struct vfio_migration *mig)
+static void vf_close(struct vfio_migration *mig)
 {
 	struct igbvf_device *vf = mig_to_igbvf(mig);
 
@@ -64,7 +64,7 @@ static void closing(struct vfio_migration *mig)
 		vf->pf_asked = drop_user(vf) == -EIO;
 }
 
-static void opening(struct vfio_pci_migration *pci)
+static void vf_open(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = mig_to_igbvf(&pci->mig);
 	struct vfio_device *vdev = &pci->core.vdev;
@@ -184,7 +184,7 @@ static const struct vfio_pci_mig_driver igbvf_driver = {
 		.data_size = vfio_mig_image_data_size,
 		.quiesce = vfio_pci_mig_quiesce,
 		.reset = igbvf_mbx_reset,
-		.close = closing,
+		.close = vf_close,
 	},
 	.size = sizeof(struct igbvf_device),
 	.bars = BIT(VFIO_PCI_BAR0_REGION_INDEX),
@@ -192,8 +192,8 @@ static const struct vfio_pci_mig_driver igbvf_driver = {
 	.nr_traps = ARRAY_SIZE(traps),
 	.log = &igbvf_log,
 	.counters = &statistics,
-	.init = init,
-	.open = opening,
+	.init = vf_init,
+	.open = vf_open,
 };
 
 static const struct pci_device_id igbvf_table[] = {
@@ -203,7 +203,7 @@ static const struct pci_device_id igbvf_table[] = {
 };
 MODULE_DEVICE_TABLE(pci, igbvf_table);
 
-static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+static int igbvf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	return vfio_pci_mig_probe(pdev, &igbvf_driver);
 }
@@ -211,7 +211,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 static struct pci_driver igbvf_pci_driver = {
 	.name = "igbvf-vfio-pci",
 	.id_table = igbvf_table,
-	.probe = probe,
+	.probe = igbvf_probe,
 	.remove = vfio_pci_mig_remove,
 	.err_handler = &vfio_pci_mig_err_handlers,
 	.driver_managed_dma = true,

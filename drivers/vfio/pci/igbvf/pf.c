@@ -106,7 +106,8 @@ static int replay_filters(struct igbvf_device *vf)
 	const struct igbvf_pf *pf = &vf->incoming.pf;
 	int ret = clear_filters(vf);
 
-	if (ret == -EPERM)	/* the VF has no filters then */
+	/* A VF that may not clear filters has none. */
+	if (ret == -EPERM)
 		ret = 0;
 	for (u32 i = 0; i < pf->filters && !ret; i++)
 		ret = pf_request(vf, "a unicast filter", "trust on, if it has room",

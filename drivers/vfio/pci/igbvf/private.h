@@ -3,11 +3,18 @@
  * What the files of igbvf-vfio-pci share: the device, its state, and the calls
  * from one file into another.
  *
- * Calls go down: main.c (life, page 0) and arcs.c (migration) -> queues.c,
- * log.c (DMA logging) and pf.c (what the driver asks of the PF) -> mailbox.c ->
- * settings.c (what the PF has acknowledged); all -> regs.c.  queues.c and log.c
- * call each other: while DMA is logged, the guest's view of the receive queues
- * is in log.c.
+ * Calls go down this list, except that queues.c and log.c call each other:
+ * while DMA is logged, the guest's view of the receive queues is in log.c.
+ *
+ *	main.c		life, page 0
+ *	arcs.c		migration
+ *	log.c		DMA logging
+ *	queues.c	registers of queues and interrupts
+ *	pf.c		what the driver asks of the PF
+ *	mailbox.c	messages to and from the PF
+ *	settings.c	what the PF has acknowledged
+ *	state.c		tables of records and registers
+ *	regs.c		single registers
  *
  * Locks are those of struct vfio_migration.  The state lock protects all
  * members of struct igbvf_device, and the registers.  All functions are called
