@@ -152,8 +152,9 @@ struct vfio_pci_core_device {
 	struct rw_semaphore memory_lock;
 };
 
-/* Life of the device: the callbacks of a struct vfio_device_ops and the
- * steps of a driver's probe, remove and open_device.
+/*
+ * Life of the device: the callbacks of a struct vfio_device_ops and the steps
+ * of a driver's probe, remove and open_device.
  */
 int vfio_pci_core_init_dev(struct vfio_device *core_vdev);
 void vfio_pci_core_release_dev(struct vfio_device *core_vdev);

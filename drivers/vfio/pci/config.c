@@ -19,7 +19,7 @@
 #include "config.h"
 #include "private.h"
 
-/* Access to the device.  Waits while the PCI core resets it. */
+/* ---- Access to the device: waits while the PCI core resets it ---- */
 
 static int read_device(struct vfio_pci_core_device *vdev, unsigned int pos,
 		       unsigned int width, u32 *value)
@@ -118,7 +118,7 @@ static int write_plain(struct vfio_pci_core_device *vdev, unsigned int pos,
 	return write_device(vdev, pos, width, value);
 }
 
-/* COMMAND */
+/* ---- Registers with hooks ---- */
 
 #define COMMAND_DECODE	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY)
 /* The bits that the user's writes change in the device */
@@ -191,8 +191,8 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 }
 
 /*
- * Power management: change the power state by way of the PCI core.  A state
- * that the device does not have is ignored, as the specification says.
+ * Power management: let the PCI core change the power state.  A state that the
+ * device does not have is ignored, as the specification says.
  */
 static int write_pm_ctrl(struct vfio_pci_core_device *vdev, unsigned int pos,
 			 unsigned int width, u32 value)
@@ -335,6 +335,8 @@ static int config_write(struct vfio_pci_core_device *vdev, unsigned int pos,
 	       write_hooks[hook](vdev, pos, width, value);
 }
 
+/* ---- The user's accesses ---- */
+
 /* Whether [pos, pos + width) has one hook, or none */
 static bool same_hook(const struct vfio_pci_config *config, unsigned int pos,
 		      unsigned int width)
@@ -351,8 +353,8 @@ static bool same_hook(const struct vfio_pci_config *config, unsigned int pos,
  * The most bytes, up to @count, that can be accessed at once: naturally
  * aligned, and of one register if that has a hook.
  */
-static unsigned int chunk(const struct vfio_pci_config *config,
-			  unsigned int pos, size_t count)
+static unsigned int access_width(const struct vfio_pci_config *config,
+				 unsigned int pos, size_t count)
 {
 	unsigned int width = 4;
 
@@ -362,7 +364,8 @@ static unsigned int chunk(const struct vfio_pci_config *config,
 	return width;
 }
 
-static int get_value(const char __user *buf, unsigned int width, u32 *value)
+static int get_user_value(const char __user *buf, unsigned int width,
+			  u32 *value)
 {
 	__le32 dword;
 	__le16 word;
@@ -387,7 +390,7 @@ static int get_value(const char __user *buf, unsigned int width, u32 *value)
 	}
 }
 
-static int put_value(char __user *buf, unsigned int width, u32 value)
+static int put_user_value(char __user *buf, unsigned int width, u32 value)
 {
 	switch (width) {
 	case 1:
@@ -413,15 +416,15 @@ ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 		return -EFAULT;
 
 	for (; done < count; done += width, pos += width) {
-		width = chunk(config, pos, count - done);
+		width = access_width(config, pos, count - done);
 		if (iswrite) {
-			ret = get_value(buf + done, width, &value);
+			ret = get_user_value(buf + done, width, &value);
 			if (!ret)
 				ret = config_write(vdev, pos, width, value);
 		} else {
 			ret = config_read(vdev, pos, width, &value);
 			if (!ret)
-				ret = put_value(buf + done, width, value);
+				ret = put_user_value(buf + done, width, value);
 		}
 		if (ret)
 			break;
@@ -431,7 +434,7 @@ ssize_t vfio_pci_config_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 	return done ?: ret;
 }
 
-/* BARs, ROM, IDs and pin */
+/* ---- Initial values: BARs, ROM, IDs and pin ---- */
 
 static bool bar_exists(struct vfio_pci_core_device *vdev, int bar)
 {

@@ -67,7 +67,7 @@ struct capability {
 	const struct field *fields;
 };
 
-/* The standard header; BARs, ROM and interrupt pin are filled in by config.c */
+/* ---- The standard header: config.c fills in BARs, ROM and pin ---- */
 
 #define COMMAND_VIRT	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | \
 			 PCI_COMMAND_SPECIAL | PCI_COMMAND_INVALIDATE | \
@@ -96,7 +96,7 @@ static const struct capability standard_header = {
 	.rest = FIXED, .len = PCI_STD_HEADER_SIZEOF, .fields = header_fields
 };
 
-/* Capabilities in the first 256 bytes */
+/* ---- Capabilities in the first 256 bytes ---- */
 
 /* PME# is hidden: it would wake up the host, not the VM. */
 static const struct field pm_fields[] = {
@@ -297,7 +297,7 @@ static const struct capability capabilities[PCI_CAP_ID_MAX + 1] = {
 	[PCI_CAP_ID_EA] = { .rest = HIDDEN },
 };
 
-/* Extended capabilities */
+/* ---- Extended capabilities ---- */
 
 #define ERR_UNC_BITS	0x07fff030	/* Uncorrectable Error registers */
 #define ERR_COR_BITS	0x0000f1c1	/* Correctable Error registers */

@@ -45,7 +45,7 @@ void vfio_pci_core_set_params(bool nointxmask, bool is_disable_vga,
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_set_params);
 
-/* Life: allocation and registration */
+/* ---- Life: allocation and registration ---- */
 
 /**
  * vfio_pci_core_init_dev - the init callback of a vfio-pci driver
@@ -246,7 +246,7 @@ void vfio_pci_core_unregister_device(struct vfio_pci_core_device *vdev)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_unregister_device);
 
-/* Life: first open, last close */
+/* ---- Life: first open, last close ---- */
 
 /* Devices whose INTx status bit or disable bit does not work (i40e, X550) */
 static const struct pci_device_id broken_intx_ids[] = {
@@ -519,7 +519,7 @@ const struct pci_error_handlers vfio_pci_core_err_handlers = {
 };
 EXPORT_SYMBOL_GPL(vfio_pci_core_err_handlers);
 
-/* The device file: ioctls */
+/* ---- The device file: ioctls ---- */
 
 /*
  * Checks the range against the number of interrupts and copies the payload:
@@ -628,7 +628,7 @@ int vfio_pci_core_ioctl_feature(struct vfio_device *device, u32 flags,
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_ioctl_feature);
 
-/* The device file: read and write */
+/* ---- The device file: read and write ---- */
 
 static ssize_t region_rw(struct vfio_pci_core_device *vdev, char __user *buf,
 			 size_t count, loff_t *ppos, bool iswrite)

@@ -75,7 +75,7 @@ static void set_intx(struct vfio_pci_core_device *vdev, bool on)
 	spin_unlock_irq(&vdev->irqlock);
 }
 
-/* Mask the line.  With irqlock held; the line is on. */
+/* Mask the line, which is on.  Caller holds irqlock. */
 static void line_off(struct vfio_pci_intx *intx)
 {
 	if (intx->vdev->pci_2_3)
@@ -86,9 +86,9 @@ static void line_off(struct vfio_pci_intx *intx)
 }
 
 /*
- * Mask or unmask the line as the state says.  With irqlock held.  True if INTx
- * is asserted when it is to be unmasked: the line stays masked, and the caller
- * signals INTx after dropping irqlock.
+ * Mask or unmask the line as the state says.  True if INTx is asserted when it
+ * is to be unmasked: the line stays masked, and the caller signals INTx after
+ * dropping irqlock, which it holds.
  */
 static bool intx_update(struct vfio_pci_intx *intx)
 {
@@ -112,7 +112,10 @@ static bool intx_update(struct vfio_pci_intx *intx)
 	return false;
 }
 
-/* Without irqlock.  intx_set_eventfd() waits for this before it puts one. */
+/*
+ * Caller does not hold irqlock.  intx_set_eventfd() waits for this before it
+ * puts an eventfd.
+ */
 static void intx_signal(struct vfio_pci_intx *intx)
 {
 	struct eventfd_ctx *trigger = READ_ONCE(intx->trigger);

@@ -48,7 +48,7 @@ static void ioeventfd_write(struct vfio_pci_ioeventfd *ioeventfd)
 	}
 }
 
-/* With memory_lock held for read if the target is memory. */
+/* Caller holds memory_lock for read if the target is memory. */
 static void ioeventfd_write_if_enabled(struct vfio_pci_ioeventfd *ioeventfd)
 {
 	if (!ioeventfd->test_mem || vfio_pci_memory_usable(ioeventfd->vdev))
@@ -77,7 +77,7 @@ static void ioeventfd_thread(void *opaque, void *unused)
 	ioeventfd_write_if_enabled(ioeventfd);
 }
 
-/* With ioeventfds_lock held. */
+/* Caller holds ioeventfds_lock. */
 static void ioeventfd_remove(struct vfio_pci_core_device *vdev,
 			     struct vfio_pci_ioeventfd *ioeventfd)
 {
@@ -87,7 +87,7 @@ static void ioeventfd_remove(struct vfio_pci_core_device *vdev,
 	kfree(ioeventfd);
 }
 
-/* With ioeventfds_lock held. */
+/* Caller holds ioeventfds_lock. */
 static struct vfio_pci_ioeventfd *
 ioeventfd_find(struct vfio_pci_core_device *vdev,
 	       const struct vfio_pci_ioeventfd *key)
@@ -102,7 +102,7 @@ ioeventfd_find(struct vfio_pci_core_device *vdev,
 	return NULL;
 }
 
-/* With ioeventfds_lock held. */
+/* Caller holds ioeventfds_lock. */
 static int ioeventfd_add(struct vfio_pci_core_device *vdev,
 			 const struct vfio_pci_ioeventfd *key, int fd)
 {

@@ -54,7 +54,7 @@ u32 vfio_pci_irq_flags(struct vfio_pci_core_device *vdev, u32 index)
 	return VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
 }
 
-/* Error and request notifications: a slot holds an eventfd or NULL */
+/* ---- Error and request notifications: a slot holds an eventfd or NULL ---- */
 
 static void free_slot(struct rcu_head *rcu)
 {
@@ -158,12 +158,13 @@ void vfio_pci_signal_request(struct vfio_pci_core_device *vdev,
 	}
 }
 
-/* VFIO_DEVICE_SET_IRQS; NULL: the index does not support the action. */
+/* ---- VFIO_DEVICE_SET_IRQS ---- */
 
 typedef int (*set_irqs_fn)(struct vfio_pci_core_device *vdev, u32 flags,
 			   unsigned int index, unsigned int start,
 			   unsigned int count, void *data);
 
+/* NULL: the index does not support the action. */
 static const struct {
 	set_irqs_fn mask;
 	set_irqs_fn unmask;

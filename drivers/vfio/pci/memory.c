@@ -66,7 +66,7 @@ void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
 
 /*
  * Turn memory decoding in hardware on or off, below the user's view.  Returns
- * the old PCI_COMMAND.  With memory_lock held for write.
+ * the old PCI_COMMAND.  Caller holds memory_lock for write.
  */
 static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
 {

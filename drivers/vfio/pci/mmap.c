@@ -128,7 +128,7 @@ static bool order_supported(unsigned int order)
 		order == PUD_ORDER);
 }
 
-/* Insert one entry, of a supported order.  With memory_lock held. */
+/* Insert one entry, of a supported order.  Caller holds memory_lock. */
 static vm_fault_t insert_huge_entry(struct vm_fault *vmf, unsigned int order)
 {
 	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);

@@ -15,7 +15,7 @@
  *
  * The kernel owns the MSI-X table and the MSI message.  The table is device
  * memory: while the kernel changes it, memory decoding is on and the device is
- * in D0, whatever the user has set.  igate keeps both that way.
+ * in D0, whatever the user has set.  Both stay so as long as igate is held.
  *
  * pci_free_irq_vectors() is called without memory_lock: it waits for readers of
  * the interrupt's files in /proc, and such a reader may be waiting for
@@ -70,7 +70,7 @@ static void bypass_register(struct msi_vector *vector)
 {
 	vector->producer.token = vector->trigger;
 	vector->producer.irq = vector->irq;
-	/* If that fails, interrupts go by way of the eventfd. */
+	/* If that fails, interrupts go through the eventfd. */
 	if (irq_bypass_register_producer(&vector->producer))
 		vector->producer.token = NULL;
 }
@@ -174,7 +174,7 @@ static void __iomem *msix_entry(struct vfio_pci_core_device *vdev,
 
 /*
  * Whether the device has lost the message, or masked the vector: a reset that
- * the PCI core does not know of does that.  With memory_lock held and memory
+ * the PCI core does not know of does that.  Caller holds memory_lock; memory is
  * enabled.
  */
 static bool message_lost(struct vfio_pci_core_device *vdev, unsigned int index,

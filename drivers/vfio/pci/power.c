@@ -125,7 +125,7 @@ void vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 	vfio_pci_intx_unmask(vdev);
 }
 
-/* With memory_lock held for write. */
+/* Caller holds memory_lock for write. */
 static void low_power_disengage(struct vfio_pci_core_device *vdev)
 {
 	if (!vdev->pm_runtime_engaged)

@@ -22,8 +22,8 @@
 
 /*
  * Go to D0 first: the reset would do that by itself, but without restoring the
- * state that the device lost in D3hot.  With memory_lock held for write, and
- * igate.
+ * state that the device lost in D3hot.  Caller holds igate, and memory_lock for
+ * write.
  */
 static void reset_begin(struct vfio_pci_core_device *vdev)
 {
@@ -106,7 +106,7 @@ int vfio_pci_ioctl_reset(struct vfio_pci_core_device *vdev, void __user *arg)
 	return ret;
 }
 
-/* Walks over the functions that a reset of the slot or bus affects */
+/* ---- Walks over the functions that a reset of the slot or bus affects ---- */
 
 struct reset_walk {
 	int (*fn)(struct pci_dev *pdev, void *data);
@@ -172,7 +172,7 @@ static int count_one(struct pci_dev *pdev, void *data)
 	return 0;
 }
 
-/* The device set */
+/* ---- The device set ---- */
 
 int vfio_pci_reset_assign_set(struct vfio_pci_core_device *vdev)
 {
@@ -332,7 +332,7 @@ void vfio_pci_reset_unused_set(struct vfio_device_set *dev_set)
 		dev_set_reset(dev_set);
 }
 
-/* VFIO_DEVICE_GET_PCI_HOT_RESET_INFO */
+/* ---- VFIO_DEVICE_GET_PCI_HOT_RESET_INFO ---- */
 
 struct info_fill {
 	struct vfio_device *asking;
@@ -343,7 +343,7 @@ struct info_fill {
 	bool owned;	/* @iommufd owns all so far */
 };
 
-/* With dev_set->lock held. */
+/* Caller holds dev_set->lock. */
 static s32 devid_of(struct pci_dev *pdev, struct info_fill *fill)
 {
 	struct vfio_device *device;
@@ -455,7 +455,7 @@ out_free:
 	return ret;
 }
 
-/* VFIO_DEVICE_PCI_HOT_RESET */
+/* ---- VFIO_DEVICE_PCI_HOT_RESET ---- */
 
 struct group_files {
 	struct file **files;

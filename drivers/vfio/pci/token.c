@@ -65,7 +65,7 @@ void vfio_pci_token_user_add(struct vfio_pci_core_device *vdev, int n)
 	token->users += n;
 }
 
-/* With the lock of @token held. */
+/* Caller holds the lock of @token. */
 static int token_compare(struct vfio_pci_core_device *vdev,
 			 const struct vfio_pci_vf_token *token,
 			 const uuid_t *uuid)
