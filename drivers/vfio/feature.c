@@ -54,8 +54,8 @@ static int vfio_feature_get_state(struct vfio_device *device, void __user *arg)
 }
 
 /*
- * "No data fd" is written before anything is done: so a payload that cannot be
- * written changes nothing, and after an error user space finds no fd.
+ * data_fd = -1 is written before anything is done.  So if the payload cannot be
+ * written, nothing changes, and after an error user space finds no fd.
  */
 static int vfio_feature_set_state(struct vfio_device *device, void __user *arg)
 {
@@ -109,8 +109,8 @@ static int vfio_feature_data_size(struct vfio_device *device, u32 op,
 }
 
 /*
- * The payload is written back unchanged before anything is done, so that one
- * that cannot be written is noticed in time.
+ * The payload is written back unchanged first, so that logging does not start
+ * if the payload cannot be written.
  */
 static int vfio_feature_log_start(struct vfio_device *device, u32 op,
 				  void __user *arg)

@@ -99,9 +99,7 @@ static struct vfio_group *vfio_group_from_file(struct file *file)
 	return file->f_op == &vfio_group_fops ? file->private_data : NULL;
 }
 
-/*
- * Messages
- */
+/* ---- Messages ---- */
 
 static void vfio_group_say_in_use(struct vfio_group *group)
 {
@@ -165,9 +163,7 @@ static void vfio_group_say_not_viable(struct vfio_group *group)
 			       "not viable: another user owns the DMA of this IOMMU group; unbind all of its devices from their host drivers, and close them where they are open\n");
 }
 
-/*
- * A group in a container
- */
+/* ---- A group in a container ---- */
 
 /* Caller holds group_lock.  The group has devices and is in no container. */
 static int vfio_group_attach(struct vfio_group *group,
@@ -221,10 +217,7 @@ static void vfio_group_detach(struct vfio_group *group)
 		iommu_group_release_dma_owner(member->iommu_group);
 }
 
-/*
- * Open devices.  While a device is open, its group stays in the container or
- * iommufd that the device was opened in.
- */
+/* ---- Open devices: the group stays in the container or iommufd ---- */
 
 /* Before the first open.  Caller holds group_lock. */
 static void vfio_group_get_user(struct vfio_group *group,
@@ -247,6 +240,7 @@ static void vfio_group_put_user(struct vfio_group *group,
 	fput(group->opened_file);
 }
 
+/* Caller holds group_lock and dev_set->lock. */
 static int vfio_group_open_in_container(struct vfio_group *group,
 					struct vfio_device *device)
 {
@@ -260,6 +254,7 @@ static int vfio_group_open_in_container(struct vfio_group *group,
 }
 
 #if IS_ENABLED(CONFIG_IOMMUFD)
+/* Caller holds group_lock and dev_set->lock. */
 static int vfio_group_open_in_iommufd(struct vfio_group *group,
 				      struct vfio_device *device)
 {
@@ -363,7 +358,7 @@ static const struct vfio_device_file_ops vfio_group_file_ops = {
 	.close = vfio_group_close_device,
 };
 
-/* Takes over the registration reference, even if it fails. */
+/* Takes over the caller's registration reference, even if it fails. */
 static struct file *vfio_group_open_device(struct vfio_group *group,
 					   struct vfio_device *device)
 {
@@ -429,9 +424,7 @@ static struct vfio_device *vfio_group_find_device(struct vfio_group *group,
 	return found;
 }
 
-/*
- * The file of a group
- */
+/* ---- The file of a group ---- */
 
 static int vfio_group_ioctl_get_status(struct vfio_group *group,
 				       struct vfio_group_status __user *arg)
@@ -646,9 +639,7 @@ static const struct file_operations vfio_group_fops = {
 	.compat_ioctl	= compat_ptr_ioctl,
 };
 
-/*
- * Groups and their devices
- */
+/* ---- Groups and their devices ---- */
 
 static void vfio_group_release(struct device *dev)
 {
@@ -889,9 +880,7 @@ void vfio_group_unblock(struct vfio_device *device)
 	mutex_unlock(&group->group_lock);
 }
 
-/*
- * Questions about a file, for KVM and vfio-pci-core
- */
+/* ---- Questions about a file, for KVM and vfio-pci-core ---- */
 
 /**
  * vfio_file_iommu_group - the IOMMU group behind a file
@@ -979,9 +968,7 @@ bool vfio_group_file_not_coherent(struct file *file)
 	return found;
 }
 
-/*
- * The device nodes
- */
+/* ---- The device nodes ---- */
 
 static char *vfio_group_devnode(const struct device *dev, umode_t *mode)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The migration state of a device: setting it, and the function by which
+ * The migration state of a device: sets it, and has the function by which
  * drivers walk the state machine.  mig_fsm.c has the states and arcs; the
  * driver has the current state and the lock that protects it.
  */
@@ -84,8 +84,9 @@ int vfio_migration_check(struct vfio_device *device)
  *
  * Return: 0, or -EINVAL if there is no path: @new_fsm does not exist, is not
  * supported or is ERROR; @cur_fsm is ERROR, which only a reset leaves; or the
- * path would lead from STOP_COPY back to PRE_COPY.  If such a device
- * cannot be in @cur_fsm, the driver has a bug, which is logged as a warning.
+ * path would lead from STOP_COPY back to PRE_COPY.  If a device with these
+ * migration_flags cannot be in @cur_fsm, the driver has a bug, which is logged
+ * as a warning.
  */
 int vfio_mig_get_next_state(struct vfio_device *device,
 			    enum vfio_device_mig_state cur_fsm,
@@ -130,8 +131,8 @@ static bool vfio_migration_in(struct vfio_device *device, unsigned int states)
 }
 
 /*
- * Have the driver go to @to.  The number for a new data fd is reserved before,
- * so that the state does not change if there is none.
+ * Have the driver go to @to.  The number for a new data fd is reserved first,
+ * so that the state does not change if no number is free.
  *
  * The driver is called even if the device is in @to already: only the driver
  * can tell, under its state lock.

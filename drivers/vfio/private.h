@@ -6,18 +6,20 @@
  * Calls go down this list, never up:
  *
  *   main.c, kvm_file.c		start and stop; what KVM asks about files
- *   group.c, cdev.c		the interfaces by which user space opens devices
+ *   cdev.c			the node of a device; blocks the device's group
+ *   group.c			the node of a group
  *   device_file.c		the open file of a device
  *   device.c, feature.c	the device; VFIO_DEVICE_FEATURE
  *   mig_features.c, dma_logging.c, address_space.c
  *				what an open device has
  *   container.c, iommufd.c	the kinds of I/O address spaces
- *   mig_fsm.c, kvm.c, debugfs.c, opener.c and the rest
+ *   debugfs.c			shows what the files below know
+ *   mig_fsm.c, kvm.c, opener.c and the rest
  *				leaves
  *
- * Where a file needs one that is higher up, it calls through a table that this
- * one has handed down: device.c through vfio_interfaces, device_file.c through
- * vfio_device_file_ops.
+ * Where a file needs one that is higher up, it calls through a table: device.c
+ * through vfio_interfaces of main.c, and device_file.c through the
+ * vfio_device_file_ops of the interface that has opened the device.
  *
  * The locks of the whole tree, outermost first.  A task that holds one may take
  * those below it:
@@ -61,9 +63,9 @@
  *   memory_lock	(vfio-pci-core, rwsem) whether device memory can be
  *			accessed: held for read over each access, for write over
  *			resets and changes of power state or memory decoding
- *   state lock		of a variant driver: the migration state and its data
- *			sessions.  Below memory_lock, which a reset holds when
- *			it calls the driver
+ *   state lock		(vfio-migration) the migration state and the data
+ *			session.  Below memory_lock, which a reset holds when it
+ *			calls the driver
  *   irqlock		(vfio-pci-core, spinlock, interrupts off)
  *
  * User memory is never accessed with memory_lock or a state lock held: the
@@ -101,7 +103,8 @@ struct vfio_container;
 extern struct class *vfio_device_class;
 
 /**
- * struct vfio_interface - an interface by which user space opens devices
+ * struct vfio_interface - an interface (group.c, cdev.c) by which user space
+ *	opens devices
  * @join: prepare a device that is being registered
  * @leave: undo @join; the device has no users
  * @publish: users may open the device from now on
@@ -248,8 +251,8 @@ static inline struct vfio_opener *vfio_device_opener(struct vfio_device *device)
 
 /*
  * While a registration reference is held, the device stays registered and
- * vfio_unregister_group_dev() waits.  Fails if that is waiting already for the
- * last one, or has returned.
+ * vfio_unregister_group_dev() waits.  try_get fails when the last reference has
+ * been put.
  */
 bool vfio_device_try_get_registration(struct vfio_device *device);
 void vfio_device_put_registration(struct vfio_device *device);

@@ -3,9 +3,9 @@
  * vfio_iommu_type1: the container backend for IOMMUs that map any IOVA to any
  * memory, a page at a time (x86, ARM).
  *
- * This file has the module, allocates and frees a container's state, and copies
- * from and to user space: the arguments of ioctls are copied and their flags
- * checked here.  The other files do the work, see private.h.
+ * This file has the module, allocates and frees a container's state, copies the
+ * arguments of ioctls from and to user space and checks their flags.  The other
+ * files do the work, see private.h.
  */
 #define pr_fmt(fmt) "vfio_iommu_type1: " fmt
 
