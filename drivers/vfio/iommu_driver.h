@@ -46,8 +46,9 @@ enum vfio_group_type {
  * @dma_rw: copy between @data and user memory at @user_iova
  *
  * Callbacks may sleep.  @attach_group, @detach_group, @open and @release are
- * called with the container's lock held for write, @ioctl with it held for
- * read, and the others while a device of the container is open.
+ * called with the container's lock held for write, @ioctl with it held for read
+ * or, in VFIO_SET_IOMMU, for write, and the others while a device of the
+ * container is open.
  */
 struct vfio_iommu_driver_ops {
 	const char *name;

@@ -55,6 +55,8 @@
  *   logging.lock	(dma_logging.c) the DMA logging session.  Held while the
  *			driver starts, stops and reports, and while the user's
  *			bitmap is pinned, so mmap_lock is below it
+ *   log_lock		(vfio-pci-migration) the same, for a library that also
+ *			runs on the vfio.ko of Linux 6.12
  *   igate		(vfio-pci-core) the interrupt configuration
  *   ioeventfds_lock	(vfio-pci-core) the ioeventfds
  *   io_lock		(vfio-migration) one reader or writer of a data file;
@@ -66,6 +68,7 @@
  *   state lock		(vfio-migration) the migration state and the data
  *			session.  Below memory_lock, which a reset holds when it
  *			calls the driver
+ *   dirty_lock		(vfio-pci-migration) the dirty set
  *   irqlock		(vfio-pci-core, spinlock, interrupts off)
  *
  * User memory is never accessed with memory_lock or a state lock held: the

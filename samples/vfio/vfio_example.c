@@ -2,6 +2,7 @@
 /*
  * An example of a driver with migration: a virtual device that consists of
  * memory, which its user reads and writes.  The memory is the device's state.
+ * Has no DMA, interrupts or P2P states.
  *
  * Documentation/driver-api/vfio-migration.rst explains it.
  */

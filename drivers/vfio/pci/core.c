@@ -308,14 +308,15 @@ static void msix_probe(struct vfio_pci_core_device *vdev)
 }
 
 /* Take the runtime PM reference that keeps an open device awake. */
-static int stay_awake(struct vfio_pci_core_device *vdev)
+static int get_awake(struct vfio_pci_core_device *vdev)
 {
 	if (vdev->disable_idle_d3)
 		return 0;
 	return pm_runtime_resume_and_get(&vdev->pdev->dev);
 }
 
-static void may_sleep(struct vfio_pci_core_device *vdev)
+/* Undo get_awake(). */
+static void put_awake(struct vfio_pci_core_device *vdev)
 {
 	if (!vdev->disable_idle_d3)
 		pm_runtime_put(&vdev->pdev->dev);
@@ -338,7 +339,7 @@ int vfio_pci_core_enable(struct vfio_pci_core_device *vdev)
 	struct pci_dev *pdev = vdev->pdev;
 	int ret;
 
-	ret = stay_awake(vdev);
+	ret = get_awake(vdev);
 	if (ret < 0)
 		return ret;
 
@@ -346,7 +347,7 @@ int vfio_pci_core_enable(struct vfio_pci_core_device *vdev)
 	pci_clear_master(pdev);
 	ret = pci_enable_device(pdev);
 	if (ret)
-		goto err_sleep;
+		goto err_put_awake;
 
 	ret = vfio_pci_try_reset(pdev);
 	if (ret == -EAGAIN)
@@ -374,8 +375,8 @@ err_saved_state:
 	vdev->pci_saved_state = NULL;
 err_disable:
 	pci_disable_device(pdev);
-err_sleep:
-	may_sleep(vdev);
+err_put_awake:
+	put_awake(vdev);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_enable);
@@ -469,7 +470,7 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 	if (vdev->needs_reset && !vdev->reset_works)
 		pci_notice_ratelimited(pdev,
 				       "not reset on close (no function, slot or bus reset): its next user sees old state\n");
-	may_sleep(vdev);
+	put_awake(vdev);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_disable);
 

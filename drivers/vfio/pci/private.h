@@ -175,7 +175,7 @@ int vfio_pci_set_power_state_locked(struct vfio_pci_core_device *vdev,
 				    pci_power_t state);
 
 /*
- * The same with igate and memory_lock taken and INTx masked meanwhile.  A
+ * The same, but takes igate and memory_lock, and masks INTx meanwhile.  A
  * failure leaves the state as it is.
  */
 void vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,

@@ -23,7 +23,7 @@
 
 /* SRRCTL.BSIZEPACKET is 0: the PF sets the size of buffers, to this at most. */
 #define BUFFER_MAX		SZ_16K
-/* SRRCTL.BSIZEHEADER is 0: likewise */
+/* SRRCTL.BSIZEHEADER is 0: the same for buffers of headers */
 #define HEADER_MAX		(FIELD_MAX(VTQ_SRRCTL_BSIZEHEADER) * 64)
 
 /* How often registers are read again if the guest changes them meanwhile */

@@ -5,7 +5,8 @@
  * driver, which asks the PF for the same when it loads a VF (pf.c).
  *
  * A read of V2PMAILBOX clears its event bits.  Those that the guest has not
- * seen yet are kept in image.mbx.events.  While the driver asks, no guest runs.
+ * seen yet are kept in image.mbx.events.  The driver sends messages only while
+ * no guest runs.
  */
 #include <linux/bitfield.h>
 #include <linux/ktime.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the PF has acknowledged to the VF: updates of struct igbvf_pf by
- * messages that the PF has answered with yes.  A load asks the PF of the new VF
- * for the same (pf.c).  Works on memory alone.
+ * What the PF has acknowledged to the VF: updates struct igbvf_pf by messages
+ * to which the PF has agreed.  When the state is loaded into another VF, pf.c
+ * asks the PF of that VF for the same.  Works on memory alone.
  */
 #include <linux/bitfield.h>
 #include <linux/if_vlan.h>

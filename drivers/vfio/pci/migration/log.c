@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * DMA logging for a device that does not log: START and STOP, what the driver
- * tells of its rings, and resets while logging is on.
+ * reports about its rings, and resets while logging is on.
  *
  * A network device writes to buffers that descriptors name.  While logging is
  * on, the device gets no descriptor before its buffers are recorded: the
@@ -23,7 +23,7 @@
 
 #include "private.h"
 
-/* ---- What a driver tells of its rings ---- */
+/* ---- What a driver reports about its rings ---- */
 
 /**
  * vfio_pci_mig_ring_begin - the device is about to use a ring
@@ -161,7 +161,7 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_log_reset);
 static void log_destroy(struct vfio_pci_mig_log *log)
 {
 	if (!IS_ERR_OR_NULL(log->worker)) {
-		/* It may wait for user memory that never becomes available. */
+		/* The worker may wait for user memory that never comes. */
 		send_sig(SIGKILL, log->worker, 1);
 		kthread_stop(log->worker);
 	}
