@@ -232,8 +232,8 @@ static int take_header(struct vfio_mig_reader *reader, const u8 *unit)
 	return 0;
 }
 
-static int deliver(struct vfio_mig_reader *reader, const void *data,
-		   size_t len)
+static int deliver_payload(struct vfio_mig_reader *reader, const void *data,
+			   size_t len)
 {
 	struct vfio_mig_payload *payload = &reader->payload;
 	int ret = 0;
@@ -252,7 +252,7 @@ static int take_block(struct vfio_mig_reader *reader, const u8 *unit)
 	u64 left;
 	int ret;
 
-	ret = deliver(reader, unit, reader->need - CRC_SIZE);
+	ret = deliver_payload(reader, unit, reader->need - CRC_SIZE);
 	if (ret)
 		return ret;
 	left = payload->length - payload->offset;
@@ -344,15 +344,15 @@ static int take_record(struct vfio_mig_reader *reader, const u8 *unit)
 		.length = length,
 	};
 	if (!length)
-		return deliver(reader, NULL, 0);
+		return deliver_payload(reader, NULL, 0);
 	expect(reader, min_t(u64, length, VFIO_MIG_BLOCK_SIZE) + CRC_SIZE,
 	       take_block);
 	return 0;
 }
 
 /* Copies bytes of a unit that comes in several pieces; returns how many. */
-static ssize_t collect(struct vfio_mig_reader *reader, const u8 *data,
-		       size_t len)
+static ssize_t collect_unit(struct vfio_mig_reader *reader, const u8 *data,
+			    size_t len)
 {
 	if (reader->room < reader->need) {
 		/* need changes between units only, so unit is empty now. */
@@ -390,7 +390,7 @@ static ssize_t push_unit(struct vfio_mig_reader *reader, const u8 *data,
 		return refuse(reader, "data follows its end");
 	if (!reader->have && len >= used)
 		return take_unit(reader, data) ?: used;
-	ret = collect(reader, data, len);
+	ret = collect_unit(reader, data, len);
 	if (ret > 0 && reader->have == reader->need)
 		ret = take_unit(reader, reader->unit) ?: ret;
 	return ret;
