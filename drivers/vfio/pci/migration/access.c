@@ -15,9 +15,9 @@
 /* ---- Traps ---- */
 
 /* memory_lock and state lock held */
-static void trap_do(struct vfio_pci_migration *pci,
-		    const struct vfio_pci_mig_trap *trap, u64 offset,
-		    u32 *value, bool write)
+static void trap_dispatch(struct vfio_pci_migration *pci,
+			  const struct vfio_pci_mig_trap *trap, u64 offset,
+			  u32 *value, bool write)
 {
 	if (trap->doorbells)
 		vfio_pci_mig_doorbells_access(pci, trap, offset, value, write);
@@ -40,7 +40,7 @@ static int trap_access(struct vfio_pci_migration *pci,
 	if (vfio_pci_mig_memory_enabled(pci)) {
 		/* The guest's earlier writes to the page of doorbells. */
 		vfio_pci_mig_log_sync(pci);
-		trap_do(pci, trap, offset, value, write);
+		trap_dispatch(pci, trap, offset, value, write);
 	} else {
 		ret = -EIO;
 	}

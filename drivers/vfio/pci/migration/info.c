@@ -89,7 +89,7 @@ static bool has_traps(struct vfio_pci_migration *pci, unsigned int bar)
 	return vfio_pci_mig_trapped(vfio_pci_mig_driver(pci), bar, 0, U64_MAX);
 }
 
-static long region_info(struct vfio_pci_migration *pci, unsigned long arg)
+static long get_region_info(struct vfio_pci_migration *pci, unsigned long arg)
 {
 	struct vfio_region_info __user *user = (void __user *)arg;
 	struct vfio_region_info info;
@@ -105,7 +105,7 @@ static long region_info(struct vfio_pci_migration *pci, unsigned long arg)
 }
 
 /* The write of an ioeventfd would bypass the driver's trap. */
-static long ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
+static long set_ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
 {
 	struct vfio_device_ioeventfd info;
 
@@ -137,9 +137,9 @@ long vfio_pci_mig_ioctl(struct vfio_device *vdev, unsigned int cmd,
 
 	switch (cmd) {
 	case VFIO_DEVICE_GET_REGION_INFO:
-		return region_info(pci, arg);
+		return get_region_info(pci, arg);
 	case VFIO_DEVICE_IOEVENTFD:
-		return ioeventfd(pci, arg);
+		return set_ioeventfd(pci, arg);
 	default:
 		return vfio_pci_core_ioctl(vdev, cmd, arg);
 	}

@@ -397,7 +397,7 @@ static const struct vfio_log_ops vfio_pci_mig_log_ops = {
  * where a guest maps registers as device memory, and does not see what the
  * kernel writes to memory in their place.
  */
-static void set_feature(struct vfio_pci_migration *pci, bool offered)
+static void offer_logging(struct vfio_pci_migration *pci, bool offered)
 {
 	if (!CORE_CAN_REPORT || !IS_ENABLED(CONFIG_X86) ||
 	    !vfio_pci_mig_driver_log(pci))
@@ -408,7 +408,7 @@ static void set_feature(struct vfio_pci_migration *pci, bool offered)
 void vfio_pci_mig_log_init(struct vfio_pci_migration *pci)
 {
 	mutex_init(&pci->log_lock);
-	set_feature(pci, true);
+	offer_logging(pci, true);
 }
 
 void vfio_pci_mig_log_open(struct vfio_pci_migration *pci)
@@ -419,14 +419,14 @@ void vfio_pci_mig_log_open(struct vfio_pci_migration *pci)
 
 	if (offered && driver && driver->usable)
 		offered = driver->usable(pci);
-	set_feature(pci, offered);
+	offer_logging(pci, offered);
 }
 
 void vfio_pci_mig_log_close(struct vfio_pci_migration *pci)
 {
 	struct vfio_pci_mig_log *log = pci->log;
 
-	set_feature(pci, true);
+	offer_logging(pci, true);
 	if (!log)
 		return;
 	if (log->on)
