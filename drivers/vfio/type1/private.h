@@ -258,11 +258,11 @@ static inline unsigned long type1_npages(struct type1_mapping *m)
 	return ((m->node.last - m->node.start) >> PAGE_SHIFT) + 1;
 }
 
-/* main */
+/* main.c */
 extern bool type1_allow_unsafe_interrupts;
 extern bool type1_disable_hugepages;
 
-/* tree: all with iommu->lock held */
+/* tree.c; iommu->lock held */
 struct type1_mapping *type1_first_mapping(struct type1_iommu *iommu,
 					  unsigned long first,
 					  unsigned long last);
@@ -278,14 +278,14 @@ void type1_remove_mapping(struct type1_iommu *iommu, struct type1_mapping *m);
 	for ((m) = type1_first_mapping(iommu, first, last); (m);	\
 	     (m) = type1_next_mapping(m, first, last))
 
-/* pin_tree: all with iommu->lock held */
+/* pin_tree.c; iommu->lock held */
 struct type1_pin *type1_pin_from(struct type1_mapping *m, unsigned long index);
 struct type1_pin *type1_next_pin(struct type1_pin *pin);
 struct type1_pin *type1_find_pin(struct type1_mapping *m, unsigned long index);
 void type1_insert_pin(struct type1_mapping *m, struct type1_pin *pin);
 void type1_remove_pin(struct type1_mapping *m, struct type1_pin *pin);
 
-/* map: all with iommu->lock held */
+/* map.c; iommu->lock held */
 int type1_map(struct type1_iommu *iommu,
 	      const struct vfio_iommu_type1_dma_map *map);
 int type1_update_vaddr(struct type1_iommu *iommu,
@@ -294,7 +294,7 @@ int type1_unmap(struct type1_iommu *iommu, const struct type1_unmap_req *req,
 		u64 *unmapped);
 void type1_destroy_mappings(struct type1_iommu *iommu);
 
-/* pin: all with iommu->lock held */
+/* pin.c; iommu->lock held */
 int type1_pin_mapping(struct type1_iommu *iommu, struct type1_mapping *m);
 void type1_unpin_mapping(struct type1_mapping *m);
 int type1_pin_page(struct type1_mapping *m, unsigned long index,
@@ -310,7 +310,7 @@ int type1_append_run(struct type1_mapping *m, unsigned long pfn,
 		     unsigned long npages, unsigned int order);
 #endif
 
-/* domain: all with iommu->lock held */
+/* domain.c; iommu->lock held */
 int type1_attach_physical(struct type1_iommu *iommu,
 			  struct iommu_group *iommu_group);
 bool type1_detach_physical(struct type1_iommu *iommu,
@@ -326,7 +326,7 @@ bool type1_all_coherent(struct type1_iommu *iommu);
 int type1_replay(struct type1_iommu *iommu, struct type1_domain *d);
 #endif
 
-/* iova: needs no lock */
+/* iova.c; no lock */
 int type1_check_range(u64 start, u64 size, unsigned long *first,
 		      unsigned long *last);
 struct type1_ranges *type1_usable_ranges(u64 start, u64 end,
@@ -334,7 +334,7 @@ struct type1_ranges *type1_usable_ranges(u64 start, u64 end,
 bool type1_iova_allowed(const struct type1_ranges *ranges,
 			unsigned long first, unsigned long last);
 
-/* dirty: all with iommu->lock held */
+/* dirty.c; iommu->lock held */
 int type1_check_bitmap(struct type1_iommu *iommu, unsigned long first,
 		       unsigned long last, const struct vfio_bitmap *bitmap);
 int type1_dirty_report(struct type1_iommu *iommu, unsigned long first,
@@ -347,7 +347,7 @@ void type1_dirty_clear(struct type1_mapping *m);
 /* Bytes of the largest dirty bitmap of one request: 2^31 pages */
 #define TYPE1_DIRTY_BITMAP_MAX	BIT_ULL(28)
 
-/* emulated */
+/* emulated.c; iommu->lock held in the first four only */
 int type1_attach_emulated(struct type1_iommu *iommu,
 			  struct iommu_group *iommu_group);
 bool type1_detach_emulated(struct type1_iommu *iommu,
