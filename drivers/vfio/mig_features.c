@@ -122,7 +122,8 @@ static bool vfio_migration_supports(struct vfio_device *device, u32 to)
 }
 
 /* Is the device in one of these states? */
-static bool vfio_migration_in(struct vfio_device *device, unsigned int states)
+static bool vfio_migration_is_in(struct vfio_device *device,
+				 unsigned int states)
 {
 	enum vfio_device_mig_state state;
 
@@ -143,7 +144,7 @@ static int vfio_migration_go(struct vfio_device *device, u32 to,
 	unsigned int session = mig_session[to];
 	struct file *file;
 
-	if (session && !vfio_migration_in(device, session)) {
+	if (session && !vfio_migration_is_in(device, session)) {
 		new->fd = get_unused_fd_flags(O_CLOEXEC);
 		if (new->fd < 0)
 			return new->fd;
