@@ -198,14 +198,12 @@ void type1_unpin_pages(void *iommu_data, dma_addr_t user_iova, int npage)
 /**
  * type1_register_device - vfio_iommu_driver_ops.register_device
  * @iommu_data: the container
- * @vdev: an emulated device
+ * @vdev: an emulated device with dma_unmap
  */
 void type1_register_device(void *iommu_data, struct vfio_device *vdev)
 {
 	struct type1_iommu *iommu = iommu_data;
 
-	if (!vdev->ops->dma_unmap)
-		return;
 	mutex_lock(&iommu->devices_lock);
 	list_add_tail(&vdev->iommu_entry, &iommu->devices);
 	mutex_unlock(&iommu->devices_lock);
@@ -220,8 +218,6 @@ void type1_unregister_device(void *iommu_data, struct vfio_device *vdev)
 {
 	struct type1_iommu *iommu = iommu_data;
 
-	if (!vdev->ops->dma_unmap)
-		return;
 	mutex_lock(&iommu->devices_lock);
 	list_del(&vdev->iommu_entry);
 	mutex_unlock(&iommu->devices_lock);
