@@ -208,7 +208,7 @@ void igbvf_queues_watch_ring(struct igbvf_device *vf, unsigned int ring)
 	vfio_pci_mig_regs_read(igbvf_reg(vf, rings[ring]), regs, RING_TAIL,
 			       vf->expected.ring[ring]);
 	vf->expected.tail[ring] = igbvf_ring_read(vf, ring, VTQ_TAIL) &
-			      VTQ_INDEX_MASK;
+				  VTQ_INDEX_MASK;
 }
 
 /* The VF is served with DMA off from now on. */
