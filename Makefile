@@ -10,8 +10,8 @@ VM := tools/testing/vm
 include config.mk
 
 .PHONY: all modules tools config install uninstall overlay overlay-undo check \
-	check-debug check-all coverage model bench bench-migration demo clean \
-	distclean cache-clean help htmldocs
+	check-debug check-all coverage model bench bench-migration demo deb \
+	clean distclean cache-clean help htmldocs
 all: modules
 
 help:
@@ -36,6 +36,8 @@ help:
 #:                      vfio-mig in PREFIX/sbin; KDIR=, INSTALL_MOD_PATH=,
 #:                      DESTDIR=, PREFIX= (/usr/local)
 #: make uninstall       remove them; modprobe finds the distribution's again
+#: make deb             make Debian packages in build/deb, in a Debian 13 root of
+#:                      their own (as root)
 #: make overlay KERNEL=DIR       lay this tree over a Linux 6.12 source tree, in
 #:                      place of its drivers/vfio and vfio headers
 #: make overlay-undo KERNEL=DIR  restore that source tree
@@ -124,6 +126,9 @@ uninstall:
 
 htmldocs:
 	@tools/htmldocs.sh $(if $(KERNEL),--kernel "$(KERNEL)")
+
+deb:
+	@tools/deb/deb.sh build/deb
 
 overlay:
 	@tools/overlay.sh "$(KERNEL)"

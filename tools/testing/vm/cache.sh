@@ -37,7 +37,8 @@ prune()
 {
 	local kind entry
 
-	for kind in root kernel initramfs-host initramfs-nested; do
+	for kind in root kernel initramfs-host initramfs-nested packaging \
+		operator; do
 		find "$cache" -maxdepth 1 -name "$kind-*" ! -name '*.lock' \
 			! -name '*.tmp' -printf '%T@ %p\n' | sort -rn |
 			tail -n +3 | while read -r _ entry; do
