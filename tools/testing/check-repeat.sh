@@ -19,6 +19,8 @@ usage()
 	             that the device wrote is not sent again
 	  moves      a VM with two VFs is migrated six times, with its memory under
 	             checksum, while it receives as fast as it can
+	  packages   the Debian packages are installed, booted and removed on a
+	             fresh Debian 13
 	  races      the selftests in which most threads meet, on a kernel that
 	             looks for data races (KCSAN)
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
@@ -33,7 +35,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves races repeat coverage"
+stages="bed faults moves packages races repeat coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -74,6 +76,11 @@ stage_moves()
 {
 	"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
 		--moves 6 --vfs 2 --hold 0 --out "$logs/moves"
+}
+
+stage_packages()
+{
+	tools/testing/packages/packages.sh "$logs/packages"
 }
 
 stage_races()
