@@ -25,10 +25,11 @@ die()
 	exit 1
 }
 
+# shellcheck source=tools/modules-tell.sh
+. "$(dirname "$(realpath "$0")")/modules-tell.sh"
+
 [ $# -ge 3 ] || usage
 action=$1 build=$2 kdir=$3 prefix=${4-}
-names="vfio vfio_iommu_type1 vfio-migration vfio-pci-core vfio-pci
-	vfio-pci-migration igbvf-vfio-pci"
 
 [ -d "$kdir" ] || die "$kdir does not exist: install the kernel's headers" \
 	"(linux-headers-amd64) or give KDIR="
@@ -39,7 +40,7 @@ dir=$prefix/lib/modules/$kver
 
 remove()
 {
-	for name in $names; do
+	for name in $vfio_names; do
 		find "$dir/updates" -name "$name.ko*" -delete 2>/dev/null || :
 	done
 	find "$dir/updates" -mindepth 1 -type d -empty -delete 2>/dev/null || :
@@ -63,40 +64,6 @@ install_all()
 	done
 }
 
-# Names our and the distribution's modules that are loaded on this machine.
-tell_loaded()
-{
-	[ -z "$prefix" ] && [ "$kver" = "$(uname -r)" ] || return 0
-	loaded=
-	for name in $names; do
-		[ ! -e "/sys/module/$(echo "$name" | tr - _)" ] ||
-			loaded="$name${loaded:+ }$loaded"
-	done
-	[ -z "$loaded" ] ||
-		say "old modules are still loaded. End what uses their devices," \
-			"then run: modprobe -r $loaded"
-}
-
-# Tells whether the initramfs has modules, which are loaded at boot before the
-# file system with /lib/modules is there.
-tell_initramfs()
-{
-	image=$prefix/boot/initrd.img-$kver
-	[ -e "$image" ] || return 0
-	if command -v lsinitramfs >/dev/null; then
-		list="lsinitramfs $image"
-		make="update-initramfs -u -k $kver"
-	elif command -v lsinitrd >/dev/null; then
-		list="lsinitrd $image"
-		make="dracut --force $image $kver"
-	else
-		return 0
-	fi
-	$list 2>/dev/null | grep -q '/[^/]*vfio[^/]*\.ko' || return 0
-	say "$image has old vfio modules, which may be loaded at boot." \
-		"Run: $make"
-}
-
 case $action in
 install) install_all ;;
 uninstall) remove ;;
@@ -104,10 +71,10 @@ uninstall) remove ;;
 esac
 depmod ${prefix:+-b "$prefix"} "$kver"
 
-for name in $names; do
+for name in $vfio_names; do
 	file=$(modinfo ${prefix:+-b "$prefix"} -k "$kver" -F filename \
 		"$name" 2>/dev/null) || continue
 	echo "$name: $file"
 done
-tell_loaded
-tell_initramfs
+[ -n "$prefix" ] || tell_loaded "$kver"
+tell_initramfs "$kver" "$prefix"
