@@ -221,7 +221,7 @@ sub summary {
 	my $svg = '';
 	my $y = $top;
 	for (@moves) {
-		my $w = 300 * $_->{downtime} / $most;
+		my $w = 250 * $_->{downtime} / $most;
 		$svg .= svg::text(10, $y + 13, "move $_->{n}: downtime");
 		$svg .= rect(150, $y, $w, 16, $colour{$_->{colour}}, 'downtime');
 		$svg .= rect(150, $y + 10, $w * $_->{share} / $_->{downtime}, 6,
