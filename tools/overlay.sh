@@ -75,6 +75,7 @@ copied()
 				-name '*.[ch]' -o -name '*.sh' -o \
 				-name '*.[1-8]' -o -name '[KM]*' -o \
 				-name config -o -name settings -o \
+				-name completion -o \
 				-name 'README*' -o -name .gitignore \) \
 				! -name '*.mod.c'
 		done
