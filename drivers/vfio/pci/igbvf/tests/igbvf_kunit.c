@@ -8,8 +8,8 @@
 #include <kunit/test.h>
 #include <linux/bitfield.h>
 #include <linux/bitmap.h>
+#include <linux/delay.h>
 #include <linux/if_vlan.h>
-#include <linux/ktime.h>
 #include <linux/ratelimit.h>
 
 #include "../private.h"
@@ -20,7 +20,7 @@
 #define RX		0	/* number of a ring */
 #define TX		IGBVF_QUEUES
 #define DESCS		64
-#define STEP_MS		3	/* for each descriptor that is sent */
+#define STALL_MS	150	/* longer than a head may stand still */
 #define MAX_REQUESTS	1024
 
 /**
@@ -32,8 +32,8 @@
  * @enable_clears_head: enabling a ring sets its head to 0
  * @holds_nothing: registers of rings lose writes, as during a reset
  * @bus_master: disabled rings can write back what they have
- * @sends: transmit heads move on
- * @moved: when a transmit head moved last
+ * @sends: transmit heads move on, by one for each time they are read
+ * @stalls: the next read of a transmit tail takes STALL_MS
  * @flushing: number of further reads that show SWFLUSH
  * @cut: a ring was disabled while it was flushed
  * @asked: first words of the messages to the PF
@@ -54,7 +54,7 @@ struct fake {
 	bool holds_nothing;
 	bool bus_master;
 	bool sends;
-	ktime_t moved;
+	bool stalls;
 	unsigned int flushing;
 	bool cut;
 	u32 asked[MAX_REQUESTS];
@@ -184,12 +184,18 @@ static u32 head_read(struct fake *fake, unsigned int ring)
 	u32 *head = ring_reg(fake, ring, VTQ_HEAD);
 
 	if (ring >= TX && fake->sends &&
-	    *head != *ring_reg(fake, ring, VTQ_TAIL) &&
-	    ktime_ms_delta(ktime_get(), fake->moved) >= STEP_MS) {
-		fake->moved = ktime_get();
+	    *head != *ring_reg(fake, ring, VTQ_TAIL))
 		*head = (*head + 1) % DESCS;
-	}
 	return *head;
+}
+
+static u32 tail_read(struct fake *fake, unsigned int ring)
+{
+	if (ring >= TX && fake->stalls) {
+		fake->stalls = false;
+		msleep(STALL_MS);
+	}
+	return *ring_reg(fake, ring, VTQ_TAIL);
 }
 
 /* The ring to which a register belongs, or IGBVF_RINGS */
@@ -215,6 +221,8 @@ static u32 fake_read(struct igbvf_device *vf, u32 offset)
 		return dctl_read(fake, ring);
 	if (ring < IGBVF_RINGS && offset - ring_base(ring) == VTQ_HEAD)
 		return head_read(fake, ring);
+	if (ring < IGBVF_RINGS && offset - ring_base(ring) == VTQ_TAIL)
+		return tail_read(fake, ring);
 	return *fake_reg(fake, offset);
 }
 
@@ -289,6 +297,20 @@ static void stop_lets_all_be_sent(struct kunit *test)
 
 	ring_set(fake, TX, 50, 10);
 	fake->sends = true;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	KUNIT_EXPECT_EQ(test, 10, image[RING_HEAD]);
+	KUNIT_EXPECT_EQ(test, 10, image[RING_TAIL]);
+}
+
+/* The CPU has other work between two looks at the head, which moves on. */
+static void stop_waits_after_a_stall(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *image = fake->vf.image.rings.reg[TX];
+
+	ring_set(fake, TX, 50, 10);
+	fake->sends = true;
+	fake->stalls = true;
 	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
 	KUNIT_EXPECT_EQ(test, 10, image[RING_HEAD]);
 	KUNIT_EXPECT_EQ(test, 10, image[RING_TAIL]);
@@ -593,6 +615,7 @@ static void all_is_forgotten(struct kunit *test)
 
 static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(stop_lets_all_be_sent),
+	KUNIT_CASE(stop_waits_after_a_stall),
 	KUNIT_CASE(stop_leaves_what_cannot_be_sent),
 	KUNIT_CASE(stop_flushes_first),
 	KUNIT_CASE(stop_without_bus_mastering),
