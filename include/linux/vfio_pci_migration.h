@@ -356,6 +356,7 @@ struct vfio_pci_mig_wait {
 	unsigned int polls;
 	unsigned int min_polls;
 	ktime_t end;
+	bool over;
 };
 
 struct vfio_pci_mig_wait vfio_pci_mig_wait_begin(unsigned int ms,

@@ -63,29 +63,22 @@ static u32 guest_tail(struct igbvf_device *vf, unsigned int ring)
 	return guest_read(vf, ring, VTQ_TAIL) & VTQ_INDEX_MASK;
 }
 
-/*
- * Waits until a transmit ring is empty, or its head no longer moves.  That it does
- * not is only believed if a look after the time has passed shows the same head: if
- * this CPU had other work meanwhile, there was no look for a while.
- */
+/* Waits until a transmit ring is empty, or its head no longer moves. */
 static void ring_drain(struct igbvf_device *vf, unsigned int ring)
 {
 	unsigned int still_ms = igbvf_read(vf, VTSTATUS) & VTSTATUS_LU ?
 				DRAIN_STILL_MS : DRAIN_NO_LINK_MS;
 	struct vfio_pci_mig_wait still = vfio_pci_mig_wait_begin(still_ms, 0);
 	ktime_t end = ktime_add_ms(ktime_get(), DRAIN_MS);
-	u32 head = igbvf_ring_read(vf, ring, VTQ_HEAD), last;
-	bool more = true;
+	u32 head = igbvf_ring_read(vf, ring, VTQ_HEAD), last = head;
 
-	while (head != igbvf_ring_read(vf, ring, VTQ_TAIL) && more &&
+	while (head != igbvf_ring_read(vf, ring, VTQ_TAIL) &&
+	       vfio_pci_mig_wait_more(&still) &&
 	       ktime_before(ktime_get(), end)) {
-		last = head;
-		more = vfio_pci_mig_wait_more(&still);
 		head = igbvf_ring_read(vf, ring, VTQ_HEAD);
-		if (head != last) {
+		if (head != last)
 			still = vfio_pci_mig_wait_begin(still_ms, 0);
-			more = true;
-		}
+		last = head;
 	}
 }
 

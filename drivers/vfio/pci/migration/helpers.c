@@ -97,17 +97,23 @@ EXPORT_SYMBOL_GPL(vfio_pci_mig_wait_begin);
  * vfio_pci_mig_wait_more - pause until the next poll
  * @wait: from vfio_pci_mig_wait_begin()
  *
+ * The last poll is one after the time has passed: if this CPU had other work
+ * meanwhile, the caller has not polled for a while.
+ *
  * Context: May sleep.
  *
  * Return: false if the wait has ended.
  */
 bool vfio_pci_mig_wait_more(struct vfio_pci_mig_wait *wait)
 {
+	if (wait->over)
+		return false;
 	if (wait->polls++ < BUSY_POLLS)
 		udelay(5);
 	else
 		usleep_range(50, 200);
-	return wait->polls < wait->min_polls ||
-	       ktime_before(ktime_get(), wait->end);
+	wait->over = wait->polls >= wait->min_polls &&
+		     !ktime_before(ktime_get(), wait->end);
+	return true;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_wait_more);
