@@ -27,7 +27,7 @@ top=$(realpath "$here/../..")
 vm=$top/tools/testing/vm
 root=$("$vm/debian.sh" packaging "$here/packages")
 rm -rf "$1"
-mkdir -p "$1/work/source"
+mkdir -p "$1/build/source"
 out=$(realpath "$1")
 
 # What git knows; in a source without git, all but what was built.
@@ -36,17 +36,17 @@ if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
 	git ls-files -z
 else
 	find . -path ./build -prune -o -type f -print0
-fi | tar --null -cf - -T - | tar -C "$out/work/source" -xf -
+fi | tar --null -cf - -T - | tar -C "$out/build/source" -xf -
 
 VFIO_ROOT=$root "$vm/inroot.sh" --net --bind "$out" \
-	--chdir "$out/work/source" -- \
+	--chdir "$out/build/source" -- \
 	dpkg-buildpackage -b -us -uc >"$out/log" 2>&1 || {
 	tail -n 40 "$out/log"
 	echo "deb.sh: cannot build the packages; all output is in $out/log" >&2
 	exit 1
 }
-mv "$out"/work/*.deb "$out"/work/*.changes "$out"/work/*.buildinfo "$out/"
-rm -rf "$out/work"
+mv "$out"/build/*.deb "$out"/build/*.changes "$out"/build/*.buildinfo "$out/"
+rm -rf "$out/build"
 VFIO_ROOT=$root "$vm/inroot.sh" --net --bind "$out" --chdir "$out" -- \
 	lintian --allow-root --display-info --fail-on error \
 	--suppress-tags initial-upload-closes-no-bugs \
