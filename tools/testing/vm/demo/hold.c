@@ -209,7 +209,7 @@ static void connect_to(struct hold *hold, const struct sockaddr_in *addr)
 
 /*
  * Leaves a sixteenth of the memory for what is kept unread, for which the
- * kernel takes nearly twice as much, and a quarter for everything else.
+ * kernel takes two to four times as much, and a third for everything else.
  */
 static void take_memory(struct hold *hold)
 {
@@ -218,7 +218,7 @@ static void take_memory(struct hold *hold)
 	hold->queue = kib / 16 * 1024;
 	if (hold->queue > 16 << 20)
 		hold->queue = 16 << 20;
-	kib -= kib / 4 + hold->queue / 1024;
+	kib -= kib / 3 + hold->queue / 1024;
 	hold->pages = kib * 1024 / PAGE;
 	hold->memory = mmap(NULL, hold->pages * PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
