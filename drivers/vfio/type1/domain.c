@@ -395,8 +395,7 @@ out_free:
 }
 
 /* A domain with the group and without mappings, in no list yet */
-static struct type1_domain *new_domain(struct type1_iommu *iommu,
-				       struct iommu_group *iommu_group)
+static struct type1_domain *new_domain(struct iommu_group *iommu_group)
 {
 	struct iommu_domain *domain = ERR_PTR(-ENODEV);
 	struct type1_domain *d;
@@ -411,11 +410,6 @@ static struct type1_domain *new_domain(struct type1_iommu *iommu,
 	if (IS_ERR(domain)) {
 		ret = PTR_ERR(domain);
 		goto err_free;
-	}
-	if (iommu->nesting) {
-		ret = iommu_enable_nesting(domain);
-		if (ret)
-			goto err_domain;
 	}
 	ret = iommu_attach_group(domain, iommu_group);
 	if (ret)
@@ -529,7 +523,7 @@ static struct type1_domain *add_domain(struct type1_iommu *iommu,
 	struct type1_domain *d;
 	int ret;
 
-	d = new_domain(iommu, iommu_group);
+	d = new_domain(iommu_group);
 	if (IS_ERR(d))
 		return d;
 	pgsizes = common_pgsizes(iommu, d);

@@ -56,7 +56,6 @@ static long check_extension(struct type1_iommu *iommu, unsigned long ext)
 	switch (ext) {
 	case VFIO_TYPE1_IOMMU:
 	case VFIO_TYPE1v2_IOMMU:
-	case VFIO_TYPE1_NESTING_IOMMU:
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_UPDATE_VADDR:
@@ -354,8 +353,7 @@ static void *type1_open(unsigned long type)
 {
 	struct type1_iommu *iommu;
 
-	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU &&
-	    type != VFIO_TYPE1_NESTING_IOMMU)
+	if (type != VFIO_TYPE1_IOMMU && type != VFIO_TYPE1v2_IOMMU)
 		return ERR_PTR(-EINVAL);
 
 	iommu = kzalloc(sizeof(*iommu), GFP_KERNEL_ACCOUNT);
@@ -368,7 +366,6 @@ static void *type1_open(unsigned long type)
 		return ERR_PTR(-ENOMEM);
 	}
 	iommu->v2 = type != VFIO_TYPE1_IOMMU;
-	iommu->nesting = type == VFIO_TYPE1_NESTING_IOMMU;
 	iommu->mappings = RB_ROOT_CACHED;
 	iommu->pgsize_bitmap = PAGE_MASK;
 	iommu->dma_avail = dma_entry_limit;

@@ -200,7 +200,6 @@ struct type1_ranges {
 /**
  * struct type1_iommu - the backend's state of a container
  * @v2: VFIO_TYPE1v2_IOMMU semantics; constant
- * @nesting: domains are stage 2 below a user's stage 1; constant
  * @lock: protects everything that follows, up to @devices_lock
  * @mappings: struct type1_mapping by IOVA
  * @domains: struct type1_domain; empty without physical groups
@@ -216,7 +215,6 @@ struct type1_ranges {
  */
 struct type1_iommu {
 	bool v2;
-	bool nesting;
 
 	struct mutex lock;		/* what follows */
 	struct rb_root_cached mappings;

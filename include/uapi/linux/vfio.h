@@ -93,7 +93,7 @@ struct vfio_info_cap_header {
 #define VFIO_DMA_CC_IOMMU		4 /* DMA is always cache coherent */
 #define VFIO_EEH			5 /* VFIO_EEH_PE_OP is available */
 /* IOMMU models, continued */
-#define VFIO_TYPE1_NESTING_IOMMU	6 /* type1v2 below a user's stage 1 */
+#define VFIO_TYPE1_NESTING_IOMMU	6 /* retired, not offered */
 #define VFIO_SPAPR_TCE_v2_IOMMU		7 /* POWER, memory pre-registered */
 #define VFIO_NOIOMMU_IOMMU		8 /* no isolation at all; taints */
 /* Extensions, continued */

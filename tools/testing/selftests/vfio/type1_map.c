@@ -764,7 +764,7 @@ static const struct {
 	{ VFIO_SPAPR_TCE_IOMMU, 0, 0 },
 	{ VFIO_TYPE1v2_IOMMU, 1, 1 },
 	{ VFIO_EEH, 0, 0 },
-	{ VFIO_TYPE1_NESTING_IOMMU, 1, 1 },
+	{ VFIO_TYPE1_NESTING_IOMMU, 0, 0 },
 	{ VFIO_SPAPR_TCE_v2_IOMMU, 0, 0 },
 	{ VFIO_NOIOMMU_IOMMU, 0, 0 },
 	{ VFIO_UNMAP_ALL, 1, 1 },
