@@ -20,8 +20,8 @@ help:
 #: Build
 #: make                 build the modules into build/modules, in the Debian 13
 #:                      root of the tests (as root)
-#: make KDIR=DIR        build them against the headers of an installed 6.12
-#:                      kernel, e.g. KDIR=/lib/modules/$(uname -r)/build
+#: make KDIR=DIR        build them against the headers of an installed kernel,
+#:                      Linux 6.12 to 7.3: KDIR=/lib/modules/$(uname -r)/build
 #:   W=1 C=1            with more warnings, with sparse
 #:   CONFIG_x=n         without a part (see config.mk)
 #:   BUILD=DIR          into DIR
@@ -162,7 +162,7 @@ demo:
 
 clean:
 	rm -rf $(build_dir)
-	rm -rf build/strict build/stock build/part build/install \
+	rm -rf build/strict build/stock build/part build/install build/7.3 \
 		build/debug-kernel
 
 distclean:

@@ -66,7 +66,8 @@ copied()
 		cd "$top"
 		find drivers/vfio include -type f \( -name '*.[ch]' -o \
 			-name Kconfig -o -name Makefile -o \
-			-name .kunitconfig \) ! -path 'include/stock/*'
+			-name .kunitconfig \) ! -path 'include/stock/*' \
+			! -path 'include/compat/*'
 		# Not the indexes: the kernel has its own.
 		find Documentation -mindepth 2 -type f \( -name '*.rst' -o \
 			-name '*.svg' -o -path '*/ABI/*' \) ! -name index.rst

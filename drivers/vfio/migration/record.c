@@ -62,6 +62,15 @@ static int write_header(struct vfio_mig_writer *writer, void *header,
 	return write_bytes(writer, header, size);
 }
 
+/* Zeros follow the name, unless it is as long as can be. */
+static void copy_format(u8 *to, const char *format)
+{
+	const size_t size = sizeof_field(struct vfio_mig_stream_header, format);
+
+	memset(to, 0, size);
+	memcpy(to, format, strnlen(format, size));
+}
+
 /**
  * vfio_mig_write_header - begin a stream
  * @writer: a writer with put() set
@@ -83,7 +92,7 @@ int vfio_mig_write_header(struct vfio_mig_writer *writer, const char *format,
 	};
 	int ret;
 
-	strtomem_pad(header.format, format, 0);
+	copy_format(header.format, format);
 	writer->left = 0;
 	writer->error = 0;
 	writer->crc = ~0;
@@ -219,7 +228,7 @@ static int take_header(struct vfio_mig_reader *reader, const u8 *unit)
 	u8 format[sizeof(header.format)];
 
 	memcpy(&header, unit, sizeof(header));
-	strtomem_pad(format, reader->format, 0);
+	copy_format(format, reader->format);
 	if (memcmp(header.magic, VFIO_MIG_STREAM_MAGIC, sizeof(header.magic)))
 		return refuse(reader, "the data is not a device state");
 	if (le16_to_cpu(header.version) != VFIO_MIG_STREAM_VERSION)

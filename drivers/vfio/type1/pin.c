@@ -231,7 +231,7 @@ static unsigned long contiguous_pages(struct page **pages, unsigned long nr)
 	unsigned long i;
 
 	for (i = 1; i < nr; i++)
-		if (pages[i] != nth_page(page, i))
+		if (page_to_pfn(pages[i]) != page_to_pfn(page) + i)
 			break;
 	return i;
 }
