@@ -5,7 +5,9 @@
  * Everything that crosses the boundary between the vfio modules and user
  * space is in this file and nowhere else: ioctl numbers, the structures they
  * take, and the indices and capabilities by which a device describes itself.
- * Names, values and layouts are those of Linux 6.12 and never change.
+ * Names, values and layouts are those of Linux 7.3, which include those of 6.12,
+ * whatever kernel the modules are built for. A call for what the kernel or the
+ * device does not have fails.
  *
  * In the order of the file:
  *   conventions, container, group, binding to iommufd,
@@ -93,7 +95,8 @@ struct vfio_info_cap_header {
 #define VFIO_DMA_CC_IOMMU		4 /* DMA is always cache coherent */
 #define VFIO_EEH			5 /* VFIO_EEH_PE_OP is available */
 /* IOMMU models, continued */
-#define VFIO_TYPE1_NESTING_IOMMU	6 /* retired, not offered */
+#define __VFIO_RESERVED_TYPE1_NESTING_IOMMU	6 /* retired, not offered */
+#define VFIO_TYPE1_NESTING_IOMMU __VFIO_RESERVED_TYPE1_NESTING_IOMMU
 #define VFIO_SPAPR_TCE_v2_IOMMU		7 /* POWER, memory pre-registered */
 #define VFIO_NOIOMMU_IOMMU		8 /* no isolation at all; taints */
 /* Extensions, continued */
@@ -180,22 +183,27 @@ struct vfio_group_status {
 /**
  * struct vfio_device_bind_iommufd - argument of VFIO_DEVICE_BIND_IOMMUFD
  * @argsz: see the conventions
- * @flags: zero
+ * @flags: VFIO_DEVICE_BIND_FLAG_*
  * @iommufd: in: the iommufd that will own the device's DMA
  * @out_devid: out: the device's object id in that iommufd
+ * @token_uuid_ptr: in: with VFIO_DEVICE_BIND_FLAG_TOKEN, user address of the 16
+ *	bytes of a VF token; see VFIO_DEVICE_FEATURE_PCI_VF_TOKEN
  */
 struct vfio_device_bind_iommufd {
 	__u32		argsz;
 	__u32		flags;
+#define VFIO_DEVICE_BIND_FLAG_TOKEN	(1 << 0)
 	__s32		iommufd;
 	__u32		out_devid;
+	__aligned_u64	token_uuid_ptr;
 };
 
 /**
  * VFIO_DEVICE_BIND_IOMMUFD - claim the device for an iommufd
  *
  * Lasts until the fd is closed. Errors: EINVAL bound already, opened by way
- * of a group, or flags not zero; EBADF or EBADFD no iommufd; EBUSY the group
+ * of a group, an unknown flag, or a token for a device that has none; EACCES
+ * the VF token is missing or wrong; EBADF or EBADFD no iommufd; EBUSY the group
  * is open or has another owner.
  */
 #define VFIO_DEVICE_BIND_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 18)
@@ -204,21 +212,25 @@ struct vfio_device_bind_iommufd {
  * struct vfio_device_attach_iommufd_pt - argument of
  *	VFIO_DEVICE_ATTACH_IOMMUFD_PT
  * @argsz: see the conventions
- * @flags: zero
+ * @flags: VFIO_DEVICE_ATTACH_PASID: attach @pasid of the device, not the device
  * @pt_id: in: an IOAS or hardware page table of the bound iommufd; out: the
  *	hardware page table that the device uses
+ * @pasid: in: a PASID of the device
  */
 struct vfio_device_attach_iommufd_pt {
 	__u32	argsz;
 	__u32	flags;
+#define VFIO_DEVICE_ATTACH_PASID	(1 << 0)
 	__u32	pt_id;
+	__u32	pasid;
 };
 
 /**
  * VFIO_DEVICE_ATTACH_IOMMUFD_PT - give the device an I/O address space
  *
  * On a device that is attached already, the new space replaces the old one
- * without a moment of none.
+ * without a moment of none. With VFIO_DEVICE_ATTACH_PASID: EINVAL before Linux
+ * 6.15, EOPNOTSUPP if the device's driver cannot attach PASIDs.
  */
 #define VFIO_DEVICE_ATTACH_IOMMUFD_PT	_IO(VFIO_TYPE, VFIO_BASE + 19)
 
@@ -226,11 +238,14 @@ struct vfio_device_attach_iommufd_pt {
  * struct vfio_device_detach_iommufd_pt - argument of
  *	VFIO_DEVICE_DETACH_IOMMUFD_PT
  * @argsz: see the conventions
- * @flags: zero
+ * @flags: VFIO_DEVICE_DETACH_PASID: detach @pasid of the device
+ * @pasid: in: a PASID of the device
  */
 struct vfio_device_detach_iommufd_pt {
 	__u32	argsz;
 	__u32	flags;
+#define VFIO_DEVICE_DETACH_PASID	(1 << 0)
+	__u32	pasid;
 };
 
 /**
@@ -782,6 +797,7 @@ enum {
  */
 enum {
 	VFIO_AP_REQ_IRQ_INDEX,		/* the host asks to release the device */
+	VFIO_AP_CFG_CHG_IRQ_INDEX,	/* the configuration has changed */
 	VFIO_AP_NUM_IRQS
 };
 
@@ -940,6 +956,41 @@ struct vfio_device_feature_bus_master {
 /* SET. A PCI device does not have it: its command register does this. */
 #define VFIO_DEVICE_FEATURE_BUS_MASTER		10
 
+/* ---- A dma-buf of a BAR ---- */
+
+/**
+ * struct vfio_region_dma_range - a part of a region
+ * @offset: from the start of the region, a multiple of the page size
+ * @length: bytes, a multiple of the page size
+ */
+struct vfio_region_dma_range {
+	__u64 offset;
+	__u64 length;
+};
+
+/**
+ * struct vfio_device_feature_dma_buf - data of VFIO_DEVICE_FEATURE_DMA_BUF
+ * @region_index: the region
+ * @open_flags: of the new fd, as for open()
+ * @flags: zero
+ * @nr_ranges: entries of @dma_ranges
+ * @dma_ranges: the parts of the region, in the order of the dma-buf
+ */
+struct vfio_device_feature_dma_buf {
+	__u32	region_index;
+	__u32	open_flags;
+	__u32	flags;
+	__u32	nr_ranges;
+	struct vfio_region_dma_range dma_ranges[];
+};
+
+/*
+ * GET: returns the fd of a dma-buf with parts of a BAR. It is revoked while the
+ * device is reset, in D3 or has its memory decoding off. This tree's modules do
+ * not have this feature.
+ */
+#define VFIO_DEVICE_FEATURE_DMA_BUF		11
+
 /* ------------------------------------------------------------------------
  * Migration
  * ------------------------------------------------------------------------
@@ -1079,7 +1130,8 @@ struct vfio_device_feature_mig_state {
 /**
  * struct vfio_precopy_info - argument of VFIO_MIG_GET_PRECOPY_INFO
  * @argsz: see the conventions
- * @flags: out: zero
+ * @flags: out: VFIO_PRECOPY_INFO_*, if the user has set
+ *	VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2; otherwise left unchanged
  * @initial_bytes: out: estimate of the bytes of the first pass that have not
  *	been read yet. Not 0 at first, falls to 0. A device that is stopped
  *	earlier has a longer downtime.
@@ -1091,6 +1143,11 @@ struct vfio_device_feature_mig_state {
 struct vfio_precopy_info {
 	__u32 argsz;
 	__u32 flags;
+/*
+ * New initial data is on the stream since the last call: initial_bytes has risen
+ * and falls to 0 again as it is read; dirty_bytes starts again at 0.
+ */
+#define VFIO_PRECOPY_INFO_REINIT	(1 << 0)
 	__aligned_u64 initial_bytes;
 	__aligned_u64 dirty_bytes;
 };
@@ -1115,6 +1172,25 @@ struct vfio_device_feature_mig_data_size {
 
 /* GET, in any state */
 #define VFIO_DEVICE_FEATURE_MIG_DATA_SIZE 9
+
+/*
+ * SET, no data: have VFIO_MIG_GET_PRECOPY_INFO fill in the flags of its answer.
+ * Holds until the device is closed. ENOTTY: the device has no PRE_COPY.
+ */
+#define VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2 12
+
+/* ---- Errors of zPCI functions (s390) ---- */
+
+/**
+ * struct vfio_device_feature_zpci_err - data of VFIO_DEVICE_FEATURE_ZPCI_ERROR
+ * @data: what the function has reported
+ */
+struct vfio_device_feature_zpci_err {
+	__aligned_u64 data;
+};
+
+/* GET */
+#define VFIO_DEVICE_FEATURE_ZPCI_ERROR 13
 
 /* ---- DMA logging: which memory has the device written? ---- */
 

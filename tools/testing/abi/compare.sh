@@ -145,15 +145,47 @@ settle_function_macros()
 	done
 }
 
+# Prints the lines of the file "extras" that apply to the kernel's version, as
+# KIND NAME.
+extras_now()
+{
+	awk -v kver="$kver" '
+	function number(version, part) {
+		split(version, part, ".")
+		return part[1] * 1000 + part[2]
+	}
+	/^#/ { next }
+	/^</ { if (number(kver) < number(substr($1, 2))) print $2, $3; next }
+	{ print $1, $2 }
+	' "$extras"
+}
+
 # without_extras KIND LINUX OURS: prints the lines of OURS without those names
-# that LINUX does not have and that the file "extras" lists.
+# that LINUX does not have and that the file "extras" lists, and without those
+# that the file lists as changed.
 without_extras()
 {
 	awk -v kind="$1" '
-	FILENAME == ARGV[1] { if ($1 == kind) allowed[$2]; next }
+	FILENAME == ARGV[1] && $1 == kind { allowed[$2] }
+	FILENAME == ARGV[1] && $1 == "changed" { changed[$2] }
+	FILENAME == ARGV[1] { next }
 	FILENAME == ARGV[2] { linux[$1]; next }
-	!($1 in allowed) || $1 in linux
-	' "$extras" "$2" "$3"
+	!($1 in changed) && (!($1 in allowed) || $1 in linux)
+	' "$out/extras" "$2" "$3"
+}
+
+# without_growth LINUX FILE: prints the layouts in FILE, which are Linux's or
+# ours.  Of structures that are listed as grown it prints only the members, and
+# only those that LINUX has, too.
+without_growth()
+{
+	awk '
+	FILENAME == ARGV[1] { if ($1 == "grown") grown[$2]; next }
+	!($1 in grown) { if (FILENAME == ARGV[3]) print; next }
+	!/;[ \t]*\/\* +[0-9]/ { next }
+	FILENAME == ARGV[2] { linux[$0]; next }
+	$0 in linux
+	' "$out/extras" "$1" "$2"
 }
 
 # compare TITLE KIND MINIMUM LINUX OURS: one test.
@@ -164,8 +196,16 @@ compare()
 		fail "$1: only $names names found in Linux, at least $3 expected"
 		return
 	fi
+	without_extras none /dev/null "$4" >"$4.compared"
 	without_extras "$2" "$4" "$5" >"$5.compared"
-	if diff -U 3 --label linux --label ours "$4" "$5.compared" \
+	if [ "$2" = layout ]; then
+		cp "$4.compared" "$4.all"
+		for side in "$4" "$5"; do
+			without_growth "$4.all" "$side.compared" >"$side.grown"
+			mv "$side.grown" "$side.compared"
+		done
+	fi
+	if diff -U 3 --label linux --label ours "$4.compared" "$5.compared" \
 		>"$5.diff"; then
 		pass "$1: $names alike"
 	else
@@ -404,6 +444,7 @@ case $out in
 esac
 mkdir -p "$out"
 [ -f "$extras" ] || die "$extras is not there"
+extras_now >"$out/extras"
 
 uapi
 drivers
