@@ -10,6 +10,7 @@
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/iommu.h>
 #include <linux/iommufd.h>
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
@@ -18,27 +19,59 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <linux/uuid.h>
 
+#include "driver_ops.h"
 #include "private.h"
 
 static dev_t cdev_first;
 
 /* ---- Open and close ---- */
 
-/* Refuse the device if it needs a VF token: this interface cannot pass one. */
-static int cdev_check_token(struct vfio_device *device)
+/*
+ * Passes the token, or none, to the driver's match() as the user of a group
+ * does: behind the name of the device.
+ */
+static int cdev_match_name(struct vfio_device *device, const uuid_t *token)
 {
 	char *name;
 	int ret;
 
 	if (!device->ops->match)
-		return 0;
-	name = kstrdup(dev_name(device->dev), GFP_KERNEL);
+		return token ? -EINVAL : 0;
+	name = token ? kasprintf(GFP_KERNEL, "%s vf_token=%pUb",
+				 dev_name(device->dev), token) :
+		       kstrdup(dev_name(device->dev), GFP_KERNEL);
 	if (!name)
 		return -ENOMEM;
 	ret = device->ops->match(device, name);
 	kfree(name);
-	return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	return ret || !token ? 0 : -EINVAL;
+}
+
+/* Whether a user that knows @token (NULL: none) may open the device */
+static int cdev_check_token(struct vfio_device *device, const uuid_t *token)
+{
+	if (vfio_op_has_match_token(device))
+		return vfio_op_match_token(device, token);
+	return cdev_match_name(device, token);
+}
+
+/* Reads the token of VFIO_DEVICE_BIND_FLAG_TOKEN. */
+static int cdev_get_token(struct vfio_device_bind_iommufd __user *arg,
+			  u32 argsz, uuid_t *token)
+{
+	u64 from;
+
+	if (argsz < offsetofend(struct vfio_device_bind_iommufd,
+				token_uuid_ptr))
+		return -EINVAL;
+	if (copy_from_user(&from, &arg->token_uuid_ptr, sizeof(from)) ||
+	    copy_from_user(token, u64_to_user_ptr(from), sizeof(*token)))
+		return -EFAULT;
+	return 0;
 }
 
 static void cdev_close_device(struct vfio_device *device)
@@ -67,9 +100,9 @@ static void cdev_say_in_use(struct vfio_device *device)
 					      opener));
 }
 
-/* Caller holds dev_set->lock. */
+/* @token: the user's, or NULL.  Caller holds dev_set->lock. */
 static int cdev_open_locked(struct vfio_device_file *df,
-			    struct iommufd_ctx *ictx)
+			    struct iommufd_ctx *ictx, const uuid_t *token)
 {
 	const struct vfio_address_space space = {
 		.ops = &vfio_iommufd_space_ops,
@@ -83,6 +116,10 @@ static int cdev_open_locked(struct vfio_device_file *df,
 		cdev_say_in_use(device);
 		return -EINVAL;
 	}
+	/* The token of a PF may become that of its VFs, so this comes last. */
+	ret = cdev_check_token(device, token);
+	if (ret)
+		return ret;
 
 	spin_lock(&df->kvm_lock);
 	vfio_device_get_kvm(device, df->kvm);
@@ -97,14 +134,14 @@ static int cdev_open_locked(struct vfio_device_file *df,
 }
 
 static int cdev_open(struct vfio_device_file *df, struct iommufd_ctx *ictx,
-		     u32 *id)
+		     const uuid_t *token, u32 *id)
 {
 	struct vfio_device *device = df->device;
 	int ret;
 
 	if (mutex_lock_killable(&device->dev_set->lock))
 		return -EINTR;
-	ret = cdev_open_locked(df, ictx);
+	ret = cdev_open_locked(df, ictx, token);
 	if (!ret)
 		*id = vfio_device_private(device)->iommufd_id;
 	mutex_unlock(&device->dev_set->lock);
@@ -120,7 +157,7 @@ static int cdev_open(struct vfio_device_file *df, struct iommufd_ctx *ictx,
  * granted.
  */
 static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
-		     u32 __user *out_id)
+		     const uuid_t *token, u32 __user *out_id)
 {
 	struct vfio_device *device = df->device;
 	u32 id = 0;
@@ -130,7 +167,7 @@ static int cdev_bind(struct vfio_device_file *df, struct iommufd_ctx *ictx,
 	if (ret)
 		return ret;
 
-	ret = cdev_open(df, ictx, &id);
+	ret = cdev_open(df, ictx, token, &id);
 	if (ret)
 		goto err_unblock;
 	if (put_user(id, out_id)) {
@@ -157,32 +194,57 @@ static long cdev_ioctl_bind(struct vfio_device_file *df,
 					 out_devid);
 	struct vfio_device_bind_iommufd bind;
 	struct iommufd_ctx *ictx;
+	bool has_token;
+	uuid_t token;
 	int ret;
 
 	if (copy_from_user(&bind, arg, minsz))
 		return -EFAULT;
-	if (bind.argsz < minsz || bind.flags || bind.iommufd < 0)
+	if (bind.argsz < minsz || bind.flags & ~VFIO_DEVICE_BIND_FLAG_TOKEN ||
+	    bind.iommufd < 0)
 		return -EINVAL;
+	has_token = bind.flags & VFIO_DEVICE_BIND_FLAG_TOKEN;
+	if (has_token) {
+		ret = cdev_get_token(arg, bind.argsz, &token);
+		if (ret)
+			return ret;
+	}
 	if (vfio_device_file_granted(df))
 		return -EINVAL;
-	ret = cdev_check_token(df->device);
-	if (ret)
-		return ret;
 
 	ictx = iommufd_ctx_from_fd(bind.iommufd);
 	if (IS_ERR(ictx))
 		return PTR_ERR(ictx);
-	ret = cdev_bind(df, ictx, &arg->out_devid);
+	ret = cdev_bind(df, ictx, has_token ? &token : NULL, &arg->out_devid);
 	if (ret)
 		iommufd_ctx_put(ictx);
 	return ret;
 }
 
-static void cdev_detach(struct vfio_device *device)
+/* Detaches @pasid, or the device itself if that is NULL. */
+static int cdev_detach(struct vfio_device *device, const u32 *pasid)
 {
+	int ret = 0;
+
 	mutex_lock(&device->dev_set->lock);
-	device->ops->detach_ioas(device);
+	if (pasid)
+		ret = vfio_op_pasid_detach(device, *pasid);
+	else
+		device->ops->detach_ioas(device);
 	mutex_unlock(&device->dev_set->lock);
+	return ret;
+}
+
+/* @from is the last member of the user's structure, which has @size bytes. */
+static int cdev_get_pasid(const u32 __user *from, u32 argsz, size_t size,
+			  u32 *pasid)
+{
+	if (argsz < size)
+		return -EINVAL;
+	if (get_user(*pasid, from))
+		return -EFAULT;
+	/* iommufd takes IOMMU_NO_PASID for the device itself. */
+	return *pasid == IOMMU_NO_PASID || *pasid > INT_MAX ? -EINVAL : 0;
 }
 
 /*
@@ -198,24 +260,34 @@ static long cdev_ioctl_attach(struct vfio_device_file *df,
 					 pt_id);
 	struct vfio_device_attach_iommufd_pt attach;
 	struct vfio_device *device = df->device;
+	bool has_pasid;
 	int ret;
 
 	if (copy_from_user(&attach, arg, minsz))
 		return -EFAULT;
-	if (attach.argsz < minsz || attach.flags)
+	if (attach.argsz < minsz || attach.flags & ~VFIO_DEVICE_ATTACH_PASID)
 		return -EINVAL;
+	has_pasid = attach.flags & VFIO_DEVICE_ATTACH_PASID;
+	if (has_pasid) {
+		ret = cdev_get_pasid(&arg->pasid, attach.argsz, sizeof(attach),
+				     &attach.pasid);
+		if (ret)
+			return ret;
+	}
 	if (put_user(attach.pt_id, &arg->pt_id))
 		return -EFAULT;
 
 	if (mutex_lock_killable(&device->dev_set->lock))
 		return -EINTR;
-	ret = device->ops->attach_ioas(device, &attach.pt_id);
+	ret = has_pasid ? vfio_op_pasid_attach(device, attach.pasid,
+					       &attach.pt_id) :
+			  device->ops->attach_ioas(device, &attach.pt_id);
 	mutex_unlock(&device->dev_set->lock);
 	if (ret)
 		return ret;
 
 	if (put_user(attach.pt_id, &arg->pt_id)) {
-		cdev_detach(device);
+		cdev_detach(device, has_pasid ? &attach.pasid : NULL);
 		return -EFAULT;
 	}
 	return 0;
@@ -227,14 +299,17 @@ static long cdev_ioctl_detach(struct vfio_device_file *df,
 	const size_t minsz = offsetofend(struct vfio_device_detach_iommufd_pt,
 					 flags);
 	struct vfio_device_detach_iommufd_pt detach;
+	int ret;
 
 	if (copy_from_user(&detach, arg, minsz))
 		return -EFAULT;
-	if (detach.argsz < minsz || detach.flags)
+	if (detach.argsz < minsz || detach.flags & ~VFIO_DEVICE_DETACH_PASID)
 		return -EINVAL;
-
-	cdev_detach(df->device);
-	return 0;
+	if (!(detach.flags & VFIO_DEVICE_DETACH_PASID))
+		return cdev_detach(df->device, NULL);
+	ret = cdev_get_pasid(&arg->pasid, detach.argsz, sizeof(detach),
+			     &detach.pasid);
+	return ret ?: cdev_detach(df->device, &detach.pasid);
 }
 
 static const struct vfio_device_file_ops cdev_file_ops = {
@@ -274,6 +349,7 @@ static const struct file_operations vfio_cdev_fops = {
 	.unlocked_ioctl	= vfio_device_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.mmap		= vfio_device_file_mmap,
+	.show_fdinfo	= vfio_device_file_show_fdinfo,
 	/* Aligned so that huge page-table entries can map device memory */
 	.get_unmapped_area = thp_get_unmapped_area,
 };

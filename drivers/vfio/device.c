@@ -419,17 +419,29 @@ int vfio_register_emulated_iommu_dev(struct vfio_device *device)
 }
 EXPORT_SYMBOL_GPL(vfio_register_emulated_iommu_dev);
 
+/**
+ * vfio_device_try_get_registration - keep a device registered
+ * @device: the device
+ *
+ * Return: true, and vfio_unregister_group_dev() waits until the caller calls
+ * vfio_device_put_registration(); false if the last reference has been put.
+ */
 bool vfio_device_try_get_registration(struct vfio_device *device)
 {
 	return refcount_inc_not_zero(&device->refcount);
 }
+EXPORT_SYMBOL_GPL(vfio_device_try_get_registration);
 
-/* The device may be freed as soon as this returns. */
+/**
+ * vfio_device_put_registration - undo vfio_device_try_get_registration()
+ * @device: the device, which may be freed as soon as this returns
+ */
 void vfio_device_put_registration(struct vfio_device *device)
 {
 	if (refcount_dec_and_test(&device->refcount))
 		complete(&device->comp);
 }
+EXPORT_SYMBOL_GPL(vfio_device_put_registration);
 
 static void vfio_device_say_in_use(struct vfio_device *device)
 {
@@ -527,6 +539,7 @@ err_module:
 static void vfio_device_last_close(struct vfio_device *device)
 {
 	vfio_dma_logging_close(device);
+	vfio_migration_set_precopy_info_v2(device, false);
 	if (device->ops->close_device)
 		device->ops->close_device(device);
 	vfio_address_space_close(device);

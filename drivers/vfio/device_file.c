@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pm_runtime.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -82,6 +83,8 @@ static long vfio_device_ioctl(struct vfio_device_file *df, unsigned int cmd,
 	switch (cmd) {
 	case VFIO_DEVICE_FEATURE:
 		return vfio_ioctl_device_feature(device, (void __user *)arg);
+	case VFIO_DEVICE_GET_REGION_INFO:
+		return vfio_ioctl_region_info(device, (void __user *)arg);
 	case VFIO_DEVICE_ATTACH_IOMMUFD_PT:
 		if (df->ops->attach)
 			return df->ops->attach(df, (void __user *)arg);
@@ -171,6 +174,18 @@ int vfio_device_file_mmap(struct file *file, struct vm_area_struct *vma)
 	return device->ops->mmap(device, vma);
 }
 
+/* Tells in /proc/PID/fdinfo which device the file is for. */
+void vfio_device_file_show_fdinfo(struct seq_file *seq, struct file *file)
+{
+	struct vfio_device_file *df = file->private_data;
+	char *path = kobject_get_path(&df->device->dev->kobj, GFP_KERNEL);
+
+	if (!path)
+		return;
+	seq_printf(seq, "vfio-device-syspath: /sys%s\n", path);
+	kfree(path);
+}
+
 static const struct file_operations vfio_device_fops = {
 	.owner		= THIS_MODULE,
 	.release	= vfio_device_file_release,
@@ -179,6 +194,7 @@ static const struct file_operations vfio_device_fops = {
 	.unlocked_ioctl	= vfio_device_file_ioctl,
 	.compat_ioctl	= compat_ptr_ioctl,
 	.mmap		= vfio_device_file_mmap,
+	.show_fdinfo	= vfio_device_file_show_fdinfo,
 	/* Aligned so that huge page-table entries can map device memory */
 	.get_unmapped_area = thp_get_unmapped_area,
 };

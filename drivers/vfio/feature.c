@@ -20,6 +20,7 @@
  * @ops: VFIO_DEVICE_FEATURE_GET, _SET: what the feature supports
  * @size: bytes of payload
  * @logging: devices with log_ops have it; otherwise devices with mig_ops
+ * @needs: VFIO_MIGRATION_* flags that a device must have to have it
  * @call: carry out @op, one of @ops; @arg is the payload, of @size bytes
  */
 struct vfio_feature {
@@ -27,6 +28,7 @@ struct vfio_feature {
 	u32 ops;
 	size_t size;
 	bool logging;
+	u32 needs;
 	int (*call)(struct vfio_device *device, u32 op, void __user *arg);
 };
 
@@ -108,6 +110,13 @@ static int vfio_feature_data_size(struct vfio_device *device, u32 op,
 	return copy_to_user(arg, &size, sizeof(size)) ? -EFAULT : 0;
 }
 
+static int vfio_feature_precopy_info_v2(struct vfio_device *device, u32 op,
+					void __user *arg)
+{
+	vfio_migration_set_precopy_info_v2(device, true);
+	return 0;
+}
+
 /*
  * The payload is written back unchanged first, so that logging does not start
  * if the payload cannot be written.
@@ -167,6 +176,11 @@ static const struct vfio_feature vfio_features[] = {
 		.size = sizeof(struct vfio_device_feature_mig_data_size),
 		.call = vfio_feature_data_size,
 	}, {
+		.number = VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
+		.ops = VFIO_DEVICE_FEATURE_SET,
+		.needs = VFIO_MIGRATION_PRE_COPY,
+		.call = vfio_feature_precopy_info_v2,
+	}, {
 		.number = VFIO_DEVICE_FEATURE_DMA_LOGGING_START,
 		.ops = VFIO_DEVICE_FEATURE_SET,
 		.size = sizeof(struct vfio_device_feature_dma_logging_control),
@@ -199,6 +213,8 @@ static const struct vfio_feature *vfio_find_feature(u32 number)
 static bool vfio_has_feature(struct vfio_device *device,
 			     const struct vfio_feature *feature)
 {
+	if (feature->needs & ~device->migration_flags)
+		return false;
 	return feature->logging ? !!device->log_ops : !!device->mig_ops;
 }
 

@@ -190,6 +190,7 @@ int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 	idev = iommufd_device_bind(ictx, vdev->dev, out_device_id);
 	if (IS_ERR(idev))
 		return PTR_ERR(idev);
+	vfio_iommufd_init_pasids(vdev);
 	vdev->iommufd_device = idev;
 	return 0;
 }
@@ -203,6 +204,7 @@ EXPORT_SYMBOL_GPL(vfio_iommufd_physical_bind);
  */
 void vfio_iommufd_physical_unbind(struct vfio_device *vdev)
 {
+	vfio_iommufd_detach_pasids(vdev);
 	vfio_iommufd_physical_detach_ioas(vdev);
 	iommufd_device_unbind(vdev->iommufd_device);
 	vdev->iommufd_device = NULL;

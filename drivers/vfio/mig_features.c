@@ -111,6 +111,29 @@ int vfio_mig_get_next_state(struct vfio_device *device,
 }
 EXPORT_SYMBOL_GPL(vfio_mig_get_next_state);
 
+/* Linux has it in struct vfio_device since 7.1. */
+static u8 *precopy_info_v2(struct vfio_device *device)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	return &device->precopy_info_v2;
+#else
+	return &vfio_device_private(device)->precopy_info_v2;
+#endif
+}
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+bool vfio_device_precopy_info_v2(struct vfio_device *device)
+{
+	return READ_ONCE(*precopy_info_v2(device));
+}
+EXPORT_SYMBOL_GPL(vfio_device_precopy_info_v2);
+#endif
+
+void vfio_migration_set_precopy_info_v2(struct vfio_device *device, bool on)
+{
+	WRITE_ONCE(*precopy_info_v2(device), on);
+}
+
 /* RUNNING has a path to every state that the device supports. */
 static bool vfio_migration_supports(struct vfio_device *device, u32 to)
 {

@@ -12,7 +12,9 @@
  *   device.c, feature.c	the device; VFIO_DEVICE_FEATURE
  *   mig_features.c, dma_logging.c, address_space.c
  *				what an open device has
+ *   region_info.c		VFIO_DEVICE_GET_REGION_INFO
  *   container.c, iommufd.c	the kinds of I/O address spaces
+ *   iommufd_pasid.c		the same for PASIDs of a device
  *   debugfs.c			shows what the files below know
  *   mig_fsm.c, kvm.c, opener.c and the rest
  *				leaves
@@ -91,6 +93,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 
 #include "iommu_driver.h"
@@ -98,6 +101,7 @@
 
 struct class;
 struct iommufd_ctx;
+struct seq_file;
 struct vfio_container;
 
 /* main.c */
@@ -222,6 +226,8 @@ struct vfio_dma_logging {
  *	the device is closed.  Written under dev_set->lock
  * @iommufd_id: its id in the iommufd that it is bound to; under dev_set->lock
  * @opener: the process that opened it last
+ * @precopy_info_v2: the member of struct vfio_device of that name, for kernels
+ *	before 7.1
  * @device: what drivers see; the rest of the driver's structure follows
  *
  * struct vfio_device has the layout of Linux's, so the core's own members are
@@ -232,6 +238,7 @@ struct vfio_device_private {
 	struct vfio_address_space space;
 	u32 iommufd_id;
 	struct vfio_opener opener;
+	u8 precopy_info_v2;
 	struct vfio_device device ____cacheline_aligned;
 };
 
@@ -251,14 +258,6 @@ static inline struct vfio_opener *vfio_device_opener(struct vfio_device *device)
 {
 	return &vfio_device_private(device)->opener;
 }
-
-/*
- * While a registration reference is held, the device stays registered and
- * vfio_unregister_group_dev() waits.  try_get fails when the last reference has
- * been put.
- */
-bool vfio_device_try_get_registration(struct vfio_device *device);
-void vfio_device_put_registration(struct vfio_device *device);
 
 /*
  * Count one more open file; the first one opens the device in @space, which all
@@ -333,9 +332,14 @@ ssize_t vfio_device_file_write(struct file *file, const char __user *buf,
 long vfio_device_file_ioctl(struct file *file, unsigned int cmd,
 			    unsigned long arg);
 int vfio_device_file_mmap(struct file *file, struct vm_area_struct *vma);
+void vfio_device_file_show_fdinfo(struct seq_file *seq, struct file *file);
 
 /* NULL if @file is not a device's */
 struct vfio_device_file *vfio_device_file_from(struct file *file);
+
+/* region_info.c */
+long vfio_ioctl_region_info(struct vfio_device *device,
+			    struct vfio_region_info __user *arg);
 
 /* feature.c */
 long vfio_ioctl_device_feature(struct vfio_device *device,
@@ -362,6 +366,9 @@ struct vfio_data_fd {
 /* After an error @new may hold a reserved number. */
 int vfio_migration_set_state(struct vfio_device *device, u32 to,
 			     struct vfio_data_fd *new);
+
+/* VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2; the last close sets it to false. */
+void vfio_migration_set_precopy_info_v2(struct vfio_device *device, bool on);
 
 /* debugfs.c */
 #if IS_ENABLED(CONFIG_VFIO_DEBUGFS) && IS_ENABLED(CONFIG_DEBUG_FS)
@@ -497,6 +504,22 @@ struct iommufd_ctx *vfio_iommufd_container(struct file *file);
  * iommufd has for containers.  Caller holds dev_set->lock.
  */
 int vfio_iommufd_attach_container(struct vfio_device *device);
+#endif
+
+/* iommufd_pasid.c */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+/* The device has just been bound; no PASID is attached. */
+void vfio_iommufd_init_pasids(struct vfio_device *device);
+/* Detach all PASIDs, before the device is unbound.  Caller holds dev_set->lock. */
+void vfio_iommufd_detach_pasids(struct vfio_device *device);
+#else
+static inline void vfio_iommufd_init_pasids(struct vfio_device *device)
+{
+}
+
+static inline void vfio_iommufd_detach_pasids(struct vfio_device *device)
+{
+}
 #endif
 
 /* container.c */

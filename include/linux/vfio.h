@@ -7,8 +7,10 @@
  * implements the callbacks of struct vfio_device_ops.  Groups, containers,
  * device nodes, the device file and the generic features belong to the core.
  *
- * Source-compatible with Linux 6.12: a driver written for that kernel
- * compiles against this header unchanged.
+ * Source-compatible with the kernel that it is built for, Linux 6.12 to 7.3: a
+ * driver written for that kernel compiles against this header unchanged.
+ * Members of structures, and operations, are those of that kernel.  Functions
+ * are those of all these kernels.
  */
 #ifndef VFIO_H
 #define VFIO_H
@@ -18,6 +20,10 @@
 #include <linux/workqueue.h>
 #include <linux/poll.h>
 #include <linux/cdev.h>
+#include <linux/idr.h>
+#include <linux/uaccess.h>
+#include <linux/uuid.h>
+#include <linux/version.h>
 #include <uapi/linux/vfio.h>
 #include <linux/vfio_iova_bitmap.h>
 
@@ -61,6 +67,8 @@ struct vfio_device_set {
  * @dev_set_list: link in @dev_set
  * @migration_flags: VFIO_MIGRATION_* that @mig_ops support; set before
  *	registration
+ * @precopy_info_v2: the user has set VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2;
+ *	until last close.  Since Linux 7.1
  * @kvm: the VM that uses the device; valid from first open to last close
  *
  * A driver may read these members.  All others belong to the core.
@@ -78,6 +86,9 @@ struct vfio_device {
 	struct vfio_device_set *dev_set;
 	struct list_head dev_set_list;
 	unsigned int migration_flags;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	u8 precopy_info_v2;
+#endif
 	struct kvm *kvm;
 
 	/* private: */
@@ -94,10 +105,16 @@ struct vfio_device {
 	struct inode *inode;	/* carries all mappings of the device */
 #if IS_ENABLED(CONFIG_IOMMUFD)
 	struct iommufd_device *iommufd_device;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	struct ida pasids;
+#endif
 	u8 iommufd_attached:1;
 #endif
 	u8 cdev_opened:1;
-#ifdef CONFIG_DEBUG_FS
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	u8 noiommu:1;
+#endif
+#if defined(CONFIG_DEBUG_FS) || LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 	struct dentry *debug_root;
 #endif
 };
@@ -111,17 +128,24 @@ struct vfio_device {
  * @unbind_iommufd: undo @bind_iommufd
  * @attach_ioas: attach the bound device to an I/O address space
  * @detach_ioas: undo @attach_ioas
+ * @pasid_attach_ioas: attach a PASID of the bound device.  Since Linux 6.15
+ * @pasid_detach_ioas: undo @pasid_attach_ioas.  Since Linux 6.15
  * @open_device: first open; called with dev_set->lock held
  * @close_device: last close; called with dev_set->lock held
  * @read: read() of the device file
  * @write: write() of the device file
  * @ioctl: ioctls that the core does not handle itself
+ * @get_region_info_caps: VFIO_DEVICE_GET_REGION_INFO: fill in the members of
+ *	@info for the region @info->index, and add its capabilities to @caps.
+ *	Since Linux 6.19, where @ioctl does not get that ioctl
  * @mmap: mmap() of the device file
  * @request: ask the user to close the device; called repeatedly, with a growing
  *	@count, while unregistration waits
  * @match: does the string of VFIO_GROUP_GET_DEVICE_FD name this device?
  *	0: no, > 0: yes, < 0: fail with this error.  Optional: the default
  *	compares it with dev_name()
+ * @match_token_uuid: 0 if a user that knows this VF token (NULL: none) may open
+ *	the device through its node; otherwise an error.  Since Linux 6.17
  * @dma_unmap: the user unmaps [iova, iova + length): the driver must unpin all
  *	its pages in there before it returns.  May also be called right before
  *	@open_device and right after @close_device.  Required for pinning; the
@@ -143,6 +167,11 @@ struct vfio_device_ops {
 	void (*unbind_iommufd)(struct vfio_device *vdev);
 	int (*attach_ioas)(struct vfio_device *vdev, u32 *pt_id);
 	void (*detach_ioas)(struct vfio_device *vdev);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	int (*pasid_attach_ioas)(struct vfio_device *vdev, u32 pasid,
+				 u32 *pt_id);
+	void (*pasid_detach_ioas)(struct vfio_device *vdev, u32 pasid);
+#endif
 	int (*open_device)(struct vfio_device *vdev);
 	void (*close_device)(struct vfio_device *vdev);
 	ssize_t (*read)(struct vfio_device *vdev, char __user *buf,
@@ -151,9 +180,17 @@ struct vfio_device_ops {
 			 size_t count, loff_t *ppos);
 	long (*ioctl)(struct vfio_device *vdev, unsigned int cmd,
 		      unsigned long arg);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	int (*get_region_info_caps)(struct vfio_device *vdev,
+				    struct vfio_region_info *info,
+				    struct vfio_info_cap *caps);
+#endif
 	int (*mmap)(struct vfio_device *vdev, struct vm_area_struct *vma);
 	void (*request)(struct vfio_device *vdev, unsigned int count);
 	int (*match)(struct vfio_device *vdev, char *buf);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	int (*match_token_uuid)(struct vfio_device *vdev, const uuid_t *uuid);
+#endif
 	void (*dma_unmap)(struct vfio_device *vdev, u64 iova, u64 length);
 	int (*device_feature)(struct vfio_device *device, u32 flags,
 			      void __user *arg, size_t argsz);
@@ -168,6 +205,12 @@ int vfio_iommufd_physical_bind(struct vfio_device *vdev,
 void vfio_iommufd_physical_unbind(struct vfio_device *vdev);
 int vfio_iommufd_physical_attach_ioas(struct vfio_device *vdev, u32 *pt_id);
 void vfio_iommufd_physical_detach_ioas(struct vfio_device *vdev);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+int vfio_iommufd_physical_pasid_attach_ioas(struct vfio_device *vdev,
+					    u32 pasid, u32 *pt_id);
+void vfio_iommufd_physical_pasid_detach_ioas(struct vfio_device *vdev,
+					     u32 pasid);
+#endif
 int vfio_iommufd_emulated_bind(struct vfio_device *vdev,
 			       struct iommufd_ctx *ictx, u32 *out_device_id);
 void vfio_iommufd_emulated_unbind(struct vfio_device *vdev);
@@ -195,6 +238,12 @@ vfio_iommufd_get_dev_id(struct vfio_device *vdev, struct iommufd_ctx *ictx)
 	((int (*)(struct vfio_device *vdev, u32 *pt_id)) NULL)
 #define vfio_iommufd_physical_detach_ioas \
 	((void (*)(struct vfio_device *vdev)) NULL)
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define vfio_iommufd_physical_pasid_attach_ioas \
+	((int (*)(struct vfio_device *vdev, u32 pasid, u32 *pt_id)) NULL)
+#define vfio_iommufd_physical_pasid_detach_ioas \
+	((void (*)(struct vfio_device *vdev, u32 pasid)) NULL)
+#endif
 #define vfio_iommufd_emulated_bind                                      \
 	((int (*)(struct vfio_device *vdev, struct iommufd_ctx *ictx,   \
 		  u32 *out_device_id)) NULL)
@@ -301,6 +350,48 @@ static inline int vfio_check_feature(u32 flags, size_t argsz,
 	return 1;
 }
 
+/**
+ * vfio_device_precopy_info_v2 - whether the user knows the flags of struct
+ *	vfio_precopy_info
+ * @device: the device, while it is open
+ *
+ * Return: true after VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2.
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+static inline bool vfio_device_precopy_info_v2(struct vfio_device *device)
+{
+	return device->precopy_info_v2;
+}
+#else
+bool vfio_device_precopy_info_v2(struct vfio_device *device);
+#endif
+
+/**
+ * vfio_check_precopy_ioctl - read the argument of VFIO_MIG_GET_PRECOPY_INFO
+ * @device: the device
+ * @cmd: of the ioctl on the data file
+ * @arg: its argument
+ * @info: out: the argument; its flags are 0 if the user knows them
+ *
+ * Return: 0; -ENOTTY for another ioctl; -EFAULT; -EINVAL if argsz is too small.
+ */
+static inline int vfio_check_precopy_ioctl(struct vfio_device *device,
+					   unsigned int cmd, unsigned long arg,
+					   struct vfio_precopy_info *info)
+{
+	const size_t minsz = offsetofend(struct vfio_precopy_info, dirty_bytes);
+
+	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
+		return -ENOTTY;
+	if (copy_from_user(info, (void __user *)arg, minsz))
+		return -EFAULT;
+	if (info->argsz < minsz)
+		return -EINVAL;
+	if (vfio_device_precopy_info_v2(device))
+		info->flags = 0;
+	return 0;
+}
+
 struct vfio_device *_vfio_alloc_device(size_t size, struct device *dev,
 				       const struct vfio_device_ops *ops);
 
@@ -333,6 +424,9 @@ static inline void vfio_put_device(struct vfio_device *device)
 int vfio_register_group_dev(struct vfio_device *device);
 int vfio_register_emulated_iommu_dev(struct vfio_device *device);
 void vfio_unregister_group_dev(struct vfio_device *device);
+
+bool vfio_device_try_get_registration(struct vfio_device *device);
+void vfio_device_put_registration(struct vfio_device *device);
 
 int vfio_assign_device_set(struct vfio_device *device, void *set_id);
 unsigned int vfio_device_set_open_count(struct vfio_device_set *dev_set);

@@ -7,11 +7,14 @@
  * vfio_pci_core_*() functions in its own struct vfio_device_ops, and wraps
  * those of them that it wants to change.
  *
- * Source-compatible with Linux 6.12.
+ * Source-compatible with the kernel that it is built for, as vfio.h is.
  */
 #ifndef VFIO_PCI_CORE_H
 #define VFIO_PCI_CORE_H
 
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/vfio.h>
@@ -19,6 +22,7 @@
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 #include <linux/uuid.h>
+#include <linux/version.h>
 #include <linux/notifier.h>
 
 /* An offset in the device file: region index, and 40 bits of offset in it */
@@ -88,10 +92,29 @@ struct vfio_pci_region {
 	u32 flags;
 };
 
+struct dma_buf_attachment;
+struct p2pdma_provider;
+struct phys_vec;
+
+/**
+ * struct vfio_pci_device_ops - callbacks for VFIO_DEVICE_FEATURE_DMA_BUF
+ * @get_dmabuf_phys: the physical addresses of ranges of a region
+ */
+struct vfio_pci_device_ops {
+	int (*get_dmabuf_phys)(struct vfio_pci_core_device *vdev,
+			       struct p2pdma_provider **provider,
+			       unsigned int region_index,
+			       struct phys_vec *phys_vec,
+			       struct vfio_region_dma_range *dma_ranges,
+			       size_t nr_ranges);
+};
+
 /**
  * struct vfio_pci_core_device - VFIO's view of a PCI function
  * @vdev: the VFIO device; first, for vfio_alloc_device()
  * @pdev: the PCI function
+ * @pci_ops: for drivers that export dma-bufs; never called, because this tree
+ *	does not export any.  Since Linux 7.2
  * @barmap: BARs that vfio_pci_core_setup_barmap() has mapped for the kernel,
  *	while the device is open
  * @memory_lock: held for read while device memory is accessed, for write while
@@ -104,6 +127,9 @@ struct vfio_pci_region {
 struct vfio_pci_core_device {
 	struct vfio_device vdev;
 	struct pci_dev *pdev;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	const struct vfio_pci_device_ops *pci_ops;
+#endif
 	void __iomem *barmap[PCI_STD_NUM_BARS];
 	/* private: */
 	bool bar_mmap_supported[PCI_STD_NUM_BARS];
@@ -131,6 +157,10 @@ struct vfio_pci_core_device {
 	bool nointx:1;
 	bool needs_pm_restore:1;
 	bool disable_idle_d3:1;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	bool nointxmask:1;
+	bool disable_vga:1;
+#endif
 	bool needs_reset;
 	bool pm_intx_masked;
 	bool pm_runtime_engaged;
@@ -150,6 +180,10 @@ struct vfio_pci_core_device {
 	struct notifier_block nb;
 	/* public: */
 	struct rw_semaphore memory_lock;
+	/* private: */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	struct list_head dmabufs;
+#endif
 };
 
 /*
@@ -166,6 +200,8 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev);
 void vfio_pci_core_close_device(struct vfio_device *core_vdev);
 void vfio_pci_core_request(struct vfio_device *core_vdev, unsigned int count);
 int vfio_pci_core_match(struct vfio_device *core_vdev, char *buf);
+int vfio_pci_core_match_token_uuid(struct vfio_device *core_vdev,
+				   const uuid_t *uuid);
 void vfio_pci_core_set_params(bool nointxmask, bool is_disable_vga,
 			      bool is_disable_idle_d3);
 int vfio_pci_core_sriov_configure(struct vfio_pci_core_device *vdev,
@@ -193,6 +229,54 @@ int vfio_pci_core_register_dev_region(struct vfio_pci_core_device *vdev,
 				      const struct vfio_pci_regops *ops,
 				      size_t size, u32 flags, void *data);
 int vfio_pci_core_setup_barmap(struct vfio_pci_core_device *vdev, int bar);
+int vfio_pci_ioctl_get_region_info(struct vfio_device *core_vdev,
+				   struct vfio_region_info *info,
+				   struct vfio_info_cap *caps);
+
+/**
+ * vfio_pci_core_get_iomap - a BAR that is mapped for the kernel's use
+ * @vdev: the device; enabled
+ * @bar: 0 to 5
+ *
+ * Since Linux 7.2, all BARs that can be mapped are mapped while the device is
+ * enabled; before, those of vfio_pci_core_setup_barmap().
+ *
+ * Return: the mapping, or an ERR_PTR(): -EINVAL if there is no such BAR, -ENODEV
+ * if it is not mapped.
+ */
+static inline void __iomem *
+vfio_pci_core_get_iomap(struct vfio_pci_core_device *vdev, unsigned int bar)
+{
+	if (bar >= PCI_STD_NUM_BARS)
+		return IOMEM_ERR_PTR(-EINVAL);
+	return vdev->barmap[bar] ?: IOMEM_ERR_PTR(-ENODEV);
+}
+
+/* Callers of these two hold memory_lock for read or write. */
+bool __vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
+vm_fault_t vfio_pci_vmf_insert_pfn(struct vfio_pci_core_device *vdev,
+				   struct vm_fault *vmf, unsigned long pfn,
+				   unsigned int order);
+
+/**
+ * is_aligned_for_order - whether one page-table entry can map 2^@order pages
+ * @vma: the mapping
+ * @addr: the first address that the entry maps
+ * @pfn: the page at @addr
+ * @order: 0 for a single page
+ *
+ * Return: true if the entry lies within @vma and @pfn is aligned.
+ */
+static inline bool is_aligned_for_order(struct vm_area_struct *vma,
+					unsigned long addr, unsigned long pfn,
+					unsigned int order)
+{
+	unsigned long size = PAGE_SIZE << order;
+
+	return !order || (addr >= vma->vm_start && addr + size <= vma->vm_end &&
+			  IS_ALIGNED(pfn, 1UL << order));
+}
+
 ssize_t vfio_pci_core_do_io_rw(struct vfio_pci_core_device *vdev,
 			       bool test_mem, void __iomem *io,
 			       char __user *buf, loff_t off, size_t count,
@@ -203,6 +287,41 @@ bool vfio_pci_core_range_intersect_range(loff_t buf_start, size_t buf_cnt,
 					 loff_t *buf_offset,
 					 size_t *intersect_count,
 					 size_t *register_offset);
+
+#if IS_ENABLED(CONFIG_VFIO_PCI_DMABUF)
+int vfio_pci_core_fill_phys_vec(struct phys_vec *phys_vec,
+				struct vfio_region_dma_range *dma_ranges,
+				size_t nr_ranges, phys_addr_t start,
+				phys_addr_t len);
+int vfio_pci_core_get_dmabuf_phys(struct vfio_pci_core_device *vdev,
+				  struct p2pdma_provider **provider,
+				  unsigned int region_index,
+				  struct phys_vec *phys_vec,
+				  struct vfio_region_dma_range *dma_ranges,
+				  size_t nr_ranges);
+int vfio_pci_dma_buf_iommufd_map(struct dma_buf_attachment *attachment,
+				 struct phys_vec *phys);
+#else
+static inline int
+vfio_pci_core_fill_phys_vec(struct phys_vec *phys_vec,
+			    struct vfio_region_dma_range *dma_ranges,
+			    size_t nr_ranges, phys_addr_t start,
+			    phys_addr_t len)
+{
+	return -EINVAL;
+}
+
+static inline int
+vfio_pci_core_get_dmabuf_phys(struct vfio_pci_core_device *vdev,
+			      struct p2pdma_provider **provider,
+			      unsigned int region_index,
+			      struct phys_vec *phys_vec,
+			      struct vfio_region_dma_range *dma_ranges,
+			      size_t nr_ranges)
+{
+	return -EOPNOTSUPP;
+}
+#endif
 
 #define VFIO_IOWRITE_DECLARATION(size) \
 int vfio_pci_core_iowrite##size(struct vfio_pci_core_device *vdev,	\

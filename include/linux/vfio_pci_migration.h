@@ -19,6 +19,7 @@
 #include <linux/ktime.h>
 #include <linux/pci.h>
 #include <linux/types.h>
+#include <linux/version.h>
 #include <linux/vfio_migration.h>
 #include <linux/vfio_pci_core.h>
 
@@ -243,6 +244,30 @@ ssize_t vfio_pci_mig_write(struct vfio_device *vdev, const char __user *buf,
 			   size_t count, loff_t *ppos);
 int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 
+/* The operations that struct vfio_device_ops has got since Linux 6.12 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#define VFIO_PCI_MIG_PASID_OPS						\
+		.pasid_attach_ioas = vfio_iommufd_physical_pasid_attach_ioas, \
+		.pasid_detach_ioas = vfio_iommufd_physical_pasid_detach_ioas,
+#else
+#define VFIO_PCI_MIG_PASID_OPS
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define VFIO_PCI_MIG_TOKEN_OPS						\
+		.match_token_uuid = vfio_pci_core_match_token_uuid,
+#else
+#define VFIO_PCI_MIG_TOKEN_OPS
+#endif
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+int vfio_pci_mig_get_region_info(struct vfio_device *vdev,
+				 struct vfio_region_info *info,
+				 struct vfio_info_cap *caps);
+#define VFIO_PCI_MIG_REGION_OPS						\
+		.get_region_info_caps = vfio_pci_mig_get_region_info,
+#else
+#define VFIO_PCI_MIG_REGION_OPS
+#endif
+
 /**
  * VFIO_PCI_MIG_OPS - the struct vfio_device_ops of a driver
  * @_name: name of the driver
@@ -265,6 +290,9 @@ int vfio_pci_mig_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 		.unbind_iommufd = vfio_iommufd_physical_unbind,		\
 		.attach_ioas = vfio_iommufd_physical_attach_ioas,	\
 		.detach_ioas = vfio_iommufd_physical_detach_ioas,	\
+		VFIO_PCI_MIG_PASID_OPS					\
+		VFIO_PCI_MIG_TOKEN_OPS					\
+		VFIO_PCI_MIG_REGION_OPS					\
 	}
 
 /**

@@ -17,6 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "config.h"
 #include "private.h"
@@ -267,6 +268,21 @@ int vfio_pci_core_setup_barmap(struct vfio_pci_core_device *vdev, int bar)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_setup_barmap);
+
+/*
+ * Ignores errors: vfio_pci_core_get_iomap() tells a driver that a BAR is not
+ * mapped.
+ */
+void vfio_pci_barmaps_init(struct vfio_pci_core_device *vdev)
+{
+	int bar;
+
+	if (LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0))
+		return;
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (pci_resource_len(vdev->pdev, bar))
+			vfio_pci_core_setup_barmap(vdev, bar);
+}
 
 /* The device is being disabled and no longer in use. */
 void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev)

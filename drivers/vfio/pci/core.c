@@ -19,6 +19,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 #include <linux/vgaarb.h>
 
 #include "private.h"
@@ -59,7 +60,8 @@ int vfio_pci_core_init_dev(struct vfio_device *core_vdev)
 
 	vdev->pdev = to_pci_dev(core_vdev->dev);
 	vdev->irq_type = VFIO_PCI_IRQ_NONE;
-	vdev->disable_idle_d3 = param_disable_idle_d3;
+	/* A driver may have set it: the memory was zeroed. */
+	vdev->disable_idle_d3 |= param_disable_idle_d3;
 	mutex_init(&vdev->igate);
 	spin_lock_init(&vdev->irqlock);
 	xa_init(&vdev->ctx);
@@ -270,11 +272,21 @@ static const struct pci_device_id broken_intx_ids[] = {
 	{ }
 };
 
+/* Does the driver say that INTx can't be masked in the device's registers? */
+static bool driver_nointxmask(struct vfio_pci_core_device *vdev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	return vdev->nointxmask;
+#else
+	return false;
+#endif
+}
+
 static void intx_probe(struct vfio_pci_core_device *vdev)
 {
 	struct pci_dev *pdev = vdev->pdev;
 
-	if (param_nointxmask)
+	if (param_nointxmask || driver_nointxmask(vdev))
 		return;
 
 	if (pdev->pin && pci_match_id(broken_intx_ids, pdev)) {
@@ -368,6 +380,7 @@ int vfio_pci_core_enable(struct vfio_pci_core_device *vdev)
 	ret = vfio_pci_config_init(vdev);
 	if (ret)
 		goto err_saved_state;
+	vfio_pci_barmaps_init(vdev);
 	return 0;
 
 err_saved_state:

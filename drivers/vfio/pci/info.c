@@ -182,44 +182,61 @@ static int dev_region_info(struct vfio_pci_core_device *vdev,
 	return region->ops->add_capability(vdev, region, caps);
 }
 
+/**
+ * vfio_pci_ioctl_get_region_info - the get_region_info_caps callback of a
+ *	vfio-pci driver
+ * @core_vdev: the device, kept awake by the caller
+ * @info: in: the index of the region; out: all other members
+ * @caps: out: the capabilities of the region
+ *
+ * Return: 0, -EINVAL if there is no such region, or -ENOMEM.
+ */
+int vfio_pci_ioctl_get_region_info(struct vfio_device *core_vdev,
+				   struct vfio_region_info *info,
+				   struct vfio_info_cap *caps)
+{
+	struct vfio_pci_core_device *vdev = to_core(core_vdev);
+
+	info->flags = 0;
+	info->cap_offset = 0;
+	info->size = 0;
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+
+	switch (info->index) {
+	case VFIO_PCI_CONFIG_REGION_INDEX:
+		info->size = vdev->pdev->cfg_size;
+		info->flags = VFIO_REGION_INFO_FLAG_READ |
+			      VFIO_REGION_INFO_FLAG_WRITE;
+		return 0;
+	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
+		return bar_info(vdev, info, caps);
+	case VFIO_PCI_ROM_REGION_INDEX:
+		info->size = vfio_pci_rom_size(vdev);
+		if (info->size)
+			info->flags = VFIO_REGION_INFO_FLAG_READ;
+		return 0;
+	case VFIO_PCI_VGA_REGION_INDEX:
+		return -EINVAL;
+	default:
+		return dev_region_info(vdev, info, caps);
+	}
+}
+EXPORT_SYMBOL_GPL(vfio_pci_ioctl_get_region_info);
+
 int vfio_pci_ioctl_region_info(struct vfio_pci_core_device *vdev,
 			       void __user *arg)
 {
 	const size_t minsz = offsetofend(struct vfio_region_info, offset);
 	struct vfio_info_cap caps = {};
 	struct vfio_region_info info;
-	int ret = 0;
+	int ret;
 
 	if (copy_from_user(&info, arg, minsz))
 		return -EFAULT;
 	if (info.argsz < minsz)
 		return -EINVAL;
 
-	info.flags = 0;
-	info.cap_offset = 0;
-	info.size = 0;
-	info.offset = VFIO_PCI_INDEX_TO_OFFSET(info.index);
-
-	switch (info.index) {
-	case VFIO_PCI_CONFIG_REGION_INDEX:
-		info.size = vdev->pdev->cfg_size;
-		info.flags = VFIO_REGION_INFO_FLAG_READ |
-			     VFIO_REGION_INFO_FLAG_WRITE;
-		break;
-	case VFIO_PCI_BAR0_REGION_INDEX ... VFIO_PCI_BAR5_REGION_INDEX:
-		ret = bar_info(vdev, &info, &caps);
-		break;
-	case VFIO_PCI_ROM_REGION_INDEX:
-		info.size = vfio_pci_rom_size(vdev);
-		if (info.size)
-			info.flags = VFIO_REGION_INFO_FLAG_READ;
-		break;
-	case VFIO_PCI_VGA_REGION_INDEX:
-		ret = -EINVAL;
-		break;
-	default:
-		ret = dev_region_info(vdev, &info, &caps);
-	}
+	ret = vfio_pci_ioctl_get_region_info(&vdev->vdev, &info, &caps);
 	if (ret) {
 		kfree(caps.buf);
 		return ret;

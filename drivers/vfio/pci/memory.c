@@ -10,6 +10,7 @@
  *
  * This file calls no other file of the module.
  */
+#include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 
@@ -24,6 +25,18 @@ bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
 	       (pdev->no_command_memory ||
 		vdev->vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY);
 }
+
+/**
+ * __vfio_pci_memory_enabled - whether the device's memory answers
+ * @vdev: the device; memory_lock held for read or write
+ *
+ * Return: true in D0 while the user has memory decoding on.
+ */
+bool __vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
+{
+	return vfio_pci_memory_enabled(vdev);
+}
+EXPORT_SYMBOL_GPL(__vfio_pci_memory_enabled);
 
 bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev)
 {

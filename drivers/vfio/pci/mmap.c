@@ -129,16 +129,50 @@ static bool order_supported(unsigned int order)
 }
 
 /* Insert one entry, of a supported order.  Caller holds memory_lock. */
-static vm_fault_t insert_huge_entry(struct vm_fault *vmf, unsigned int order)
+static vm_fault_t insert_huge_entry(struct vm_fault *vmf, unsigned long frame,
+				    unsigned int order)
 {
-	unsigned long addr = ALIGN_DOWN(vmf->address, PAGE_SIZE << order);
-	pfn_t pfn = __pfn_to_pfn_t(vma_to_pfn(vmf->vma, addr), PFN_DEV);
+	pfn_t pfn = __pfn_to_pfn_t(frame, PFN_DEV);
 	bool write = vmf->flags & FAULT_FLAG_WRITE;
 
 	if (IS_ENABLED(CONFIG_ARCH_SUPPORTS_PUD_PFNMAP) && order == PUD_ORDER)
 		return vmf_insert_pfn_pud(vmf, pfn, write);
 	return vmf_insert_pfn_pmd(vmf, pfn, write);
 }
+
+/* The first page that a huge entry around the fault maps */
+static unsigned long huge_pfn(struct vm_fault *vmf, unsigned int order)
+{
+	return vma_to_pfn(vmf->vma,
+			  ALIGN_DOWN(vmf->address, PAGE_SIZE << order));
+}
+
+/**
+ * vfio_pci_vmf_insert_pfn - insert one page-table entry for device memory
+ * @vdev: the device; memory_lock held for read or write
+ * @vmf: the page fault
+ * @pfn: the first page that the entry maps
+ * @order: the entry maps 2^@order pages; see is_aligned_for_order()
+ *
+ * For the fault handlers of drivers with an mmap() of their own.
+ *
+ * Return: VM_FAULT_NOPAGE; VM_FAULT_SIGBUS while the memory does not answer;
+ * VM_FAULT_FALLBACK if the kernel has no entries of that order.
+ */
+vm_fault_t vfio_pci_vmf_insert_pfn(struct vfio_pci_core_device *vdev,
+				   struct vm_fault *vmf, unsigned long pfn,
+				   unsigned int order)
+{
+	lockdep_assert_held(&vdev->memory_lock);
+	if (!vfio_pci_memory_usable(vdev))
+		return VM_FAULT_SIGBUS;
+	if (!order)
+		return vmf_insert_pfn(vmf->vma, vmf->address, pfn);
+	if (!order_supported(order))
+		return VM_FAULT_FALLBACK;
+	return insert_huge_entry(vmf, pfn, order);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_vmf_insert_pfn);
 
 static vm_fault_t insert_pages(struct vm_fault *vmf)
 {
@@ -169,7 +203,9 @@ static vm_fault_t vfio_pci_mmap_huge_fault(struct vm_fault *vmf,
 	if (down_read_killable(&vdev->memory_lock))
 		return VM_FAULT_SIGBUS;
 	if (vfio_pci_memory_usable(vdev))
-		ret = order ? insert_huge_entry(vmf, order) : insert_pages(vmf);
+		ret = order ? insert_huge_entry(vmf, huge_pfn(vmf, order),
+						order) :
+			      insert_pages(vmf);
 	up_read(&vdev->memory_lock);
 	return ret;
 }

@@ -157,6 +157,11 @@ ssize_t vfio_pci_bar_rw(struct vfio_pci_core_device *vdev, char __user *buf,
  * awake; takes memory_lock.
  */
 size_t vfio_pci_rom_size(struct vfio_pci_core_device *vdev);
+/*
+ * Maps all BARs, on kernels on which drivers expect it of
+ * vfio_pci_core_get_iomap(); on others, BARs are mapped at their first use.
+ */
+void vfio_pci_barmaps_init(struct vfio_pci_core_device *vdev);
 void vfio_pci_barmaps_free(struct vfio_pci_core_device *vdev);
 
 /* power.c: D-states, runtime PM and the low power features */

@@ -174,6 +174,22 @@ int vfio_pci_core_match(struct vfio_device *core_vdev, char *buf)
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_match);
 
+/**
+ * vfio_pci_core_match_token_uuid - the match_token_uuid callback of a vfio-pci
+ *	driver
+ * @core_vdev: the device
+ * @uuid: the token that the user knows, or NULL
+ *
+ * Return: 0 if the user may open the device; -EACCES if the token is missing or
+ * wrong; -EINVAL if the device has no token.
+ */
+int vfio_pci_core_match_token_uuid(struct vfio_device *core_vdev,
+				   const uuid_t *uuid)
+{
+	return token_check(to_core(core_vdev), uuid);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_core_match_token_uuid);
+
 int vfio_pci_feature_token(struct vfio_pci_core_device *vdev, u32 flags,
 			   void __user *arg, size_t argsz)
 {

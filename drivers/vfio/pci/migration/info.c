@@ -7,6 +7,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/version.h>
 
 #include "../../put_info.h"
 #include "private.h"
@@ -63,6 +64,18 @@ static int add_caps(struct vfio_pci_migration *pci,
 	return ret;
 }
 
+/* For a BAR with traps */
+static int describe_bar(struct vfio_pci_migration *pci,
+			struct vfio_region_info *info,
+			struct vfio_info_cap *caps)
+{
+	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
+	info->size = pci_resource_len(pci->core.pdev, info->index);
+	info->cap_offset = 0;
+	return add_caps(pci, info, caps);
+}
+
 static long bar_info(struct vfio_pci_migration *pci,
 		     struct vfio_region_info *info,
 		     struct vfio_region_info __user *arg)
@@ -70,11 +83,7 @@ static long bar_info(struct vfio_pci_migration *pci,
 	struct vfio_info_cap caps = {};
 	long ret;
 
-	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	info->offset = VFIO_PCI_INDEX_TO_OFFSET(info->index);
-	info->size = pci_resource_len(pci->core.pdev, info->index);
-	info->cap_offset = 0;
-	ret = add_caps(pci, info, &caps);
+	ret = describe_bar(pci, info, &caps);
 	if (ret) {
 		kfree(caps.buf);
 		return ret;
@@ -103,6 +112,30 @@ static long get_region_info(struct vfio_pci_migration *pci, unsigned long arg)
 					   VFIO_DEVICE_GET_REGION_INFO, arg);
 	return bar_info(pci, &info, user);
 }
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+/**
+ * vfio_pci_mig_get_region_info - VFIO_DEVICE_GET_REGION_INFO, since Linux 6.19
+ * @vdev: the function
+ * @info: in: the index of the region; out: all other members
+ * @caps: out: the capabilities of the region
+ *
+ * For vfio_device_ops.get_region_info_caps.
+ *
+ * Return: 0 or an error.
+ */
+int vfio_pci_mig_get_region_info(struct vfio_device *vdev,
+				 struct vfio_region_info *info,
+				 struct vfio_info_cap *caps)
+{
+	struct vfio_pci_migration *pci = vdev_to_vfio_pci_mig(vdev);
+
+	if (has_traps(pci, info->index))
+		return describe_bar(pci, info, caps);
+	return vfio_pci_ioctl_get_region_info(vdev, info, caps);
+}
+EXPORT_SYMBOL_GPL(vfio_pci_mig_get_region_info);
+#endif
 
 /* The write of an ioeventfd would bypass the driver's trap. */
 static long set_ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)

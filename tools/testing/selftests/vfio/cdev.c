@@ -4,8 +4,12 @@
  * and groups exclude each other.
  */
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/pci_regs.h>
 #include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -81,10 +85,11 @@ TEST_F(node, bind_refuses_bad_arguments)
 	int null = must(sys_open("/dev/null", O_RDWR)), group;
 
 	bad = good;
-	bad.argsz--;
+	bad.argsz = offsetof(struct vfio_device_bind_iommufd,
+			     token_uuid_ptr) - 1;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bad));
 	bad = good;
-	bad.flags = 1;
+	bad.flags = 2;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_BIND_IOMMUFD, &bad));
 	EXPECT_EQ(-EINVAL, node_bind(self->fd, -1, NULL));
 	EXPECT_EQ(-EBADF, node_bind(self->fd, 9999, NULL));
@@ -173,24 +178,26 @@ TEST_F(node, is_attached_and_detached)
 	pt = id;	/* not an I/O address space */
 	EXPECT_GT(0, node_attach(self->fd, &pt));
 	attach.pt_id = ioas[0];
-	attach.flags = 1;
+	attach.flags = 2;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 				     &attach));
 	attach.flags = 0;
-	attach.argsz--;
+	attach.argsz = offsetof(struct vfio_device_attach_iommufd_pt,
+				pasid) - 1;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 				     &attach));
-	attach.argsz++;
+	attach.argsz = sizeof(attach);
 	read_only = mem_alloc(page_size());
 	*read_only = attach;
 	must(mprotect(read_only, page_size(), PROT_READ));
 	EXPECT_EQ(-EFAULT, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 				     read_only));
-	detach.flags = 1;
+	detach.flags = 2;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
 				     &detach));
 	detach.flags = 0;
-	detach.argsz--;
+	detach.argsz = offsetof(struct vfio_device_detach_iommufd_pt,
+				pasid) - 1;
 	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
 				     &detach));
 	EXPECT_EQ(0, node_detach(self->fd));
@@ -207,6 +214,51 @@ TEST_F(node, is_attached_and_detached)
 	pt = ioas[0];
 	EXPECT_EQ(0, node_attach(self->fd, &pt));
 	/* The close detaches it. */
+}
+
+/* A device without PASIDs, or a kernel without them */
+TEST_F(node, pasid_refused)
+{
+	/* 0 stands for the device itself; a PASID has 20 bits. */
+	static const uint32_t no_pasid[] = { 0, 1U << 31, 0xffffffea, ~0U };
+	struct vfio_device_attach_iommufd_pt attach = {
+		.argsz = sizeof(attach),
+		.flags = VFIO_DEVICE_ATTACH_PASID,
+		.pasid = 1,
+	};
+	struct vfio_device_detach_iommufd_pt detach = {
+		.argsz = sizeof(detach),
+		.flags = VFIO_DEVICE_DETACH_PASID,
+		.pasid = 1,
+	};
+	unsigned int i;
+	uint32_t pt;
+
+	ASSERT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	pt = attach.pt_id = ioas_alloc(self->iommufd, false);
+	for (i = 0; i < ARRAY_SIZE(no_pasid); i++) {
+		attach.pasid = no_pasid[i];
+		detach.pasid = no_pasid[i];
+		EXPECT_EQ(-EINVAL, sys_ioctl(self->fd,
+					     VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+					     &attach));
+		EXPECT_EQ(-EINVAL, sys_ioctl(self->fd,
+					     VFIO_DEVICE_DETACH_IOMMUFD_PT,
+					     &detach));
+	}
+	attach.pasid = 1;
+	detach.pasid = 1;
+	EXPECT_GT(0, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+			       &attach));
+	/* That has not changed the device's own attachment. */
+	EXPECT_EQ(0, node_attach(self->fd, &pt));
+	attach.argsz = offsetof(struct vfio_device_attach_iommufd_pt, pasid);
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+				     &attach));
+	detach.argsz = offsetof(struct vfio_device_detach_iommufd_pt, pasid);
+	EXPECT_EQ(-EINVAL, sys_ioctl(self->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT,
+				     &detach));
+	EXPECT_EQ(0, node_detach(self->fd));
 }
 
 TEST_F(node, goes_with_its_driver)
@@ -228,6 +280,45 @@ TEST_F(node, goes_with_its_driver)
 	sys_close(self->fd);
 	self->fd = -1;
 	EXPECT_EQ(0, writer_join(&writer));
+}
+
+/* Does /proc/self/fdinfo name this function for @fd? */
+static bool fdinfo_names(int fd, const char *bdf)
+{
+	char link[128], want[PATH_MAX], path[64], line[PATH_MAX + 64];
+	static const char key[] = "vfio-device-syspath: ";
+	bool found = false;
+	FILE *file;
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", bdf);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "r");
+	if (!realpath(link, want) || !file)
+		die("no %s, or no %s", link, path);
+	while (!found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, "\n")] = '\0';
+		found = !strncmp(line, key, strlen(key)) &&
+			!strcmp(line + strlen(key), want);
+	}
+	fclose(file);
+	return found;
+}
+
+/* Before and after the bind */
+TEST_F(node, fdinfo_names_the_device)
+{
+	EXPECT_TRUE(fdinfo_names(self->fd, self->bdf));
+	ASSERT_EQ(0, node_bind(self->fd, self->iommufd, NULL));
+	EXPECT_TRUE(fdinfo_names(self->fd, self->bdf));
+}
+
+TEST(fdinfo_names_the_device_of_a_group)
+{
+	struct vdev v;
+
+	vdev_open(&v, NEED_FUNC(FUNC_E1000E), DRV_VFIO_PCI);
+	EXPECT_TRUE(fdinfo_names(v.fd, v.bdf));
+	vdev_close(&v);
 }
 
 /* ---- VFs ---- */

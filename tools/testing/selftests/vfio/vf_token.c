@@ -229,7 +229,7 @@ TEST_F(token, malformed_is_refused)
 	EXPECT_EQ(0, try_with(&self->vf[0], "   vf_token=" TOKEN_A " "));
 }
 
-/* A node cannot take a token, so it cannot be used. */
+/* A node without a token cannot be used. */
 TEST_F(token, node_needs_it)
 {
 	const struct function *vf = &self->vf[0];
@@ -254,6 +254,80 @@ TEST_F(token, node_needs_it)
 	sys_close(self->pf_fd);
 	self->pf_fd = -1;
 	function_join(&self->pf);
+}
+
+static int bind_token(int fd, int iommufd, const void *token, uint32_t argsz)
+{
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = argsz,
+		.flags = VFIO_DEVICE_BIND_FLAG_TOKEN,
+		.iommufd = iommufd,
+		.token_uuid_ptr = (uintptr_t)token,
+	};
+
+	return sys_ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind);
+}
+
+TEST_F(token, node_takes_it)
+{
+	const uint32_t size = sizeof(struct vfio_device_bind_iommufd);
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+	const struct function *vf = &self->vf[0];
+	int iommufd, fd;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	iommufd = iommufd_open();
+	function_leave(&self->vf[0]);
+	fd = must(node_open("pci", vf->bdf));
+	EXPECT_EQ(-EACCES, bind_token(fd, iommufd, bytes_b, size));
+	EXPECT_EQ(-EINVAL, bind_token(fd, iommufd, bytes_a, size - 1));
+	EXPECT_EQ(-EFAULT, bind_token(fd, iommufd, NULL, size));
+	EXPECT_EQ(-EACCES, node_bind(fd, iommufd, NULL));
+	/* It is not bound yet. */
+	EXPECT_EQ(-EINVAL, sys_ioctl(fd, VFIO_DEVICE_GET_INFO, &info));
+	EXPECT_EQ(0, bind_token(fd, iommufd, bytes_a, size));
+	EXPECT_TRUE(is_open(fd, vf));
+
+	/* A PF needs the token while one of its VFs is in use. */
+	sys_close(self->pf_fd);
+	function_leave(&self->pf);
+	self->pf_fd = must(node_open("pci", self->pf.bdf));
+	EXPECT_EQ(-EACCES, bind_token(self->pf_fd, iommufd, bytes_b, size));
+	EXPECT_EQ(0, bind_token(self->pf_fd, iommufd, bytes_a, size));
+	sys_close(fd);
+
+	/* A bind of the PF that is refused does not change the token. */
+	fd = must(node_open("pci", self->pf.bdf));
+	EXPECT_EQ(-EINVAL, bind_token(fd, iommufd, bytes_b, size));
+	sys_close(fd);
+	fd = must(node_open("pci", vf->bdf));
+	EXPECT_EQ(-EACCES, bind_token(fd, iommufd, bytes_b, size));
+	EXPECT_EQ(0, bind_token(fd, iommufd, bytes_a, size));
+	sys_close(fd);
+	sys_close(self->pf_fd);
+	sys_close(iommufd);
+	self->pf_fd = -1;
+	function_join(&self->pf);
+	function_join(&self->vf[0]);
+}
+
+/* A device that has no token refuses one. */
+TEST(node_without_a_token)
+{
+	const char *bdf = NEED_FUNC(FUNC_E1000E);
+	int iommufd, fd;
+
+	if (!nodes_present())
+		SKIP(return, "this kernel has no iommufd, or no nodes");
+	must(pci_bind(bdf, DRV_VFIO_PCI));
+	iommufd = iommufd_open();
+	fd = must(node_open("pci", bdf));
+	EXPECT_EQ(-EINVAL, bind_token(fd, iommufd, bytes_a,
+				      sizeof(struct vfio_device_bind_iommufd)));
+	EXPECT_EQ(0, node_bind(fd, iommufd, NULL));
+	sys_close(fd);
+	sys_close(iommufd);
 }
 
 /* While a VF is in use, its PF needs the token as well. */
