@@ -244,6 +244,9 @@ struct vfio_mig_arc {
  * @format_version: version of @format
  * @records: types of records; the first is VFIO_MIG_RECORD_IDENTITY
  * @nr_records: elements of @records, VFIO_MIG_TYPES_MAX at most
+ * @reinit: what @save appends later in PRE_COPY is new initial data: it is due
+ *	only when the guest has changed the set-up of the device.  A VMM that
+ *	knows VFIO_PRECOPY_INFO_REINIT then sends it before it stops the device
  * @max_bytes: without @format: bytes that a stream has at most; write() fails
  *	with ENOSPC beyond them
  * @prepare: makes the device answer.  Called before each function of an arc,
@@ -290,6 +293,7 @@ struct vfio_mig_driver {
 	u16 format_version;
 	const struct vfio_mig_record_type *records;
 	unsigned int nr_records;
+	bool reinit;
 	u64 max_bytes;
 
 	void (*prepare)(struct vfio_migration *mig);

@@ -228,11 +228,10 @@ static int precopy_info(struct vfio_mig_session *session,
 			struct vfio_precopy_info *info)
 {
 	struct vfio_migration *mig = session->mig;
-	u64 fill = vfio_mig_buffer_fill(&session->buffer);
+	/* A read() may move the start meanwhile, but nobody the end. */
 	u64 start = READ_ONCE(session->buffer.start);
+	u64 fill = session->buffer.end - start;
 
-	if (session->ended)
-		return -ENODEV;
 	if (!vfio_mig_is_precopy(mig->state))
 		return -EINVAL;
 	if (session->writer.error)
@@ -246,13 +245,42 @@ static int precopy_info(struct vfio_mig_session *session,
 	return 0;
 }
 
+/*
+ * precopy_info() for a user that knows the flags.  Puts new initial data on the
+ * stream, because the user decides by this answer whether to stop the device; but
+ * not if much is unread, as this call must not make the stream grow without a
+ * limit.  Sets *@end to the end of the initial data that the answer tells of.
+ * Caller holds memory_lock and the state lock.
+ */
+static int precopy_info_v2(struct vfio_mig_session *session,
+			   struct vfio_precopy_info *info, u64 *end)
+{
+	int ret;
+
+	if (vfio_mig_is_precopy(session->mig->state) &&
+	    session->mig->driver->reinit &&
+	    vfio_mig_buffer_fill(&session->buffer) < VFIO_MIG_CHUNK) {
+		ret = vfio_mig_session_save(session);
+		if (ret)
+			return ret;
+	}
+	ret = precopy_info(session, info);
+	if (ret)
+		return ret;
+	*end = session->initial_end;
+	info->flags = READ_ONCE(session->initial_seen) == *end ? 0 :
+		      VFIO_PRECOPY_INFO_REINIT;
+	return 0;
+}
+
 static long saving_ioctl(struct file *filp, unsigned int cmd,
 			 unsigned long arg)
 {
 	size_t minsz = offsetofend(struct vfio_precopy_info, dirty_bytes);
 	struct vfio_mig_session *session = filp->private_data;
 	struct vfio_precopy_info info;
-	int ret;
+	u64 end = 0;
+	long ret;
 
 	if (cmd != VFIO_MIG_GET_PRECOPY_INFO)
 		return -ENOTTY;
@@ -260,17 +288,22 @@ static long saving_ioctl(struct file *filp, unsigned int cmd,
 		return -EFAULT;
 	if (info.argsz < minsz)
 		return -EINVAL;
-	if (!vfio_mig_session_enter(session))
-		return -ENODEV;
-	ret = mutex_lock_interruptible(&session->mig->lock);
-	if (!ret) {
-		ret = precopy_info(session, &info);
-		mutex_unlock(&session->mig->lock);
-	}
-	vfio_mig_session_leave(session);
+	ret = session_lock(session, false);
 	if (ret)
-		return ret == -EINTR ? -ERESTARTSYS : ret;
-	return copy_to_user((void __user *)arg, &info, minsz) ? -EFAULT : 0;
+		return ret;
+	if (vfio_mig_precopy_info_v2(session->mig->vdev))
+		ret = precopy_info_v2(session, &info, &end);
+	else
+		ret = precopy_info(session, &info);
+	session_unlock(session);
+	if (ret)
+		return ret;
+	/* If this fails, the user has not seen the flag: it is told again. */
+	if (copy_to_user((void __user *)arg, &info, minsz))
+		return -EFAULT;
+	if (end)
+		WRITE_ONCE(session->initial_seen, end);
+	return 0;
 }
 
 static int session_release(struct inode *inode, struct file *filp)

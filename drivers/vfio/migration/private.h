@@ -29,6 +29,7 @@
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/uio.h>
+#include <linux/version.h>
 #include <linux/vfio_migration.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -97,6 +98,10 @@ int vfio_mig_buffer_peek(struct vfio_mig_buffer *buffer, u64 pos, void *data,
  *	the state lock, read without it
  * @initial_end: position in the stream at which initial_bytes of
  *	VFIO_MIG_GET_PRECOPY_INFO end; under the state lock
+ * @initial_seen: the @initial_end that the user knows of: if they differ, there is
+ *	new initial data, which VFIO_PRECOPY_INFO_REINIT tells of.  Written under
+ *	the state lock at first, then when the flag has reached the user, without
+ *	a lock.  If two threads ask at once, the flag may be told twice
  * @writer: appends to @buffer; under the state lock
  * @reader: checks a written stream of records; under the state lock, except for
  *	@reader.format, which does not change: NULL without records
@@ -122,6 +127,7 @@ struct vfio_mig_session {
 	bool complete;
 	bool due;
 	u64 initial_end;
+	u64 initial_seen;
 	struct vfio_mig_writer writer;
 	struct vfio_mig_reader reader;
 	u64 loaded;
@@ -201,7 +207,7 @@ bool vfio_mig_path_is_exclusive(const struct vfio_migration *mig,
 /* lock.c */
 
 /*
- * vfio_mig_lock() for read() and write() of a data file.  0, -ERESTARTSYS, or
+ * vfio_mig_lock() for read(), write() and ioctl() of a data file.  0, -ERESTARTSYS, or
  * -EAGAIN if @nowait is set and another task has one of the locks
  */
 int vfio_mig_lock_io(struct vfio_migration *mig, bool nowait);
@@ -211,6 +217,18 @@ static inline void vfio_mig_prepare(struct vfio_migration *mig)
 {
 	if (mig->driver->prepare)
 		mig->driver->prepare(mig);
+}
+
+/* Whether the user knows VFIO_PRECOPY_INFO_REINIT */
+static inline bool vfio_mig_precopy_info_v2(struct vfio_device *vdev)
+{
+#ifndef VFIO_CORE_OF_LINUX
+	return vfio_device_precopy_info_v2(vdev);
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+	return READ_ONCE(vdev->precopy_info_v2);
+#else
+	return false;
+#endif
 }
 
 static inline bool vfio_mig_is_precopy(enum vfio_device_mig_state state)

@@ -219,6 +219,9 @@ static int session_save_precopy(struct vfio_mig_session *session)
 	if (ret < 0)
 		return ret;
 	if (first)
+		session->initial_seen = session->buffer.end;
+	if (first || (driver->reinit &&
+		      vfio_mig_precopy_info_v2(session->mig->vdev)))
 		session->initial_end = session->buffer.end;
 	return 0;
 }

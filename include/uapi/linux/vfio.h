@@ -1144,8 +1144,9 @@ struct vfio_precopy_info {
 	__u32 argsz;
 	__u32 flags;
 /*
- * New initial data is on the stream since the last call: initial_bytes has risen
- * and falls to 0 again as it is read; dirty_bytes starts again at 0.
+ * New initial data has come on the stream since the last call: initial_bytes has
+ * risen, unless a read() has taken the data already, and falls to 0 again as it is
+ * read; dirty_bytes starts again at 0.
  */
 #define VFIO_PRECOPY_INFO_REINIT	(1 << 0)
 	__aligned_u64 initial_bytes;

@@ -176,6 +176,8 @@ static const struct vfio_pci_mig_driver igbvf_driver = {
 		.format_version = IGBVF_STREAM_VERSION,
 		.records = igbvf_records,
 		.nr_records = ARRAY_SIZE(igbvf_records),
+		/* In PRE_COPY, records change when the guest asks the PF. */
+		.reinit = true,
 		.prepare = vfio_pci_mig_prepare,
 		.save = igbvf_save,
 		.pending = vfio_mig_image_pending,

@@ -11,6 +11,7 @@
 #include "test.h"
 #include "device.h"
 #include "migration.h"
+#include "move.h"
 #include "nic.h"
 
 #include "../../../vfio-mig/crc32c.h"
@@ -128,6 +129,89 @@ TEST_F(precopy, changes_are_dirty_bytes)
 	sys_close(fd);
 	EXPECT_EQ(0, device_load(self->b.fd, &s));
 	stream_free(&s);
+}
+
+#define PRECOPY_INFO_V2	(VFIO_DEVICE_FEATURE_SET |			\
+			 VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2)
+
+static uint32_t flags_of(int fd, uint32_t before)
+{
+	struct vfio_precopy_info info = {
+		.argsz = sizeof(info), .flags = before,
+	};
+
+	must(sys_ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
+	return info.flags;
+}
+
+/* After the opt-in, a change is new initial data, and is reported once. */
+TEST_F(precopy, changes_are_initial_bytes_after_opt_in)
+{
+	uint32_t msg[MBX_WORDS] = { MBX_SET_LPE, 9000 };
+	struct vfio_precopy_info info = { .argsz = sizeof(info), .flags = ~0 };
+	struct stream s = {};
+	size_t before;
+	int fd;
+
+	if (feature(self->a.fd, VFIO_DEVICE_FEATURE_PROBE | PRECOPY_INFO_V2,
+		    NULL, 0))
+		SKIP(return, "this kernel's vfio has no PRECOPY_INFOv2");
+	EXPECT_EQ(-EINVAL, feature(self->a.fd, VFIO_DEVICE_FEATURE_GET |
+				   VFIO_DEVICE_FEATURE_MIG_PRECOPY_INFOv2,
+				   NULL, 0));
+	nic_attach(&self->nic, &self->a);
+	nic_up(&self->nic);
+	fd = must(mig_session(self->a.fd, PRE_COPY));
+	/* Without the opt-in, the flags are left unchanged. */
+	EXPECT_EQ(~0U, flags_of(fd, ~0));
+	must(feature(self->a.fd, PRECOPY_INFO_V2, NULL, 0));
+	EXPECT_EQ(0, flags_of(fd, ~0));
+	stream_read_on(fd, &s, 4096);
+	EXPECT_EQ(0, flags_of(fd, 0));
+
+	must(nic_mbx(&self->nic, msg, 2));
+	ASSERT_TRUE(msg[0] & MBX_ACK);
+	must(sys_ioctl(fd, VFIO_MIG_GET_PRECOPY_INFO, &info));
+	EXPECT_EQ(VFIO_PRECOPY_INFO_REINIT, info.flags);
+	EXPECT_LT(0, info.initial_bytes);
+	EXPECT_EQ(0, info.dirty_bytes);
+	EXPECT_EQ(0, flags_of(fd, ~0));
+	EXPECT_EQ(info.initial_bytes, info_of(fd).initial_bytes);
+	before = s.size;
+	stream_read_on(fd, &s, 10);
+	EXPECT_EQ(info.initial_bytes, s.size - before);
+	EXPECT_EQ(0, info_of(fd).initial_bytes);
+
+	/* Reported as well if the change is read before the question */
+	msg[0] = MBX_SET_LPE;
+	msg[1] = 1522;
+	must(nic_mbx(&self->nic, msg, 2));
+	stream_read_on(fd, &s, 4096);
+	EXPECT_EQ(VFIO_PRECOPY_INFO_REINIT, flags_of(fd, 0));
+	EXPECT_EQ(0, flags_of(fd, 0));
+
+	must(mig_set(self->a.fd, STOP_COPY, NULL));
+	stream_read_on(fd, &s, 4096);
+	sys_close(fd);
+	EXPECT_EQ(0, device_load(self->b.fd, &s));
+	stream_free(&s);
+}
+
+/* The opt-in holds over a reset, until the device is closed. */
+TEST_F(precopy, opt_in_ends_with_the_last_close)
+{
+	int fd;
+
+	if (feature(self->a.fd, PRECOPY_INFO_V2, NULL, 0))
+		SKIP(return, "this kernel's vfio has no PRECOPY_INFOv2");
+	must(sys_ioctl(self->a.fd, VFIO_DEVICE_RESET, NULL));
+	fd = must(mig_session(self->a.fd, PRE_COPY));
+	EXPECT_EQ(0, flags_of(fd, ~0));
+	sys_close(fd);
+	reopen(&self->a);
+	fd = must(mig_session(self->a.fd, PRE_COPY));
+	EXPECT_EQ(~0U, flags_of(fd, ~0));
+	sys_close(fd);
 }
 
 /* The guest's access wakes poll(). */
