@@ -21,6 +21,9 @@ usage()
 	  tools      vfio-mig without a device; the demo's report and the
 	             benchmark's table on logs made for the purpose
 	  abi        our headers and exports are those of the distribution
+	  kernel73   the modules build for Linux 7.3, with our VFIO and with its
+	             own; our headers and exports are those of Linux 7.3; the
+	             build for an unsupported kernel is refused
 	  overlay    laid over a kernel's source and taken away again
 	  model      spin verifies the protocol of DMA logging
 	  selftests  the kselftests on our modules, in a VM for each core
@@ -41,14 +44,15 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="build parts style overlay install tools model abi selftests assigned
-	stock migration"
+stages="build parts style overlay install tools model abi kernel73 selftests
+	assigned stock migration"
 # The selftests have a VM for each core.  A VM waits for resets half of the time,
 # in which compilers and spin run.
 run_all()
 {
 	run_lanes "build"
-	run_lanes "selftests" "nice abi install tools overlay style parts"
+	run_lanes "selftests" "nice abi install tools overlay style parts \
+		kernel73"
 	run_lanes "stock" "assigned" "nice model"
 	run_lanes "migration"
 }
@@ -177,6 +181,44 @@ stage_abi()
 		"$src/build/modules"
 }
 
+# Linux 7.3 is the last kernel that the tree builds for.  All other stages use
+# the first, 6.12.
+stage_kernel73()
+{
+	local root
+
+	root=$("$vm/kernel-root.sh" 7.3)
+	verdict "there is a root with Linux 7.3" test -d "$root"
+	[ -d "$root" ] || return
+	for_73() {
+		VFIO_ROOT=$root build_clean "$@"
+	}
+	rm -rf build/7.3
+	# Without C=1: Debian 13's sparse does not know __typeof_unqual__.
+	verdict "modules build for it with W=1 without a warning" \
+		for_73 7.3 W=1
+	verdict "all seven modules are there" \
+		test "$(find build/7.3 -name '*.ko' | wc -l)" = 7
+	tools/testing/abi/run.sh "$root" "$(ls "$root/lib/modules")" "$src" \
+		"$src/build/7.3"
+	verdict "igbvf-vfio-pci builds for its own VFIO without a warning" \
+		for_73 7.3-stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
+	verdict "with the migration libraries and nothing else" \
+		test "$(find build/7.3-stock -name '*.ko' | wc -l)" = 3
+	rm -rf build/7.3-stock
+	# By a message of Kbuild, before the compiler runs
+	refused() {
+		! "$vm/inroot.sh" --bind "$src" -- \
+			make -s -C "/lib/modules/$kver/build" \
+			M="$src/build/modules" VERSION=6 PATCHLEVEL=11 modules \
+			2>"$logs/refused.err" &&
+			grep -q 'for Linux 6.12 to 7.3, and this is Linux 6.11' \
+				"$logs/refused.err" &&
+			! grep -q 'error:' "$logs/refused.err"
+	}
+	verdict "the build for Linux 6.11 is refused" refused
+}
+
 # The source is that of the root's kernel: the parts of it that the overlay
 # replaces, edits or adds to.
 stage_overlay()
@@ -208,8 +250,8 @@ stage_overlay()
 	verdict "drivers/vfio there is ours" \
 		diff -r drivers/vfio "$tree/drivers/vfio"
 	verdict "headers there are ours" \
-		test -z "$(cd include && find . -path ./stock -prune -o \
-			-name '*.h' ! -exec cmp -s {} "$tree/include/{}" \; \
+		test -z "$(cd include && find . \( -path ./stock -o -path ./compat \) \
+			-prune -o -name '*.h' ! -exec cmp -s {} "$tree/include/{}" \; \
 			-print)"
 	# What is for this repository alone is named here.
 	verdict "documents, samples, selftests and vfio-mig there are ours" \
