@@ -35,50 +35,48 @@ struct vfio_feature {
 static int vfio_feature_migration(struct vfio_device *device, u32 op,
 				  void __user *arg)
 {
-	struct vfio_device_feature_migration migration = {
-		.flags = device->migration_flags,
-	};
+	struct vfio_device_feature_migration __user *migration = arg;
 
-	return copy_to_user(arg, &migration, sizeof(migration)) ? -EFAULT : 0;
+	return put_user(device->migration_flags, &migration->flags);
 }
 
-static int vfio_feature_get_state(struct vfio_device *device, void __user *arg)
+static int
+vfio_feature_get_state(struct vfio_device *device,
+		       struct vfio_device_feature_mig_state __user *arg)
 {
-	struct vfio_device_feature_mig_state state = { .data_fd = -1 };
-	enum vfio_device_mig_state current_state;
+	enum vfio_device_mig_state state;
 	int ret;
 
-	ret = device->mig_ops->migration_get_state(device, &current_state);
+	ret = device->mig_ops->migration_get_state(device, &state);
 	if (ret)
 		return ret;
-	state.device_state = current_state;
-	return copy_to_user(arg, &state, sizeof(state)) ? -EFAULT : 0;
+	if (put_user(state, &arg->device_state))
+		return -EFAULT;
+	return put_user(-1, &arg->data_fd);
 }
 
 /*
  * data_fd = -1 is written before anything is done.  So if the payload cannot be
  * written, nothing changes, and after an error user space finds no fd.
  */
-static int vfio_feature_set_state(struct vfio_device *device, void __user *arg)
+static int
+vfio_feature_set_state(struct vfio_device *device,
+		       struct vfio_device_feature_mig_state __user *arg)
 {
-	struct vfio_device_feature_mig_state state;
 	struct vfio_data_fd new = { .fd = -EBADF };
+	u32 state;
 	int ret;
 
-	if (copy_from_user(&state, arg, sizeof(state)))
-		return -EFAULT;
-	state.data_fd = -1;
-	if (copy_to_user(arg, &state, sizeof(state)))
+	if (get_user(state, &arg->device_state) || put_user(-1, &arg->data_fd))
 		return -EFAULT;
 
-	ret = vfio_migration_set_state(device, state.device_state, &new);
+	ret = vfio_migration_set_state(device, state, &new);
 	if (!ret && new.file) {
-		state.data_fd = new.fd;
-		if (!copy_to_user(arg, &state, sizeof(state))) {
+		ret = put_user(new.fd, &arg->data_fd);
+		if (!ret) {
 			fd_install(new.fd, new.file);
 			return 0;
 		}
-		ret = -EFAULT;
 	}
 
 	if (new.fd >= 0)
@@ -99,15 +97,14 @@ static int vfio_feature_mig_state(struct vfio_device *device, u32 op,
 static int vfio_feature_data_size(struct vfio_device *device, u32 op,
 				  void __user *arg)
 {
-	struct vfio_device_feature_mig_data_size size = {};
+	struct vfio_device_feature_mig_data_size __user *size = arg;
 	unsigned long length = 0;
 	int ret;
 
 	ret = device->mig_ops->migration_get_data_size(device, &length);
 	if (ret)
 		return ret;
-	size.stop_copy_length = length;
-	return copy_to_user(arg, &size, sizeof(size)) ? -EFAULT : 0;
+	return put_user(length, &size->stop_copy_length);
 }
 
 static int vfio_feature_precopy_info_v2(struct vfio_device *device, u32 op,
@@ -225,35 +222,33 @@ long vfio_ioctl_device_feature(struct vfio_device *device,
 	const size_t minsz = offsetofend(struct vfio_device_feature, flags);
 	const u32 ops = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
 	const struct vfio_feature *feature;
-	struct vfio_device_feature header;
+	u32 argsz, flags;
 	int ret;
 
-	if (copy_from_user(&header, arg, minsz))
+	if (get_user(argsz, &arg->argsz) || get_user(flags, &arg->flags))
 		return -EFAULT;
-	if (header.argsz < minsz)
+	if (argsz < minsz)
 		return -EINVAL;
-	if (header.flags & ~(VFIO_DEVICE_FEATURE_MASK | ops |
-			     VFIO_DEVICE_FEATURE_PROBE))
+	if (flags & ~(VFIO_DEVICE_FEATURE_MASK | ops |
+		      VFIO_DEVICE_FEATURE_PROBE))
 		return -EINVAL;
 	/* Only a probe may name both. */
-	if ((header.flags & ops) == ops &&
-	    !(header.flags & VFIO_DEVICE_FEATURE_PROBE))
+	if ((flags & ops) == ops && !(flags & VFIO_DEVICE_FEATURE_PROBE))
 		return -EINVAL;
 
-	feature = vfio_find_feature(header.flags & VFIO_DEVICE_FEATURE_MASK);
+	feature = vfio_find_feature(flags & VFIO_DEVICE_FEATURE_MASK);
 	if (!feature) {
 		if (!device->ops->device_feature)
 			return -ENOTTY;
-		return device->ops->device_feature(device, header.flags,
-						   arg->data,
-						   header.argsz - minsz);
+		return device->ops->device_feature(device, flags, arg->data,
+						   argsz - minsz);
 	}
 	if (!vfio_has_feature(device, feature))
 		return -ENOTTY;
 
-	ret = vfio_check_feature(header.flags, header.argsz - minsz,
-				 feature->ops, feature->size);
+	ret = vfio_check_feature(flags, argsz - minsz, feature->ops,
+				 feature->size);
 	if (ret <= 0)
 		return ret;
-	return feature->call(device, header.flags & ops, arg->data);
+	return feature->call(device, flags & ops, arg->data);
 }
