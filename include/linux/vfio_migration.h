@@ -36,15 +36,19 @@ struct vfio_migration;
  * @bytes: bytes written so far, without the stream's header
  * @error: 0, or the error that @put has returned.  Every later write returns
  *	it, too, so that no stream continues after a gap
+ * @min_version: the oldest version of the format whose drivers can load the
+ *	stream; 0: only that of the stream
  *
  * A driver gets a writer as an argument of save(), and may read @bytes.  Code
- * that writes a stream of its own sets @put and calls vfio_mig_write_header().
+ * that writes a stream of its own sets @put, and @min_version if it is not 0, and
+ * calls vfio_mig_write_header().
  */
 struct vfio_mig_writer {
 	int (*put)(struct vfio_mig_writer *writer, const void *data,
 		   size_t len);
 	u64 bytes;
 	int error;
+	u16 min_version;
 	/* private: */
 	u64 left;		/* of the payload that was begun */
 	u32 block_left;		/* of its current block */
@@ -120,7 +124,11 @@ struct vfio_mig_record_type {
  * VFIO_MIG_IMAGE_RECORD - a struct vfio_mig_record_type for a part of an image
  * @_type: type of the record
  * @_version: version of its payload
- * @_flags: VFIO_MIG_TYPE_* besides IMAGE and REQUIRED, which are set
+ * @_flags: VFIO_MIG_TYPE_* besides IMAGE, which is set.  With REQUIRED, a driver
+ *	that does not know the record refuses the stream, and a stream without
+ *	the record is refused.  A record without it may be new in a version
+ *	whose format_min_version or format_oldest is lower: older drivers skip
+ *	it, and it is all zeros when it does not come
  * @_image: type of the image, a struct
  * @_member: the member of @_image that is the part.  It consists of u32 only,
  *	and of VFIO_MIG_BLOCK_SIZE bytes at most
@@ -130,8 +138,7 @@ struct vfio_mig_record_type {
 	{								\
 		.type = (_type),					\
 		.version = (_version),					\
-		.flags = VFIO_MIG_TYPE_IMAGE | VFIO_MIG_TYPE_REQUIRED |	\
-			 (_flags),					\
+		.flags = VFIO_MIG_TYPE_IMAGE | (_flags),		\
 		.min_length = sizeof_field(_image, _member),		\
 		.max_length = sizeof_field(_image, _member),		\
 		.offset = offsetof(_image, _member),			\
@@ -158,7 +165,9 @@ struct vfio_mig_payload {
 /**
  * struct vfio_mig_reader - reads a stream in pieces, as they come
  * @format: name of the record format that the stream must have
- * @format_version: version of @format that the stream must have
+ * @format_version: version of @format that is known
+ * @oldest_version: the oldest version of @format that is accepted; 0:
+ *	@format_version
  * @types: types of records that are known; the first is
  *	VFIO_MIG_RECORD_IDENTITY
  * @nr_types: elements of @types, VFIO_MIG_TYPES_MAX at most
@@ -173,6 +182,7 @@ struct vfio_mig_payload {
 struct vfio_mig_reader {
 	const char *format;
 	u16 format_version;
+	u16 oldest_version;
 	const struct vfio_mig_record_type *types;
 	unsigned int nr_types;
 	int (*load)(struct vfio_mig_reader *reader,
@@ -237,11 +247,16 @@ struct vfio_mig_arc {
  * @arcs: all arcs of a device with @flags, as the table in
  *	Documentation/driver-api/vfio-migration.rst lists them
  * @nr_arcs: elements of @arcs
- * @format: name of the record format, 16 bytes at most.  NULL for a driver
+ * @format: name of the record format, 14 bytes at most.  NULL for a driver
  *	whose stream is laid down elsewhere: the library then passes bytes on
- *	as they are, and uses none of @format_version, @records, @load and
+ *	as they are, and uses none of @format_version to @records, @load and
  *	@load_end
  * @format_version: version of @format
+ * @format_min_version: the oldest version of this driver that can load what
+ *	@save writes: all records that it does not know are optional.  0:
+ *	@format_version
+ * @format_oldest: the oldest version of a stream that @load can load.  0:
+ *	@format_version
  * @records: types of records; the first is VFIO_MIG_RECORD_IDENTITY
  * @nr_records: elements of @records, VFIO_MIG_TYPES_MAX at most
  * @reinit: what @save appends later in PRE_COPY is new initial data: it is due
@@ -291,6 +306,8 @@ struct vfio_mig_driver {
 	unsigned int nr_arcs;
 	const char *format;
 	u16 format_version;
+	u16 format_min_version;
+	u16 format_oldest;
 	const struct vfio_mig_record_type *records;
 	unsigned int nr_records;
 	bool reinit;

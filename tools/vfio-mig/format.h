@@ -47,6 +47,7 @@ struct device_limits {
 struct format {
 	const char *name;
 	unsigned int version;
+	unsigned int oldest;	/* version that can be decoded */
 	const struct record_type *records;	/* a stream has all of them */
 	unsigned int nr_records;
 	/*

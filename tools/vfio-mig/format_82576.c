@@ -127,6 +127,7 @@ static const char *mismatch(const uint32_t *words,
 const struct format format_82576 = {
 	.name = IGBVF_STREAM_FORMAT,
 	.version = IGBVF_STREAM_VERSION,
+	.oldest = IGBVF_STREAM_VERSION,
 	.records = records,
 	.nr_records = ARRAY_SIZE(records),
 	.mismatch = mismatch,

@@ -60,6 +60,15 @@ static bool checksum_holds(struct stream *stream, uint32_t stored)
 	return holds;
 }
 
+/* Whether the format's records can be decoded, as the driver decides it */
+static bool version_fits(const struct stream_header *header)
+{
+	unsigned int min = header->min_version ?: header->format_version;
+
+	return header->known->version >= min &&
+	       header->format_version >= header->known->oldest;
+}
+
 static bool read_header(struct stream *stream)
 {
 	struct vfio_mig_stream_header raw;
@@ -77,11 +86,12 @@ static bool read_header(struct stream *stream)
 	memcpy(header.format, raw.format, sizeof(raw.format));
 	header.version = le16toh(raw.version);
 	header.format_version = le16toh(raw.format_version);
+	header.min_version = le16toh(raw.min_version);
 	header.known = format_find(header.format);
 	if (header.version != VFIO_MIG_STREAM_VERSION)
 		return problem(stream, 0, "the stream is of another version");
 	stream->format = header.known;
-	if (header.known && header.known->version != header.format_version) {
+	if (header.known && !version_fits(&header)) {
 		problem(stream, 0, "the format is of another version");
 		stream->format = NULL;
 		header.known = NULL;

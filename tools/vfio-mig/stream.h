@@ -16,8 +16,9 @@
 #include "format.h"
 
 struct stream_header {
-	char format[17];
+	char format[15];
 	unsigned int version, format_version;
+	unsigned int min_version;	/* of a driver that can read it; or 0 */
 	const struct format *known;	/* or NULL */
 };
 

@@ -87,7 +87,10 @@ static int mig_do_arc(struct vfio_migration *mig,
 	mig->state = arc->to;
 	if (vfio_mig_session_kind(arc->to) != VFIO_MIG_SAVING)
 		return 0;
-	/* Between PRE_COPY and PRE_COPY_P2P, the next read() calls save(). */
+	/*
+	 * Between PRE_COPY and PRE_COPY_P2P, the next read() calls save(), or
+	 * the next VFIO_MIG_GET_PRECOPY_INFO of a user that knows its flags.
+	 */
 	if (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)) {
 		vfio_mig_session_changed(mig->session);
 		return 0;
@@ -341,10 +344,23 @@ static int check_driver(struct vfio_migration *mig)
 		return -EINVAL;
 	}
 	if (driver->format &&
+	    strlen(driver->format) >
+	    sizeof_field(struct vfio_mig_stream_header, format)) {
+		dev_err(mig->vdev->dev,
+			"vfio: the name of the driver's format is too long\n");
+		return -EINVAL;
+	}
+	if (driver->format &&
 	    (!driver->nr_records || driver->nr_records > VFIO_MIG_TYPES_MAX ||
 	     driver->records[0].type != VFIO_MIG_RECORD_IDENTITY)) {
 		dev_err(mig->vdev->dev,
 			"vfio: the driver's records do not begin with its identity\n");
+		return -EINVAL;
+	}
+	if (driver->format_min_version > driver->format_version ||
+	    driver->format_oldest > driver->format_version) {
+		dev_err(mig->vdev->dev,
+			"vfio: the driver's format fits newer versions only\n");
 		return -EINVAL;
 	}
 	return vfio_mig_arcs_init(mig) ?: vfio_mig_image_init(mig);

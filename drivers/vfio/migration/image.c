@@ -73,11 +73,13 @@ static int write_part(struct vfio_migration *mig, struct vfio_mig_writer *to,
 {
 	const u32 *word = mig->image + type->offset;
 	size_t left = type->max_length;
+	u32 flags = 0;
 	__le32 raw;
 	int ret;
 
-	ret = vfio_mig_record_begin(to, type->type, type->version,
-				    VFIO_MIG_RECORD_MANDATORY, left);
+	if (type->flags & VFIO_MIG_TYPE_REQUIRED)
+		flags = VFIO_MIG_RECORD_MANDATORY;
+	ret = vfio_mig_record_begin(to, type->type, type->version, flags, left);
 	for (; !ret && left; left -= sizeof(raw)) {
 		raw = cpu_to_le32(*word++);
 		ret = vfio_mig_record_data(to, &raw, sizeof(raw));

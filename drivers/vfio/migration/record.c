@@ -74,7 +74,7 @@ static void copy_format(u8 *to, const char *format)
 /**
  * vfio_mig_write_header - begin a stream
  * @writer: a writer with put() set
- * @format: name of the record format, 16 bytes at most
+ * @format: name of the record format, 14 bytes at most
  * @format_version: version of @format
  *
  * For code that writes a stream of its own; the library begins the streams of
@@ -87,6 +87,7 @@ int vfio_mig_write_header(struct vfio_mig_writer *writer, const char *format,
 {
 	struct vfio_mig_stream_header header = {
 		.magic = VFIO_MIG_STREAM_MAGIC,
+		.min_version = cpu_to_le16(writer->min_version),
 		.version = cpu_to_le16(VFIO_MIG_STREAM_VERSION),
 		.format_version = cpu_to_le16(format_version),
 	};
@@ -222,6 +223,18 @@ static void expect(struct vfio_mig_reader *reader, size_t size,
 	reader->take = take;
 }
 
+/* Whether each side allows the version of the other */
+static bool version_fits(const struct vfio_mig_reader *reader,
+			 const struct vfio_mig_stream_header *header)
+{
+	u16 version = le16_to_cpu(header->format_version);
+	u16 oldest = reader->oldest_version ?: reader->format_version;
+
+	return version >= oldest &&
+	       reader->format_version >=
+			(le16_to_cpu(header->min_version) ?: version);
+}
+
 static int take_header(struct vfio_mig_reader *reader, const u8 *unit)
 {
 	struct vfio_mig_stream_header header;
@@ -235,7 +248,7 @@ static int take_header(struct vfio_mig_reader *reader, const u8 *unit)
 		return refuse(reader, "its stream has another version");
 	if (memcmp(header.format, format, sizeof(format)))
 		return refuse(reader, "it is of another kind of device");
-	if (le16_to_cpu(header.format_version) != reader->format_version)
+	if (!version_fits(reader, &header))
 		return refuse(reader, "the driver that saved it is of a version that does not fit");
 	expect(reader, sizeof(struct vfio_mig_record_header), take_record);
 	return 0;

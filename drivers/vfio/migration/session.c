@@ -130,9 +130,11 @@ static struct vfio_mig_session *session_alloc(struct vfio_migration *mig,
 	mutex_init(&session->io_lock);
 	vfio_mig_buffer_init(&session->buffer);
 	session->writer.put = session_put_bytes;
+	session->writer.min_version = driver->format_min_version;
 	session->reader = (struct vfio_mig_reader) {
 		.format = driver->format,
 		.format_version = driver->format_version,
+		.oldest_version = driver->format_oldest,
 		.types = driver->records,
 		.nr_types = driver->nr_records,
 		.load = session_load_record,

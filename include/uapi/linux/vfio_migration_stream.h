@@ -39,15 +39,19 @@
  * @magic: VFIO_MIG_STREAM_MAGIC, without a NUL
  * @format: name of the driver's record format, e.g. "82576-vf", padded with
  *	NULs
+ * @min_version: the oldest version of @format whose readers may read the stream;
+ *	0: @format_version
  * @version: version of the stream that this file describes,
  *	VFIO_MIG_STREAM_VERSION
- * @format_version: version of @format.  A reader of another version refuses the
- *	stream
+ * @format_version: version of @format.  A reader of an older version refuses the
+ *	stream, unless @min_version allows it; one of a newer version decides
+ *	for itself which versions it reads
  * @crc: checksum
  */
 struct vfio_mig_stream_header {
 	__u8 magic[8];
-	__u8 format[16];
+	__u8 format[14];
+	__le16 min_version;
 	__le16 version;
 	__le16 format_version;
 	__le32 crc;

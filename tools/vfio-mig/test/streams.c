@@ -71,18 +71,25 @@ static void put64(uint64_t value)
 	put(&value, sizeof(value));
 }
 
-static void begin(const char *format, unsigned int version)
+static void begin_from(const char *format, unsigned int version,
+		       unsigned int min_version)
 {
-	char name[16] = "";
+	char name[14] = "";
 
 	len = 0;
 	crc = ~0U;
 	put("VFIO-MIG", 8);
 	memcpy(name, format, strlen(format));
 	put(name, sizeof(name));
+	put16(min_version);
 	put16(1);
 	put16(version);
 	put_crc();
+}
+
+static void begin(const char *format, unsigned int version)
+{
+	begin_from(format, version, 0);
 }
 
 static void record_header(unsigned int type, unsigned int version,
@@ -237,6 +244,21 @@ static void test_grammar(void)
 	identity();
 	end();
 	expect("another version", "a format of another version");
+
+	begin_from(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION + 1,
+		   IGBVF_STREAM_VERSION);
+	identity();
+	pf();
+	record(77, 1, 0, 12);
+	the_rest();
+	end();
+	expect(NULL, "a newer version that this one can read");
+
+	begin_from(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION - 1,
+		   IGBVF_STREAM_VERSION - 1);
+	identity();
+	end();
+	expect("another version", "a version that is too old");
 
 	begin(IGBVF_STREAM_FORMAT, IGBVF_STREAM_VERSION);
 	pf();

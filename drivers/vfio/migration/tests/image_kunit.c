@@ -16,12 +16,12 @@
 
 struct image {
 	u32 identity[2];
-	u32 apart;		/* part of no record */
+	u32 apart;		/* only in the newer record */
 	u32 settings[5];
 	u32 registers[9];
 };
 
-enum { IDENTITY = VFIO_MIG_RECORD_IDENTITY, SETTINGS, REGISTERS, EXTRA };
+enum { IDENTITY = VFIO_MIG_RECORD_IDENTITY, SETTINGS, REGISTERS, EXTRA, NEWER };
 
 static const char *no_bad_word(struct vfio_migration *mig, const void *part)
 {
@@ -29,21 +29,35 @@ static const char *no_bad_word(struct vfio_migration *mig, const void *part)
 }
 
 static const struct vfio_mig_record_type records[] = {
-	VFIO_MIG_IMAGE_RECORD(IDENTITY, 1, VFIO_MIG_TYPE_EARLY, struct image,
-			      identity, NULL),
+	VFIO_MIG_IMAGE_RECORD(IDENTITY, 1,
+			      VFIO_MIG_TYPE_REQUIRED | VFIO_MIG_TYPE_EARLY,
+			      struct image, identity, NULL),
 	VFIO_MIG_IMAGE_RECORD(SETTINGS, 1,
-			      VFIO_MIG_TYPE_EARLY | VFIO_MIG_TYPE_REPEATS,
+			      VFIO_MIG_TYPE_REQUIRED | VFIO_MIG_TYPE_EARLY |
+			      VFIO_MIG_TYPE_REPEATS,
 			      struct image, settings, no_bad_word),
 	{ EXTRA, 1, 0, 0, 100 },	/* not a part of the image */
-	VFIO_MIG_IMAGE_RECORD(REGISTERS, 1, 0, struct image, registers,
-			      no_bad_word),
+	VFIO_MIG_IMAGE_RECORD(REGISTERS, 1, VFIO_MIG_TYPE_REQUIRED,
+			      struct image, registers, no_bad_word),
+	/* Only a later version of the driver has it, and it can do without. */
+	VFIO_MIG_IMAGE_RECORD(NEWER, 1, 0, struct image, apart, NULL),
 };
+
+#define NR_NEWER	ARRAY_SIZE(records)
+#define NR_RECORDS	(NR_NEWER - 1)
 
 static const struct vfio_mig_driver driver = {
 	.format = FORMAT,
 	.format_version = 1,
 	.records = records,
-	.nr_records = ARRAY_SIZE(records),
+	.nr_records = NR_RECORDS,
+};
+
+static const struct vfio_mig_driver newer_driver = {
+	.format = FORMAT,
+	.format_version = 1,
+	.records = records,
+	.nr_records = NR_NEWER,
 };
 
 /* A device with an image only, and a stream */
@@ -100,7 +114,7 @@ static struct state *state_new(struct kunit *test)
 		.format = FORMAT,
 		.format_version = 1,
 		.types = records,
-		.nr_types = ARRAY_SIZE(records),
+		.nr_types = NR_RECORDS,
 		.load = state_load,
 	};
 	for (word = (u32 *)&s->image; word < (u32 *)(&s->image + 1); word++)
@@ -250,6 +264,43 @@ static void other_records_have_no_place(struct kunit *test)
 			   sizeof(s->image.identity));
 }
 
+/* Older drivers skip a part that is not required. */
+static void newer_to_older(struct kunit *test)
+{
+	struct state *s = state_new(test);
+
+	s->mig.driver = &newer_driver;
+	KUNIT_EXPECT_EQ(test,
+			all_records() +
+			vfio_mig_record_size(sizeof(s->image.apart)),
+			save(s, VFIO_DEVICE_STATE_STOP_COPY));
+	end_and_load(s);
+}
+
+/* A part that is not required and does not come is zero. */
+static void older_to_newer(struct kunit *test)
+{
+	struct state *s = state_new(test);
+
+	s->session.reader.nr_types = NR_NEWER;
+	KUNIT_EXPECT_EQ(test, all_records(),
+			save(s, VFIO_DEVICE_STATE_STOP_COPY));
+	end_and_load(s);
+}
+
+static void newer_to_newer(struct kunit *test)
+{
+	struct state *s = state_new(test);
+
+	s->mig.driver = &newer_driver;
+	s->session.reader.nr_types = NR_NEWER;
+	save(s, VFIO_DEVICE_STATE_STOP_COPY);
+	KUNIT_ASSERT_EQ(test, 0, vfio_mig_write_end(&s->session.writer));
+	KUNIT_EXPECT_EQ(test, 0, load(s));
+	KUNIT_EXPECT_NE(test, 0, s->image.apart);
+	KUNIT_EXPECT_EQ(test, s->image.apart, s->incoming.apart);
+}
+
 static void tables_that_cannot_be(struct kunit *test)
 {
 	static const struct vfio_mig_record_type bad[] = {
@@ -287,6 +338,9 @@ static struct kunit_case image_cases[] = {
 	KUNIT_CASE(bad_images_stay),
 	KUNIT_CASE(bad_images_are_refused),
 	KUNIT_CASE(other_records_have_no_place),
+	KUNIT_CASE(newer_to_older),
+	KUNIT_CASE(older_to_newer),
+	KUNIT_CASE(newer_to_newer),
 	KUNIT_CASE(tables_that_cannot_be),
 	{}
 };

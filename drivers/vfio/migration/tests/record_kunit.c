@@ -453,6 +453,58 @@ static void foreign_streams(struct kunit *test)
 	}
 }
 
+/* Versions of a stream and of its reader, which fit or not */
+static void versions_of_a_format(struct kunit *test)
+{
+	static const struct {
+		u16 version, min_version;	/* of the stream */
+		u16 known, oldest;		/* of the reader */
+		bool fits;
+	} pairs[] = {
+		{ 3, 0, 3, 0, true },
+		{ 3, 0, 3, 3, true },
+		{ 3, 3, 3, 0, true },
+		{ 3, 0, 2, 0, false },
+		{ 3, 2, 2, 0, true },
+		{ 3, 2, 2, 1, true },
+		{ 3, 2, 1, 0, false },
+		{ 2, 0, 3, 0, false },
+		{ 2, 0, 3, 2, true },
+		{ 2, 1, 3, 0, false },
+		{ 1, 0, 3, 2, false },
+		{ U16_MAX, 1, 3, 2, true },
+		{ 2, U16_MAX, 3, 2, false },
+		{ 0, 0, 3, 2, false },
+	};
+	struct stream *s = stream_new(test);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(pairs); i++) {
+		s->len = 0;
+		s->writer.min_version = pairs[i].min_version;
+		KUNIT_ASSERT_EQ(test, 0,
+				vfio_mig_write_header(&s->writer, FORMAT,
+						      pairs[i].version));
+		add_identity(s);
+		add_small(s);
+		add_end(s);
+		reader_begin(s);
+		s->reader.format_version = pairs[i].known;
+		s->reader.oldest_version = pairs[i].oldest;
+		KUNIT_EXPECT_EQ_MSG(test, pairs[i].fits ? 0 : -EINVAL,
+				    vfio_mig_reader_push(&s->reader, s->data,
+							 s->len),
+				    "pair %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, pairs[i].fits,
+				    vfio_mig_reader_complete(&s->reader),
+				    "pair %u", i);
+		if (!pairs[i].fits)
+			KUNIT_EXPECT_STREQ(test, s->reader.why,
+					   "the driver that saved it is of a version that does not fit");
+	}
+	vfio_mig_reader_free(&s->reader);
+}
+
 /* A good header and checksum, but another version of the stream */
 static void another_version_of_the_stream(struct kunit *test)
 {
@@ -559,6 +611,7 @@ static struct kunit_case record_cases[] = {
 	KUNIT_CASE(unknown_records),
 	KUNIT_CASE(lengths_out_of_bounds),
 	KUNIT_CASE(foreign_streams),
+	KUNIT_CASE(versions_of_a_format),
 	KUNIT_CASE(another_version_of_the_stream),
 	KUNIT_CASE(driver_refuses),
 	KUNIT_CASE(writer_keeps_its_word),

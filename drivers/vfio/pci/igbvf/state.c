@@ -137,7 +137,8 @@ static const char *check_pf(struct vfio_migration *mig, const void *part)
 
 #define RECORD(name, member, flags, check)				\
 	VFIO_MIG_IMAGE_RECORD(IGBVF_RECORD_##name, IGBVF_RECORD_VERSION, \
-			      flags, struct igbvf_image, member, check)
+			      VFIO_MIG_TYPE_REQUIRED | (flags),		\
+			      struct igbvf_image, member, check)
 
 #define REPEATS	(VFIO_MIG_TYPE_EARLY | VFIO_MIG_TYPE_REPEATS)
 
