@@ -162,7 +162,7 @@ demo:
 
 clean:
 	rm -rf $(build_dir)
-	rm -rf build/strict build/stock build/part build/install build/7.3 \
+	rm -rf build/stock build/part build/install build/7.3 \
 		build/debug-kernel
 
 distclean:

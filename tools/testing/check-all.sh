@@ -41,6 +41,8 @@ parts=(
 	"bed: check-repeat.sh bed faults moves"
 	"stock: check.sh stock"
 	"coverage: check-repeat.sh coverage"
+	"packages: check-repeat.sh parts packages"
+	"races: check-repeat.sh races"
 )
 
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1

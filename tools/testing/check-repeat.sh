@@ -19,6 +19,7 @@ usage()
 	             that the device wrote is not sent again
 	  moves      a VM with two VFs is migrated six times, with its memory under
 	             checksum, while it receives as fast as it can
+	  parts      the modules build with each part left out (CONFIG_x=n)
 	  packages   the Debian packages are installed, booted and removed on a
 	             fresh Debian 13
 	  races      the selftests in which most threads meet, on a kernel that
@@ -35,7 +36,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves packages races repeat coverage"
+stages="bed faults moves parts packages races repeat coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -76,6 +77,26 @@ stage_moves()
 {
 	"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
 		--moves 6 --vfs 2 --hold 0 --out "$logs/moves"
+}
+
+stage_parts()
+{
+	verdict "builds without the variant driver" \
+		build_clean part CONFIG_IGBVF_VFIO_PCI=n
+	verdict "builds without the migration library" \
+		build_clean part CONFIG_IGBVF_VFIO_PCI=n CONFIG_VFIO_MIGRATION=n
+	verdict "builds without the migration library's PCI part" \
+		build_clean part CONFIG_IGBVF_VFIO_PCI=n \
+		CONFIG_VFIO_PCI_MIGRATION=n
+	verdict "builds without vfio-pci" \
+		build_clean part CONFIG_VFIO_PCI=n
+	verdict "builds without the type 1 backend" \
+		build_clean part CONFIG_VFIO_IOMMU_TYPE1=n
+	verdict "builds without debugfs" \
+		build_clean part CONFIG_VFIO_DEBUGFS=n W=1
+	verdict "builds without groups" \
+		build_clean part CONFIG_VFIO_GROUP=n CONFIG_VFIO_IOMMU_TYPE1=n
+	rm -rf build/part
 }
 
 stage_packages()

@@ -14,7 +14,6 @@ usage()
 
 	Runs the named stages one after the other, or all of them:
 	  build      the modules build with W=1 and sparse without a warning
-	  parts      the modules build with each part left out (CONFIG_x=n)
 	  style      checkpatch on the code that runs in the kernel
 	  install    after make install and uninstall, modprobe finds the right
 	             modules
@@ -44,15 +43,14 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="build parts style overlay install tools model abi kernel73 selftests
+stages="build style overlay install tools model abi kernel73 selftests
 	assigned stock migration"
 # The selftests have a VM for each core.  A VM waits for resets half of the time,
 # in which compilers and spin run.
 run_all()
 {
 	run_lanes "build"
-	run_lanes "selftests" "nice abi install tools overlay style parts \
-		kernel73"
+	run_lanes "selftests" "nice abi install tools overlay style kernel73"
 	run_lanes "stock" "assigned" "nice model"
 	run_lanes "migration"
 }
@@ -60,51 +58,18 @@ run_all()
 begin 5 "$@"
 kver=$(ls "$VFIO_ROOT/lib/modules")
 
-# build_clean NAME ARGS...: builds into build/NAME; fails, and prints why, if
-# there is a warning or an error.
-build_clean()
-{
-	local name=$1 log=$logs/make-$1.log
-	shift
-	make -s modules BUILD="build/$name" "$@" >"$log" 2>&1 &&
-		! grep -E 'warning|error|Error' "$log" || {
-		tail -n 40 "$log"
-		return 1
-	}
-}
-
 stage_build()
 {
-	rm -rf build/strict
+	# What is built already would not be checked again.
+	rm -rf build/modules
 	verdict "modules build with W=1 and sparse without a warning" \
-		build_clean strict W=1 C=1
+		build_clean modules W=1 C=1
 	verdict "all seven modules are there" \
-		test "$(find build/strict -name '*.ko' | wc -l)" = 7
-	verdict "modules build" build_clean modules
+		test "$(find build/modules -name '*.ko' | wc -l)" = 7
 	verdict "igbvf-vfio-pci builds against the distribution's headers" \
 		build_clean stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
 	verdict "that build has the two libraries, the driver and no more" \
 		test "$(find build/stock -name '*.ko' | wc -l)" = 3
-}
-
-stage_parts()
-{
-	verdict "builds without the variant driver" \
-		build_clean part CONFIG_IGBVF_VFIO_PCI=n
-	verdict "builds without the migration library" \
-		build_clean part CONFIG_IGBVF_VFIO_PCI=n CONFIG_VFIO_MIGRATION=n
-	verdict "builds without the migration library's PCI part" \
-		build_clean part CONFIG_IGBVF_VFIO_PCI=n \
-		CONFIG_VFIO_PCI_MIGRATION=n
-	verdict "builds without vfio-pci" \
-		build_clean part CONFIG_VFIO_PCI=n
-	verdict "builds without the type 1 backend" \
-		build_clean part CONFIG_VFIO_IOMMU_TYPE1=n
-	verdict "builds without debugfs" \
-		build_clean part CONFIG_VFIO_DEBUGFS=n W=1
-	verdict "builds without groups" \
-		build_clean part CONFIG_VFIO_GROUP=n CONFIG_VFIO_IOMMU_TYPE1=n
-	rm -rf build/part
 }
 
 # checkpatch.args lists the checks that are switched off, with reasons.
@@ -113,13 +78,17 @@ stage_style()
 	# shellcheck disable=SC2016,SC2046 # expanded in the root; words
 	"$vm/inroot.sh" --bind "$src" --chdir "$src" -- sh -c '
 		args=$(grep -v "^#" tools/testing/checkpatch.args)
+		perl /usr/local/share/kernel-test/checkpatch.pl \
+			--no-tree --terse --quiet --no-summary \
+			--show-types $args -f "$@" >"$0" 2>&1
+		status=$?
+		sed "s/^/# /" "$0"
 		for file; do
-			perl /usr/local/share/kernel-test/checkpatch.pl \
-				--no-tree --terse --quiet --no-summary \
-				--show-types $args -f "$file" &&
-				echo "ok - checkpatch $file" ||
-				echo "not ok - checkpatch $file"
-		done' sh $(git ls-files 'drivers/*.[ch]' 'include/*.h' \
+			grep -qF "$file:" "$0" && echo -n "not "
+			echo "ok - checkpatch $file"
+		done
+		[ -s "$0" ] || [ $status = 0 ]' \
+		"build/check/checkpatch" $(git ls-files 'drivers/*.[ch]' 'include/*.h' \
 			'tools/*/modules/*.[ch]' 'samples/*.c')
 }
 
@@ -187,9 +156,8 @@ stage_kernel73()
 {
 	local root
 
-	root=$("$vm/kernel-root.sh" 7.3)
-	verdict "there is a root with Linux 7.3" test -d "$root"
-	[ -d "$root" ] || return
+	# 75, if Debian no longer has that kernel: nothing of ours has failed.
+	root=$("$vm/kernel-root.sh" 7.3) || return
 	for_73() {
 		VFIO_ROOT=$root build_clean "$@"
 	}

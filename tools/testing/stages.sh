@@ -73,6 +73,19 @@ tally()
 		}' "$1"
 }
 
+# build_clean NAME ARGS...: builds into build/NAME; fails, and prints why, if
+# there is a warning or an error.
+build_clean()
+{
+	local name=$1 log=$logs/make-$1.log
+	shift
+	make -s modules BUILD="build/$name" "$@" >"$log" 2>&1 &&
+		! grep -E 'warning|error|Error' "$log" || {
+		tail -n 40 "$log"
+		return 1
+	}
+}
+
 passed=0
 failed=0
 skipped=0

@@ -17,7 +17,8 @@ usage()
 	it before if it does not exist (half a minute, 250 MiB of the cache).  To
 	build the modules for that kernel:
 	    VFIO_ROOT=\$(tools/testing/vm/kernel-root.sh 7.3) make BUILD=build/7.3
-	Packages come from the mirror of root.sh's root.
+	Packages come from the mirror of root.sh's root.  The exit status is 75 if
+	that does not have Linux VERSION (any more).
 	END
 }
 
@@ -103,7 +104,10 @@ apt get update || die "cannot read the list of trixie-backports"
 kver=$(apt cache pkgnames "linux-headers-$version." |
 	sed -n 's/^linux-headers-\([0-9.]*+deb13-amd64\)$/\1/p' |
 	sort -V | tail -n 1)
-[ -n "$kver" ] || die "trixie-backports has no Linux $version (any more)"
+[ -n "$kver" ] || {
+	say "trixie-backports has no Linux $version (any more)"
+	exit 75
+}
 abi=${kver%-amd64}
 packages=$(apt cache show "linux-headers-$kver" |
 	sed -n 's/^Version: //p' | head -n 1)
