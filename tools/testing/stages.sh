@@ -134,7 +134,7 @@ run_stage()
 	status=${PIPESTATUS[0]}
 	read -r p f s <<<"$(tally "$log")"
 	if [ "$status" = 75 ] && [ "$f$s" = 00 ]; then
-		skip "stage $stage" "not judged: the emulator died" |
+		skip "stage $stage" "not judged; its log says why" |
 			tee -a "$log" | sed "s/^/$prefix/"
 		s=1
 	elif [ "$status" = 75 ]; then
