@@ -76,7 +76,8 @@ copied()
 				-name '*.[ch]' -o -name '*.sh' -o \
 				-name '*.[1-8]' -o -name '[KM]*' -o \
 				-name config -o -name settings -o \
-				-name completion -o \
+				-name completion -o -name '*.json' -o \
+				-name validate -o \
 				-name 'README*' -o -name .gitignore \) \
 				! -name '*.mod.c'
 		done

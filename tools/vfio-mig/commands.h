@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 struct options {
+	bool all;		/* info: list the devices */
 	bool json;
 	bool quiet;		/* no progress */
 	bool run;		/* load: let the device run */
@@ -23,6 +24,8 @@ int command_info(char **operands, const struct options *options);
 /* transfer.c */
 int command_save(char **operands, const struct options *options);
 int command_load(char **operands, const struct options *options);
+
+/* check.c */
 int command_check(char **operands, const struct options *options);
 
 /* inspect.c */

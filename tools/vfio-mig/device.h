@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A VFIO device: its names in sysfs, opening it through its group or its node,
- * and its migration features.  A function that returns false has explained the
- * failure on standard error, unless its comment says otherwise.
+ * and its migration features.  No function prints anything.
  */
 #ifndef VFIO_MIG_DEVICE_H
 #define VFIO_MIG_DEVICE_H
@@ -11,14 +10,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "reasons.h"
+
 /* What sysfs tells about a device, without opening it */
 struct device_name {
 	char name[64];		/* as in sysfs: 0000:01:10.0 */
-	char driver[64];
-	char vfio[32];		/* vfioN */
+	char driver[64];	/* or "" */
+	char vfio[32];		/* vfioN, or "": it has no VFIO driver */
 	char ids[16];		/* PCI vendor:device, or "" */
+	bool has_group;
 	unsigned int group;
 	bool by_node;		/* open the node, not the group */
+	char variant[64];	/* the variant driver for it, or "" */
 };
 
 struct device {
@@ -27,6 +30,7 @@ struct device {
 	int group;		/* or -1 */
 	int fd;
 	int kmsg;		/* kernel log since the opening, or -1 */
+	bool iommu_tracks;	/* the IOMMU tracks its writes, for an iommufd */
 };
 
 /*
@@ -35,16 +39,36 @@ struct device {
  */
 bool device_variant_driver(const char *sysfs, char driver[static 64]);
 
+/* ---- find.c ---- */
+
 /*
  * @name: the name in sysfs, with or without the PCI domain, or the node,
  * /dev/vfio/devices/vfioN; then device_open() opens that node.
+ * Returns false, with a reason, if there is no such device.
  */
-bool device_find(struct device_name *id, const char *name);
+bool device_find(struct device_name *id, const char *name,
+		 struct reasons *why);
+
+/* Can it be opened?  Adds a reason if it has no VFIO driver or no IOMMU group. */
+bool device_is_usable(const struct device_name *id, struct reasons *why);
+
+/* Adds the reason for which an open device has no migration. */
+void device_explain_no_migration(const struct device_name *id,
+				 struct reasons *why);
+
+/*
+ * Calls @each for all PCI functions that have a VFIO driver, and for all VFs.
+ * Returns their number, or -1.
+ */
+int device_for_each(void (*each)(const char *name, void *context),
+		    void *context);
+
+/* ---- open.c ---- */
 
 enum open_result {
 	OPENED,
-	IN_USE,			/* by another process; nothing was printed */
-	NOT_OPENED,
+	IN_USE,			/* by another process; no reason was added */
+	NOT_OPENED,		/* a reason was added */
 };
 
 /*
@@ -52,17 +76,17 @@ enum open_result {
  * Opening the device resets it, and so does closing it.
  */
 enum open_result device_open(struct device *dev, const struct device_name *id,
-			     const char *token);
-void device_explain_in_use(const struct device_name *id);
-/* For a device that can't migrate: names the variant driver, if any. */
-void device_explain_variant(const struct device_name *id);
+			     const char *token, struct reasons *why);
+void device_explain_in_use(const struct device_name *id, struct reasons *why);
 void device_close(struct device *dev);
 
-/* VFIO_MIGRATION_*; 0 if the device can't migrate.  Prints nothing. */
+/* ---- device.c ---- */
+
+/* VFIO_MIGRATION_*; 0 if the device can't migrate */
 uint32_t device_migration_flags(const struct device *dev);
 bool device_has_dma_logging(const struct device *dev);
 
-/* These return 0 or an errno, and print nothing. */
+/* These return 0 or an errno. */
 int device_get_state(const struct device *dev, uint32_t *state);
 /* @data_fd: NULL, or where to put the data fd, or -1 if there is none */
 int device_set_state(const struct device *dev, uint32_t state, int *data_fd);

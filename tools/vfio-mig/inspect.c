@@ -294,6 +294,7 @@ int command_inspect(char **operands, const struct options *options)
 		listener.header = header_json;
 		listener.record = record_json;
 		json_open(NULL, '{');
+		json_number("schema", JSON_SCHEMA);
 	}
 	good = stream_read(file, &listener);
 	if (options->json) {

@@ -18,8 +18,8 @@ static const struct command {
 	int (*run)(char **operands, const struct options *options);
 	const char *help;
 } commands[] = {
-	{ "info", "DEVICE", "jt", 1, 1, command_info,
-	  "print what a device can do, and its state" },
+	{ "info", "DEVICE", "ajt", 0, 1, command_info,
+	  "print what a device can do, its state, and why it can't migrate" },
 	{ "save", "DEVICE FILE", "pqt", 2, 2, command_save,
 	  "write a device's state to a file" },
 	{ "load", "DEVICE FILE", "hqrt", 2, 2, command_load,
@@ -33,6 +33,7 @@ static const struct command {
 };
 
 static const struct option long_options[] = {
+	{ "all",	no_argument,		NULL, 'a' },
 	{ "json",	no_argument,		NULL, 'j' },
 	{ "quiet",	no_argument,		NULL, 'q' },
 	{ "run",	no_argument,		NULL, 'r' },
@@ -56,6 +57,7 @@ static void usage(FILE *to)
 	      "DEVICE is an address like 0000:01:10.0 of a device that is bound to a VFIO\n"
 	      "driver, or its node, /dev/vfio/devices/vfioN.  FLAG is one of stop-copy, p2p,\n"
 	      "pre-copy.  FILE may be -.  Options:\n\n"
+	      "  --all            info: list all VFs and all devices of VFIO drivers\n"
 	      "  --json           info, check, inspect: print JSON\n"
 	      "  --quiet          save, load: show no progress\n"
 	      "  --precopy        save: begin while the device runs\n"
@@ -92,6 +94,9 @@ static int take_option(const struct command *command, int letter,
 		letter = '?';
 	}
 	switch (letter) {
+	case 'a':
+		options->all = true;
+		break;
 	case 'j':
 		options->json = true;
 		break;

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Saves a device's state to a file, loads it from one, and checks whether it
- * would load.
+ * Saves a device's state to a file, and loads it from one.
  *
  * Opening a device resets it, and so does closing it.  So save gets the state
  * of a device that has just been reset, and what load has loaded is gone when
  * the command ends.
- *
- * check does not load the state: the driver would, for instance, take the
- * guest's MAC address, while the guest may be running elsewhere.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,76 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../drivers/vfio/mig_fsm.h"
 #include "commands.h"
 #include "device.h"
-#include "inspect.h"
+#include "progress.h"
+#include "transfer.h"
 #include "util.h"
-
-#define CHUNK		(1024 * 1024)
-
-/* ---- Progress, on standard error ---- */
-
-struct progress {
-	bool on;
-	const char *verb;
-	uint64_t expected;	/* 0 if not known */
-	uint64_t bytes;
-	uint64_t start, last;	/* in ms */
-};
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
-}
-
-static void progress_begin(struct progress *progress, const char *verb,
-			   uint64_t expected, const struct options *options)
-{
-	*progress = (struct progress){
-		.on = !options->quiet, .verb = verb, .expected = expected,
-		.start = now_ms(),
-	};
-	progress->last = progress->start;
-}
-
-/* Prints a line that overwrites itself, if standard error is a terminal. */
-static void progress_add(struct progress *progress, uint64_t bytes)
-{
-	uint64_t now = now_ms();
-
-	progress->bytes += bytes;
-	if (!progress->on || now - progress->last < 200 || !isatty(2))
-		return;
-	progress->last = now;
-	fprintf(stderr, "\r%s %llu", progress->verb,
-		(unsigned long long)progress->bytes);
-	if (progress->expected)
-		fprintf(stderr, " of %llu bytes",
-			(unsigned long long)progress->expected);
-	else
-		fprintf(stderr, " bytes");
-	fprintf(stderr, "\033[K");
-}
-
-static void progress_end(struct progress *progress)
-{
-	uint64_t ms = now_ms() - progress->start;
-
-	if (!progress->on)
-		return;
-	if (isatty(2))
-		fprintf(stderr, "\r\033[K");
-	fprintf(stderr, "%s %llu bytes in %llu.%03llu s\n", progress->verb,
-		(unsigned long long)progress->bytes,
-		(unsigned long long)ms / 1000, (unsigned long long)ms % 1000);
-}
 
 /* ---- The device ---- */
 
@@ -96,26 +30,29 @@ static void print_kernel_line(const char *text)
 }
 
 /* Reports a step that the kernel refused, with the kernel's messages. */
-static int refused(struct device *dev, const char *step, int error)
+int transfer_refused(struct device *dev, const char *step, int error)
 {
 	complain("%s: %s: %s", dev->id.name, step, strerror(error));
 	device_kernel_log(dev, print_kernel_line);
 	return EXIT_REFUSED;
 }
 
-/* Opens a device that can migrate. */
-static bool open_for_migration(struct device *dev, const char *name,
-			       const struct options *options, uint32_t *flags)
+bool transfer_open(struct device *dev, const char *name, const char *token,
+		   uint32_t *flags, struct reasons *why)
 {
 	struct device_name id;
 
-	if (!device_find(&id, name))
+	memset(dev, 0, sizeof(*dev));
+	if (!device_find(&id, name, why))
 		return false;
-	switch (device_open(dev, &id, options->token)) {
+	dev->id = id;
+	if (!device_is_usable(&id, why))
+		return false;
+	switch (device_open(dev, &id, token, why)) {
 	case OPENED:
 		break;
 	case IN_USE:
-		device_explain_in_use(&dev->id);
+		device_explain_in_use(&dev->id, why);
 		return false;
 	default:
 		return false;
@@ -123,10 +60,19 @@ static bool open_for_migration(struct device *dev, const char *name,
 	*flags = device_migration_flags(dev);
 	if (*flags)
 		return true;
-	complain("%s can't migrate: its driver %s has no support for it",
-		 id.name, id.driver);
-	device_explain_variant(&id);
+	device_explain_no_migration(&id, why);
 	device_close(dev);
+	return false;
+}
+
+static bool open_or_complain(struct device *dev, const char *name,
+			     const struct options *options, uint32_t *flags)
+{
+	struct reasons why = {};
+
+	if (transfer_open(dev, name, options->token, flags, &why))
+		return true;
+	reasons_complain(&why);
 	return false;
 }
 
@@ -216,7 +162,7 @@ static bool output_close(struct output *out, bool good)
 static int copy_out(struct device *dev, int data_fd, struct output *out,
 		    struct progress *progress, bool precopy)
 {
-	static char buf[CHUNK];
+	static char buf[TRANSFER_CHUNK];
 	ssize_t len;
 
 	while (!interrupted()) {
@@ -226,7 +172,7 @@ static int copy_out(struct device *dev, int data_fd, struct output *out,
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0)
-			return refused(dev, "reading its state", errno);
+			return transfer_refused(dev, "reading its state", errno);
 		if (!output_write(out, buf, len))
 			return EXIT_REFUSED;
 		progress_add(progress, len);
@@ -242,7 +188,7 @@ static int save_stopped(struct device *dev, int data_fd, struct output *out,
 
 	error = device_set_state(dev, VFIO_DEVICE_STATE_STOP_COPY, &again);
 	if (error)
-		return refused(dev, "going to STOP_COPY", error);
+		return transfer_refused(dev, "going to STOP_COPY", error);
 	if (data_fd < 0)
 		data_fd = again;
 	status = copy_out(dev, data_fd, out, progress, false);
@@ -260,7 +206,7 @@ static int save(struct device *dev, struct output *out,
 		error = device_set_state(dev, VFIO_DEVICE_STATE_PRE_COPY,
 					 &data_fd);
 		if (error)
-			return refused(dev, "going to PRE_COPY", error);
+			return transfer_refused(dev, "going to PRE_COPY", error);
 		status = copy_out(dev, data_fd, out, progress, true);
 	}
 	if (status == EXIT_OK)
@@ -272,7 +218,7 @@ static int save(struct device *dev, struct output *out,
 
 	/* As after a migration that was cancelled */
 	error = device_set_state(dev, VFIO_DEVICE_STATE_RUNNING, NULL);
-	return error ? refused(dev, "going back to RUNNING", error) : EXIT_OK;
+	return error ? transfer_refused(dev, "going back to RUNNING", error) : EXIT_OK;
 }
 
 int command_save(char **operands, const struct options *options)
@@ -284,7 +230,7 @@ int command_save(char **operands, const struct options *options)
 	uint32_t flags;
 	int status;
 
-	if (!open_for_migration(&dev, operands[0], options, &flags))
+	if (!open_or_complain(&dev, operands[0], options, &flags))
 		return EXIT_REFUSED;
 	if (options->precopy && !(flags & VFIO_MIGRATION_PRE_COPY)) {
 		complain("%s has no pre-copy: leave out --precopy",
@@ -296,7 +242,7 @@ int command_save(char **operands, const struct options *options)
 	status = EXIT_REFUSED;
 	if (output_open(&out, operands[1])) {
 		device_data_size(&dev, &size);
-		progress_begin(&progress, "saved", size, options);
+		progress_begin(&progress, "saved", size, !options->quiet);
 		status = save(&dev, &out, &progress, options->precopy);
 		if (!output_close(&out, status == EXIT_OK))
 			status = EXIT_REFUSED;
@@ -307,14 +253,7 @@ int command_save(char **operands, const struct options *options)
 	return status;
 }
 
-/* ---- Load and check ---- */
-
-/* The step that was refused */
-struct refusal {
-	const char *step;
-	int error;
-	uint64_t bytes;		/* bytes of state that were accepted */
-};
+/* ---- Load ---- */
 
 static bool refuse(struct refusal *refusal, const char *step, int error)
 {
@@ -327,7 +266,7 @@ static bool refuse(struct refusal *refusal, const char *step, int error)
 static bool copy_in(int in, int data_fd, uint64_t end,
 		    struct progress *progress, struct refusal *refusal)
 {
-	static char buf[CHUNK];
+	static char buf[TRANSFER_CHUNK];
 	ssize_t len, done, written;
 	uint64_t left;
 
@@ -353,9 +292,8 @@ static bool copy_in(int in, int data_fd, uint64_t end,
 	}
 }
 
-/* Goes from RUNNING to RESUMING and writes the file, up to the offset @end. */
-static bool take_in(struct device *dev, int in, uint64_t end,
-		    struct progress *progress, struct refusal *refusal)
+bool transfer_in(struct device *dev, int in, uint64_t end,
+		 struct progress *progress, struct refusal *refusal)
 {
 	int data_fd = -1, error;
 	bool taken;
@@ -368,13 +306,12 @@ static bool take_in(struct device *dev, int in, uint64_t end,
 	return taken;
 }
 
-/* Writes the whole file and goes to STOP, which loads the state. */
-static bool load(struct device *dev, int in, struct progress *progress,
-		 struct refusal *refusal)
+bool transfer_load(struct device *dev, int in, struct progress *progress,
+		   struct refusal *refusal)
 {
 	int error;
 
-	if (!take_in(dev, in, UINT64_MAX, progress, refusal))
+	if (!transfer_in(dev, in, UINT64_MAX, progress, refusal))
 		return false;
 	error = device_set_state(dev, VFIO_DEVICE_STATE_STOP, NULL);
 	return !error || refuse(refusal, "loading it (RESUMING to STOP)",
@@ -420,21 +357,22 @@ int command_load(char **operands, const struct options *options)
 	in = input_open(operands[1]);
 	if (in < 0)
 		return EXIT_REFUSED;
-	if (!open_for_migration(&dev, operands[0], options, &flags))
+	if (!open_or_complain(&dev, operands[0], options, &flags))
 		goto out_close;
 	catch_signals();
-	progress_begin(&progress, "loaded", input_size(in), options);
-	if (!load(&dev, in, &progress, &refusal)) {
+	progress_begin(&progress, "loaded", input_size(in),
+		       !options->quiet);
+	if (!transfer_load(&dev, in, &progress, &refusal)) {
 		complain("refused after %llu bytes",
 			 (unsigned long long)refusal.bytes);
-		status = refused(&dev, refusal.step, refusal.error);
+		status = transfer_refused(&dev, refusal.step, refusal.error);
 		goto out_device;
 	}
 	progress_end(&progress);
 	if (options->run) {
 		error = device_set_state(&dev, VFIO_DEVICE_STATE_RUNNING, NULL);
 		if (error) {
-			status = refused(&dev, "going to RUNNING", error);
+			status = transfer_refused(&dev, "going to RUNNING", error);
 			goto out_device;
 		}
 	}
@@ -445,181 +383,5 @@ out_device:
 	device_close(&dev);
 out_close:
 	close(in);
-	return status;
-}
-
-/* The answer of check */
-struct answer {
-	bool yes;
-	struct refusal refusal;	/* step is NULL if the kernel refused nothing */
-	struct findings findings;
-	char log[8][256];	/* messages of the kernel */
-	unsigned int lines;
-};
-
-static struct answer answer;
-
-/*
- * Has the driver check all records but END, which would complete the stream;
- * stream_judge() has checked END.  Without END the whole file is written and
- * loaded: then the driver refuses a stream that is cut short, and a state in a
- * format without records is really loaded, because nothing else would tell.
- */
-static bool try_to_load(struct device *dev, int in)
-{
-	struct progress progress = {};
-
-	if (!answer.findings.end)
-		return load(dev, in, &progress, &answer.refusal);
-	return take_in(dev, in, answer.findings.end, &progress,
-		       &answer.refusal) && !answer.findings.end_wrong;
-}
-
-static void keep_kernel_line(const char *text)
-{
-	if (answer.lines < ARRAY_SIZE(answer.log))
-		snprintf(answer.log[answer.lines++], sizeof(answer.log[0]),
-			 "%s", text);
-}
-
-static void answer_text(const char *device)
-{
-	unsigned int i;
-
-	printf("%s: %s\n", device,
-	       answer.yes ? "loads" : "does not load");
-	if (answer.yes)
-		return;
-	if (answer.refusal.step)
-		printf("  kernel: %s: %s, after %llu bytes\n",
-		       answer.refusal.step, strerror(answer.refusal.error),
-		       (unsigned long long)answer.refusal.bytes);
-	for (i = 0; i < answer.lines; i++)
-		printf("  log:    %s\n", answer.log[i]);
-	if (*answer.findings.problem)
-		printf("  stream: %s\n", answer.findings.problem);
-	if (answer.findings.mismatch)
-		printf("  device: %s\n", answer.findings.mismatch);
-}
-
-static void answer_json(const char *device)
-{
-	unsigned int i;
-
-	json_open(NULL, '{');
-	json_string("device", device);
-	json_bool("loads", answer.yes);
-	if (!answer.yes) {
-		if (answer.refusal.step) {
-			json_string("refused_at", answer.refusal.step);
-			json_string("error", strerror(answer.refusal.error));
-			json_number("errno", answer.refusal.error);
-		}
-		json_number("bytes_taken", answer.refusal.bytes);
-		json_open("log", '[');
-		for (i = 0; i < answer.lines; i++)
-			json_string(NULL, answer.log[i]);
-		json_close(']');
-	}
-	json_bool("stream_good", answer.findings.good);
-	if (*answer.findings.problem)
-		json_string("stream_problem", answer.findings.problem);
-	if (answer.findings.mismatch)
-		json_string("device_mismatch", answer.findings.mismatch);
-	json_close('}');
-	json_end();
-}
-
-/* Opens a file that is read twice; what can't be rewound is copied. */
-static FILE *input_spool(const char *name)
-{
-	static char buf[CHUNK];
-	FILE *file, *copy;
-	size_t len;
-
-	file = strcmp(name, "-") ? fopen(name, "re") : stdin;
-	if (!file) {
-		complain("%s: %s", name, strerror(errno));
-		return NULL;
-	}
-	if (!fseek(file, 0, SEEK_SET))
-		return file;
-	copy = tmpfile();
-	while (copy && !ferror(copy) &&
-	       (len = fread(buf, 1, sizeof(buf), file)))
-		fwrite(buf, 1, len, copy);
-	if (!copy || ferror(copy) || fflush(copy) || ferror(file)) {
-		complain("%s: can't be copied: %s", name, strerror(errno));
-		if (copy)
-			fclose(copy);
-		copy = NULL;
-	}
-	fclose(file);
-	return copy;
-}
-
-/* Resets the device; afterwards it has to be RUNNING. */
-static bool reset_to_running(struct device *dev)
-{
-	uint32_t state = VFIO_DEVICE_STATE_ERROR;
-	int error = device_reset(dev);
-
-	if (!error)
-		error = device_get_state(dev, &state);
-	if (error)
-		refused(dev, "the reset after the check", error);
-	else if (state != VFIO_DEVICE_STATE_RUNNING)
-		complain("%s: is %s after a reset", dev->id.name,
-			 vfio_mig_fsm_state_name(state));
-	return !error && state == VFIO_DEVICE_STATE_RUNNING;
-}
-
-static struct device_limits device_limits(const struct device *dev)
-{
-	struct device_limits limits = {
-		.vectors = device_msix_vectors(dev),
-	};
-	unsigned int vendor, device;
-
-	if (sscanf(dev->id.ids, "%x:%x", &vendor, &device) == 2)
-		limits.pci_id = device << 16 | vendor;
-	return limits;
-}
-
-int command_check(char **operands, const struct options *options)
-{
-	struct device_limits limits;
-	int status = EXIT_REFUSED;
-	struct device dev;
-	uint32_t flags;
-	FILE *file;
-
-	file = input_spool(operands[1]);
-	if (!file)
-		return EXIT_REFUSED;
-	if (!open_for_migration(&dev, operands[0], options, &flags))
-		goto out_file;
-	catch_signals();
-
-	limits = device_limits(&dev);
-	stream_judge(file, &limits, &answer.findings);
-	if (lseek(fileno(file), 0, SEEK_SET)) {
-		complain("%s: %s", operands[1], strerror(errno));
-		goto out_device;
-	}
-	answer.yes = try_to_load(&dev, fileno(file));
-	device_kernel_log(&dev, keep_kernel_line);
-	if (!reset_to_running(&dev) || interrupted())
-		goto out_device;
-
-	if (options->json)
-		answer_json(dev.id.name);
-	else
-		answer_text(dev.id.name);
-	status = answer.yes ? EXIT_OK : EXIT_REFUSED;
-out_device:
-	device_close(&dev);
-out_file:
-	fclose(file);
 	return status;
 }

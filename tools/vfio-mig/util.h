@@ -38,6 +38,12 @@ bool read_line(const char *path, char *buf, size_t size);
 bool link_name(const char *path, char *buf, size_t size);
 
 /*
+ * The version of vfio-mig.schema.json, which describes the JSON output.  It
+ * changes if a field is removed or gets another meaning, not if one is added.
+ */
+#define JSON_SCHEMA	1
+
+/*
  * Print indented JSON on standard output.  Names and strings may contain any
  * bytes.  @name is NULL for the elements of an array.
  */

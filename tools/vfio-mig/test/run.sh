@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Tests what vfio-mig does without a device: its command line, the graphs, and how
-# it reads damaged files.  Prints TAP.  run.sh OUT: OUT has vfio-mig and
-# test-streams, as "make tests" builds them.
+# Tests what vfio-mig does without a device of VFIO: its command line, its JSON, the
+# graphs, how it reads damaged files and the PF's settings, and what it makes of
+# them.  Prints TAP.  run.sh OUT: OUT has what "make tests" builds.
 
 set -u
 [ $# = 1 ] || { echo "usage: run.sh OUT" >&2; exit 2; }
@@ -58,6 +58,8 @@ verdict "an operand too many" exits 2 inspect x y
 verdict "a flag that does not exist" exits 2 fsm p3p
 verdict "flags that no device has" exits 2 fsm p2p
 verdict "a device that does not exist" exits 1 info ffff:ff:1f.7
+verdict "info of nothing" exits 2 info
+verdict "info of one device and of all" exits 2 info --all x
 verdict "a name that is a path" exits 1 info ../../../etc
 verdict "no such file" exits 1 inspect "$tmp/none"
 verdict "an empty file" exits 1 inspect /dev/null
@@ -104,12 +106,68 @@ picture()
 verdict "the picture in the documentation has the arcs of the graph" \
 	picture ../../Documentation/images/migration-states.svg
 
-"$out/test-streams" >"$tmp/streams"
-status=$?
-# Their numbers continue those from above.
-awk -v n=$number '/^(not )?ok / { sub(/ok [0-9]+/, "ok " ++n " vfio-mig:") }
-	!/^1\.\./' "$tmp/streams"
-number=$((number + $(grep -cE '^(not )?ok ' "$tmp/streams")))
-verdict "the stream tests end as they should" test $status = 0
+# ---- JSON ----
+
+# follows DEFINITION STATUS ARG...: vfio-mig exits with STATUS, and its output is as
+# the schema says
+follows()
+{
+	local definition=$1
+	shift
+	exits "$@" && test/validate "$definition" "$tmp/out"
+}
+
+test/validate info /dev/null 2>"$tmp/err"
+if [ $? = 2 ]; then
+	number=$((number + 1))
+	echo "ok $number vfio-mig: JSON follows the schema # SKIP $(cat "$tmp/err")"
+else
+	verdict "info --all --json follows the schema" \
+		follows info-all 0 info --all --json
+	for device in /sys/bus/pci/devices/*; do
+		[ -e "$device" ] || break
+		verdict "info --json of a device of the host follows the schema" \
+			follows info 0 info --json "${device##*/}"
+		break
+	done
+	verdict "check --json without a device follows the schema" \
+		follows check 1 check --json ffff:ff:1f.7 /dev/null
+	verdict "inspect --json of an empty file follows the schema" \
+		follows inspect 1 inspect --json /dev/null
+	echo '{ "schema": 1, "device": "x", "driver": null, "reasons": [],
+		"live_migratable": "perhaps" }' >"$tmp/wrong"
+	wrong()
+	{
+		! test/validate info "$tmp/wrong" >"$tmp/out" &&
+			grep -q perhaps "$tmp/out"
+	}
+	verdict "the schema refuses another answer" wrong
+fi
+
+# Each code that a reason can have is in the schema, and no other.
+codes()
+{
+	grep -oh 'reason_add([^"]*"[a-z-]*"' ./*.c | grep -o '"[a-z-]*"' |
+		sort -u >"$tmp/codes"
+	sed -n 's/.*"const": \("[a-z-]*"\).*/\1/p' vfio-mig.schema.json |
+		sort | diff "$tmp/codes" -
+}
+verdict "the schema has the codes of all reasons, and no other" codes
+
+# ---- Programs ----
+
+# run_program NAME: its results, with numbers that continue those from above
+run_program()
+{
+	local status
+	"$out/test-$1" >"$tmp/$1"
+	status=$?
+	awk -v n=$number '/^(not )?ok / { sub(/ok [0-9]+/, "ok " ++n " vfio-mig:") }
+		!/^1\.\./' "$tmp/$1"
+	number=$((number + $(grep -cE '^(not )?ok ' "$tmp/$1")))
+	verdict "the $1 tests end as they should" test $status = 0
+}
+run_program streams
+run_program policy
 echo "1..$number"
 exit $failed
