@@ -1,22 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# vfio-mig on VFs: its output for VFs in each condition, a state that moves through
-# a file from one VF to another, and errors with their reasons.  The environment
+# vfio-mig on VFs: its output for VFs in each condition and with each setting of the
+# PF, a state that moves through a file from one VF to another, and errors with
+# their reasons.  The environment
 # has the addresses of the VFs (lib/sysfs.h).  Prints TAP.
 
 set -u
 mig=$(dirname "$(realpath "$0")")/vfio-mig
 [ -e "$mig" ] || mig=$(command -v vfio-mig)
+validate=$(dirname "$(realpath "$0")")/validate
 a=${VFIO_TEST_VF_A0-}
 b=${VFIO_TEST_VF_B0-}
 pci=/sys/bus/pci/devices
-tests=32
+tests=41
 number=0
 failed=0
 tmp=$(mktemp -d)
+outputs=$(mktemp -d)
 holder=
-trap '[ -z "$holder" ] || kill $holder; rm -rf "$tmp"' EXIT
+trap '[ -z "$holder" ] || kill $holder; rm -rf "$tmp" "$outputs"' EXIT
 
 skip_all()
 {
@@ -60,6 +63,7 @@ exits()
 {
 	local status=$1 got
 	shift
+	command=$1
 	timeout 60 "$mig" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	got=$?
 	[ $got = "$status" ] && return
@@ -90,9 +94,11 @@ complains()
 	done
 }
 
-# json EXPRESSION: a perl expression of the decoded output $j
+# json EXPRESSION: a perl expression of the decoded output $j.  The output is kept
+# for the schema.
 json()
 {
+	cp "$tmp/out" "$(mktemp "$outputs/$command.XXXXXX")"
 	perl -MJSON::PP -0777 -e 'my $e = shift; $j = decode_json(<STDIN>);
 		exit !eval($e)' "$1" <"$tmp/out"
 }
@@ -112,15 +118,23 @@ group()
 bind "$a" ""
 no_driver()
 {
-	exits 1 info "$a" && complains "has no driver" \
-		"igbvf-vfio-pci >.*driver_override"
+	exits 0 info "$a" && says "has no driver" "^migratable: +no$" \
+		"igbvf-vfio-pci >.*driver_override" &&
+		exits 1 save "$a" "$tmp/none" && complains "has no driver" &&
+		exits 0 info --json "$a" &&
+		json '$j->{live_migratable} eq "no" && !defined $j->{driver} &&
+		$j->{variant_driver} eq "igbvf-vfio-pci" &&
+		$j->{reasons}[0]{code} eq "no-driver"'
 }
 verdict "info says how to bind a VF without a driver" no_driver
 
 pf=$(basename "$(readlink "$pci/$a/physfn")")
 wrong_driver()
 {
-	exits 1 info "$pf" && complains "bound to igb, which is not a VFIO driver"
+	exits 0 info "$pf" && says "bound to igb, which is not a VFIO driver" \
+		"driver/unbind; .*vfio-pci >" && exits 0 info --json "$pf" &&
+		json '$j->{live_migratable} eq "no" && $j->{driver} eq "igb" &&
+		!exists $j->{pf} && $j->{reasons}[0]{code} eq "host-driver"'
 }
 verdict "info says that igb is not a VFIO driver" wrong_driver
 
@@ -128,9 +142,22 @@ bind "$a" vfio-pci
 plain()
 {
 	exits 0 info "$a" && says "^driver: +vfio-pci$" "^migration: +no$" &&
-		complains "the driver for it is igbvf-vfio-pci"
+		says "^migratable: +no$" \
+		"the driver for it is igbvf-vfio-pci \(other-driver\)" &&
+		exits 0 info --json "$a" && json '!@{$j->{migration}} &&
+		$j->{reasons}[0]{code} eq "other-driver"'
 }
 verdict "info says that a device cannot migrate" plain
+not_loaded()
+{
+	bind "$b" "" && modprobe -r igbvf-vfio-pci || return
+	exits 0 info "$a" && says "unbind; modprobe igbvf-vfio-pci; " &&
+		exits 0 info "$b" && says "bind it: modprobe igbvf-vfio-pci; "
+	local status=$?
+	modprobe igbvf-vfio-pci
+	return $status
+}
+verdict "info says that the driver's module is not loaded" not_loaded
 plain_save()
 {
 	exits 1 save "$a" "$tmp/none" && complains "can't migrate" \
@@ -160,6 +187,80 @@ info_json()
 }
 verdict "info describes a VF as JSON" info_json
 verdict "info takes an address without domain" exits 0 info "${a#0000:}"
+
+# With the distribution's core, the driver does not tell what the VF writes.
+answer=yes
+[ -z "${VFIO_STOCK-}" ] || answer=forced
+migratable()
+{
+	exits 0 info --json "$a" && json '$j->{live_migratable} eq "'$answer'" &&
+		$j->{dma_logging} == ('$answer' eq "yes")' && exits 0 info "$a" &&
+		says "^migratable: +$answer$"
+}
+verdict "info tells whether the VF can be live-migrated" migratable
+
+pf_if=$(basename "$(echo "$pci/$pf"/net/*)")
+vf=0
+[ "$(basename "$(readlink "$pci/$pf/virtfn0")")" = "$a" ] || vf=1
+set_vf()
+{
+	ip link set "$pf_if" vf $vf "$@"
+}
+policy()
+{
+	set_vf mac 52:54:00:82:57:99 && set_vf vlan 7 qos 3 &&
+		set_vf spoofchk off && set_vf trust on || return
+	exits 0 info --json "$a" && json 'my $p = $j->{pf};
+		$p->{device} eq "'"$pf"'" && $p->{driver} eq "igb" &&
+		$p->{vf} == '$vf' && $p->{interface} eq "'"$pf_if"'" &&
+		$p->{up} && $p->{carrier} && $p->{policy}{vlan} == 7 &&
+		$p->{policy}{qos} == 3 && !$p->{policy}{spoofchk} &&
+		$p->{policy}{trust} &&
+		$p->{policy}{mac} eq "52:54:00:82:57:99"' &&
+		exits 0 info "$a" && says "^PF: .*$pf_if, up, link$" \
+		"mac 52:54:00:82:57:99 vlan 7 qos 3 .*spoofchk off trust on"
+}
+verdict "info tells what the PF has set for the VF" policy
+no_policy()
+{
+	set_vf mac 00:00:00:00:00:00 && set_vf vlan 0 &&
+		set_vf spoofchk on && set_vf trust off || return
+	exits 0 info --json "$a" && json 'my $p = $j->{pf}{policy};
+		!defined $p->{mac} && !$p->{vlan} && $p->{spoofchk} &&
+		!$p->{trust} && $j->{live_migratable} eq "'$answer'" &&
+		grep { $_->{code} eq "no-mac" } @{$j->{reasons}}'
+}
+verdict "info tells that the PF has set nothing" no_policy
+pf_down()
+{
+	ip link set "$pf_if" down
+	exits 0 info --json "$a" && json '!$j->{pf}{up} &&
+		$j->{live_migratable} eq "no" &&
+		grep { $_->{code} eq "pf-down" } @{$j->{reasons}}' &&
+		exits 0 info "$a" && says "ip link set dev $pf_if up"
+	local status=$?
+	ip link set "$pf_if" up
+	for ((tries = 0; tries < 200; tries++)); do
+		[ "$(cat "/sys/class/net/$pf_if/carrier")" = 1 ] && break
+		sleep 0.1
+	done
+	return $status
+}
+verdict "info tells that the PF is down" pf_down
+
+# A device whose features debugfs tells is not opened, so its size is not known.
+all()
+{
+	exits 0 info --all && says "^$a +igbvf-vfio-pci +$answer" \
+		"^$b +igbvf-vfio-pci +$answer" && ! says "^$pf" >/dev/null &&
+		exits 0 info --all --json || return
+	command=info-all
+	json 'my ($i) = grep { $_->{device} eq "'"$a"'" } @$j;
+		"@{$i->{migration}}" eq "stop-copy p2p pre-copy" &&
+		-e "/sys/kernel/debug/vfio/'"$a"'/migration/features" ==
+		!exists $i->{data_size}'
+}
+verdict "info --all lists the VFs" all
 
 save()
 {
@@ -224,7 +325,9 @@ verdict "inspect describes a file as JSON" inspect_json
 
 check()
 {
-	exits 0 check "$b" "$tmp/state" && says "^$b: loads$"
+	exits 0 check "$b" "$tmp/state" && says "^$b: loads$" "^PF: .*up, link$" &&
+		exits 0 check --json "$b" "$tmp/state" && json '$j->{loads} &&
+		$j->{stream_good} && $j->{pf}{up} && $j->{pf}{policy}'
 }
 verdict "check accepts the file for a VF of another PF" check
 piped()
@@ -319,11 +422,29 @@ for ((tries = 0; tries < 600; tries++)); do
 done
 busy()
 {
-	exits 0 info "$b" && says "^in use: +yes$" || return
+	exits 0 info "$b" && says "^in use: +yes" || return
 	# The distribution's core has no more information.
 	[ ! -e "/sys/kernel/debug/vfio/$b" ] || says "^state: +STOP$"
 }
 verdict "info tells the state of a VF in use" busy
+busy_json()
+{
+	exits 0 info --json "$b" && json '$j->{in_use}' || return
+	if [ -e "/sys/kernel/debug/vfio/$b/migration/features" ]; then
+		json '$j->{live_migratable} eq "yes" && $j->{dma_logging} &&
+			$j->{opener} eq "vfio-mig ('$holder')"'
+	else
+		json '$j->{live_migratable} eq "unknown" &&
+			grep { $_->{code} eq "in-use" } @{$j->{reasons}}'
+	fi
+}
+verdict "info tells whether a VF in use can be live-migrated" busy_json
+busy_check()
+{
+	exits 1 check --json "$b" "$tmp/state" && json '!$j->{loads} &&
+		$j->{reasons}[0]{code} eq "in-use"'
+}
+verdict "check says that a VF is in use, as JSON, too" busy_check
 busy_save()
 {
 	exits 1 save "$b" "$tmp/none" && complains "in use by another process"
@@ -337,6 +458,26 @@ let_go()
 	exits 0 info "$b" && says "^in use: +no$" "^state: +RUNNING$"
 }
 verdict "load --hold closes the VF when interrupted" let_go
+
+# ---- JSON ----
+
+follow_schema()
+{
+	local definition files
+
+	for definition in info info-all check inspect; do
+		files=("$outputs/$definition".*)
+		"$validate" "$definition" "${files[@]}" >"$tmp/out" 2>"$tmp/err" ||
+			return
+	done
+}
+"$validate" info /dev/null >"$tmp/out" 2>"$tmp/err"
+if [ $? = 2 ] || [ ! -e "$validate" ]; then
+	number=$((number + 1))
+	echo "ok $number all JSON from above follows the schema # SKIP no python3-jsonschema"
+else
+	verdict "all JSON from above follows the schema" follow_schema
+fi
 
 # ---- Devices named by their nodes ----
 
@@ -364,7 +505,7 @@ for ((tries = 0; tries < 600; tries++)); do
 done
 node_busy()
 {
-	exits 0 info "$node" && says "^in use: +yes$" &&
+	exits 0 info "$node" && says "^in use: +yes" &&
 		exits 1 save "$node" "$tmp/none" &&
 		complains "in use by another process" &&
 		exits 1 save "$b" "$tmp/none" &&
