@@ -14,7 +14,8 @@ usage()
 
 	Runs the named stages one after the other, or all of them:
 	  build      the modules build with W=1 and sparse without a warning
-	  style      checkpatch on the code that runs in the kernel
+	  style      checkpatch on the code that runs in the kernel; each message
+	             of the modules is in the documentation
 	  install    after make install and uninstall, modprobe finds the right
 	             modules
 	  tools      vfio-mig without a device; the demo's report and the
@@ -90,6 +91,7 @@ stage_style()
 		[ -s "$0" ] || [ $status = 0 ]' \
 		"build/check/checkpatch" $(git ls-files 'drivers/*.[ch]' 'include/*.h' \
 			'tools/*/modules/*.[ch]' 'samples/*.c')
+	tools/testing/messages --qemu "$VFIO_ROOT/usr/bin/qemu-system-x86_64"
 }
 
 # Installs into a copy of the root's modules, made of hard links.
