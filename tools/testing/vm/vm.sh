@@ -73,7 +73,8 @@ usage()
 	  124  COMMAND made no progress (--timeout)
 	  125  the VM ended without a result, or its heartbeat stopped
 	In the VM, /run/vm/tools is this directory, and its guest/ is in PATH
-	(nested, find-pci, make-vfs, bind-driver, serve: see their --help).
+	(nested, nested-initrd, find-pci, make-vfs, bind-driver, serve: see their
+	--help).
 	END
 }
 

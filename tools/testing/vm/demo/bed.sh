@@ -3,14 +3,15 @@
 #
 # The bed of the demo: two hosts, a switch, and a peer on neither host.  This
 # file builds and boots the bed, runs commands on it and ends it.  The caller
-# (demo.sh, ../../bench/migration/receive.sh) decides what to do on the bed, and
-# sets:
+# (demo.sh, ../libvirt/libvirt.sh, ../../bench/migration/receive.sh) decides what
+# to do on the bed, and sets:
 #
 #	out		directory for logs; each host sees its own part as /out
 #	check		not empty: print TAP
 #	modules, kernel	modules to use, or a kernel with the modules (made by
 #			debug-kernel.sh); if both are empty, modules are built
-#	driver		the driver of the VFs, or none: virtio-net cards
+#	driver		the driver of the VFs, or none: virtio-net cards.  If it is
+#			empty, the caller makes the VFs
 #	memory		the VM's memory in MiB
 #	vfs, pfs	how many VFs the VM has, and of how many PFs
 #	hold		not empty: the VM holds its memory under checksum, and
@@ -262,7 +263,7 @@ bed_setup()
 {
 	local first second
 
-	say "both hosts: bring the PF up, make VFs, set their MACs, bind $driver"
+	say "both hosts: set up the network${driver:+, make VFs, bind $driver}"
 	setup()
 	{
 		on "$1" $tools/host.sh setup "$2" "$(address_of "$1")" \

@@ -117,7 +117,7 @@ setup()
 		bridge "$nic"
 		nic=br0
 		echo "setup $(hostname): a virtio-net card, mac $mac"
-	else
+	elif [ -n "$driver" ]; then
 		setup_vfs
 	fi
 	ip addr add "$lan/24" dev "$nic"
