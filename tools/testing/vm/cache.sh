@@ -37,7 +37,7 @@ prune()
 {
 	local kind entry
 
-	for kind in root kernel initramfs-host initramfs-nested packaging \
+	for kind in root kernel initramfs-host initramfs-nested packaging qemu \
 		operator; do
 		find "$cache" -maxdepth 1 -name "$kind-*" ! -name '*.lock' \
 			! -name '*.tmp' -printf '%T@ %p\n' | sort -rn |

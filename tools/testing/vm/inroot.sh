@@ -12,10 +12,13 @@ set -eu
 usage()
 {
 	cat <<-END
-	usage: inroot.sh [--bind DIR]... [--chdir DIR] [--net] [--] COMMAND [ARG]...
+	usage: inroot.sh [--bind DIR]... [--layer DIR] [--chdir DIR] [--net]
+	                 [--] COMMAND [ARG]...
 
 	Runs COMMAND in the Debian root (VFIO_ROOT, else root.sh's).
 	  --bind DIR    COMMAND sees DIR of this machine under its path, writable
+	  --layer DIR   COMMAND sees DIR/usr laid over the root's /usr, as in a VM
+	                with this layer (see vm.sh)
 	  --chdir DIR   start in DIR
 	  --net         in a network namespace of its own, with nothing but lo
 	The exit status is COMMAND's.
@@ -52,13 +55,13 @@ mount_point()
 	mkdir -p "$1"
 }
 
-# enter ROOT CHDIR COUNT DIR... COMMAND...: runs inside the namespaces, as process 1
-# of the new PID namespace.  Builds the view of the root on a tmpfs, binds COUNT DIRs
-# into it and becomes COMMAND.
+# enter ROOT LAYER CHDIR COUNT DIR... COMMAND...: runs inside the namespaces, as
+# process 1 of the new PID namespace.  Builds the view of the root on a tmpfs, binds
+# COUNT DIRs into it and becomes COMMAND.  LAYER may be empty.
 enter()
 {
-	local root=$1 dir=$2 nbind=$3 new=/tmp entry bind
-	shift 3
+	local root=$1 layer=$2 dir=$3 nbind=$4 new=/tmp entry bind lower
+	shift 4
 
 	mount --make-rprivate /
 	# The tmpfs is about to hide /tmp: open the directories to bind before.
@@ -70,6 +73,7 @@ enter()
 		nbind=$((nbind - 1))
 	done
 	exec {rootfd}<"$root"
+	[ -z "$layer" ] || exec {layerfd}<"$layer/usr"
 	mount -t tmpfs -o mode=755 inroot "$new"
 
 	cd "/proc/self/fd/$rootfd"
@@ -89,6 +93,11 @@ enter()
 			;;
 		esac
 	done
+	if [ -n "$layer" ]; then
+		lower=/proc/self/fd/$layerfd:/proc/self/fd/$rootfd/usr
+		mount -t overlay -o "ro,lowerdir=$lower" layer "$new/usr"
+		exec {layerfd}<&-
+	fi
 	mount --rbind /dev "$new/dev"
 	mount --rbind /sys "$new/sys"
 	mount -t proc proc "$new/proc"
@@ -116,12 +125,14 @@ if [ "${1-}" = --inside ]; then
 fi
 
 binds=()
+layer=
 chdir=/
 net=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--help) usage; exit 0 ;;
 	--bind) binds+=("$(realpath "$2")"); shift 2 ;;
+	--layer) layer=$(realpath -e "$2"); shift 2 ;;
 	--chdir) chdir=$(realpath "$2"); shift 2 ;;
 	--net) net=--net; shift ;;
 	--) shift; break ;;
@@ -139,7 +150,7 @@ root=$(realpath "${VFIO_ROOT:-$("$here/root.sh")}")
 # the namespace with process 1.
 exec setpriv --pdeathsig KILL \
 	unshare --mount --pid ${net:+"$net"} --fork --kill-child \
-	"$here/inroot.sh" --inside "$root" "$chdir" "${#binds[@]}" \
+	"$here/inroot.sh" --inside "$root" "$layer" "$chdir" "${#binds[@]}" \
 	${binds[@]+"${binds[@]}"} env -i \
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \
 	HOME=/tmp LC_ALL=C.UTF-8 TERM="${TERM-dumb}" "$@"

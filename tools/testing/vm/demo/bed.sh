@@ -21,6 +21,10 @@
 #	record		not empty: frames are recorded at the 82576s and the peer
 #	fault		lose: the hosts' registers can be written from user space;
 #			hide-log: QEMU has hide_log.c preloaded
+#	qemu, qemu_b	the QEMU of both hosts, and of host B if that is another
+#			one (see qemu.sh; default: that of the Debian root)
+#	ports		not empty: the VFs are behind root ports, so that they can
+#			be unplugged
 
 # shellcheck disable=SC2154 # the caller sets them, see above
 bed=$(dirname "$(realpath "${BASH_SOURCE[0]}")")
@@ -118,6 +122,34 @@ bed_begin()
 	trap 'exit 129' HUP
 }
 
+# The layers with other QEMUs than the root's, by host
+declare -A qemus=()
+
+# machines NAME: the machine types of the QEMU of host NAME
+machines()
+{
+	"$vm/inroot.sh" ${qemus[$1]:+--layer "${qemus[$1]}"} -- \
+		qemu-system-x86_64 -M help |
+		sed -nE 's/^(pc-q35-[0-9.]+) .*/\1/p' | sort
+}
+
+# Sets $qemus, and $machine to a machine type that both hosts have.
+choose_qemus()
+{
+	qemus=()
+	machine=q35
+	[ -z "${qemu-}" ] || qemus[A]=$("$vm/qemu.sh" "$qemu") || fail
+	qemus[B]=${qemus[A]-}
+	[ -n "${qemu_b-}" ] || return 0
+	qemus[B]=$("$vm/qemu.sh" "$qemu_b") || fail
+	machine=$(comm -12 <(machines A) <(machines B) | sort -V | tail -n 1)
+	[ -n "$machine" ] || {
+		echo "demo: the hosts' QEMUs have no machine type in common" >&2
+		fail
+	}
+	say "the newest machine type that both QEMUs have is $machine"
+}
+
 # compile SOURCE [OPTION]...: compiles a program for the hosts, the VM and the
 # peer.
 compile()
@@ -148,6 +180,7 @@ bed_build()
 		}
 		modules=$top/build/modules
 	fi
+	choose_qemus
 	# A host needs 736 MiB besides the VM's memory.
 	host=$((memory + 736))
 	[ $host -gt 1024 ] || host=1024
@@ -174,6 +207,8 @@ bed_build()
 	vfs=$vfs
 	mac=$mac
 	memory=$memory
+	machine=$machine
+	ports=${ports-}
 	hold=$hold
 	fault=$fault
 	guest=${guest:-$tools/guest.sh}
@@ -222,15 +257,16 @@ peer()
 # virtio-net card on NETDEV for the network between the hosts.
 boot_host()
 {
-	local name=$1 netdev=$2 pf igbs=() relaxed=()
+	local name=$1 netdev=$2 pf igbs=() more=()
 
-	[ "$fault" != lose ] || relaxed=(--append iomem=relaxed)
+	[ "$fault" != lose ] || more+=(--append iomem=relaxed)
+	[ -z "${qemus[$name]-}" ] || more+=(--layer "${qemus[$name]}")
 	for ((pf = 0; pf < pfs; pf++)); do
 		igbs+=(--igb "stream,server=off,reconnect-ms=200,$unix/lan-$name$pf")
 	done
 	# One CPU each, so that a machine with two cores can run both hosts.
 	boot "$name" --cpus 1 "${system[@]}" "${igbs[@]}" \
-		"${relaxed[@]}" --nic virtio-net-pci "$netdev"
+		"${more[@]}" --nic virtio-net-pci "$netdev"
 }
 
 bed_boot()
@@ -281,10 +317,11 @@ bed_setup()
 	sed 's/^setup /# /' "$out"/[AB].setup
 }
 
-# start_vm N NAME TRACKING [--incoming]: starts QEMU number N, on host NAME.
+# start_vm N NAME TRACKING [OPTION]...: starts QEMU number N, on host NAME, with the
+# options of host.sh.
 start_vm()
 {
-	on "$2" $tools/host.sh start "$1" "$3" ${4:+"$4"} \
+	on "$2" $tools/host.sh start "$1" "$3" "${@:4}" \
 		>"$out/start-$1" 2>&1 || {
 		cat "$out/start-$1" >&2
 		return 1

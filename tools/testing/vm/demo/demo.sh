@@ -23,6 +23,10 @@ usage()
 	  --modules DIR    modules to use (default: builds them, make modules)
 	  --kernel DIR     the hosts run this kernel, with the modules in it
 	                   (debug-kernel.sh makes such a DIR)
+	  --qemu QEMU      the hosts run this QEMU: a suite of Debian, packages or a
+	                   directory, see ../qemu.sh --help (default Debian 13's)
+	  --qemu-b QEMU    host B runs this one.  The VM has the newest machine type
+	                   that both hosts' QEMUs have
 	  --driver NAME    the VF's VFIO driver (default igbvf-vfio-pci), or none:
 	                   a virtio-net card instead of the VF, for comparison
 	  --moves N        how often the VM migrates (default 3; with --check 2,
@@ -77,6 +81,8 @@ svg=$top/build/demo.svg
 kill=
 keep_going=
 fault=
+qemu=
+qemu_b=
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -85,7 +91,8 @@ while [ $# -gt 0 ]; do
 	--keep-going) keep_going=1; shift; continue ;;
 	--kill) kill=1; shift; continue ;;
 	--modules | --kernel | --driver | --moves | --tracking | --downtime | \
-		--memory | --vfs | --pfs | --hold | --fault | --out | --svg)
+		--memory | --vfs | --pfs | --hold | --fault | --out | --svg | \
+		--qemu | --qemu-b)
 		[ $# -gt 1 ] || { usage >&2; exit 2; }
 		;;
 	*) usage >&2; exit 2 ;;
@@ -93,6 +100,8 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--modules) modules=$2 ;;
 	--kernel) kernel=$(realpath -e "$2") || exit 2 ;;
+	--qemu) qemu=$2 ;;
+	--qemu-b) qemu_b=$2 ;;
 	--driver) driver=$2 ;;
 	--moves) moves=$2 ;;
 	--tracking) tracking=$2 ;;

@@ -10,11 +10,27 @@ usage()
 {
 	cat <<-END
 	usage: host.sh setup LAN_ADDRESS HOST_ADDRESS
-	       host.sh start N TRACKING [--incoming]
+	       host.sh start N TRACKING [OPTION]...
 	                                      start the VM as QEMU number N.
 	                                      TRACKING: device, container (see
-	                                      demo.sh), or trap: by the device,
-	                                      with all registers trapped
+	                                      demo.sh), trap: by the device, with
+	                                      all registers trapped, or none:
+	                                      without the VFs.  OPTION:
+	           --incoming                 wait for the VM
+	           --defer                    wait for the command migrate-incoming
+	           --cpr SOCKET               wait for the VM of another QEMU on this
+	                                      host (mode cpr-transfer)
+	           --props PROPERTIES         more properties of the VFs
+	           --qemu ARG                 one more argument for QEMU
+	       host.sh qmp N ARG...           run qmp (see there) on QEMU N
+	       host.sh capabilities N [NAME]...
+	                                      switch these of the capabilities that
+	                                      the demo and ../ways use on, and the
+	                                      others off
+	       host.sh cpr-exec N FILE        QEMU N replaces itself by a new one, with
+	                                      the VM's state in FILE
+	       host.sh nowhere                print an address that never answers
+	       host.sh traced N EVENT         print how often QEMU N traced EVENT
 	       host.sh migrate N ADDRESS MS [STATE]
 	                                      migrate the VM to the host at ADDRESS,
 	                                      with a downtime limit of MS; stop
@@ -30,6 +46,7 @@ usage()
 	       host.sh end N                  end QEMU N, which the VM has left
 	       host.sh freeze N | thaw N      stop QEMU N, and continue it
 	       host.sh kill N                 kill QEMU N
+	       host.sh kill-all               kill all QEMUs
 	       host.sh lose                   make the VF lose received frames for
 	                                      half a second
 	       host.sh wait-end N             wait until QEMU N has ended
@@ -44,7 +61,7 @@ out=/out
 port=4444
 mkdir -p $run
 # See bed.sh
-driver='' vfs='' mac='' memory='' hold='' fault='' guest=''
+driver='' vfs='' mac='' memory='' machine='' ports='' hold='' fault='' guest=''
 # shellcheck source=/dev/null
 . $out/settings
 
@@ -103,6 +120,7 @@ setup()
 	# Both hosts start a QEMU at the same time: read these files before.
 	cat "$(command -v qemu-system-x86_64)" /run/vm/ctl/nested.vmlinuz \
 		>/dev/null 2>&1 &
+	echo "setup $(hostname): $(qemu-system-x86_64 --version | head -n 1)"
 
 	sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
 		net.ipv6.conf.default.disable_ipv6=1
@@ -138,10 +156,11 @@ bridge()
 	done
 }
 
-# devices TRACKING: sets $devices to the VM's devices, as arguments of nested.
+# devices TRACKING [PROPERTIES]: sets $devices to the VM's devices, as arguments of
+# nested.
 devices()
 {
-	local vf args=migration-events=on
+	local vf k=0 args=migration-events=on
 
 	if [ "$driver" = none ]; then
 		devices=(--qemu -netdev --qemu
@@ -155,21 +174,42 @@ devices()
 	container) args+=,enable-migration=on,x-device-dirty-page-tracking=off ;;
 	trap) args+=,x-no-mmap=on ;;
 	esac
+	args+=${2:+,$2}
 	while read -r vf; do
-		devices+=(--device "vfio-pci,host=$vf,$args")
+		[ -z "$ports" ] || devices+=(
+			--device "pcie-root-port,id=port$k,chassis=$k,slot=$k")
+		[ "$1" = none ] || devices+=(--device
+			"vfio-pci,host=$vf,id=vf$k${ports:+,bus=port$k},$args")
+		k=$((k + 1))
 	done <$run/vfs
 }
 
 start()
 {
-	local n=$1 tracking=$2 incoming=() devices programs=() program status
+	local n=$1 tracking=$2 devices programs=() program status
+	local more=() props='' cpr=''
 
-	if [ "${3-}" = --incoming ]; then
-		incoming=(--incoming "tcp:0:$port")
-	fi
+	shift 2
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--incoming) more+=(--incoming "tcp:0:$port"); shift; continue ;;
+		--defer) more+=(--incoming defer); shift; continue ;;
+		--cpr)
+			cpr=$2
+			more+=(--incoming "tcp:0:$port" --incoming
+				"{ \"channel-type\": \"cpr\", \"addr\": {
+				\"transport\": \"socket\", \"type\": \"unix\",
+				\"path\": \"$cpr\" } }")
+			;;
+		--props) props=$2 ;;
+		--qemu) more+=(--qemu "$2") ;;
+		*) usage >&2; exit 2 ;;
+		esac
+		shift 2
+	done
 	# A QEMU with this number may have been killed before.
 	rm -f $run/qmp-"$n" $run/ended-"$n"
-	devices "$tracking"
+	devices "$tracking" "$props"
 	for program in "$out"/*; do
 		[ ! -f "$program" ] || [ ! -x "$program" ] ||
 			programs+=(--add "$program")
@@ -182,6 +222,7 @@ start()
 		status=0
 		[ "$fault" != hide-log ] || export LD_PRELOAD=$out/hide_log
 		nested --name "vm-$n" --memory "$memory" --qmp $run/qmp-"$n" \
+			--machine "$machine" \
 			--append "init_on_free=1${hold:+ vm.hold}" \
 			"${devices[@]}" \
 			--qemu -msg --qemu timestamp=on \
@@ -193,23 +234,38 @@ start()
 			--qemu -trace --qemu 'vmstate_downtime*' \
 			--qemu -trace --qemu 'migration_*' \
 			--qemu -trace --qemu 'runstate_set' \
-			"${programs[@]}" "${incoming[@]}" "$guest" \
+			"${programs[@]}" "${more[@]}" "$guest" \
 			>$out/vm-"$n".out 2>&1 8>&- || status=$?
 		cp $run/trace-"$n" $out/
 		rm $run/trace-"$n"
 		echo $status >$run/ended-"$n"
 	) >/dev/null 2>&1 &
 	exec 8>&-
+	# This QEMU has no monitor until the other one sends the VM.
+	[ -z "$cpr" ] || return 0
 	# switchover-ack: the source stops the VM only after the destination has
 	# loaded the device's initial data.  Both sides need the setting.
-	"$here/qmp" $run/qmp-"$n" migrate-set-capabilities '{ "capabilities": [
-		{ "capability": "return-path", "state": true },
-		{ "capability": "switchover-ack", "state": true } ] }' \
-		>/dev/null || {
+	capabilities "$n" return-path switchover-ack || {
 		cat $out/vm-"$n".out
 		exit 1
 	}
 	"$here/qmp" $run/qmp-"$n" query-status
+}
+
+# capabilities N [NAME]...: switches these on, and the others off.
+capabilities()
+{
+	local n=$1 name state list=
+	shift
+
+	for name in return-path switchover-ack multifd mapped-ram \
+		pause-before-switchover x-ignore-shared; do
+		state=false
+		[[ " $* " != *" $name "* ]] || state=true
+		list+="${list:+, }{ \"capability\": \"$name\", \"state\": $state }"
+	done
+	"$here/qmp" $run/qmp-"$n" migrate-set-capabilities \
+		"{ \"capabilities\": [ $list ] }" >/dev/null
 }
 
 qemu_of()
@@ -226,10 +282,7 @@ signal()
 # needs no answer of a destination.  At 4 KiB a second it goes on for hours.
 log()
 {
-	"$here/qmp" $run/qmp-"$1" migrate-set-capabilities '{ "capabilities": [
-		{ "capability": "return-path", "state": false },
-		{ "capability": "switchover-ack", "state": false } ] }' \
-		>/dev/null
+	capabilities "$1"
 	"$here/qmp" $run/qmp-"$1" --log "exec:cat >/dev/null"
 }
 
@@ -251,6 +304,17 @@ wait_end()
 	flock -s $run/alive-"$1" true
 }
 
+kill_all()
+{
+	local alive
+
+	for alive in "$run"/alive-*; do
+		[ -e "$alive" ] || continue
+		signal KILL "${alive##*-}" 2>/dev/null || :
+		wait_end "${alive##*-}"
+	done
+}
+
 # Clears ENABLE, bit 25 of RXDCTL of queue 0 (82576 datasheet, 8.10.9), without
 # the knowledge of the VF's driver.  Needs a kernel that was booted with
 # iomem=relaxed.
@@ -268,10 +332,62 @@ lose()
 	busybox devmem $rxdctl 32 $((value))
 }
 
+# The parameters with which QEMU, which is process PID, replaces itself by one with
+# the same arguments that loads FILE
+exec_parameters()
+{
+	perl -MJSON::PP -0 -e '
+		my $file = pop;
+		chomp(my @args = <>);
+		for (reverse 0 .. $#args) {
+			splice @args, $_, 2 if $args[$_] eq "-incoming";
+		}
+		print encode_json({ mode => "cpr-exec", "cpr-exec-command" =>
+			[@args, "-incoming", "file:$file"] });
+		' "/proc/$1/cmdline" "$2"
+}
+
+cpr_exec()
+{
+	local n=$1 file=$2 pid output said
+
+	pid=$(qemu_of "$n")
+	# Somebody has to keep this pipe open while no QEMU does.
+	output=$(tr '\0' '\n' <"/proc/$pid/cmdline" |
+		sed -n 's/^file,id=out,path=//p')
+	exec 9>"$output"
+	"$here/qmp" $run/qmp-"$n" migrate-set-parameters \
+		"$(exec_parameters "$pid" "$file")"
+	"$here/qmp" $run/qmp-"$n" --begin "file:$file" 300
+	until grep -qz -- "^file:$file" "/proc/$pid/cmdline"; do
+		said=$("$here/qmp" $run/qmp-"$n" --wait-for completed 2>&1) ||
+			[[ $said != *"qmp: migration "* ]] || {
+			echo "$said"
+			return 1
+		}
+	done
+	"$here/qmp" $run/qmp-"$n" --wait-running
+}
+
+# An address on the network between the hosts to which frames can be sent, but which
+# nobody has.
+nowhere()
+{
+	local nic
+	nic=$(basename "$(echo /sys/bus/virtio/devices/*/net/*)")
+	ip neigh replace 10.2.0.99 lladdr 02:00:00:00:00:99 dev "$nic"
+	echo 10.2.0.99
+}
+
 case ${1-} in
 --help) usage ;;
 setup) setup "$2" "$3" ;;
-start) start "$2" "$3" "${4-}" ;;
+start) start "${@:2}" ;;
+qmp) "$here/qmp" $run/qmp-"$2" "${@:3}" ;;
+capabilities) capabilities "${@:2}" ;;
+cpr-exec) cpr_exec "$2" "$3" ;;
+nowhere) nowhere ;;
+traced) grep -c "$3" $run/trace-"$2" || : ;;
 migrate)
 	"$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" \
 		${5:+"$5" "$(qemu_of "$2")"}
@@ -287,6 +403,7 @@ kill)
 	signal KILL "$2"
 	wait_end "$2"
 	;;
+kill-all) kill_all ;;
 lose) lose ;;
 wait-end) wait_end "$2" ;;
 end)

@@ -21,6 +21,12 @@ usage()
 	       peer.sh stop OUT NICS [RATE]
 	                                end the traffic, so that the VM powers off
 	       peer.sh reach            wait until the VM answers a ping
+	       peer.sh flows OUT        wait until the VM answers a ping, and its
+	                                first card's TCP transfer goes on in both
+	                                directions
+	       peer.sh suspend          tell the VM to suspend itself (with the
+	                                guest script of ../ways)
+	       peer.sh drop OUT NICS    end the traffic with a VM that is gone
 	       peer.sh clock ADDRESS    compare the clock at ADDRESS with the peer's
 	OUT is the directory of the programs and for logs.
 	END
@@ -86,6 +92,47 @@ end_stream()
 	flock -s $run/"$1".pid true
 }
 
+# carried OUT: how many bytes the first card's transfer has sent and received
+carried()
+{
+	awk '$1 " " $2 == "stream at" { sent = $5; received = $7 }
+		END { print sent + 0, received + 0 }' "$1/stream-0.out"
+}
+
+flows()
+{
+	local out=$1 sent received to from
+
+	read -r sent received < <(carried "$out")
+	reach
+	until read -r to from < <(carried "$out") &&
+		[ "$to" -gt "$sent" ] && [ "$from" -gt "$received" ]; do
+		# The stream holds this lock as long as it runs.
+		if flock -n $run/stream-0.pid true; then
+			tail -n 1 "$out/stream-0.out"
+			return 1
+		fi
+		sleep 0.2
+	done
+}
+
+# An hour, as the VM may be slow
+reach()
+{
+	ping -q -c 1 -i 0.5 -w 3600 10.1.0.2 >/dev/null
+}
+
+drop()
+{
+	local k pid
+
+	for ((k = 0; k < $2; k++)); do
+		for pid in ping stream; do
+			kill -KILL "$(cat $run/$pid-$k.pid)" 2>/dev/null || :
+		done
+	done
+}
+
 case ${1-} in
 --help) usage ;;
 setup)
@@ -118,10 +165,10 @@ stop)
 	awk -v nic=$nic: '$1 == nic { print "rx_bytes " $2; print "tx_bytes " $10 }' \
 		/proc/net/dev >"$2/peer-counters"
 	;;
-reach)
-	# An hour, as the VM may be slow
-	ping -q -c 1 -i 0.5 -w 3600 10.1.0.2 >/dev/null
-	;;
+reach) reach ;;
+flows) flows "$2" ;;
+suspend) echo >/dev/tcp/10.1.0.2/5002 ;;
+drop) drop "$2" "$3" ;;
 clock) "$here/clock" "$2" ;;
 *) usage >&2; exit 2 ;;
 esac
