@@ -20,6 +20,8 @@ usage()
 	  moves      a VM with two VFs is migrated six times, with its memory under
 	             checksum, while it receives as fast as it can
 	  parts      the modules build with each part left out (CONFIG_x=n)
+	  libvirt    Debian's libvirt migrates a VM with a VF, saves and restores
+	             it, and refuses what the documentation says
 	  packages   the Debian packages are installed, booted and removed on a
 	             fresh Debian 13
 	  races      the selftests in which most threads meet, on a kernel that
@@ -36,7 +38,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves parts packages races repeat coverage"
+stages="bed faults moves libvirt parts packages races repeat coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -97,6 +99,12 @@ stage_parts()
 	verdict "builds without groups" \
 		build_clean part CONFIG_VFIO_GROUP=n CONFIG_VFIO_IOMMU_TYPE1=n
 	rm -rf build/part
+}
+
+stage_libvirt()
+{
+	"$vm/libvirt/libvirt.sh" --modules "$src/build/modules" \
+		--out "$logs/libvirt"
 }
 
 stage_packages()
