@@ -4,7 +4,7 @@
 # The steps on a host of the test of the quick start.  Runs in the host VM, after
 # the demo's host.sh has set up the network; quick-start.sh calls it for each step.
 
-set -eu
+set -euo pipefail
 
 usage()
 {
@@ -19,6 +19,10 @@ usage()
 	                                migration's progress, until it has ended;
 	                                raise the downtime limit if it does not end
 	       host.sh status           print the VM's status
+		       host.sh return-path      print whether QEMU has the capability
+		                                return-path on
+		                                Both print nothing if QEMU is too slow to
+		                                answer, and fail if there is no QEMU.
 	       host.sh driver           print which driver the VF is bound to
 	       host.sh quit             end QEMU
 	END
@@ -121,7 +125,10 @@ migrated()
 	local said limit=300 raise_at=10 pass
 
 	while :; do
-		said=$(commands "$1" | tr -d '\r')
+		said=$(commands "$1" 2>&1) || {
+			echo "$said"
+			return 1
+		}
 		case $said in
 		*'status: completed'*) return ;;
 		*'status: failed'* | *'status: cancelled'*)
@@ -129,7 +136,7 @@ migrated()
 			return 1
 			;;
 		esac
-		pass=$(passes "$said")
+		pass=$(passes "${said//$'\r'}")
 		if [ "${pass:-0}" -gt $raise_at ]; then
 			limit=$((limit * 2))
 			raise_at=$((raise_at + 10))
@@ -139,15 +146,12 @@ migrated()
 	done
 }
 
-status()
+# answer NAME COMMAND...: what the monitor's answer has after "NAME: "
+answer()
 {
-	local said=
-
-	until [ -n "$said" ]; do
-		said=$(ask_monitor info status | tr -d '\r' |
-			sed -n 's/^VM status: //p')
-	done
-	echo "$said"
+	local name=$1
+	shift
+	ask_monitor "$@" | tr -d '\r' | sed -n "s/^$name: //p"
 }
 
 case ${1-} in
@@ -155,7 +159,8 @@ case ${1-} in
 prepare) prepare "$2" ;;
 commands) commands "$2" ;;
 migrated) migrated "$2" ;;
-status) status ;;
+status) answer 'VM status' info status ;;
+return-path) answer return-path info migrate_capabilities ;;
 driver) basename "$(readlink /sys/bus/pci/devices/$vf/driver || echo none)" ;;
 quit) ask_monitor quit >/dev/null ;;
 *) usage >&2; exit 2 ;;
