@@ -5,7 +5,7 @@
 # one of Debian's packages, or one that somebody has built.  The layer is kept in
 # the cache, where it is named after what it was made of.
 
-set -eu
+set -euo pipefail
 
 usage()
 {
@@ -132,13 +132,14 @@ unpack()
 	find "$layer" -maxdepth 1 -type l -delete
 }
 
-# packages [OPTION]... PACKAGE...: downloads what apt would install, and unpacks it.
+# packages SUITE [OPTION]... PACKAGE...: downloads what apt would install, also from
+# SUITE, and sets $downloaded to these files.
 packages()
 {
 	local uri keys=$root/usr/share/keyrings/debian-archive-keyring.gpg suite
 
-	uri=$(sed -nE 's/^deb (\[[^]]*\] )?([^ ]+) .*/\2/p' \
-		"$root/etc/apt/sources.list" | head -n 1)
+	uri=$(sed -nE '/^deb /{ s/^deb (\[[^]]*\] )?([^ ]+) .*/\2/p; q }' \
+		"$root/etc/apt/sources.list")
 	[ -n "$uri" ] || die "the root's sources.list names no mirror"
 	mkdir -p "$tmp/state/lists/partial" "$tmp/cache/archives/partial"
 	for suite in trixie ${1:+"$1"}; do
@@ -146,29 +147,29 @@ packages()
 	done | sort -u >"$tmp/sources"
 	shift
 	{
-		apt_get update
-		apt_get install --download-only "$@"
+		apt_get update -o APT::Update::Error-Mode=any &&
+			apt_get install --download-only "$@"
 	} >"$cache/qemu.log" 2>&1 || {
 		tail -n 20 "$cache/qemu.log"
 		die "apt failed, its output is in $cache/qemu.log"
 	}
+	mapfile -t downloaded < <(
+		find "$tmp/cache/archives" -maxdepth 1 -name '*.deb')
 }
 
 make_suite()
 {
 	packages "$what" -t "$what" qemu-system-x86
-	unpack "$tmp"/cache/archives/*.deb
+	unpack "${downloaded[@]}"
+	emulator=$layer/usr/bin/qemu-system-x86_64
 }
 
 # apt takes packages from files in place of those of the same name that it knows.
 make_debs()
 {
-	local needed
-
 	packages '' "${debs[@]}"
-	needed=$(find "$tmp/cache/archives" -maxdepth 1 -name '*.deb')
-	# shellcheck disable=SC2086 # names without spaces
-	unpack $needed "${debs[@]}"
+	unpack "${downloaded[@]}" "${debs[@]}"
+	emulator=$layer/usr/bin/qemu-system-x86_64
 }
 
 # copy TO: copies the files to TO in the layer.
@@ -200,9 +201,10 @@ add_libraries()
 
 	mkdir -p "$layer/$libraries"
 	{
-		ldd "$emulator"
+		# ldd fails for a static emulator, which needs no library.
+		ldd "$emulator" || :
 		find "$layer/usr/local" -path '*/qemu/*.so' | while read -r module; do
-			ldd "$module"
+			ldd "$module" || :
 		done
 	} 2>/dev/null | sed -nE 's/^\s+(\S+) => (\/\S+|not found).*/\1 \2/p' |
 		sort -u | while read -r name path; do
@@ -229,6 +231,7 @@ if [ ! -d "$entry" ]; then
 	layer=$tmp/layer
 	mkdir -p "$layer/usr"
 	"make_$kind"
+	[ -x "$emulator" ] || die "$what has no other QEMU than the root"
 	[[ $kind = @(suite|debs) ]] || add_libraries
 	"$here/inroot.sh" --layer "$layer" -- qemu-system-x86_64 --version \
 		9>&- || die "the QEMU of $what does not run in the Debian root"
