@@ -64,6 +64,8 @@ done
 
 # shellcheck source=tools/testing/vm/demo/bed.sh
 . "$here/../demo/bed.sh"
+# shellcheck source=tools/testing/vm/demo/wait.sh
+. "$here/../demo/wait.sh"
 host=/run/vm/tools/libvirt/host.sh
 settle=4
 failed=0
@@ -88,6 +90,19 @@ is()
 	[ "$1" = "$2" ] && return
 	echo "is \"$1\", not \"$2\""
 	return 1
+}
+
+# gives NAME STEP TEXT: does this step of host.sh print TEXT on host NAME?
+gives()
+{
+	is "$(on "$1" $host "$2")" "$3"
+}
+
+# becomes NAME STEP TEXT: the same, or some time later: libvirt gives a VF back some
+# moments after QEMU has ended.
+becomes()
+{
+	wait_for "$1" gives "$@"
 }
 
 # block NAME: puts this block of commands of the page where the hosts see it.
@@ -172,21 +187,28 @@ arrived()
 begin_traffic()
 {
 	say "starting the traffic"
+	wait_for A answers A || fail
 	peer start "$1" 1 || {
 		cat "$out"/A/log/*.console "$out"/A/log/*.qemu >&2
 		fail
 	}
 }
 
-# The VM answers, with the MAC address that it had.
+# answers NAME: does the VM, which runs on host NAME, answer a ping?
+answers()
+{
+	gives "$1" state running || return $hopeless
+	answers_ping
+}
+
+# answers_with_its_mac NAME: the VM on host NAME answers, with the MAC address that it
+# had.
 answers_with_its_mac()
 {
 	local got
 
-	# shellcheck disable=SC2016 # expanded by the inner shell
-	got=$(on peer sh -c 'ip neigh flush dev tap0
-		ping -q -c 1 -i 0.5 -w 3600 10.1.0.2 >/dev/null
-		ip neigh show 10.1.0.2') || return
+	on peer ip neigh flush dev tap0 && wait_for "$1" answers "$1" || return
+	got=$(on peer ip neigh show 10.1.0.2) || return
 	[[ $got = *"lladdr $mac"* ]] && return
 	echo "$got"
 	return 1
@@ -221,9 +243,9 @@ move()
 	verdict "move $n: libvirt found igbvf-vfio-pci on host $to" \
 		is "$(on "$to" $host driver)" igbvf-vfio-pci
 	verdict "move $n: igbvf has the VF on host $from again" \
-		is "$(on "$from" $host driver)" igbvf
+		becomes "$from" driver igbvf
 	verdict "move $n: the VM answers, with its MAC address" \
-		answers_with_its_mac
+		answers_with_its_mac "$to"
 }
 
 # migrates N FROM FILE: false if the commands failed.  Their output is kept.
@@ -243,7 +265,7 @@ is_refused()
 # stays: the VM runs at the source, and the destination has none.
 stays()
 {
-	is "$(on A $host state)" running && is "$(on B $host state)" none
+	gives A state running && becomes B state none
 }
 
 # said NAME WHERE LOG: has the log what the page says?
@@ -257,20 +279,23 @@ said()
 # refused NAME TEXT: host B can't take the VM, for the reason NAME.
 refused()
 {
-	local name=$1 text=$2 where log
+	local name=$1 text=$2 where log back
 
+	back=(verdict "$text: igbvf has the destination's VF again"
+		becomes B driver igbvf)
 	say "host B can't take the VM: $text"
 	on B $host mark || fail
 	on B $host obstruct "$name" >"$out/obstruct-$name" 2>&1 ||
 		{ cat "$out/obstruct-$name" >&2; fail; }
 	verdict "$text: virsh migrate fails" is_refused "$name"
+	verdict "$text: the VM goes on at the source" stays
+	# Another user of the VF has it until the host is cleared.
+	[[ $name = in-use* ]] || "${back[@]}"
 	on B $host since "$name" || fail
 	on B $host clear "$name" >"$out/clear-$name" 2>&1 ||
 		{ cat "$out/clear-$name" >&2; fail; }
-	verdict "$text: the VM goes on at the source" stays
-	verdict "$text: it answers" answers_with_its_mac
-	verdict "$text: igbvf has the destination's VF again" \
-		is "$(on B $host driver)" igbvf
+	[[ $name != in-use* ]] || "${back[@]}"
+	verdict "$text: it answers" answers_with_its_mac A
 	for where in virsh kernel qemu; do
 		grep -qx ".. test: $name-$where" "$page" || continue
 		log=$out/B/$where-$name
@@ -300,9 +325,8 @@ end_vm()
 	say "ending the traffic"
 	peer stop "$3" 1 >"$out/stop" || fail
 	on "$2" $host left "$1" || fail
-	verdict "the VM has powered off" is "$(on "$2" $host state)" "$4"
-	verdict "igbvf has the VF on host $2 again" \
-		is "$(on "$2" $host driver)" igbvf
+	verdict "the VM has powered off" becomes "$2" state "$4"
+	verdict "igbvf has the VF on host $2 again" becomes "$2" driver igbvf
 }
 
 migrations()
@@ -332,6 +356,12 @@ intact()
 
 	read -ra peer <<<"$(stream_end "$out/peer/save/stream-0.out")"
 	read -ra vm <<<"$(stream_end "$1")"
+	if [ ${#peer[@]} != 4 ] || [ ${#vm[@]} != 4 ] ||
+		[ "${peer[0]}" = 0 ] || [ "${vm[0]}" = 0 ]; then
+		echo "no end of the transfer, or nothing was sent:" \
+			"the peer: ${peer[*]}; the VM: ${vm[*]}"
+		return 1
+	fi
 	is "${peer[*]:0:2}" "${vm[*]:2:2}" && is "${vm[*]:0:2}" "${peer[*]:2:2}"
 }
 
@@ -346,11 +376,11 @@ save_and_restore()
 	begin_traffic "$out/peer/save"
 	sleep $settle
 	verdict "the page's command saves the VM" commands A save
-	verdict "the VM is gone" is "$(on A $host state)" "shut off"
-	verdict "igbvf has the VF" is "$(on A $host driver)" igbvf
+	verdict "the VM is gone" becomes A state "shut off"
+	verdict "igbvf has the VF" becomes A driver igbvf
 	verdict "the page's command restores the VM" commands A restore
 	verdict "the VM runs" is "$(on A $host state)" running
-	verdict "it answers, with its MAC address" answers_with_its_mac
+	verdict "it answers, with its MAC address" answers_with_its_mac A
 	arrived "$n" A
 	sleep $settle
 	end_vm "$n" A "$out/peer/save" "shut off"
