@@ -235,7 +235,8 @@ mkfifo "$run/out" "$run/err" "$run/events"
 [ ! /proc/self/fd/1 -ef /proc/self/fd/2 ] || : >"$run/merge"
 if [ -n "$serve" ]; then
 	serve=$(realpath -e "$serve") || die "--serve: no such directory"
-	"$here/channels.sh" make "$serve"
+	# The caller has made them if it does not wait for this script.
+	[ -p "$serve/channel0.in" ] || "$here/channels.sh" make "$serve"
 fi
 
 # no_timer_check: on a busy machine the check at boot panics.  nohz, highres:

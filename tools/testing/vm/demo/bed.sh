@@ -229,6 +229,8 @@ boot()
 			"filter-dump,id=dump$pf" "netdev=net$pf" \
 			"file=$out/$name/frames-$pf.pcap" maxlen=64)")
 	done
+	# So that on() finds them, however late vm.sh is
+	"$vm/channels.sh" make "$out/$name"
 	setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
 		--timeout $limit --log "$out/$name/log" \
 		--status "$out/$name/ended" --share "$out/$name:/out" \
