@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 
 #include "device.h"
+#include "paths.h"
 #include "util.h"
 
 #define PREFIX	"vfio_pci:"
@@ -52,7 +53,7 @@ bool device_variant_driver(const char *sysfs, char driver[static 64])
 	    strncmp(modalias, "pci:", 4))
 		return false;
 	uname(&kernel);
-	snprintf(path, sizeof(path), "/lib/modules/%s/modules.alias",
+	snprintf(path, sizeof(path), KERNEL_MODULES "/%s/modules.alias",
 		 kernel.release);
 	aliases = fopen(path, "re");
 	if (!aliases)

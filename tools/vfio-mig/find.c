@@ -9,12 +9,10 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "paths.h"
 #include "util.h"
 
-#define VFIO_CLASS	"/sys/class/vfio-dev"
-#define PCI_DEVICES	"/sys/bus/pci/devices"
-#define PCI_DRIVERS	"/sys/bus/pci/drivers"
-#define NODES		"/dev/vfio/devices/"
+#define NODE_PREFIX	"/dev/vfio/devices/"
 
 /* Reads the PCI vendor and device from the attributes in @dir. */
 static bool read_pci_ids(const char *dir, unsigned long *vendor,
@@ -92,8 +90,8 @@ static bool find_by_name(struct device_name *id, const char *name,
 {
 	char full[64];
 
-	if (!strncmp(name, NODES, strlen(NODES))) {
-		if (find_node(id, name + strlen(NODES)))
+	if (!strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX))) {
+		if (find_node(id, name + strlen(NODE_PREFIX)))
 			return true;
 	} else if (!*name || strlen(name) > 48 || strchr(name, '/') ||
 		   strchr(name, ' ')) {
@@ -201,7 +199,7 @@ static void remedy_bind(const struct device_name *id, struct reasons *why)
 	if (!driver_loaded(driver))
 		reason_remedy(why, "modprobe %s; ", driver);
 	reason_remedy(why, "echo %s >" PCI_DEVICES
-		      "/%s/driver_override; echo %s >/sys/bus/pci/drivers_probe",
+		      "/%s/driver_override; echo %s >" SYSFS "/bus/pci/drivers_probe",
 		      driver, id->name, id->name);
 }
 

@@ -13,6 +13,7 @@
 #include "device.h"
 #include "flags.h"
 #include "judge.h"
+#include "paths.h"
 #include "pf.h"
 #include "reasons.h"
 #include "util.h"
@@ -58,8 +59,7 @@ static void info_from_device(struct info *info, const struct device *dev)
 static void debugfs_path(const struct info *info, const char *file,
 			 char path[static PATH_MAX])
 {
-	snprintf(path, PATH_MAX, "/sys/kernel/debug/vfio/%s/%s", info->id.name,
-		 file);
+	snprintf(path, PATH_MAX, VFIO_DEBUGFS "/%s/%s", info->id.name, file);
 }
 
 static void debugfs_line(const struct info *info, const char *file, char *line,

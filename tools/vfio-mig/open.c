@@ -17,10 +17,8 @@
 #include <unistd.h>
 
 #include "device.h"
+#include "paths.h"
 #include "util.h"
-
-#define IOMMU_GROUPS	"/sys/kernel/iommu_groups"
-#define NODES		"/dev/vfio/devices/"
 
 void device_explain_in_use(const struct device_name *id, struct reasons *why)
 {
@@ -81,7 +79,7 @@ static enum open_result open_group(struct device *dev, struct reasons *why)
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[32];
 
-	snprintf(path, sizeof(path), "/dev/vfio/%u", dev->id.group);
+	snprintf(path, sizeof(path), GROUPS "/%u", dev->id.group);
 	dev->group = open(path, O_RDWR | O_CLOEXEC);
 	if (dev->group < 0) {
 		if (errno == EBUSY)
@@ -118,9 +116,9 @@ static void explain_backend(const struct device_name *id, struct reasons *why)
 
 static bool open_container(struct device *dev, struct reasons *why)
 {
-	dev->container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
+	dev->container = open(CONTAINER, O_RDWR | O_CLOEXEC);
 	if (dev->container < 0) {
-		explain_error(why, "/dev/vfio/vfio");
+		explain_error(why, CONTAINER);
 		return false;
 	}
 	if (ioctl(dev->group, VFIO_GROUP_SET_CONTAINER, &dev->container)) {
@@ -166,8 +164,8 @@ static bool opens_by_node(const struct device_name *id)
 {
 	char node[64], group[32];
 
-	snprintf(node, sizeof(node), NODES "%s", id->vfio);
-	snprintf(group, sizeof(group), "/dev/vfio/%u", id->group);
+	snprintf(node, sizeof(node), NODES "/%s", id->vfio);
+	snprintf(group, sizeof(group), GROUPS "/%u", id->group);
 	return id->by_node || (access(group, F_OK) && !access(node, F_OK));
 }
 
@@ -195,10 +193,10 @@ static enum open_result open_node(struct device *dev, struct reasons *why)
 	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
 	char path[64];
 
-	snprintf(path, sizeof(path), NODES "%s", dev->id.vfio);
-	dev->container = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	snprintf(path, sizeof(path), NODES "/%s", dev->id.vfio);
+	dev->container = open(IOMMUFD, O_RDWR | O_CLOEXEC);
 	if (dev->container < 0) {
-		explain_error(why, "/dev/iommu");
+		explain_error(why, IOMMUFD);
 		return NOT_OPENED;
 	}
 	dev->fd = open(path, O_RDWR | O_CLOEXEC);
@@ -241,7 +239,7 @@ enum open_result device_open(struct device *dev, const struct device_name *id,
 	*dev = (struct device){
 		.id = *id, .container = -1, .group = -1, .fd = -1,
 	};
-	dev->kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	dev->kmsg = open(KERNEL_LOG, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (dev->kmsg >= 0)
 		lseek(dev->kmsg, 0, SEEK_END);
 

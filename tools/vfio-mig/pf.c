@@ -14,10 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "paths.h"
 #include "pf.h"
 #include "util.h"
-
-#define PCI_DEVICES	"/sys/bus/pci/devices"
 
 /* ---- rtnetlink ---- */
 

@@ -1,0 +1,88 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of run.sh, which reads this file: what vfio-mig tells of devices, from files
+# in $tree like those in /sys, /dev and /lib/modules.  The devices are not real: what
+# an open device answers is tested in tools/testing/selftests/vfio/vfio_mig.sh.
+
+pci=$tree/sys/bus/pci/devices
+debugfs=$tree/sys/kernel/debug/vfio
+
+# function_at ADDRESS [DRIVER]: makes a PCI function, an 82576 VF, in group 7
+function_at()
+{
+	mkdir -p "$pci/$1"
+	echo 0x8086 >"$pci/$1/vendor"
+	echo 0x10ca >"$pci/$1/device"
+	echo pci:v00008086d000010CAsv0sd0bc02sc00i00 >"$pci/$1/modalias"
+	ln -s ../../../kernel/iommu_groups/7 "$pci/$1/iommu_group"
+	[ $# = 1 ] || ln -s "../../bus/pci/drivers/$2" "$pci/$1/driver"
+}
+
+# vfio_device N DIRECTORY: makes vfioN, whose parent has this directory
+vfio_device()
+{
+	mkdir -p "$tree/sys/class/vfio-dev/vfio$1" "$2/vfio-dev"
+	ln -s "$2" "$tree/sys/class/vfio-dev/vfio$1/device"
+}
+
+# new_tree: 0000:00:02.0 is a function of vfio-pci, 0000:01:10.0 one of
+# igbvf-vfio-pci, which nobody uses and of which debugfs tells.
+vf=0000:01:10.0
+new_tree()
+{
+	rm -rf "$tree"
+	function_at 0000:00:02.0 vfio-pci
+	vfio_device 0 "$pci/0000:00:02.0"
+	function_at $vf igbvf-vfio-pci
+	vfio_device 1 "$pci/$vf"
+	mkdir -p "$debugfs/$vf/migration" "$tree/dev/vfio"
+	echo RUNNING >"$debugfs/$vf/migration/state"
+	printf '%s\n' stop-copy p2p pre-copy dirty-tracking \
+		>"$debugfs/$vf/migration/features"
+	echo off >"$debugfs/$vf/dma_logging"
+	: >"$debugfs/$vf/opener"
+	touch "$tree/dev/vfio/7"
+}
+
+# said PATTERN...: has the output, or what it complains about, each pattern?
+said()
+{
+	local pattern
+	for pattern; do
+		grep -qE -- "$pattern" "$tmp/out" "$tmp/err" && continue
+		echo "# no \"$pattern\""
+		sed 's/^/# /' "$tmp/out" "$tmp/err"
+		return 1
+	done
+}
+
+# answers ANSWER [CODE]: JSON of the last vfio-mig, about one device
+answers()
+{
+	validates info && said "^  \"live_migratable\": \"$1\"" || return
+	[ $# = 1 ] || said "\"code\": \"$2\""
+}
+
+all_devices()
+{
+	new_tree
+	exits 0 info --all && said "^0000:00:02.0 +vfio-pci +unknown +not-opened" \
+		"^$vf +igbvf-vfio-pci +yes" &&
+		follows info-all 0 info --all --json
+}
+verdict "info --all" all_devices
+no_devices()
+{
+	rm -rf "$tree"
+	mkdir -p "$pci"
+	follows info-all 0 info --all --json && exits 0 info --all &&
+		said "no device has a VFIO driver"
+}
+verdict "info --all without devices" no_devices
+one_device()
+{
+	new_tree
+	exits 0 info --json $vf && answers unknown not-opened
+}
+verdict "info of a device that can't be opened" one_device
