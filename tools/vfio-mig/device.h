@@ -57,8 +57,8 @@ void device_explain_no_migration(const struct device_name *id,
 				 struct reasons *why);
 
 /*
- * Calls @each for all PCI functions that have a VFIO driver, and for all VFs.
- * Returns their number, or -1.
+ * Calls @each for all devices that have a VFIO driver, and for all VFs.  Returns
+ * their number, or -1 if sysfs has neither PCI functions nor VFIO devices.
  */
 int device_for_each(void (*each)(const char *name, void *context),
 		    void *context);

@@ -93,8 +93,8 @@ static bool find_by_name(struct device_name *id, const char *name,
 	if (!strncmp(name, NODE_PREFIX, strlen(NODE_PREFIX))) {
 		if (find_node(id, name + strlen(NODE_PREFIX)))
 			return true;
-	} else if (!*name || strlen(name) > 48 || strchr(name, '/') ||
-		   strchr(name, ' ')) {
+	} else if (!*name || *name == '.' || strlen(name) > 48 ||
+		   strchr(name, '/') || strchr(name, ' ')) {
 		reason_add(why, "no-device", EFFECT_NO,
 			   "%s: not the name of a device", name);
 		reason_remedy(why, "give an address like 0000:01:10.0");
@@ -144,11 +144,14 @@ bool device_find(struct device_name *id, const char *name,
 	return true;
 }
 
-/* Is it bound to a VFIO driver, or a VF, which may be? */
-static bool is_candidate(const char *name)
+/* Is the PCI function @entry a VF, or bound to a VFIO driver? */
+static bool function_name(const char *entry, char name[static 64])
 {
 	char path[PATH_MAX];
 
+	if (*entry == '.' || strlen(entry) >= 64)
+		return false;
+	strcpy(name, entry);
 	snprintf(path, sizeof(path), PCI_DEVICES "/%s/vfio-dev", name);
 	if (!access(path, F_OK))
 		return true;
@@ -156,25 +159,51 @@ static bool is_candidate(const char *name)
 	return !access(path, F_OK);
 }
 
-static int candidate(const struct dirent *entry)
+/* Is the parent of the VFIO device @entry no PCI function? */
+static bool other_name(const char *entry, char name[static 64])
 {
-	return entry->d_name[0] != '.' && is_candidate(entry->d_name);
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), VFIO_CLASS "/%s/device", entry);
+	if (!link_name(path, name, 64))
+		return false;
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s", name);
+	return access(path, F_OK);
+}
+
+static int for_each_entry(const char *dir, bool (*find)(const char *entry,
+				       char name[static 64]),
+			  void (*each)(const char *name, void *context),
+			  void *context)
+{
+	int entries_count, count = 0, i;
+	struct dirent **entries;
+	char name[64];
+
+	entries_count = scandir(dir, &entries, NULL, alphasort);
+	if (entries_count < 0)
+		return -1;
+	for (i = 0; i < entries_count; i++) {
+		if (find(entries[i]->d_name, name)) {
+			each(name, context);
+			count++;
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return count;
 }
 
 int device_for_each(void (*each)(const char *name, void *context),
 		    void *context)
 {
-	struct dirent **entries;
-	int count, i;
+	int functions = for_each_entry(PCI_DEVICES, function_name, each,
+				       context);
+	int others = for_each_entry(VFIO_CLASS, other_name, each, context);
 
-	count = scandir(PCI_DEVICES, &entries, candidate, alphasort);
-	for (i = 0; i < count; i++) {
-		each(entries[i]->d_name, context);
-		free(entries[i]);
-	}
-	if (count >= 0)
-		free(entries);
-	return count;
+	if (functions < 0)
+		return others;
+	return others < 0 ? functions : functions + others;
 }
 
 /* ---- Explanations ---- */

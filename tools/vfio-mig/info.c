@@ -294,7 +294,7 @@ static void list_device(const char *name, void *context)
 	static struct info info;
 
 	memset(&info, 0, sizeof(info));
-	/* A function that has been removed meanwhile is left out. */
+	/* A device that has been removed meanwhile is left out. */
 	if (!device_find(&info.id, name, &info.why))
 		return;
 	info_gather(&info, options, true);
@@ -316,10 +316,23 @@ static int info_all(const struct options *options)
 		json_end();
 	}
 	if (count < 0)
-		complain("no PCI devices in sysfs");
+		complain("no devices in sysfs");
 	else if (!count && !options->json)
 		complain("no device has a VFIO driver, and there are no VFs");
 	return count < 0 ? EXIT_REFUSED : EXIT_OK;
+}
+
+/* For programs this is an answer, too. */
+static void info_not_found(struct info *info, const char *operand,
+			   const struct options *options)
+{
+	if (!options->json) {
+		reasons_complain(&info->why);
+		return;
+	}
+	snprintf(info->id.name, sizeof(info->id.name), "%s", operand);
+	print_json(info);
+	json_end();
 }
 
 int command_info(char **operands, const struct options *options)
@@ -333,7 +346,7 @@ int command_info(char **operands, const struct options *options)
 	if (options->all)
 		return info_all(options);
 	if (!device_find(&info.id, *operands, &info.why)) {
-		reasons_complain(&info.why);
+		info_not_found(&info, *operands, options);
 		return EXIT_REFUSED;
 	}
 	info_gather(&info, options, false);

@@ -86,3 +86,43 @@ one_device()
 	exits 0 info --json $vf && answers unknown not-opened
 }
 verdict "info of a device that can't be opened" one_device
+
+# ---- Names ----
+
+dots()
+{
+	local name
+	new_tree
+	for name in . .. /dev/vfio/devices/.. 0000:; do
+		exits 1 info "$name" && said "$name: no(t the name| such device)" ||
+			return
+	done
+}
+verdict "no device has a name of dots" dots
+no_device_json()
+{
+	new_tree
+	follows info 1 info --json ffff:ff:1f.7 && answers no no-device &&
+		said '^  "device": "ffff:ff:1f.7"' && [ ! -s "$tmp/err" ] &&
+		follows info 1 info --json "$(printf 'a"b\377%0200d' 0)"
+}
+verdict "info --json of a device that does not exist is JSON" no_device_json
+other_bus()
+{
+	new_tree
+	mkdir -p "$tree/sys/devices/platform/fe1b0000.dma"
+	vfio_device 2 "$tree/sys/devices/platform/fe1b0000.dma"
+	exits 0 info --all && said "^fe1b0000.dma +none +no " "^$vf " &&
+		[ "$(wc -l <"$tmp/out")" = 3 ] &&
+		follows info-all 0 info --all --json &&
+		said '"device": "fe1b0000.dma"' && rm -r "$tree/sys/bus" &&
+		exits 0 info --all && said "^fe1b0000.dma "
+}
+verdict "info --all lists devices that are not PCI functions" other_bus
+no_sysfs()
+{
+	rm -rf "$tree"
+	mkdir "$tree"
+	exits 1 info --all && said "no devices in sysfs"
+}
+verdict "info --all without sysfs" no_sysfs
