@@ -16,42 +16,38 @@
 
 #define PREFIX	"vfio_pci:"
 
-/* A driver's name has "-" where its module's name has "_". */
-static void module_to_driver(char *name)
+bool driver_same_name(const char *a, const char *b)
 {
-	for (; *name; name++)
-		if (*name == '_')
-			*name = '-';
+	for (; *a && *b; a++, b++)
+		if (*a != *b && !(strchr("-_", *a) && strchr("-_", *b)))
+			return false;
+	return *a == *b;
 }
 
 /*
- * Does @line of modules.alias name a variant driver for @function?  Then its
- * name is in @driver.
+ * Does @line of modules.alias name a variant driver's module for @function?  Then
+ * its name is in @module.
  */
 static bool alias_matches(const char *line, const char *function,
-			  char driver[static 64])
+			  char module[static 64])
 {
 	char alias[256];
 
-	if (sscanf(line, "alias %255s %63s", alias, driver) != 2 ||
+	if (sscanf(line, "alias %255s %63s", alias, module) != 2 ||
 	    strncmp(alias, PREFIX, strlen(PREFIX)) ||
 	    fnmatch(alias + strlen(PREFIX), function, 0))
 		return false;
-	module_to_driver(driver);
-	return strcmp(driver, "vfio-pci");
+	return !driver_same_name(module, "vfio-pci");
 }
 
-bool device_variant_driver(const char *sysfs, char driver[static 64])
+/* @function: its alias, without "pci:" */
+static bool find_module(const char *function, char module[static 64])
 {
-	char path[PATH_MAX], modalias[128], line[512];
+	char path[PATH_MAX], line[512];
 	struct utsname kernel;
 	bool found = false;
 	FILE *aliases;
 
-	snprintf(path, sizeof(path), "%s/modalias", sysfs);
-	if (!read_line(path, modalias, sizeof(modalias)) ||
-	    strncmp(modalias, "pci:", 4))
-		return false;
 	uname(&kernel);
 	snprintf(path, sizeof(path), KERNEL_MODULES "/%s/modules.alias",
 		 kernel.release);
@@ -59,7 +55,35 @@ bool device_variant_driver(const char *sysfs, char driver[static 64])
 	if (!aliases)
 		return false;
 	while (!found && fgets(line, sizeof(line), aliases))
-		found = alias_matches(line, modalias + 4, driver);
+		found = alias_matches(line, function, module);
 	fclose(aliases);
 	return found;
+}
+
+/* Only a module that is loaded tells its driver's name: the two may differ. */
+static void find_driver(struct device_name *id)
+{
+	char path[PATH_MAX], entry[64];
+
+	snprintf(path, sizeof(path), MODULES "/%s/drivers", id->module);
+	if (driver_same_name(id->module, id->driver))
+		strcpy(id->variant, id->driver);
+	else if (find_entry(path, "pci:", entry, sizeof(entry)))
+		strcpy(id->variant, entry + strlen("pci:"));
+}
+
+void device_find_variant(struct device_name *id, const char *sysfs)
+{
+	char path[PATH_MAX], modalias[128];
+
+	id->module[0] = 0;
+	id->variant[0] = 0;
+	snprintf(path, sizeof(path), "%s/modalias", sysfs);
+	if (!read_line(path, modalias, sizeof(modalias)) ||
+	    strncmp(modalias, "pci:", 4))
+		return;
+	if (find_module(modalias + 4, id->module))
+		find_driver(id);
+	else
+		id->module[0] = 0;
 }

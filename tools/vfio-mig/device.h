@@ -21,7 +21,8 @@ struct device_name {
 	bool has_group;
 	unsigned int group;
 	bool by_node;		/* open the node, not the group */
-	char variant[64];	/* the variant driver for it, or "" */
+	char module[64];	/* the module of the variant driver for it, or "" */
+	char variant[64];	/* that driver, or "": the module is not loaded */
 };
 
 struct device {
@@ -37,7 +38,10 @@ struct device {
  * In alias.c.  Finds the variant driver for the PCI function at @sysfs among
  * the modules of the running kernel.  Prints nothing.
  */
-bool device_variant_driver(const char *sysfs, char driver[static 64]);
+void device_find_variant(struct device_name *id, const char *sysfs);
+
+/* Are they equal, if "-" is "_"? */
+bool driver_same_name(const char *a, const char *b);
 
 /* ---- find.c ---- */
 

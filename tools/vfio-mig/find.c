@@ -139,8 +139,7 @@ bool device_find(struct device_name *id, const char *name,
 	id->has_group = link_name(path, group, sizeof(group));
 	if (id->has_group)
 		id->group = strtoul(group, NULL, 10);
-	if (!device_variant_driver(dir, id->variant))
-		id->variant[0] = 0;
+	device_find_variant(id, dir);
 	return true;
 }
 
@@ -220,8 +219,13 @@ static bool driver_loaded(const char *driver)
 /* Adds the commands that bind @id to the VFIO driver for it. */
 static void remedy_bind(const struct device_name *id, struct reasons *why)
 {
-	const char *driver = *id->variant ? id->variant : "vfio-pci";
+	const char *driver = *id->module ? id->variant : "vfio-pci";
 
+	if (!*driver) {
+		reason_remedy(why, "modprobe %s, and ask again: then the name of its driver is known",
+			      id->module);
+		return;
+	}
 	if (*id->driver)
 		reason_remedy(why, "echo %s >" PCI_DEVICES
 			      "/%s/driver/unbind; ", id->name, id->name);
@@ -259,13 +263,15 @@ bool device_is_usable(const struct device_name *id, struct reasons *why)
 void device_explain_no_migration(const struct device_name *id,
 				 struct reasons *why)
 {
-	if (*id->variant && strcmp(id->variant, id->driver)) {
+	if (*id->module && strcmp(id->variant, id->driver)) {
 		reason_add(why, "other-driver", EFFECT_NO,
-			   "%s can't migrate: its driver %s has no support for it; the driver for it is %s",
-			   id->name, id->driver, id->variant);
+			   "%s can't migrate: its driver %s has no support for it; the driver for it is %s%s",
+			   id->name, id->driver,
+			   *id->variant ? "" : "in the module ",
+			   *id->variant ? id->variant : id->module);
 		reason_remedy(why, "bind it to that: ");
 		remedy_bind(id, why);
-	} else if (*id->variant) {
+	} else if (*id->module) {
 		reason_add(why, "not-offered", EFFECT_NO,
 			   "%s can't migrate: its driver %s can migrate devices, but does not offer it for this one",
 			   id->name, id->driver);

@@ -257,6 +257,8 @@ static void print_json(const struct info *info)
 		json_null("driver");
 	if (*id->variant)
 		json_string("variant_driver", id->variant);
+	if (*id->module)
+		json_string("variant_module", id->module);
 	if (id->has_group)
 		json_number("iommu_group", id->group);
 	if (*id->vfio) {

@@ -13,6 +13,7 @@
 #define SYSFS		ROOT "/sys"
 #define PCI_DEVICES	SYSFS "/bus/pci/devices"
 #define PCI_DRIVERS	SYSFS "/bus/pci/drivers"
+#define MODULES		SYSFS "/module"
 #define VFIO_CLASS	SYSFS "/class/vfio-dev"
 #define IOMMU_GROUPS	SYSFS "/kernel/iommu_groups"
 #define VFIO_DEBUGFS	SYSFS "/kernel/debug/vfio"

@@ -3,7 +3,6 @@
  * Reads what the PF of a VF does with the VF.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <limits.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
@@ -205,28 +204,6 @@ static void read_interface(struct pf *pf)
 }
 
 /* ---- sysfs ---- */
-
-/* Finds the first entry of @dir that begins with @prefix. */
-static bool find_entry(const char *dir, const char *prefix, char *name,
-		       size_t size)
-{
-	struct dirent *entry;
-	bool found = false;
-	DIR *entries;
-
-	entries = opendir(dir);
-	if (!entries)
-		return false;
-	while (!found && (entry = readdir(entries)))
-		if (entry->d_name[0] != '.' &&
-		    !strncmp(entry->d_name, prefix, strlen(prefix)) &&
-		    strlen(entry->d_name) < size) {
-			strcpy(name, entry->d_name);
-			found = true;
-		}
-	closedir(entries);
-	return found;
-}
 
 /* virtfnN of the PF is a link to the VF with number N. */
 static void find_number(struct pf *pf, const char *vf_name)

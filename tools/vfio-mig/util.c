@@ -2,6 +2,7 @@
 /*
  * Messages, signals, small files and JSON.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -84,6 +85,26 @@ bool link_name(const char *path, char *buf, size_t size)
 		return false;
 	strcpy(buf, name);
 	return true;
+}
+
+bool find_entry(const char *dir, const char *prefix, char *name, size_t size)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *entries;
+
+	entries = opendir(dir);
+	if (!entries)
+		return false;
+	while (!found && (entry = readdir(entries)))
+		if (entry->d_name[0] != '.' &&
+		    !strncmp(entry->d_name, prefix, strlen(prefix)) &&
+		    strlen(entry->d_name) < size) {
+			strcpy(name, entry->d_name);
+			found = true;
+		}
+	closedir(entries);
+	return found;
 }
 
 static unsigned int json_depth;

@@ -37,6 +37,9 @@ bool read_line(const char *path, char *buf, size_t size);
 /* Reads the last component of the target of the symbolic link @path. */
 bool link_name(const char *path, char *buf, size_t size);
 
+/* Finds the first entry of @dir that begins with @prefix. */
+bool find_entry(const char *dir, const char *prefix, char *name, size_t size);
+
 /*
  * The version of vfio-mig.schema.json, which describes the JSON output.  It
  * changes if a field is removed or gets another meaning, not if one is added.

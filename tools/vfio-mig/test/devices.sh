@@ -126,3 +126,72 @@ no_sysfs()
 	exits 1 info --all && said "no devices in sysfs"
 }
 verdict "info --all without sysfs" no_sysfs
+
+# ---- The driver for a device ----
+
+# variant MODULE [DRIVER]: a module is made for the VF; it is loaded, with this driver
+variant()
+{
+	local modules
+	modules=$tree/lib/modules/$(uname -r)
+	mkdir -p "$modules"
+	printf 'alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci
+alias vfio_pci:v00008086d000010CAsv*sd*bc*sc*i* %s\n' "$1" \
+		>"$modules/modules.alias"
+	[ $# = 1 ] || mkdir -p "$tree/sys/module/$1/drivers/pci:$2"
+}
+
+# can_not_migrate DRIVER: the VF has this driver, without migration
+can_not_migrate()
+{
+	ln -sfn "../../bus/pci/drivers/$1" "$pci/$vf/driver"
+	rm -r "$debugfs/$vf/migration"
+	exits 0 info --all --json && validates info-all || return
+	# The VF is the second in the list.
+	sed -i '1,/"0000:00:02.0"/d' "$tmp/out"
+}
+
+own_name()
+{
+	local driver
+	for driver in igbvf-vfio-pci igbvf_vfio_pci; do
+		new_tree
+		variant igbvf_vfio_pci $driver
+		can_not_migrate $driver && said '"code": "not-offered"' \
+			"\"variant_driver\": \"$driver\"" \
+			'"variant_module": "igbvf_vfio_pci"' || return
+	done
+}
+verdict "a driver named like its module, or with -, is known as the VF's" own_name
+other_name()
+{
+	local driver
+	for driver in igbvf-vfio-pci igbvf_vfio_pci another; do
+		new_tree
+		variant igbvf_vfio_pci $driver
+		can_not_migrate vfio-pci && said '"code": "other-driver"' \
+			"\"variant_driver\": \"$driver\"" \
+			"the driver for it is $driver\"" \
+			"echo $driver >.*/driver_override" || return
+	done
+}
+verdict "the name of a loaded module's driver is taken from sysfs" other_name
+not_loaded()
+{
+	new_tree
+	variant igbvf_vfio_pci
+	can_not_migrate vfio-pci && said '"code": "other-driver"' \
+		"the driver for it is in the module igbvf_vfio_pci\"" \
+		"bind it to that: modprobe igbvf_vfio_pci, and ask again" \
+		'"variant_module": "igbvf_vfio_pci"' &&
+		! grep -q 'variant_driver\|driver_override' "$tmp/out"
+}
+verdict "a driver whose module is not loaded has no name yet" not_loaded
+no_variant()
+{
+	new_tree
+	variant vfio_pci vfio-pci
+	can_not_migrate vfio-pci && said '"code": "no-migration-driver"' &&
+		! grep -q variant_ "$tmp/out"
+}
+verdict "vfio-pci is no variant driver" no_variant

@@ -124,6 +124,7 @@ no_driver()
 		exits 0 info --json "$a" &&
 		json '$j->{live_migratable} eq "no" && !defined $j->{driver} &&
 		$j->{variant_driver} eq "igbvf-vfio-pci" &&
+		$j->{variant_module} eq "igbvf_vfio_pci" &&
 		$j->{reasons}[0]{code} eq "no-driver"'
 }
 verdict "info says how to bind a VF without a driver" no_driver
@@ -151,8 +152,10 @@ verdict "info says that a device cannot migrate" plain
 not_loaded()
 {
 	bind "$b" "" && modprobe -r igbvf-vfio-pci || return
-	exits 0 info "$a" && says "unbind; modprobe igbvf-vfio-pci; " &&
-		exits 0 info "$b" && says "bind it: modprobe igbvf-vfio-pci; "
+	exits 0 info "$a" && says "in the module igbvf_vfio_pci" \
+		"bind it to that: modprobe igbvf_vfio_pci, and ask again" &&
+		exits 0 info "$b" &&
+		says "bind it: modprobe igbvf_vfio_pci, and ask again"
 	local status=$?
 	modprobe igbvf-vfio-pci
 	return $status
