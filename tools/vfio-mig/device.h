@@ -81,6 +81,8 @@ enum open_result {
  */
 enum open_result device_open(struct device *dev, const struct device_name *id,
 			     const char *token, struct reasons *why);
+/* Would device_open() open the node, not the group? */
+bool device_opens_by_node(const struct device_name *id);
 void device_explain_in_use(const struct device_name *id, struct reasons *why);
 void device_close(struct device *dev);
 

@@ -120,7 +120,20 @@ static bool info_from_debugfs(struct info *info)
 			  (known && !debugfs_has(info, "migration"));
 	if (*info->opener)
 		info->in_use = true;
+	info->trackers.maybe_iommufd = info->in_use &&
+				       !access(IOMMUFD_CLASS, F_OK);
 	return info->has_flags;
+}
+
+/*
+ * While a device is in use, its features are those that its user has.  Otherwise
+ * they are those that it has when opened through its group: bound to an iommufd,
+ * it may have fewer.
+ */
+static bool info_without_opening(struct info *info)
+{
+	return debugfs_has(info, "opener") && info_from_debugfs(info) &&
+	       (info->in_use || !device_opens_by_node(&info->id));
 }
 
 static void info_in_use(struct info *info)
@@ -155,7 +168,7 @@ static void info_gather(struct info *info, const struct options *options,
 {
 	pf_read(&info->pf, info->id.name);
 	if (device_is_usable(&info->id, &info->why) &&
-	    !(closed && info_from_debugfs(info)))
+	    !(closed && info_without_opening(info)))
 		info_open(info, options);
 	if (info->has_flags && !info->flags)
 		device_explain_no_migration(&info->id, &info->why);

@@ -30,6 +30,13 @@ void judge_tracking(const struct device_name *id,
 		reason_remedy(why, "let the VMM open it through its group (QEMU: no iommufd=)");
 		return;
 	}
+	if (trackers->maybe_iommufd) {
+		reason_add(why, "in-use", EFFECT_UNKNOWN,
+			   "%s: in use; its driver does not tell what it writes to memory, and the kernel does not tell whether it is bound to an iommufd, so that the IOMMU may tell",
+			   id->name);
+		reason_remedy(why, "ask when it is not in use");
+		return;
+	}
 	reason_add(why, "no-tracker", EFFECT_FORCED,
 		   "%s: its driver does not tell what it writes to memory: all memory is sent once more while the VM stands still",
 		   id->name);

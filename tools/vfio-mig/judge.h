@@ -17,6 +17,7 @@ struct trackers {
 	bool driver;		/* DMA logging */
 	bool iommu;
 	bool iommufd;		/* the device was asked when bound to an iommufd */
+	bool maybe_iommufd;	/* another process may have bound it to one */
 };
 
 /* Adds a reason if nobody does. */

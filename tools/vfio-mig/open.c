@@ -159,8 +159,7 @@ static bool open_device(struct device *dev, const char *token,
 	return false;
 }
 
-/* Is the device to be opened by its node? */
-static bool opens_by_node(const struct device_name *id)
+bool device_opens_by_node(const struct device_name *id)
 {
 	char node[64], group[32];
 
@@ -243,7 +242,7 @@ enum open_result device_open(struct device *dev, const struct device_name *id,
 	if (dev->kmsg >= 0)
 		lseek(dev->kmsg, 0, SEEK_END);
 
-	dev->id.by_node = opens_by_node(id);
+	dev->id.by_node = device_opens_by_node(id);
 	result = dev->id.by_node ? open_node(dev, why) :
 				    open_by_group(dev, token, why);
 	if (result != OPENED)

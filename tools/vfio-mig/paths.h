@@ -15,6 +15,7 @@
 #define PCI_DRIVERS	SYSFS "/bus/pci/drivers"
 #define MODULES		SYSFS "/module"
 #define VFIO_CLASS	SYSFS "/class/vfio-dev"
+#define IOMMUFD_CLASS	SYSFS "/class/misc/iommu"
 #define IOMMU_GROUPS	SYSFS "/kernel/iommu_groups"
 #define VFIO_DEBUGFS	SYSFS "/kernel/debug/vfio"
 #define KERNEL_LOG	ROOT "/dev/kmsg"

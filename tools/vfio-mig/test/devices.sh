@@ -195,3 +195,54 @@ no_variant()
 		! grep -q variant_ "$tmp/out"
 }
 verdict "vfio-pci is no variant driver" no_variant
+
+# ---- A device in use ----
+
+in_use()
+{
+	new_tree
+	echo "qemu-system-x86 (4711)" >"$debugfs/$vf/opener"
+	[ $# = 0 ] || sed -i "/$1/d" "$debugfs/$vf/migration/features"
+}
+
+logs()
+{
+	in_use
+	mkdir -p "$tree/sys/class/misc/iommu"
+	exits 0 info --all && said "^$vf +igbvf-vfio-pci +yes"
+}
+verdict "a device in use whose driver logs can be migrated" logs
+iommufd_or_not()
+{
+	in_use dirty-tracking
+	mkdir -p "$tree/sys/class/misc/iommu"
+	exits 0 info --all && said "^$vf +igbvf-vfio-pci +unknown +in-use" &&
+		exits 0 info --all --json && validates info-all &&
+		said "does not tell whether it is bound to an iommufd"
+}
+verdict "without logging it is unknown whether an iommufd's IOMMU tracks" \
+	iommufd_or_not
+no_iommufd()
+{
+	in_use dirty-tracking
+	exits 0 info --all && said "^$vf +igbvf-vfio-pci +forced +no-tracker"
+}
+verdict "in a kernel without iommufd it can be forced" no_iommufd
+# An idle driver says that it logs, but it does not for an iommufd.
+only_nodes()
+{
+	new_tree
+	mkdir "$tree/dev/vfio/devices"
+	rm "$tree/dev/vfio/7"
+	touch "$tree/dev/iommu" "$tree/dev/vfio/devices/vfio1"
+	exits 0 info --all && said "^$vf +igbvf-vfio-pci +unknown +not-opened"
+}
+verdict "an idle device that has only a node is asked itself" only_nodes
+no_opener()
+{
+	new_tree
+	rm "$debugfs/$vf/opener"
+	exits 0 info --all && said "^$vf +igbvf-vfio-pci +unknown +not-opened"
+}
+verdict "a device that may be in use, for all debugfs tells, is asked itself" \
+	no_opener

@@ -268,6 +268,8 @@ static void test_judge_tracking(void)
 	struct trackers driver = { .driver = true };
 	struct trackers iommu = { .iommu = true, .iommufd = true };
 	struct trackers iommufd = { .iommufd = true };
+	struct trackers maybe = { .maybe_iommufd = true };
+	struct trackers logs = { .driver = true, .maybe_iommufd = true };
 	struct trackers none = {};
 
 	result(tracking_makes(&igbvf, driver, NULL, NULL) &&
@@ -278,6 +280,10 @@ static void test_judge_tracking(void)
 	result(tracking_makes(&igbvf, iommufd, "no-tracker-iommufd", "no") &&
 	       tracking_makes(&other, iommufd, "no-tracker-iommufd", "forced"),
 	       "igbvf-vfio-pci refuses an iommufd without a tracker");
+	result(tracking_makes(&igbvf, maybe, "in-use", "unknown") &&
+	       tracking_makes(&other, maybe, "in-use", "unknown") &&
+	       tracking_makes(&igbvf, logs, NULL, NULL),
+	       "bound to an iommufd or not: unknown, unless the driver logs");
 }
 
 static void test_reasons(void)

@@ -260,7 +260,7 @@ all()
 	command=info-all
 	json 'my ($i) = grep { $_->{device} eq "'"$a"'" } @$j;
 		"@{$i->{migration}}" eq "stop-copy p2p pre-copy" &&
-		-e "/sys/kernel/debug/vfio/'"$a"'/migration/features" ==
+		-e "/sys/kernel/debug/vfio/'"$a"'/opener" ==
 		!exists $i->{data_size}'
 }
 verdict "info --all lists the VFs" all
