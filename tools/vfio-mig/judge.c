@@ -59,17 +59,31 @@ static void judge_interface(const struct device_name *id, const struct pf *pf,
 	}
 }
 
+/* Nothing is known of the PF's interface, but igbvf-vfio-pci needs it. */
+static void judge_unseen(const struct pf *pf, struct reasons *why)
+{
+	/* igb always has one; sysfs shows those of one network namespace. */
+	if (!*pf->interface && strcmp(pf->driver, "igb")) {
+		reason_add(why, "pf-without-interface", EFFECT_NO,
+			   "its PF %s has no interface: its driver is %s", pf->name,
+			   *pf->driver ? pf->driver : "missing");
+		return;
+	}
+	reason_add(why, "pf-unknown", EFFECT_UNKNOWN,
+		   "the kernel does not tell whether the interface of its PF %s is up",
+		   pf->name);
+	reason_remedy(why, "run vfio-mig in the network namespace of that interface, with the /sys of that namespace");
+}
+
 void judge_pf(const struct device_name *id, const struct pf *pf,
 	      struct reasons *why)
 {
 	if (!*pf->name)
 		return;
-	if (*pf->interface)
+	if (pf->has_link)
 		judge_interface(id, pf, why);
 	else if (is_igbvf(id))
-		reason_add(why, "pf-without-interface", EFFECT_NO,
-			   "its PF %s has no interface: its driver is %s", pf->name,
-			   *pf->driver ? pf->driver : "missing");
+		judge_unseen(pf, why);
 	if (!pf->has_policy || !pf->policy.has_mac)
 		return;
 	if (!pf_policy_has_mac(&pf->policy)) {

@@ -170,15 +170,45 @@ static void *receive(int sock, ssize_t *len)
 	return answer;
 }
 
-static void read_link(struct pf *pf, const struct nlmsghdr *answer, ssize_t len)
+static bool is_text(const struct rtattr *attribute, const char *text)
 {
+	size_t size = strlen(text) + 1;
+
+	return RTA_PAYLOAD(attribute) >= size &&
+	       !memcmp(RTA_DATA(attribute), text, size);
+}
+
+/*
+ * Are these attributes those of the PF's interface?  If /sys is of another network
+ * namespace, its indexes and names are those of other interfaces here.
+ */
+static bool is_interface_of(const struct pf *pf,
+			    const struct rtattr *attribute, int len)
+{
+	bool named = false;
+
+	for (; RTA_OK(attribute, len); attribute = RTA_NEXT(attribute, len)) {
+		if (attribute->rta_type == IFLA_IFNAME)
+			named = is_text(attribute, pf->interface);
+		else if (attribute->rta_type == IFLA_PARENT_DEV_NAME &&
+			 !is_text(attribute, pf->name))
+			return false;
+	}
+	return named;
+}
+
+void pf_parse_answer(struct pf *pf, const void *data, size_t len)
+{
+	const struct nlmsghdr *answer = data;
 	const struct ifinfomsg *link;
 
-	if (len < 0 || !NLMSG_OK(answer, (size_t)len) ||
-	    answer->nlmsg_type != RTM_NEWLINK ||
+	if (!NLMSG_OK(answer, len) || answer->nlmsg_type != RTM_NEWLINK ||
 	    answer->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
 		return;
 	link = NLMSG_DATA(answer);
+	if (!is_interface_of(pf, IFLA_RTA(link), IFLA_PAYLOAD(answer)))
+		return;
+	pf->has_link = true;
 	pf->up = link->ifi_flags & IFF_UP;
 	/* IFF_RUNNING: up, and operational.  A link that is being taken is not. */
 	pf->carrier = pf->up && link->ifi_flags & IFF_RUNNING;
@@ -186,20 +216,33 @@ static void read_link(struct pf *pf, const struct nlmsghdr *answer, ssize_t len)
 				       pf->vf, &pf->policy);
 }
 
+/* Returns 0 if sysfs does not tell. */
+static unsigned int interface_index(const struct pf *pf)
+{
+	char path[PATH_MAX], text[16];
+
+	snprintf(path, sizeof(path), PCI_DEVICES "/%s/net/%s/ifindex", pf->name,
+		 pf->interface);
+	return read_line(path, text, sizeof(text)) ? strtoul(text, NULL, 10) : 0;
+}
+
 static void read_interface(struct pf *pf)
 {
-	int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	void *answer;
+	unsigned int index = interface_index(pf);
+	void *answer = NULL;
 	ssize_t len;
+	int sock;
 
+	if (!index)
+		return;
+	sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	if (sock < 0)
 		return;
-	if (ask(sock, if_nametoindex(pf->interface))) {
+	if (ask(sock, index))
 		answer = receive(sock, &len);
-		if (answer)
-			read_link(pf, answer, len);
-		free(answer);
-	}
+	if (answer && len > 0)
+		pf_parse_answer(pf, answer, len);
+	free(answer);
 	close(sock);
 }
 
@@ -304,10 +347,12 @@ void pf_text(const struct pf *pf)
 	printf("PF:           %s (%s)", pf->name,
 	       *pf->driver ? pf->driver : "no driver");
 	if (*pf->interface)
-		printf(" %s, %s, %s", pf->interface, pf->up ? "up" : "down",
+		printf(" %s", pf->interface);
+	if (pf->has_link)
+		printf(", %s, %s", pf->up ? "up" : "down",
 		       pf->carrier ? "link" : "no link");
 	printf("\n");
-	printf("VF of it:     %u", pf->vf);
+	printf("VF number:    %u", pf->vf);
 	if (pf->has_policy)
 		policy_text(&pf->policy);
 	printf("\n");
@@ -350,8 +395,9 @@ void pf_json(const struct pf *pf)
 	if (*pf->driver)
 		json_string("driver", pf->driver);
 	json_number("vf", pf->vf);
-	if (*pf->interface) {
+	if (*pf->interface)
 		json_string("interface", pf->interface);
+	if (pf->has_link) {
 		json_bool("up", pf->up);
 		json_bool("carrier", pf->carrier);
 	}

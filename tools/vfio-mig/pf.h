@@ -7,6 +7,7 @@
 #define VFIO_MIG_PF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What the PF's driver does not report has a flag that is false. */
@@ -27,6 +28,7 @@ struct pf {
 	char driver[64];	/* or "" */
 	unsigned int vf;	/* number of the VF */
 	char interface[16];	/* or "" if the PF is no network device */
+	bool has_link;		/* the next two are known */
 	bool up;		/* the interface is set up */
 	bool carrier;		/* and has a link */
 	bool has_policy;	/* the PF's driver told it */
@@ -47,5 +49,11 @@ void pf_json(const struct pf *pf);
  */
 bool pf_parse_link(const void *attributes, int len, unsigned int vf,
 		   struct vf_policy *policy);
+
+/*
+ * Takes what rtnetlink's @answer of @len bytes tells of the PF's interface: nothing
+ * if it is an error, or about another interface.
+ */
+void pf_parse_answer(struct pf *pf, const void *answer, size_t len);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-/* What a reason makes of the answer.  A later one outweighs those before it. */
+/* How a reason changes the answer, weakest first */
 enum effect {
 	EFFECT_NONE,		/* it migrates; worth knowing */
 	EFFECT_FORCED,		/* only if the VMM is told to (enable-migration=on) */

@@ -64,6 +64,13 @@ answers()
 	[ $# = 1 ] || said "\"code\": \"$2\""
 }
 
+# What --all --json tells of the VF, which is the last in the list
+vf_of_all()
+{
+	exits 0 info --all --json && validates info-all &&
+		sed -i '1,/"device": "'$vf'"/d' "$tmp/out"
+}
+
 all_devices()
 {
 	new_tree
@@ -146,9 +153,7 @@ can_not_migrate()
 {
 	ln -sfn "../../bus/pci/drivers/$1" "$pci/$vf/driver"
 	rm -r "$debugfs/$vf/migration"
-	exits 0 info --all --json && validates info-all || return
-	# The VF is the second in the list.
-	sed -i '1,/"0000:00:02.0"/d' "$tmp/out"
+	vf_of_all
 }
 
 own_name()
@@ -246,3 +251,48 @@ no_opener()
 }
 verdict "a device that may be in use, for all debugfs tells, is asked itself" \
 	no_opener
+
+# ---- The interface of the PF ----
+
+# pf_has DRIVER [INTERFACE INDEX]: the VF's PF.  The interface is one of this
+# host's, or none.
+pf=0000:01:00.0
+pf_has()
+{
+	new_tree
+	mkdir -p "$pci/$pf/net"
+	ln -s "../$pf" "$pci/$vf/physfn"
+	ln -s "../$vf" "$pci/$pf/virtfn0"
+	ln -s "../../bus/pci/drivers/$1" "$pci/$pf/driver"
+	[ $# = 1 ] || mkdir "$pci/$pf/net/$2"
+	[ $# = 1 ] || echo "$3" >"$pci/$pf/net/$2/ifindex"
+	vf_of_all
+}
+
+# Every network namespace has "lo", with index 1.
+interface()
+{
+	pf_has igb lo 1 && said '"interface": "lo"' '"up": ' '"carrier": ' &&
+		! grep -q pf-unknown "$tmp/out"
+}
+verdict "rtnetlink tells of the PF's interface" interface
+unknown_interface()
+{
+	local args
+	for args in "lo 2147483647" "lo -1" "lo x" "nosuch 1" "nosuch 0" "l 1"; do
+		# shellcheck disable=SC2086 # two arguments
+		pf_has igb $args && said '"live_migratable": "unknown"' \
+			'"code": "pf-unknown"' "\"interface\": \"${args% *}\"" &&
+			! grep -q '"up"\|"carrier"\|pf-down\|no-link' "$tmp/out" ||
+			return
+	done
+}
+verdict "an interface that rtnetlink does not know is not judged" \
+	unknown_interface
+other_namespace()
+{
+	pf_has igb && said '"live_migratable": "unknown"' '"code": "pf-unknown"' &&
+		pf_has vfio-pci && said '"live_migratable": "no"' \
+		'"code": "pf-without-interface"'
+}
+verdict "igb's interface may be in another network namespace" other_namespace

@@ -2,13 +2,14 @@
 /*
  * Feeds the reader of the PF's settings with messages of rtnetlink: whole, of
  * drivers that report less, cut off at each byte, and with each byte changed.
- * Then tests what is made of them and of other facts.  gcc's sanitizers are on.
+ * Then tests how these settings and other facts are judged.  gcc's sanitizers are on.
  * Prints TAP.
  */
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ static void result(bool ok, const char *text)
 
 static uint8_t buf[4096] __attribute__((aligned(4)));
 static int len;
+static uint8_t answer[sizeof(buf) + 64] __attribute__((aligned(4)));
 
 static int begin(unsigned int type)
 {
@@ -71,7 +73,7 @@ static void put_vlan(unsigned int vf, unsigned int vlan, unsigned int qos,
 
 static const uint8_t some_mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
 
-/* What a driver reports of which a VF has all settings */
+/* What a driver reports for a VF that has all settings */
 static void put_vf(unsigned int vf)
 {
 	struct ifla_vf_mac mac = { .vf = vf };
@@ -185,6 +187,55 @@ static void test_damaged(void)
 	result(true, "no changed byte makes the reader overrun");
 }
 
+/* ---- Answers ---- */
+
+/* Answers with the attributes of put_message() and @name, and @type */
+static size_t put_answer(void *to, unsigned int type, const char *name,
+			 const char *parent)
+{
+	struct nlmsghdr header = { .nlmsg_type = type };
+	struct ifinfomsg link = { .ifi_flags = IFF_UP | IFF_RUNNING };
+
+	put_message();
+	put(IFLA_IFNAME, name, strlen(name) + 1);
+	if (parent)
+		put(IFLA_PARENT_DEV_NAME, parent, strlen(parent) + 1);
+	header.nlmsg_len = NLMSG_LENGTH(sizeof(link)) + len;
+	memcpy(to, &header, sizeof(header));
+	memcpy(NLMSG_DATA(to), &link, sizeof(link));
+	memcpy((char *)NLMSG_DATA(to) + NLMSG_ALIGN(sizeof(link)), buf, len);
+	return header.nlmsg_len;
+}
+
+static bool answered(unsigned int type, const char *name, const char *parent,
+		     size_t cut)
+{
+	struct pf pf = {
+		.name = "0000:01:00.0", .interface = "eth0", .vf = 1,
+	};
+	size_t size = put_answer(answer, type, name, parent) - cut;
+	void *copy = malloc(size);
+
+	memcpy(copy, answer, size);
+	pf_parse_answer(&pf, copy, size);
+	free(copy);
+	return pf.has_link && pf.up && pf.carrier && pf.has_policy &&
+	       is_vf1(&pf.policy);
+}
+
+static void test_answers(void)
+{
+	result(answered(RTM_NEWLINK, "eth0", NULL, 0) &&
+	       answered(RTM_NEWLINK, "eth0", "0000:01:00.0", 0),
+	       "an answer about the PF's interface is taken");
+	result(!answered(NLMSG_ERROR, "eth0", NULL, 0) &&
+	       !answered(RTM_NEWLINK, "eth0", NULL, 1) &&
+	       !answered(RTM_NEWLINK, "eth", NULL, 0) &&
+	       !answered(RTM_NEWLINK, "eth01", NULL, 0) &&
+	       !answered(RTM_NEWLINK, "eth0", "0000:02:00.0", 0),
+	       "an error, a part, and another interface's answer are not");
+}
+
 /* ---- The judgement ---- */
 
 static const struct device_name igbvf = {
@@ -198,7 +249,7 @@ static struct pf good_pf(void)
 {
 	struct pf pf = {
 		.name = "0000:01:00.0", .driver = "igb", .interface = "eth0",
-		.up = true, .carrier = true, .has_policy = true,
+		.has_link = true, .up = true, .carrier = true, .has_policy = true,
 		.policy.has_mac = true,
 	};
 
@@ -243,8 +294,12 @@ static void test_judge_pf(void)
 	result(pf_makes(&igbvf, &pf, "no-mac", "yes"),
 	       "no MAC address is told, but stops nothing");
 	pf = good_pf();
-	pf.has_policy = false;
+	pf.has_policy = pf.has_link = pf.up = pf.carrier = false;
+	result(pf_makes(&igbvf, &pf, "pf-unknown", "unknown"),
+	       "an interface of which nothing is known is not judged");
 	pf.interface[0] = 0;
+	result(pf_makes(&igbvf, &pf, "pf-unknown", "unknown"),
+	       "igb's interface that is not seen is not judged");
 	strcpy(pf.driver, "vfio-pci");
 	result(pf_makes(&igbvf, &pf, "pf-without-interface", "no"),
 	       "a PF in user space stops igbvf-vfio-pci");
@@ -309,6 +364,7 @@ int main(void)
 {
 	test_whole();
 	test_unknown();
+	test_answers();
 	test_damaged();
 	test_judge_pf();
 	test_judge_tracking();
