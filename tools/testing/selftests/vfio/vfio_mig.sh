@@ -243,8 +243,8 @@ pf_down()
 		exits 0 info "$a" && says "ip link set dev $pf_if up"
 	local status=$?
 	ip link set "$pf_if" up
-	for ((tries = 0; tries < 200; tries++)); do
-		[ "$(cat "/sys/class/net/$pf_if/carrier")" = 1 ] && break
+	# The tests below expect a link; a slow machine may take long for it.
+	until [ "$(cat "/sys/class/net/$pf_if/carrier")" = 1 ]; do
 		sleep 0.1
 	done
 	return $status
@@ -475,12 +475,15 @@ follow_schema()
 	done
 }
 "$validate" info /dev/null >"$tmp/out" 2>"$tmp/err"
-if [ $? = 2 ] || [ ! -e "$validate" ]; then
+case $? in
+2|126|127)
 	number=$((number + 1))
 	echo "ok $number all JSON from above follows the schema # SKIP no python3-jsonschema"
-else
+	;;
+*)
 	verdict "all JSON from above follows the schema" follow_schema
-fi
+	;;
+esac
 
 # ---- Devices named by their nodes ----
 
