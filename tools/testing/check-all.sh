@@ -39,7 +39,7 @@ parts=(
 	"debug-hosts: check-debug.sh kernel assigned migration in-tree"
 	"repeat: check-repeat.sh repeat"
 	"bed: check-repeat.sh bed faults moves"
-	"libvirt: check-repeat.sh libvirt"
+	"pages: check-repeat.sh quickstart libvirt"
 	"stock: check.sh stock"
 	"coverage: check-repeat.sh coverage"
 	"packages: check-repeat.sh parts packages"

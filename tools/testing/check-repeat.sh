@@ -20,6 +20,7 @@ usage()
 	  moves      a VM with two VFs is migrated six times, with its memory under
 	             checksum, while it receives as fast as it can
 	  parts      the modules build with each part left out (CONFIG_x=n)
+	  quickstart the commands of the quick start, as they stand in the page
 	  libvirt    Debian's libvirt migrates a VM with a VF, saves and restores
 	             it, and refuses what the documentation says
 	  packages   the Debian packages are installed, booted and removed on a
@@ -38,7 +39,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves libvirt parts packages races repeat coverage"
+stages="bed faults moves quickstart libvirt parts packages races repeat coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -99,6 +100,12 @@ stage_parts()
 	verdict "builds without groups" \
 		build_clean part CONFIG_VFIO_GROUP=n CONFIG_VFIO_IOMMU_TYPE1=n
 	rm -rf build/part
+}
+
+stage_quickstart()
+{
+	"$vm/quick-start/quick-start.sh" --modules "$src/build/modules" \
+		--out "$logs/quickstart"
 }
 
 stage_libvirt()

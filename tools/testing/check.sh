@@ -33,7 +33,6 @@ usage()
 	             VFIO modules
 	  migration  a VM with a VF migrates from one host to another and back,
 	             with its memory under checksum
-	  quickstart the commands of the quick start, as they stand in the page
 	Tests that repeat something run 1/\$VFIO_TEST_SCALE of their full number
 	of rounds (default 5).  \$VFIO_CHECK_STOCK names the programs that "stock" runs; if
 	it is set and empty, "stock" runs all.
@@ -46,7 +45,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 . tools/testing/stages.sh
 
 stages="build style overlay install tools model abi kernel73 selftests
-	assigned stock migration quickstart"
+	assigned stock migration"
 # The selftests have a VM for each core.  A VM waits for resets half of the time,
 # in which compilers and spin run.
 run_all()
@@ -54,7 +53,7 @@ run_all()
 	run_lanes "build"
 	run_lanes "selftests" "nice abi install tools overlay style kernel73"
 	run_lanes "stock" "assigned" "nice model"
-	run_lanes "migration quickstart"
+	run_lanes "migration"
 }
 
 begin 5 "$@"
@@ -310,12 +309,6 @@ stage_stock()
 stage_migration()
 {
 	"$vm/demo/demo.sh" --check --modules "$src/build/modules" --hold 0
-}
-
-stage_quickstart()
-{
-	"$vm/quick-start/quick-start.sh" --modules "$src/build/modules" \
-		--out "$logs/quickstart"
 }
 
 run_chosen "$@"
