@@ -114,13 +114,21 @@ static void explain_backend(const struct device_name *id, struct reasons *why)
 	}
 }
 
+/* An fd, or -1 after the reason was added */
+static int open_or_explain(const char *path, struct reasons *why)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		explain_error(why, path);
+	return fd;
+}
+
 static bool open_container(struct device *dev, struct reasons *why)
 {
-	dev->container = open(CONTAINER, O_RDWR | O_CLOEXEC);
-	if (dev->container < 0) {
-		explain_error(why, CONTAINER);
+	dev->container = open_or_explain(CONTAINER, why);
+	if (dev->container < 0)
 		return false;
-	}
 	if (ioctl(dev->group, VFIO_GROUP_SET_CONTAINER, &dev->container)) {
 		if (errno == EBUSY || errno == EPERM)
 			explain_not_viable(&dev->id, why);
@@ -193,16 +201,12 @@ static enum open_result open_node(struct device *dev, struct reasons *why)
 	char path[64];
 
 	snprintf(path, sizeof(path), NODES "/%s", dev->id.vfio);
-	dev->container = open(IOMMUFD, O_RDWR | O_CLOEXEC);
-	if (dev->container < 0) {
-		explain_error(why, IOMMUFD);
+	dev->container = open_or_explain(IOMMUFD, why);
+	if (dev->container < 0)
 		return NOT_OPENED;
-	}
-	dev->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (dev->fd < 0) {
-		explain_error(why, path);
+	dev->fd = open_or_explain(path, why);
+	if (dev->fd < 0)
 		return NOT_OPENED;
-	}
 	bind.iommufd = dev->container;
 	if (!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind)) {
 		dev->iommu_tracks = iommu_tracks(dev->container,
