@@ -207,8 +207,9 @@ bool vfio_mig_path_is_exclusive(const struct vfio_migration *mig,
 /* lock.c */
 
 /*
- * vfio_mig_lock() for read(), write() and ioctl() of a data file.  0, -ERESTARTSYS, or
- * -EAGAIN if @nowait is set and another task has one of the locks
+ * vfio_mig_lock() for read(), write() and ioctl() of a data file.  0,
+ * -ERESTARTSYS, or -EAGAIN if @nowait is set and another task has one of the
+ * locks
  */
 int vfio_mig_lock_io(struct vfio_migration *mig, bool nowait);
 
