@@ -64,32 +64,20 @@ done
 
 # shellcheck source=tools/testing/vm/demo/bed.sh
 . "$here/../demo/bed.sh"
+# shellcheck source=tools/testing/vm/demo/verdict.sh
+. "$here/../demo/verdict.sh"
 # shellcheck source=tools/testing/vm/demo/wait.sh
 . "$here/../demo/wait.sh"
 host=/run/vm/tools/libvirt/host.sh
 settle=4
 failed=0
 
-# verdict TEXT COMMAND...: one test, which passes if COMMAND succeeds; if not,
-# prints what COMMAND has printed.
+# verdict TEXT COMMAND...: one test, which passes if COMMAND succeeds.
 verdict()
 {
-	local text=$1
-	shift
-	if "$@" >"$out/verdict" 2>&1; then
-		echo "ok - $text"
-		return
-	fi
+	passes "$@" && return
 	failed=1
-	sed 's/^/# /' "$out/verdict"
-	echo "not ok - $text"
-}
-
-is()
-{
-	[ "$1" = "$2" ] && return
-	echo "is \"$1\", not \"$2\""
-	return 1
+	echo "not ok - $1"
 }
 
 # gives NAME STEP TEXT: does this step of host.sh print TEXT on host NAME?

@@ -54,24 +54,20 @@ done
 
 # shellcheck source=tools/testing/vm/demo/bed.sh
 . "$here/../demo/bed.sh"
+# shellcheck source=tools/testing/vm/demo/verdict.sh
+. "$here/../demo/verdict.sh"
 # shellcheck source=tools/testing/vm/demo/wait.sh
 . "$here/../demo/wait.sh"
 host=/run/vm/tools/quick-start/host.sh
 failed=0
 
-# verdict TEXT COMMAND...: one test, which passes if COMMAND succeeds; if not,
-# prints what COMMAND has printed, and ends: each step needs those before it.
+# verdict TEXT COMMAND...: one test, which passes if COMMAND succeeds; if not, the
+# script ends: each step needs those before it.
 verdict()
 {
-	local text=$1
-	shift
-	if "$@" >"$out/verdict" 2>&1; then
-		echo "ok - $text"
-		return
-	fi
-	sed 's/^/# /' "$out/verdict"
+	passes "$@" && return
 	cat "$out"/[AB]/sshd.log 2>/dev/null | sed 's/^/# sshd: /'
-	step=$text
+	step=$1
 	fail
 }
 
@@ -115,13 +111,6 @@ commands()
 {
 	"$vm/libvirt/page" "$page" block "$2" >"$out/$1/$2" &&
 		on "$1" $host commands "/out/$2"
-}
-
-is()
-{
-	[ "$1" = "$2" ] && return
-	echo "is \"$1\", not \"$2\""
-	return 1
 }
 
 bound()
