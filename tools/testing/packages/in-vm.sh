@@ -61,8 +61,8 @@ step_installed()
 	cp $examples/70-igb-vfs.link $examples/70-igb-pf.network \
 		/etc/systemd/network/
 	systemctl -q enable systemd-networkd
-	ip link set "$(interface)" up
 	echo 2 >/sys/bus/pci/devices/$pf/sriov_numvfs
+	ip link set "$(interface)" up
 	verdict "driverctl binds a VF" \
 		run driverctl set-override $vf igbvf-vfio-pci
 	verdict "to the driver" test "$(driver $vf)" = igbvf-vfio-pci

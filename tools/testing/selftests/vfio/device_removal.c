@@ -403,7 +403,7 @@ TEST(removal_of_vfs_waits_for_their_users)
 	const char *pf = NEED_FUNC(FUNC_PF_A), *bdf = NEED_FUNC(FUNC_VF_A1);
 
 	remove_open_device(_metadata, bdf, pf, "sriov_numvfs", "0");
-	EXPECT_EQ(0, pci_attr_write(pf, "sriov_numvfs", "2"));
+	EXPECT_EQ(0, pf_make_vfs(pf, 2));
 	ASSERT_TRUE(pci_exists(bdf));
 	open_and_close(_metadata, bdf);
 }

@@ -471,7 +471,7 @@ static void removal_ends(struct __test_metadata *_metadata,
 static void expect_vf_comes_back(struct __test_metadata *_metadata,
 				 struct bed *bed)
 {
-	ASSERT_EQ(0, pci_attr_write(bed->pf_a, "sriov_numvfs", "2"));
+	ASSERT_EQ(0, pf_make_vfs(bed->pf_a, 2));
 	ASSERT_TRUE(pci_exists(bed->bdf_a));
 	pf_set(bed->pf_a, true);
 	vdev_open(&bed->a, bed->bdf_a, DRV_IGBVF_VFIO);
@@ -621,7 +621,7 @@ TEST(load_is_refused_during_removal)
 	EXPECT_EQ(0, mig_set(v.fd, RUNNING, NULL));
 	vdev_close(&v);
 	EXPECT_EQ(0, writer_join(&writer));
-	EXPECT_EQ(0, pci_attr_write(pf, "sriov_numvfs", "2"));
+	EXPECT_EQ(0, pf_make_vfs(pf, 2));
 	pf_set(pf, true);
 }
 

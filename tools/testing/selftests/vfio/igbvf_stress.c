@@ -541,7 +541,7 @@ TEST_F(stress, works_after_removal_of_the_vf)
 	vf_close(self);
 	EXPECT_EQ(0, write_under_a_user(self, pf, "sriov_numvfs", "0"));
 	EXPECT_FALSE(pci_exists(self->bdf));
-	ASSERT_EQ(0, pci_attr_write(pf, "sriov_numvfs", "2"));
+	ASSERT_EQ(0, pf_make_vfs(pf, 2));
 	ASSERT_TRUE(pci_exists(self->bdf));
 	vf_reopen(self);
 	vf_works(_metadata, self);

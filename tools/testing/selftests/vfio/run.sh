@@ -128,24 +128,26 @@ pf_interface()
 	basename "$(echo "$pci/$1"/net/*)"
 }
 
-# A PF with its interface up and two VFs without a driver.
+# A PF with its interface up and two VFs without a driver.  The VFs are made while
+# the interface is down: igb may crash if its link changes meanwhile.  A busy machine
+# may take long for the link, so only the limits of the whole run end the wait.
 pf_up()
 {
-	local tries carrier up
+	local carrier up
 
 	[ "$(driver_of "$1")" = igb ] || bind "$1" igb || return
 	if [ "$(cat "$pci/$1/sriov_numvfs")" != 2 ]; then
 		echo 0 >"$pci/$1/sriov_drivers_autoprobe"
+		ip link set "$(pf_interface "$1")" down || return
 		echo 0 >"$pci/$1/sriov_numvfs"
 		echo 2 >"$pci/$1/sriov_numvfs" || return
 	fi
 	ip link set "$(pf_interface "$1")" up || return
 	carrier=$(echo "$pci/$1/net"/*/carrier)
-	for ((tries = 0; tries < 200; tries++)); do
-		read -r up <"$carrier" && [ "$up" = 1 ] && return
+	until read -r up <"$carrier" && [ "$up" = 1 ]; do
 		nap
 	done
-	return 1
+	true	# nap fails
 }
 
 pf_down()

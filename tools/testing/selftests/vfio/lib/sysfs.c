@@ -165,10 +165,20 @@ static const char *pf_netdev(const char *pf, char name[static 32])
 	return name;
 }
 
-static void pf_wait_carrier(const char *pf, const char *name)
+/* The attribute has '1' or '0'.  It can't be read while the interface is down. */
+static bool carrier_is(const char *name, char value)
 {
-	if (!poll_until(!shell("grep -q 1 /sys/class/net/%s/carrier", name)))
-		die("%s: no carrier on %s", pf, name);
+	char path[64], text[8];
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/carrier", name);
+	return file_read(path, text, sizeof(text)) > 0 && *text == value;
+}
+
+/* A busy machine may take long, so only the limits of the whole run end this. */
+static void pf_wait_carrier(const char *name)
+{
+	while (!carrier_is(name, '1'))
+		sleep_us(1000);
 }
 
 void pf_set(const char *pf, bool up)
@@ -179,7 +189,7 @@ void pf_set(const char *pf, bool up)
 		  up ? "up" : "down"))
 		die("%s: %s cannot be set up or down", pf, name);
 	if (up)
-		pf_wait_carrier(pf, name);
+		pf_wait_carrier(name);
 }
 
 void pf_mtu(const char *pf, unsigned int mtu)
@@ -188,7 +198,7 @@ void pf_mtu(const char *pf, unsigned int mtu)
 
 	if (shell("ip link set %s mtu %u", pf_netdev(pf, name), mtu))
 		die("%s: %s cannot have an MTU of %u", pf, name, mtu);
-	pf_wait_carrier(pf, name);
+	pf_wait_carrier(name);
 }
 
 void pf_reset(const char *pf)
@@ -197,7 +207,18 @@ void pf_reset(const char *pf)
 
 	if (shell("ethtool -r %s", pf_netdev(pf, name)))
 		die("%s: %s cannot be reset", pf, name);
-	pf_wait_carrier(pf, name);
+	pf_wait_carrier(name);
+}
+
+int pf_make_vfs(const char *pf, unsigned int n)
+{
+	char name[32], text[12];
+
+	pf_netdev(pf, name);
+	while (carrier_is(name, '0'))
+		sleep_us(1000);
+	snprintf(text, sizeof(text), "%u", n);
+	return pci_attr_write(pf, "sriov_numvfs", text);
 }
 
 static void *write_attr(void *arg)

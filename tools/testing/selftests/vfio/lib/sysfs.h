@@ -73,6 +73,12 @@ void pf_set(const char *pf, bool up);
 void pf_mtu(const char *pf, unsigned int mtu);
 /* Has igb reset the PF while it is up, and waits for its carrier. */
 void pf_reset(const char *pf);
+/*
+ * Makes VFs of a PF with igb, which has none.  If its interface is up, waits for the
+ * carrier before: igb may crash if its link changes while it makes VFs.  Their
+ * removal takes the link away for some seconds.  Returns a negative errno on failure.
+ */
+int pf_make_vfs(const char *pf, unsigned int n);
 
 /* A thread that writes to an attribute and may block there. */
 struct attr_writer {
