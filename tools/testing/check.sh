@@ -101,13 +101,7 @@ stage_install()
 	local kdir=/lib/modules/$kver/build
 
 	rm -rf "$prefix"
-	mkdir -p "$prefix/lib/modules"
-	cp -al "$VFIO_ROOT/lib/modules/$kver" "$prefix/lib/modules/"
-	# depmod rewrites these files in place, so they must not be links.
-	for file in "$prefix/lib/modules/$kver"/modules.*; do
-		cp --remove-destination "$(realpath "$file")" "$file.copy" &&
-			mv "$file.copy" "$file"
-	done
+	"$vm/modules-copy.sh" "$prefix"
 	run_in_root() {
 		"$vm/inroot.sh" --bind "$src" --chdir "$src" -- "$@"
 	}
