@@ -10,13 +10,28 @@
 vfio_names="vfio vfio_iommu_type1 vfio-migration vfio-pci-core vfio-pci
 	vfio-pci-migration igbvf-vfio-pci"
 
+# using_vfio: the names of loaded modules that use vfio-pci-core and are not of this
+# tree, such as variant drivers of the kernel
+using_vfio()
+{
+	local holder name own
+	for holder in /sys/module/vfio_pci_core/holders/*; do
+		[ -e "$holder" ] || continue
+		name=$(basename "$holder" | tr _ -)
+		for own in $vfio_names; do
+			[ "$own" != "$name" ] || continue 2
+		done
+		echo "$name"
+	done
+}
+
 # tell_loaded KERNEL: names those that are loaded on this machine, if it runs KERNEL.
 # rmmod, as modprobe -r does not find modules whose files have been removed.
 tell_loaded()
 {
 	local name loaded=
 	[ "$1" = "$(uname -r)" ] || return 0
-	for name in $vfio_names; do
+	for name in $vfio_names $(using_vfio); do
 		[ ! -e "/sys/module/$(echo "$name" | tr - _)" ] ||
 			loaded="$name${loaded:+ }$loaded"
 	done

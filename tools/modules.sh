@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs the modules of a build in /lib/modules/<kernel>/updates, where
-# modprobe prefers them to the distribution's, or removes them.  Our modules and
-# the distribution's do not work together, so it names old ones that are still
-# loaded, and an initramfs that contains old ones.
+# modprobe prefers them to the distribution's, or removes them.  The kernel's own
+# variant drivers, which variants.sh builds, go to updates/variants there; they
+# are removed together with our modules, as they do not work without these.  Our
+# modules and the distribution's do not work together, so it names old ones that
+# are still loaded, and an initramfs that contains old ones.
 
 set -eu
 
 usage()
 {
-	echo "usage: modules.sh install|uninstall BUILD KDIR [PREFIX]" >&2
+	echo "usage: modules.sh install|install-variants|uninstall BUILD KDIR" \
+		"[PREFIX]" >&2
 	exit 2
 }
 
@@ -47,33 +50,68 @@ remove()
 	rmdir "$dir/updates" 2>/dev/null || :
 }
 
-install_all()
+# find_built COMMAND: sets $built, the modules of the build.  COMMAND makes them.
+find_built()
 {
 	built=$(find "$build" -name '*.ko')
-	[ -n "$built" ] || die "$build has no modules: run make KDIR=$kdir"
+	[ -n "$built" ] || die "$build has no modules: run $1 KDIR=$kdir"
 	magic="vermagic=$kver "
 	for ko in $built; do
 		grep -qa "$magic" "$ko" ||
 			die "$ko was built for another kernel than $kver:" \
 				"run make clean, then make KDIR=$kdir"
 	done
-	remove
-	mkdir -p "$dir/updates"
+}
+
+# copy_built DIR
+copy_built()
+{
+	mkdir -p "$1"
 	for ko in $built; do
-		install -m 644 "$ko" "$dir/updates/"
+		install -m 644 "$ko" "$1/"
 	done
+}
+
+# found MODULE: prints the file that modprobe would load.
+found()
+{
+	modinfo ${prefix:+-b "$prefix"} -k "$kver" -F filename "$1" 2>/dev/null
+}
+
+install_all()
+{
+	find_built make
+	remove
+	copy_built "$dir/updates"
+}
+
+install_variants()
+{
+	find_built "make variants"
+	case $(found vfio) in
+	*/updates/*) ;;
+	*) die "$kver has not our vfio module, which these drivers need: run" \
+		"make install first" ;;
+	esac
+	rm -rf "$dir/updates/variants"
+	copy_built "$dir/updates/variants"
 }
 
 case $action in
 install) install_all ;;
-uninstall) remove ;;
+install-variants) install_variants ;;
+uninstall)
+	rm -rf "$dir/updates/variants"
+	remove
+	;;
 *) usage ;;
 esac
 depmod ${prefix:+-b "$prefix"} "$kver"
 
-for name in $vfio_names; do
-	file=$(modinfo ${prefix:+-b "$prefix"} -k "$kver" -F filename \
-		"$name" 2>/dev/null) || continue
+variants=$(cd "$dir/updates/variants" 2>/dev/null && echo *.ko) || :
+for name in $vfio_names $variants; do
+	name=${name%.ko}
+	file=$(found "$name") || continue
 	echo "$name: $file"
 done
 [ -n "$prefix" ] || tell_loaded "$kver"
