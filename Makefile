@@ -11,7 +11,7 @@ include config.mk
 
 .PHONY: all modules tools config install uninstall overlay overlay-undo check \
 	check-debug check-all coverage model bench bench-migration demo deb \
-	clean distclean cache-clean help htmldocs
+	variants variants-install clean distclean cache-clean help htmldocs
 all: modules
 
 help:
@@ -26,6 +26,9 @@ help:
 #:   CONFIG_x=n         without a part (see config.mk)
 #:   BUILD=DIR          into DIR
 #: make tools           build vfio-mig into build/tools, with this machine's gcc
+#: make variants KERNEL=DIR|TARBALL   build the variant drivers of that Linux
+#:                      source (mlx5, virtio, ...) against the modules that make
+#:                      has built, into build/variants; KDIR=, W=1 as for these
 #: make htmldocs        make build/htmldocs/index.html from Documentation/, with
 #:                      this machine's Sphinx; KERNEL=SOURCE takes kernel-doc
 #:                      from that kernel's source
@@ -35,6 +38,8 @@ help:
 #:                      where modprobe prefers them to the distribution's, and
 #:                      vfio-mig in PREFIX/sbin; KDIR=, INSTALL_MOD_PATH=,
 #:                      DESTDIR=, PREFIX= (/usr/local)
+#: make variants-install   install the drivers that make variants has built in
+#:                      /lib/modules/<kernel>/updates/variants, after make install
 #: make uninstall       remove them; modprobe finds the distribution's again
 #: make deb             make Debian packages in build/deb, in a Debian 13 root of
 #:                      their own (as root)
@@ -124,6 +129,13 @@ uninstall:
 	@tools/modules.sh uninstall $(build_dir) $(install_kdir) \
 		$(INSTALL_MOD_PATH)
 
+variants:
+	@W=$(W) tools/variants.sh "$(KERNEL)" $(build_dir) build/variants $(KDIR)
+
+variants-install:
+	@tools/modules.sh install-variants build/variants $(install_kdir) \
+		$(INSTALL_MOD_PATH)
+
 htmldocs:
 	@tools/htmldocs.sh $(if $(KERNEL),--kernel "$(KERNEL)")
 
@@ -163,7 +175,7 @@ demo:
 clean:
 	rm -rf $(build_dir)
 	rm -rf build/stock build/part build/install build/7.3 \
-		build/debug-kernel
+		build/variants build/debug-kernel
 
 distclean:
 	rm -rf --one-file-system build
