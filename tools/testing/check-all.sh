@@ -42,7 +42,7 @@ parts=(
 	"pages: check-repeat.sh quickstart libvirt"
 	"stock: check.sh stock"
 	"coverage: check-repeat.sh coverage"
-	"packages: check-repeat.sh parts packages"
+	"packages: check-repeat.sh parts packages variants"
 	"races: check-repeat.sh races"
 )
 

@@ -25,6 +25,9 @@ usage()
 	             it, and refuses what the documentation says
 	  packages   the Debian packages are installed, booted and removed on a
 	             fresh Debian 13
+	  variants   the variant drivers of Linux 6.12 build against our modules,
+	             and those for which Debian's kernel has the other half load
+	             in a VM
 	  races      the selftests in which most threads meet, on a kernel that
 	             looks for data races (KCSAN)
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
@@ -39,7 +42,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves quickstart libvirt parts packages races repeat coverage"
+stages="bed faults moves quickstart libvirt parts packages variants races repeat coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -117,6 +120,11 @@ stage_libvirt()
 stage_packages()
 {
 	tools/testing/packages/packages.sh "$logs/packages"
+}
+
+stage_variants()
+{
+	"$vm/variants/variants.sh" "$src/build/modules" "$logs/variants"
 }
 
 stage_races()
