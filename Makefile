@@ -70,7 +70,7 @@ help:
 
 # The sources are copied and built in the copy: the tree stays clean, and
 # several configurations can be built side by side.
-src_files := Kbuild drivers include
+src_files := Kbuild kernels.mk drivers include
 build_dir = $(abspath $(BUILD))
 # On the command line, our symbols take precedence in every directory over the
 # kernel's configuration.
