@@ -15,7 +15,8 @@ usage()
 	Runs the named stages one after the other, or all of them:
 	  build      the modules build with W=1 and sparse without a warning
 	  style      checkpatch on the code that runs in the kernel; each message
-	             of the modules is in the documentation
+	             of the modules is in the documentation, which names the
+	             kernels that the modules build for
 	  install    after make install and uninstall, modprobe finds the right
 	             modules
 	  tools      vfio-mig without a device; the demo's report and the
@@ -92,6 +93,7 @@ stage_style()
 		"build/check/checkpatch" $(git ls-files 'drivers/*.[ch]' 'include/*.h' \
 			'tools/*/modules/*.[ch]' 'samples/*.c')
 	tools/testing/messages --qemu "$VFIO_ROOT/usr/bin/qemu-system-x86_64"
+	tools/testing/kernels
 }
 
 # Installs into a copy of the root's modules, made of hard links.

@@ -12,6 +12,7 @@ export DEBIAN_FRONTEND=noninteractive
 first=$(cat /srv/first)
 second=$(cat /srv/second)
 default=/etc/default/vfio-live-migration
+source=/usr/src/vfio-live-migration-1.0
 
 # fake KERNEL: one whose headers cannot build anything.
 fake()
@@ -91,6 +92,57 @@ set_flavour()
 	sed -i "s/^FLAVOUR=.*/FLAVOUR=$1/" $default
 }
 
+# versions: the kernels that DKMS and Kbuild may be asked for, one a line
+versions()
+{
+	printf "%s\n" 5.12 6.{0..40} 7.{0..40} 8.{0..12}
+}
+
+# of_kbuild: those that Kbuild takes
+of_kbuild()
+{
+	local version
+	for version in $(versions); do
+		# It has no target, so it gets one.
+		! make -s -f "$source/Kbuild" --eval 'takes: ;' src="$source" \
+			VERSION="${version%.*}" PATCHLEVEL="${version#*.}" \
+			takes 2>/dev/null || echo "$version"
+	done
+}
+
+# of_dkms SUFFIX: those that DKMS takes, if SUFFIX ends their release
+of_dkms()
+{
+	local version
+	for version in $(versions); do
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		kernelver=$version$1 arch=x86_64 kernel_source_dir='' bash -c '
+			. "$0"
+			[[ $kernelver =~ $BUILD_EXCLUSIVE_KERNEL ]]' \
+			"$source/dkms.conf" && echo "$version"
+	done
+}
+
+same_kernels()
+{
+	of_kbuild >/tmp/kbuild
+	of_dkms "$1" | diff /tmp/kbuild - >/tmp/output && [ -s /tmp/kbuild ] &&
+		return
+	sed 's/^/# /' /tmp/output
+	return 1
+}
+
+which_kernels()
+{
+	verdict "DKMS takes the kernels that Kbuild takes" \
+		same_kernels .5+deb13-amd64
+	verdict "also those that are release candidates" same_kernels -rc1
+	range="$(head -n 1 /tmp/kbuild) to $(tail -n 1 /tmp/kbuild)"
+	verdict "the package's description names them" eval \
+		"dpkg-query -W -f '\${Description}' vfio-live-migration-dkms |
+			tr -s '\n ' ' ' | grep -qF 'Linux $range)'"
+}
+
 # Neither installing the package nor a kernel may fail because of these.
 kernels_without()
 {
@@ -98,7 +150,7 @@ kernels_without()
 	verdict "a kernel that is too old is installed" \
 		run kernel_hooks 6.1.0-1-amd64
 	verdict "the output says which kernels are supported" said \
-		"6.1.0-1-amd64 uses its own VFIO, without live migration: this version supports Linux 6.12"
+		"6.1.0-1-amd64 uses its own VFIO, without live migration: this version supports Linux $range"
 	verdict "no compiler ran" eval '! grep -q "no such kernel" /tmp/output'
 	rm -r /lib/modules/6.1.0-1-amd64
 
@@ -209,6 +261,7 @@ install)
 	digest "$first" >/srv/before
 	installation
 	completion
+	which_kernels
 	kernels_without
 	flavours
 	secure_boot
