@@ -27,3 +27,4 @@ html_theme = 'alabaster'
 if importlib.util.find_spec('sphinx_rtd_theme'):
     html_theme = 'sphinx_rtd_theme'
 html_show_copyright = False
+html_copy_source = False

@@ -49,9 +49,15 @@ installation()
 		test -s /usr/share/man/man8/vfio-mig.8.gz
 	verdict "vfio-modules has its man page" \
 		test -s /usr/share/man/man8/vfio-modules.8.gz
-	verdict "the guide for administrators is there" test -n \
-		"$(find /usr/share/doc/vfio-live-migration-doc/ \
-			-name 'vfio-packages.*')"
+}
+
+pages()
+{
+	local html=/usr/share/doc/vfio-live-migration-doc/html
+	verdict "the documentation has an index" test -s $html/index.html
+	verdict "and the guide for administrators" \
+		test -s $html/admin-guide/vfio-packages.html
+	verdict "all links of its pages lead somewhere" /srv/test/links $html
 }
 
 # complete WORD...: what Tab offers for the last one
@@ -261,6 +267,7 @@ install)
 	digest "$first" >/srv/before
 	installation
 	completion
+	pages
 	which_kernels
 	kernels_without
 	flavours

@@ -20,7 +20,8 @@ echo "$second" >/srv/second
 mkdir -p /srv/debian/partial /srv/ours
 apt-get -y -qq --download-only -o Dir::Cache::archives=/srv/debian install \
 	dkms driverctl linux-headers-amd64 mokutil openssl \
-	"linux-image-$second" "linux-headers-$second"
+	"linux-image-$second" "linux-headers-$second" \
+	libjs-sphinxdoc sphinx-rtd-theme-common
 rm -rf /srv/debian/partial /srv/debian/lock
 for repository in /srv/debian /srv/ours; do
 	(cd $repository && apt-ftparchive packages . >Packages)

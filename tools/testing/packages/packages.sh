@@ -76,7 +76,7 @@ make_machine()
 	cp -a --reflink=auto "$tree" "$machine" || return 1
 	cp "$log"/deb/*.deb "$machine/srv/ours/"
 	mkdir -p "$machine/srv/test"
-	cp "$here"/*.sh "$machine/srv/test/"
+	cp "$here"/*.sh "$here/links" "$machine/srv/test/"
 	install "$here/agent" "$machine/usr/local/sbin/"
 	cp "$here/agent.service" "$machine/etc/systemd/system/"
 	in_machine sh -euc '
