@@ -11,6 +11,7 @@
 export DEBIAN_FRONTEND=noninteractive
 first=$(cat /srv/first)
 second=$(cat /srv/second)
+newer=$(cat /srv/newer)
 default=/etc/default/vfio-live-migration
 source=/usr/src/vfio-live-migration-1.0
 
@@ -149,6 +150,32 @@ which_kernels()
 			tr -s '\n ' ' ' | grep -qF 'Linux $range)'"
 }
 
+# The last kernel that is supported, which Debian's backports have for a while
+newer_kernel()
+{
+	local text="a kernel of the backports is installed"
+	if [ -z "$newer" ]; then
+		echo "ok - $text # SKIP trixie-backports has no Linux 7.3 (any more)"
+		return
+	fi
+	verdict "$text" run apt install \
+		"linux-image-$newer" "linux-headers-$newer"
+	verdict "modprobe would load ours there" \
+		comes_from "$newer" updates/dkms $linux $ours
+	verdict "they were built for it" built_for "$newer" $linux $ours
+	verdict "those of the first kernel were built for that one" \
+		built_for "$first" $linux $ours
+	verdict "vfio-modules reports on all kernels" run vfio-modules
+	verdict "the first one has ours" said "$first uses the VFIO of"
+	verdict "the kernel of the backports has, too" said "$newer uses the VFIO of"
+	# shellcheck disable=SC2046 # words
+	verdict "the kernel of the backports is removed" run apt purge \
+		$(dpkg-query -W -f '${Package} ' "linux-*-$newer")
+	verdict "and our modules for it" test ! -e "/lib/modules/$newer/updates"
+	verdict "the first kernel keeps ours" \
+		comes_from "$first" updates/dkms $linux $ours
+}
+
 # Neither installing the package nor a kernel may fail because of these.
 kernels_without()
 {
@@ -269,6 +296,7 @@ install)
 	completion
 	pages
 	which_kernels
+	newer_kernel
 	kernels_without
 	flavours
 	secure_boot

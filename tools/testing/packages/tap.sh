@@ -42,6 +42,20 @@ comes_from()
 	done
 }
 
+# built_for KERNEL MODULE...: are those that modprobe would load made for KERNEL?
+built_for()
+{
+	local kernel=$1 module magic
+	shift
+	for module; do
+		magic=$(modinfo -k "$kernel" -F vermagic "$module" 2>&1)
+		case $magic in
+		"$kernel "*) ;;
+		*) echo "# $module: $magic"; return 1 ;;
+		esac
+	done
+}
+
 # lacks KERNEL MODULE...: are there none of these?
 lacks()
 {
