@@ -40,6 +40,7 @@ parts=(
 	"repeat: check-repeat.sh repeat"
 	"bed: check-repeat.sh bed faults moves"
 	"pages: check-repeat.sh quickstart libvirt"
+	"qemu-ways: check-repeat.sh ways"
 	"stock: check.sh stock"
 	"coverage: check-repeat.sh coverage"
 	"packages: check-repeat.sh parts packages variants"

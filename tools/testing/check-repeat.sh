@@ -32,6 +32,8 @@ usage()
 	             looks for data races (KCSAN)
 	  repeat     selftests with all their repetitions (see VFIO_TEST_SCALE in
 	             check.sh)
+	  ways       QEMU's ways to migrate a VM with a VF, with Debian 13's QEMU;
+	             VFIO_QEMU has another one (see vm/qemu.sh)
 	  coverage   how many lines of drivers/vfio the tests run (coverage.sh)
 	All but coverage use the modules that check.sh has built.  Logs are kept in
 	build/check-repeat/.  Needs root.
@@ -42,7 +44,8 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
-stages="bed faults moves quickstart libvirt parts packages variants races repeat coverage"
+stages="bed faults moves quickstart libvirt parts packages variants races repeat ways
+	coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -144,6 +147,12 @@ stage_repeat()
 		"$src/build/modules" "$logs/repeat" \
 		igbvf_stream_fuzz igbvf_migrate mig_failures mig_library \
 		dma_logging pci_config type1_memory
+}
+
+stage_ways()
+{
+	"$vm/ways/ways.sh" --modules "$src/build/modules" --out "$logs/ways" \
+		${VFIO_QEMU:+--qemu "$VFIO_QEMU"}
 }
 
 stage_coverage()

@@ -46,7 +46,10 @@ usage()
 	       host.sh end N                  end QEMU N, which the VM has left
 	       host.sh freeze N | thaw N      stop QEMU N, and continue it
 	       host.sh kill N                 kill QEMU N
+	       host.sh give-up N              kill QEMU N, unless it has ended
 	       host.sh kill-all               kill all QEMUs
+	       host.sh huge-pages N           reserve N pages of 2 MiB; 0: give back
+	                                      those that are not in use
 	       host.sh lose                   make the VF lose received frames for
 	                                      half a second
 	       host.sh wait-end N             wait until QEMU N has ended
@@ -305,14 +308,21 @@ wait_end()
 	flock -s $run/alive-"$1" true
 }
 
+# A QEMU that was just started may not be there yet.
+give_up()
+{
+	until signal KILL "$1" 2>/dev/null || flock -sn $run/alive-"$1" true; do
+		sleep 0.2
+	done
+	wait_end "$1"
+}
+
 kill_all()
 {
 	local alive
 
 	for alive in "$run"/alive-*; do
-		[ -e "$alive" ] || continue
-		signal KILL "${alive##*-}" 2>/dev/null || :
-		wait_end "${alive##*-}"
+		[ ! -e "$alive" ] || give_up "${alive##*-}"
 	done
 }
 
@@ -348,6 +358,18 @@ exec_parameters()
 		' "/proc/$1/cmdline" "$2"
 }
 
+# alive PID: does QEMU run?  Its parent may not have waited for it yet.
+alive()
+{
+	local state
+
+	state=$(ps -o stat= -p "$1") && [[ $state != Z* ]] && return
+	echo "QEMU has ended"
+	return 1
+}
+
+# qmp has a limit, after which it is called again: it would wait for a QEMU that has
+# ended, as nested does not end before the pipe is closed.
 cpr_exec()
 {
 	local n=$1 file=$2 pid output said
@@ -360,14 +382,18 @@ cpr_exec()
 	"$here/qmp" $run/qmp-"$n" migrate-set-parameters \
 		"$(exec_parameters "$pid" "$file")"
 	"$here/qmp" $run/qmp-"$n" --begin "file:$file" 300
-	until grep -qz -- "^file:$file" "/proc/$pid/cmdline"; do
-		said=$("$here/qmp" $run/qmp-"$n" --wait-for completed 2>&1) ||
+	until grep -qsz -- "^file:$file" "/proc/$pid/cmdline"; do
+		alive "$pid" || return
+		said=$(timeout 60 "$here/qmp" $run/qmp-"$n" \
+			--wait-for completed 2>&1) ||
 			[[ $said != *"qmp: migration "* ]] || {
 			echo "$said"
 			return 1
 		}
 	done
-	"$here/qmp" $run/qmp-"$n" --wait-running
+	until timeout 60 "$here/qmp" $run/qmp-"$n" --wait-running; do
+		alive "$pid" || return
+	done
 }
 
 # An address on the network between the hosts to which frames can be sent, but which
@@ -380,6 +406,23 @@ nowhere()
 	echo 10.2.0.99
 }
 
+# What the host has in its caches may keep it from having so many.
+huge_pages()
+{
+	local pages=/proc/sys/vm/nr_hugepages got
+
+	echo "$1" >$pages
+	got=$(<$pages)
+	[ "$got" -lt "$1" ] || return 0
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/compact_memory
+	echo "$1" >$pages
+	got=$(<$pages)
+	[ "$got" -lt "$1" ] || return 0
+	echo "the host has $got huge pages only, not $1"
+	return 1
+}
+
 case ${1-} in
 --help) usage ;;
 setup) setup "$2" "$3" ;;
@@ -388,6 +431,7 @@ qmp) "$here/qmp" $run/qmp-"$2" "${@:3}" ;;
 capabilities) capabilities "${@:2}" ;;
 cpr-exec) cpr_exec "$2" "$3" ;;
 nowhere) nowhere ;;
+huge-pages) huge_pages "$2" ;;
 traced) grep -c "$3" $run/trace-"$2" || : ;;
 migrate)
 	"$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" \
@@ -404,6 +448,7 @@ kill)
 	signal KILL "$2"
 	wait_end "$2"
 	;;
+give-up) give_up "$2" ;;
 kill-all) kill_all ;;
 lose) lose ;;
 wait-end) wait_end "$2" ;;
