@@ -298,6 +298,8 @@ build_driver()
 		return 0
 	fi
 	wrong=$(compile "$@" -- ${lack:+KBUILD_MODPOST_WARN=1}) || {
+		# A module that may have been made must not be installed.
+		rm -rf "${out:?}/$name"
 		echo "$name: not built: $wrong"
 		return 1
 	}

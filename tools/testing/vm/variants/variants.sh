@@ -163,6 +163,8 @@ build_drivers()
 	verdict "says what the kernel lacks for pds" \
 		said 'pds: not built: the kernel has no CONFIG_PDS_CORE'
 	verdict "says which function of VFIO is missing" finds_no_export
+	verdict "leaves no module that could be installed then" \
+		test -z "$(find "$log/lacking/variants" -name '*.ko')"
 }
 
 install_drivers()
