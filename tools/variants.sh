@@ -17,7 +17,8 @@ usage()
 	          package linux-source-6.12
 	  BUILD   where make has built our modules
 	  OUT     where the drivers go, as *.ko; OUT/NAME.log is the compiler's output.
-	          Made anew
+	          A directory that is there has to be called variants: it is
+	          removed first
 	  KDIR    the kernel's headers, if BUILD was not built for the kernel of the
 	          Debian root of the tests
 	  --all   also compile drivers whose other half this kernel does not have, to
@@ -130,8 +131,7 @@ take_source()
 	else
 		tar -C "$source" --strip-components=1 --wildcards \
 			--no-wildcards-match-slash -xf "$kernel" '*/Makefile' \
-			'*/drivers/vfio/pci' 2>"$out/tar.log" || :
-		rm "$out/tar.log"
+			'*/drivers/vfio/pci' 2>/dev/null || :
 	fi
 	if [ ! -e "$source/Makefile" ] || [ ! -d "$source/drivers/vfio/pci" ]; then
 		die "$kernel is not the source of a Linux: neither a directory nor" \
@@ -142,7 +142,7 @@ take_source()
 	case $kver in
 	"$version".*) ;;
 	*) die "$kernel is the source of Linux $version, and the modules are" \
-		"built for $kver" ;;
+		"built for $kver: take the source of that version" ;;
 	esac
 }
 
@@ -322,11 +322,14 @@ find_headers
 find_build "$2"
 case $(realpath -m "$3") in
 */variants) rm -rf "$3" ;;
-*) [ ! -e "$3" ] || die "$3 exists, and is not called variants" ;;
+*) [ ! -e "$3" ] || die "$3 exists, and would be removed: give OUT a name that is" \
+	"free, or ends in /variants" ;;
 esac
 mkdir -p "$3"
 out=$(realpath "$3")
 take_source
+[ -z "$only" ] || [ -d "$source/drivers/vfio/pci/$only" ] ||
+	die "$kernel has no variant driver $only"
 good=0
 failed=0
 while read -r name; do
