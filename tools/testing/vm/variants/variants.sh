@@ -186,11 +186,9 @@ install_drivers()
 # In the VM: what in-vm.sh prints is TAP, numbered on from here.
 run_in_vm()
 {
-	in_root make -s -C tools/vfio-mig OUT="$log/tools" \
-		>"$log/make-vfio-mig.log" 2>&1 || {
-		cat "$log/make-vfio-mig.log"
-		return 1
-	}
+	verdict "vfio-mig is built" \
+		in_root make -s -C tools/vfio-mig OUT="$log/tools"
+	mkdir -p "$log/tools"
 	"$vm/vm.sh" --log "$log/vm" --cpus 1 --memory 1024 \
 		--timeout "${VM_TIMEOUT:-600}" --layer "$log/layer" \
 		--share "$here:/variants" --share "$log/tools:/tools" \
@@ -217,7 +215,8 @@ fi
 install_drivers
 run_in_vm
 status=$?
-number=$((number + $(grep -cE '^(not )?ok ' "$log/vm/output")))
+ran=$(grep -csE '^(not )?ok ' "$log/vm/output")
+number=$((number + ${ran:-0}))
 uninstall_all
 rm -rf "$log/layer"
 echo "1..$number"
