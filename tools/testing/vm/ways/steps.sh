@@ -55,6 +55,15 @@ qmp()
 	ask qmp "$@"
 }
 
+# hosts_run: ends the test if a host has ended.  If its emulator died, nothing is
+# judged.
+hosts_run()
+{
+	if ! { on A true && on B true; }; then
+		fail
+	fi
+}
+
 # refused: takes what QEMU said last for the outcome.  False if QEMU has neither
 # refused the command nor given the migration up.
 refused()
@@ -136,6 +145,7 @@ end_vm()
 	say "ending the traffic and the VM"
 	if ! { peer stop "$out/peer" "$vfs" >>"$log" 2>&1 && host wait "$n"; }
 	then
+		hosts_run
 		tail -n 3 "$out/peer/stream-0.out" \
 			"$out/$(host_of "$n")/vm-$n.out" | sed 's/^/# /'
 	fi

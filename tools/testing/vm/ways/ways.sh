@@ -120,6 +120,7 @@ has_traffic()
 		verdict "$1: the VM has traffic afterwards" true
 		return
 	fi
+	hosts_run
 	verdict "$1: the VM has traffic afterwards" false
 	return 1
 }
@@ -139,6 +140,7 @@ try()
 		[ -z "$rows" ] || echo "# row: $way: $outcome"
 	else
 		ended=
+		hosts_run
 		verdict "$way: no step fails" false
 		tail -n 5 "$log" | sed 's/^/# /'
 		echo "# see $log"
