@@ -12,9 +12,17 @@ set -eu
 
 usage()
 {
-	echo "usage: modules.sh install|install-variants|uninstall BUILD KDIR" \
-		"[PREFIX]" >&2
-	exit 2
+	cat <<-END
+	usage: modules.sh install BUILD KDIR [PREFIX]
+	       modules.sh install-variants VARIANTS KDIR [PREFIX]
+	       modules.sh uninstall BUILD KDIR [PREFIX]
+
+	  BUILD      where make has built our modules
+	  VARIANTS   where make variants has built the kernel's variant drivers
+	  KDIR       the headers of the kernel, whose modules are in
+	             PREFIX/lib/modules
+	uninstall removes the variant drivers as well.
+	END
 }
 
 say()
@@ -31,7 +39,8 @@ die()
 # shellcheck source=tools/modules-tell.sh
 . "$(dirname "$(realpath "$0")")/modules-tell.sh"
 
-[ $# -ge 3 ] || usage
+[ "${1-}" != --help ] || { usage; exit 0; }
+[ $# = 3 ] || [ $# = 4 ] || { usage >&2; exit 2; }
 action=$1 build=$2 kdir=$3 prefix=${4-}
 
 [ -d "$kdir" ] || die "$kdir does not exist: install the kernel's headers" \
@@ -59,7 +68,7 @@ find_built()
 	for ko in $built; do
 		grep -qa "$magic" "$ko" ||
 			die "$ko was built for another kernel than $kver:" \
-				"run make clean, then make KDIR=$kdir"
+				"run make clean, then build with KDIR=$kdir"
 	done
 }
 
@@ -104,7 +113,7 @@ uninstall)
 	rm -rf "$dir/updates/variants"
 	remove
 	;;
-*) usage ;;
+*) usage >&2; exit 2 ;;
 esac
 depmod ${prefix:+-b "$prefix"} "$kver"
 
