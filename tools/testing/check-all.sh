@@ -14,7 +14,7 @@ usage()
 	       check-all.sh --first [COMMIT]
 
 	Runs check.sh, with all programs in its stage "stock", check-debug.sh and
-	check-repeat.sh (two hours on two cores).
+	check-repeat.sh (three hours on two cores).
 
 	--within MINUTES: runs check.sh as make check does, whole.  Then it runs
 	the part that the commit chooses of this list:

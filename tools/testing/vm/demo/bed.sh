@@ -3,8 +3,8 @@
 #
 # The bed of the demo: two hosts, a switch, and a peer on neither host.  This
 # file builds and boots the bed, runs commands on it and ends it.  The caller
-# (demo.sh, ../libvirt/libvirt.sh, ../../bench/migration/receive.sh) decides what
-# to do on the bed, and sets:
+# (demo.sh, ../libvirt/libvirt.sh, ../quick-start/quick-start.sh, ../ways/ways.sh,
+# ../../bench/migration/receive.sh) decides what to do on the bed, and sets:
 #
 #	out		directory for logs; each host sees its own part as /out
 #	check		not empty: print TAP
