@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * States that earlier versions of igbvf-vfio-pci have saved: this version loads
- * them, and the guest runs on, or refuses them.
+ * them and the guest runs on, or it refuses them.
  *
  * A state fits only the guest that it was saved with.  So the guest of this
  * program does the same each time, and igbvf_old_streams.h has what earlier
@@ -124,7 +124,7 @@ TEST_F(old, without_records_is_refused)
 	}
 }
 
-/* The last one is of the present version: its header and its length are. */
+/* What the driver saves now has the header and the length of the last old stream. */
 TEST_F(old, newest_is_like_a_present_one)
 {
 	const struct stream *newest =
