@@ -21,6 +21,8 @@
 #	record		not empty: frames are recorded at the 82576s and the peer
 #	fault		lose: the hosts' registers can be written from user space;
 #			hide-log: QEMU has hide_log.c preloaded
+#	linux_b		not empty: host B runs Debian's Linux of that version (see
+#			kernel-root.sh), with modules that are built for it
 #	qemu, qemu_b	the QEMU of both hosts, and of host B if that is another
 #			one (see qemu.sh; default: that of the Debian root)
 #	ports		not empty: the VFs are behind root ports, so that they can
@@ -150,6 +152,31 @@ choose_qemus()
 	say "the newest machine type that both QEMUs have is $machine"
 }
 
+# The Debian roots, and the layers with our modules, by host
+declare -A roots=() layers=()
+
+# Sets $roots and $layers.
+choose_linux()
+{
+	roots=([A]=$VFIO_ROOT [B]=$VFIO_ROOT)
+	layers=()
+	[ -z "$kernel" ] || return 0
+	"$vm/layer.sh" "$out/layer" "$modules" || fail
+	layers=([A]=$out/layer [B]=$out/layer)
+	[ -n "${linux_b-}" ] || return 0
+	roots[B]=$("$vm/kernel-root.sh" "$linux_b") || fail
+	layers[B]=$out/layer-b
+	(
+		export VFIO_ROOT=${roots[B]}
+		"$vm/initramfs.sh" host && "$vm/initramfs.sh" nested &&
+			make -s -C "$top" modules BUILD="build/$linux_b" &&
+			"$vm/layer.sh" "$out/layer-b" "$top/build/$linux_b"
+	) >"$out/linux-b.log" 2>&1 || {
+		tail -n 20 "$out/linux-b.log" >&2
+		fail
+	}
+}
+
 # compile SOURCE [OPTION]...: compiles a program for the hosts, the VM and the
 # peer.
 compile()
@@ -166,8 +193,8 @@ compile()
 	done
 }
 
-# Builds what the hosts run: $system, the options for vm.sh with kernel and
-# modules, and the programs and settings in /out.
+# Builds what the hosts run: $system, options for vm.sh, the modules, and the
+# programs and settings in /out.
 bed_build()
 {
 	local host program
@@ -181,6 +208,8 @@ bed_build()
 		modules=$top/build/modules
 	fi
 	choose_qemus
+	choose_linux
+	system=()
 	# A host needs 736 MiB besides the VM's memory.
 	host=$((memory + 736))
 	[ $host -gt 1024 ] || host=1024
@@ -190,9 +219,6 @@ bed_build()
 		host=$((host + 512))
 		system=(--kernel "$kernel" --append panic_on_warn=1
 			--append kmemleak=off)
-	else
-		"$vm/layer.sh" "$out/layer" "$modules" || fail
-		system=(--layer "$out/layer")
 	fi
 	# See vm.sh --memory.
 	[ $host -lt 2800 ] || host=2800
@@ -231,7 +257,8 @@ boot()
 	done
 	# So that on() finds them, however late vm.sh is
 	"$vm/channels.sh" make "$out/$name"
-	setpriv --pdeathsig TERM "$vm/vm.sh" --name "$name" \
+	VFIO_ROOT=${roots[$name]} setpriv --pdeathsig TERM "$vm/vm.sh" \
+		--name "$name" \
 		--timeout $limit --log "$out/$name/log" \
 		--status "$out/$name/ended" --share "$out/$name:/out" \
 		--serve "$out/$name" --bind "$sockets" "$@" "${dumps[@]}" \
@@ -262,6 +289,7 @@ boot_host()
 	local name=$1 netdev=$2 pf igbs=() more=()
 
 	[ "$fault" != lose ] || more+=(--append iomem=relaxed)
+	[ -z "${layers[$name]-}" ] || more+=(--layer "${layers[$name]}")
 	[ -z "${qemus[$name]-}" ] || more+=(--layer "${qemus[$name]}")
 	for ((pf = 0; pf < pfs; pf++)); do
 		igbs+=(--igb "stream,server=off,reconnect-ms=200,$unix/lan-$name$pf")

@@ -23,6 +23,8 @@ usage()
 	  --modules DIR    modules to use (default: builds them, make modules)
 	  --kernel DIR     the hosts run this kernel, with the modules in it
 	                   (debug-kernel.sh makes such a DIR)
+	  --linux-b VERSION   host B runs Debian's Linux VERSION, e.g. 7.3, with
+	                   modules built for it (see ../kernel-root.sh)
 	  --qemu QEMU      the hosts run this QEMU: a suite of Debian, packages or a
 	                   directory, see ../qemu.sh --help (default Debian 13's)
 	  --qemu-b QEMU    host B runs this one.  The VM has the newest machine type
@@ -83,6 +85,7 @@ keep_going=
 fault=
 qemu=
 qemu_b=
+linux_b=
 
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -92,7 +95,7 @@ while [ $# -gt 0 ]; do
 	--kill) kill=1; shift; continue ;;
 	--modules | --kernel | --driver | --moves | --tracking | --downtime | \
 		--memory | --vfs | --pfs | --hold | --fault | --out | --svg | \
-		--qemu | --qemu-b)
+		--qemu | --qemu-b | --linux-b)
 		[ $# -gt 1 ] || { usage >&2; exit 2; }
 		;;
 	*) usage >&2; exit 2 ;;
@@ -102,6 +105,7 @@ while [ $# -gt 0 ]; do
 	--kernel) kernel=$(realpath -e "$2") || exit 2 ;;
 	--qemu) qemu=$2 ;;
 	--qemu-b) qemu_b=$2 ;;
+	--linux-b) linux_b=$2 ;;
 	--driver) driver=$2 ;;
 	--moves) moves=$2 ;;
 	--tracking) tracking=$2 ;;
@@ -134,7 +138,8 @@ for tracker in "${trackers[@]}"; do
 done
 if { [ -n "$kill" ] && [ "$moves" = 0 ]; } ||
 	[[ ! $vfs$pfs =~ ^[12][12]$ ]] || [ "$pfs" -gt "$vfs" ] ||
-	{ [ "$driver" = none ] && [ "$vfs" != 1 ]; }; then
+	{ [ "$driver" = none ] && [ "$vfs" != 1 ]; } ||
+	{ [ -n "$linux_b" ] && [ -n "$kernel" ]; }; then
 	usage >&2
 	exit 2
 fi
