@@ -181,7 +181,7 @@ static int write_command(struct vfio_pci_core_device *vdev, unsigned int pos,
 		down_write(&vdev->memory_lock);
 	write_device_command(vdev, value, mask);
 	write_virtual(config, PCI_COMMAND, 2, new);
-	up_write(&vdev->memory_lock);
+	vfio_pci_unlock_memory(vdev);
 
 	if (changed & PCI_COMMAND_INTX_DISABLE)
 		vfio_pci_intx_disable_bit(vdev, new & PCI_COMMAND_INTX_DISABLE);

@@ -16,16 +16,6 @@
 
 #include "private.h"
 
-bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
-{
-	struct pci_dev *pdev = vdev->pdev;
-
-	/* VFs, and some other devices, answer whatever the bit says. */
-	return pdev->current_state == PCI_D0 &&
-	       (pdev->no_command_memory ||
-		vdev->vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY);
-}
-
 /**
  * __vfio_pci_memory_enabled - whether the device's memory answers
  * @vdev: the device; memory_lock held for read or write
@@ -37,11 +27,6 @@ bool __vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
 	return vfio_pci_memory_enabled(vdev);
 }
 EXPORT_SYMBOL_GPL(__vfio_pci_memory_enabled);
-
-bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev)
-{
-	return !vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev);
-}
 
 void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev)
 {
@@ -57,6 +42,11 @@ void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
 {
 	down_write(&vdev->memory_lock);
 	vfio_pci_zap_bars(vdev);
+}
+
+void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
+{
+	up_write(&vdev->memory_lock);
 }
 
 void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
@@ -108,7 +98,7 @@ void vfio_pci_memory_force_end(struct vfio_pci_core_device *vdev, u16 cmd)
 {
 	if (!(cmd & PCI_COMMAND_MEMORY))
 		set_decoding(vdev, false);
-	up_write(&vdev->memory_lock);
+	vfio_pci_unlock_memory(vdev);
 }
 
 static bool msix_enabled(struct vfio_pci_core_device *vdev)

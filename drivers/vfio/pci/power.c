@@ -121,7 +121,7 @@ void vfio_pci_set_power_state(struct vfio_pci_core_device *vdev,
 	down_write(&vdev->memory_lock);
 	if (state != vdev->pdev->current_state)
 		vfio_pci_set_power_state_locked(vdev, state);
-	up_write(&vdev->memory_lock);
+	vfio_pci_unlock_memory(vdev);
 	vfio_pci_intx_unmask(vdev);
 }
 
@@ -215,8 +215,9 @@ int vfio_pci_feature_low_power_exit(struct vfio_pci_core_device *vdev,
 	if (ret != 1)
 		return ret;
 
-	guard(rwsem_write)(&vdev->memory_lock);
+	down_write(&vdev->memory_lock);
 	low_power_disengage(vdev);
+	vfio_pci_unlock_memory(vdev);
 	return 0;
 }
 
@@ -250,7 +251,7 @@ static int vfio_pci_runtime_resume(struct device *dev)
 		eventfd_signal(vdev->pm_wake_eventfd_ctx);
 		low_power_disengage(vdev);
 	}
-	up_write(&vdev->memory_lock);
+	vfio_pci_unlock_memory(vdev);
 
 	vfio_pci_intx_unmask(vdev);
 	return 0;

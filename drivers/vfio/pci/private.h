@@ -65,13 +65,24 @@ to_core(struct vfio_device *core_vdev)
  * True if the device is in D0 and its memory answers: memory decoding is on as
  * the user sees it, or the device has no such bit.  Caller holds memory_lock.
  */
-bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev);
+static inline bool vfio_pci_memory_enabled(struct vfio_pci_core_device *vdev)
+{
+	struct pci_dev *pdev = vdev->pdev;
+
+	/* VFs, and some other devices, answer whatever the bit says. */
+	return pdev->current_state == PCI_D0 &&
+	       (pdev->no_command_memory ||
+		vdev->vconfig[PCI_COMMAND] & PCI_COMMAND_MEMORY);
+}
 
 /*
  * The same for an access that does not wake the device first: false in low
  * power mode, too, where the device suspends without taking memory_lock.
  */
-bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev);
+static inline bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev)
+{
+	return !vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev);
+}
 
 /* Remove every user mapping of a BAR.  memory_lock is held for write. */
 void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
@@ -81,6 +92,12 @@ void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
  * the caller drops the lock nothing reaches the device's memory.
  */
 void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
+
+/*
+ * Drop memory_lock, held for write, after a change by which the device's memory
+ * may have become usable again.
+ */
+void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
 
 /*
  * Write the addresses of BARs and ROM to a device that has lost them, as it

@@ -35,7 +35,7 @@ static void reset_end(struct vfio_pci_core_device *vdev)
 {
 	vfio_pci_msi_reset_done(vdev);
 	vfio_pci_msix_decoding_end(vdev);
-	up_write(&vdev->memory_lock);
+	vfio_pci_unlock_memory(vdev);
 }
 
 /*

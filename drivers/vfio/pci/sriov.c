@@ -119,7 +119,7 @@ static void set_sriov_active(struct vfio_pci_core_device *vdev, bool active)
 	if (active)
 		vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	vdev->sriov_active = active;
-	up_write(&vdev->memory_lock);
+	vfio_pci_unlock_memory(vdev);
 	vfio_pci_intx_unmask(vdev);
 }
 
