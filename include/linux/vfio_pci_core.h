@@ -98,7 +98,11 @@ struct phys_vec;
 
 /**
  * struct vfio_pci_device_ops - callbacks for VFIO_DEVICE_FEATURE_DMA_BUF
- * @get_dmabuf_phys: the physical addresses of ranges of a region
+ * @get_dmabuf_phys: fill in @provider and one @phys_vec for each of the
+ *	@dma_ranges of the region, which are not empty and multiples of the page
+ *	size, or return an error; vfio_pci_core_get_dmabuf_phys() does it for
+ *	BARs that can be mapped.  Dma-bufs bypass the driver: it must not have
+ *	this callback if it traps or tracks accesses
  */
 struct vfio_pci_device_ops {
 	int (*get_dmabuf_phys)(struct vfio_pci_core_device *vdev,
@@ -113,8 +117,8 @@ struct vfio_pci_device_ops {
  * struct vfio_pci_core_device - VFIO's view of a PCI function
  * @vdev: the VFIO device; first, for vfio_alloc_device()
  * @pdev: the PCI function
- * @pci_ops: for drivers that export dma-bufs; never called, because this tree
- *	does not export any.  Since Linux 7.2
+ * @pci_ops: for drivers whose devices export dma-bufs, else NULL; set before
+ *	registration.  Since Linux 7.2
  * @barmap: BARs that vfio_pci_core_setup_barmap() has mapped for the kernel,
  *	while the device is open
  * @memory_lock: held for read while device memory is accessed, for write while
@@ -288,7 +292,9 @@ bool vfio_pci_core_range_intersect_range(loff_t buf_start, size_t buf_cnt,
 					 size_t *intersect_count,
 					 size_t *register_offset);
 
-#if IS_ENABLED(CONFIG_VFIO_PCI_DMABUF)
+/* On kernels before Linux 7.3, this tree does not export dma-bufs. */
+#if IS_ENABLED(CONFIG_VFIO_PCI_DMABUF) && \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
 int vfio_pci_core_fill_phys_vec(struct phys_vec *phys_vec,
 				struct vfio_region_dma_range *dma_ranges,
 				size_t nr_ranges, phys_addr_t start,

@@ -70,6 +70,7 @@ int vfio_pci_core_init_dev(struct vfio_device *core_vdev)
 	INIT_LIST_HEAD(&vdev->dummy_resources_list);
 	INIT_LIST_HEAD(&vdev->ioeventfds_list);
 	INIT_LIST_HEAD(&vdev->sriov_pfs_item);
+	vfio_pci_dmabufs_init(vdev);
 	return 0;
 }
 EXPORT_SYMBOL_GPL(vfio_pci_core_init_dev);
@@ -141,7 +142,7 @@ static void display_give_back(struct vfio_pci_core_device *vdev)
  * A display device is taken from the host's firmware framebuffer and console.
  *
  * Return: 0; -EINVAL if @vdev is not an endpoint; -EBUSY for a PF that has VFs
- * already; errors of vfio_register_group_dev().
+ * already; -ENOMEM; errors of vfio_register_group_dev().
  */
 int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
 {
@@ -162,6 +163,10 @@ int vfio_pci_core_register_device(struct vfio_pci_core_device *vdev)
 		pci_warn(pdev, "has VFs: remove them (sriov_numvfs) first\n");
 		return -EBUSY;
 	}
+
+	ret = vfio_pci_dmabufs_probe(vdev);
+	if (ret)
+		return ret;
 
 	ret = vfio_pci_reset_assign_set(vdev);
 	if (ret)
@@ -461,6 +466,7 @@ void vfio_pci_core_disable(struct vfio_pci_core_device *vdev)
 
 	lockdep_assert_held(&dev_set->lock);
 
+	vfio_pci_dmabufs_close(vdev);
 	vfio_pci_low_power_end(vdev);
 	vfio_pci_set_power_state(vdev, PCI_D0);
 
@@ -618,7 +624,8 @@ EXPORT_SYMBOL_GPL(vfio_pci_core_ioctl);
  * @arg: the feature's payload
  * @argsz: its size
  *
- * Return: 0 or an error; -ENOTTY if vfio-pci-core has no such feature.
+ * Return: what the feature returns: 0, a file descriptor or an error; -ENOTTY
+ * if vfio-pci-core has no such feature.
  */
 int vfio_pci_core_ioctl_feature(struct vfio_device *device, u32 flags,
 				void __user *arg, size_t argsz)
@@ -634,6 +641,8 @@ int vfio_pci_core_ioctl_feature(struct vfio_device *device, u32 flags,
 							 argsz);
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
 		return vfio_pci_feature_low_power_exit(vdev, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_DMA_BUF:
+		return vfio_pci_feature_dmabuf(vdev, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_PCI_VF_TOKEN:
 		return vfio_pci_feature_token(vdev, flags, arg, argsz);
 	default:

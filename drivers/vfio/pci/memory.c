@@ -4,11 +4,10 @@
  *
  * They answer while the device is in D0 and decodes memory.  An access holds
  * memory_lock for read, from the check to its end.  A change (memory decoding,
- * power state, reset) holds memory_lock for write and zaps the user's mappings
- * of BARs; the next touch of a mapping faults, and mmap.c checks again.  So no
- * access reaches a device that is off or being reset.
- *
- * This file calls no other file of the module.
+ * power state, reset) holds memory_lock for write, zaps the user's mappings of
+ * BARs and revokes dma-bufs; the next touch of a mapping faults, and mmap.c
+ * checks again.  vfio_pci_unlock_memory() ends the change and makes dma-bufs
+ * usable again.  So no access reaches a device that is off or being reset.
  */
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -36,6 +35,7 @@ void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev)
 	lockdep_assert_held_write(&vdev->memory_lock);
 	unmap_mapping_range(vdev->vdev.inode->i_mapping, start, end - start,
 			    true);
+	vfio_pci_dmabufs_revoke(vdev);
 }
 
 void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
@@ -46,6 +46,7 @@ void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev)
 
 void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev)
 {
+	vfio_pci_dmabufs_restore(vdev);
 	up_write(&vdev->memory_lock);
 }
 

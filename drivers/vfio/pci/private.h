@@ -12,6 +12,7 @@
  *   msi.c, mmap.c, ioeventfd.c		MSI and MSI-X; what reaches BARs
  *   bar.c, power.c			read() and write() of BARs; D-states
  *   memory.c, intx.c, config_perm.c, region.c, token.c
+ *   dmabuf.c				dma-bufs of BARs
  *
  * irq.h is for irq.c, intx.c and msi.c; config.h is for config_perm.c, which
  * builds the virtual configuration space, config.c, which serves it, and bar.c,
@@ -32,6 +33,11 @@
  *			power state and to reset the device.  Also protects
  *			pm_runtime_engaged, pm_wake_eventfd_ctx, pm_save and
  *			sriov_active
+ *   dma_resv lock	(dma-buf) of one dma-buf at a time; then the locks that
+ *			the drivers of other devices take to unmap it
+ *   list_lock		(spinlock in dmabuf.c) dmabufs.  The release of a dma-buf
+ *			takes no other lock, and waits until DMA has ended if a
+ *			task with memory_lock works on that dma-buf
  *   irqlock		(spinlock, interrupts off) INTx against its handler
  *
  * User memory is not copied with memory_lock held: the user's buffer may itself
@@ -40,6 +46,9 @@
  * memory_lock: of these locks, their callers may hold igate or ioeventfds_lock.
  * Only a hot reset takes the igates or memory_locks of several devices; it
  * holds the dev_set->lock that the devices share.
+ *
+ * A task that holds memory_lock for write may wait for drivers of other devices
+ * (dmabuf.c): they take none of these locks above dma_resv to unmap a dma-buf.
  *
  * The INTx handler changes PCI_COMMAND, too: while the device is open, a
  * read-modify-write of PCI_COMMAND takes irqlock, or has INTx masked.
@@ -50,6 +59,7 @@
 #include <linux/container_of.h>
 #include <linux/pci.h>
 #include <linux/types.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -84,18 +94,21 @@ static inline bool vfio_pci_memory_usable(struct vfio_pci_core_device *vdev)
 	return !vdev->pm_runtime_engaged && vfio_pci_memory_enabled(vdev);
 }
 
-/* Remove every user mapping of a BAR.  memory_lock is held for write. */
+/*
+ * Remove every user mapping of a BAR, and revoke all dma-bufs: waits until no
+ * other device uses them.  memory_lock is held for write.
+ */
 void vfio_pci_zap_bars(struct vfio_pci_core_device *vdev);
 
 /*
- * Take memory_lock for write and remove every user mapping of a BAR.  Until
- * the caller drops the lock nothing reaches the device's memory.
+ * Take memory_lock for write and do the same.  Until the caller drops the lock
+ * nothing reaches the device's memory.
  */
 void vfio_pci_zap_and_lock_memory(struct vfio_pci_core_device *vdev);
 
 /*
- * Drop memory_lock, held for write, after a change by which the device's memory
- * may have become usable again.
+ * Drop memory_lock, held for write.  Dma-bufs are usable again if the device's
+ * memory is: to be called after each change that may make it so.
  */
 void vfio_pci_unlock_memory(struct vfio_pci_core_device *vdev);
 
@@ -227,6 +240,65 @@ void vfio_pci_mmap_release(struct vfio_pci_core_device *vdev);
  */
 bool vfio_pci_huge_entry_fits(struct vm_area_struct *vma, unsigned long addr,
 			      unsigned int order);
+
+/* dmabuf.c: VFIO_DEVICE_FEATURE_DMA_BUF, on kernels that have what it needs */
+#if IS_ENABLED(CONFIG_VFIO_PCI_DMABUF) && \
+	LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+
+static inline void vfio_pci_dmabufs_init(struct vfio_pci_core_device *vdev)
+{
+	INIT_LIST_HEAD(&vdev->dmabufs);
+}
+
+/*
+ * Let the kernel know of BARs as targets of DMA, until the driver is unbound, if
+ * the driver has set pci_ops.  0 or -ENOMEM.
+ */
+int vfio_pci_dmabufs_probe(struct vfio_pci_core_device *vdev);
+
+/*
+ * Revoke all dma-bufs: their users cannot map them, and have ended all DMA and
+ * unmapped them when this returns.  memory_lock is held for write.
+ */
+void vfio_pci_dmabufs_revoke(struct vfio_pci_core_device *vdev);
+
+/* Undo that if memory is usable.  memory_lock is held for write. */
+void vfio_pci_dmabufs_restore(struct vfio_pci_core_device *vdev);
+
+/* Last close: revoke all dma-bufs for good.  Takes memory_lock. */
+void vfio_pci_dmabufs_close(struct vfio_pci_core_device *vdev);
+
+int vfio_pci_feature_dmabuf(struct vfio_pci_core_device *vdev, u32 flags,
+			    void __user *arg, size_t argsz);
+#else
+static inline void vfio_pci_dmabufs_init(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline int vfio_pci_dmabufs_probe(struct vfio_pci_core_device *vdev)
+{
+	return 0;
+}
+
+static inline void vfio_pci_dmabufs_revoke(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline void vfio_pci_dmabufs_restore(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline void vfio_pci_dmabufs_close(struct vfio_pci_core_device *vdev)
+{
+}
+
+static inline int vfio_pci_feature_dmabuf(struct vfio_pci_core_device *vdev,
+					  u32 flags, void __user *arg,
+					  size_t argsz)
+{
+	return -ENOTTY;
+}
+#endif
 
 /* ioeventfd.c */
 int vfio_pci_ioctl_ioeventfd(struct vfio_pci_core_device *vdev,

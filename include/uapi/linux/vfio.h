@@ -985,9 +985,13 @@ struct vfio_device_feature_dma_buf {
 };
 
 /*
- * GET: returns the fd of a dma-buf with parts of a BAR. It is revoked while the
- * device is reset, in D3 or has its memory decoding off. This tree's modules do
- * not have this feature.
+ * GET: returns the fd of a dma-buf with parts of a BAR, which drivers of other
+ * devices can map for DMA. It is revoked while the user resets the device, in low
+ * power and with memory decoding off, and for good when the device is closed:
+ * its users have to unmap it, and cannot map it meanwhile. ENOTTY if the driver
+ * or the kernel does not have it; EINVAL if a range is empty, not a multiple of
+ * pages or beyond the end of the BAR, if all ranges together are longer than the
+ * BAR, or if the BAR cannot be mapped.
  */
 #define VFIO_DEVICE_FEATURE_DMA_BUF		11
 

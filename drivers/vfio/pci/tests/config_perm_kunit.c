@@ -108,6 +108,7 @@ static struct fake *new_fake(struct kunit *test)
 	spin_lock_init(&fake->vdev.irqlock);
 	init_rwsem(&fake->vdev.memory_lock);
 	xa_init(&fake->vdev.ctx);
+	vfio_pci_dmabufs_init(&fake->vdev);
 	return fake;
 }
 
