@@ -35,6 +35,7 @@ struct row {
 	uint32_t payload;	/* bytes after the header */
 	int plain;		/* vfio-pci: no migration, no DMA logging */
 	int migratable;
+	bool may_lack;		/* ENOTTY on kernels that lack what it needs */
 };
 
 static const struct row rows[] = {
@@ -57,8 +58,9 @@ static const struct row rows[] = {
 	{ GET | BUS_MASTER, 8, ENOTTY, ENOTTY },
 	{ SET | BUS_MASTER, 8, ENOTTY, ENOTTY },
 	{ PROBE | SET | BUS_MASTER, 8, ENOTTY, ENOTTY },
-	{ GET | DMA_BUF, 32, ENOTTY, ENOTTY },
-	{ PROBE | GET | DMA_BUF, 0, ENOTTY, ENOTTY },
+	/* For what vfio-pci has on some kernels, see pci_dmabuf.c. */
+	{ SET | DMA_BUF, 32, EINVAL, ENOTTY, .may_lack = true },
+	{ PROBE | SET | DMA_BUF, 0, EINVAL, ENOTTY, .may_lack = true },
 	/* Flags of VFIO_MIG_GET_PRECOPY_INFO */
 	{ SET | PRECOPY_V2, 0, ENOTTY, 0 },
 	{ SET | PRECOPY_V2, 8, ENOTTY, 0 },
@@ -194,6 +196,8 @@ TEST_F(feature, results_are_those_of_the_table)
 		int seen;
 
 		seen = feature(self->v.fd, row->flags, payload, row->payload);
+		if (row->may_lack && seen == -ENOTTY)
+			continue;
 		EXPECT_EQ(expected, seen) {
 			TH_LOG("row %u: flags %#x (feature %u), payload %u",
 			       i, row->flags, row->flags & 0xffff,
