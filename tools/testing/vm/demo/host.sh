@@ -210,6 +210,10 @@ start()
 		esac
 		shift 2
 	done
+	# The 82576 that the host's QEMU emulates loses each frame that the VM sends
+	# from two pages which are not neighbours in the host's memory.  So the VM
+	# needs transparent huge pages, which QEMUs before may have broken up.
+	echo 1 >/proc/sys/vm/compact_memory
 	# A QEMU with this number may have been killed before.
 	rm -f $run/qmp-"$n" $run/ended-"$n"
 	devices "$tracking" "$props"
