@@ -386,6 +386,22 @@ TEST_F(pci, extended_capability_list_is_read_only)
 	EXPECT_EQ(0, cfg_ext_cap(v, PCI_EXT_CAP_ID_SRIOV));
 }
 
+/*
+ * The host's kernel may want to know of advisory errors, as Linux 7.3 does.  The user
+ * does not see that: VMMs compare the configuration spaces of two hosts.
+ */
+TEST_F(pci, advisory_errors_are_masked_at_first)
+{
+	uint32_t exp = cfg_cap(&self->v, PCI_CAP_ID_EXP);
+	uint32_t err = cfg_ext_cap(&self->v, PCI_EXT_CAP_ID_ERR);
+
+	if (!err || !(cfg_read32(&self->v, exp + PCI_EXP_DEVCAP) &
+		      PCI_EXP_DEVCAP_RBER))
+		SKIP(return, "%s has no advisory errors", self->bdf);
+	EXPECT_TRUE(cfg_read32(&self->v, err + PCI_ERR_COR_MASK) &
+		    PCI_ERR_COR_ADV_NFAT);
+}
+
 TEST_F(pci, msix_capability_is_emulated)
 {
 	uint32_t at = cfg_cap(&self->v, PCI_CAP_ID_MSIX);
