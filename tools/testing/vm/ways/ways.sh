@@ -103,14 +103,17 @@ verdict()
 	fi
 }
 
-# as_documented WAY: is $outcome what the table has?
+# as_documented WAY: one test, which passes if $outcome is what the table has.
 as_documented()
 {
 	local want
 	want=$(awk -F '\t' -v way="$1" '$1 == way { print $2 }' "$out/table")
-	[ "$outcome" = "$want" ] && return
-	echo "# the table has: ${want:-nothing}"
-	return 1
+	if [ "$want" = "not tried" ]; then
+		echo "ok - $1: $outcome # SKIP the table has: $want"
+		return
+	fi
+	[ "$outcome" = "$want" ] || echo "# the table has: ${want:-nothing}"
+	verdict "$1: $outcome" test "$outcome" = "$want"
 }
 
 # has_traffic WAY
@@ -136,7 +139,7 @@ try()
 	log=$out/$way
 	say "$way"
 	if "way_${way//-/_}" && [ -n "$outcome" ]; then
-		verdict "$way: $outcome" as_documented "$way"
+		as_documented "$way"
 		[ -z "$rows" ] || echo "# row: $way: $outcome"
 	else
 		ended=
