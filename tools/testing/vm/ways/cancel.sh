@@ -32,25 +32,15 @@ way_cancel_precopy()
 		cancel && give_up
 }
 
-# to_pre_switchover: the VM has stopped, and its devices are not saved yet.
-to_pre_switchover()
-{
-	await "$(other)" device && listen return-path &&
-		host capabilities "$n" return-path pause-before-switchover &&
-		qmp "$n" --begin "$(uri)" "$limit" &&
-		qmp "$n" --wait-for pre-switchover
-}
-
 way_cancel_pre_switchover()
 {
-	to_pre_switchover && cancel && give_up
+	to_pre_switchover return-path && cancel && give_up
 }
 
 # The devices are saved, and the destination, which does not run, has not said that
 # it has them.
 way_cancel_device()
 {
-	to_pre_switchover && host freeze "$new" &&
-		qmp "$n" migrate-continue '{ "state": "pre-switchover" }' &&
+	to_pre_switchover return-path && host freeze "$new" && switch_over &&
 		qmp "$n" --wait-for device && cancel && give_up
 }

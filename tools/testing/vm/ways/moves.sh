@@ -17,13 +17,7 @@ way_switchover_ack()
 # Somebody has to say migrate-continue when the VM has stopped.
 way_pause_before_switchover()
 {
-	local caps=(return-path switchover-ack pause-before-switchover)
-
-	await "$(other)" device && listen return-path switchover-ack &&
-		host capabilities "$n" "${caps[@]}" &&
-		qmp "$n" --begin "$(uri)" "$limit" &&
-		qmp "$n" --wait-for pre-switchover &&
-		qmp "$n" migrate-continue '{ "state": "pre-switchover" }' &&
+	to_pre_switchover return-path switchover-ack && switch_over &&
 		qmp "$n" --wait-for completed && arrived
 }
 

@@ -214,6 +214,22 @@ hang()
 		qmp "$n" --begin "$(uri)" "$limit"
 }
 
+# to_pre_switchover [CAPABILITY]...: begins to move the VM to the other host, until it
+# has stopped.  Its devices are not saved yet.
+to_pre_switchover()
+{
+	await "$(other)" device && listen "$@" &&
+		host capabilities "$n" "$@" pause-before-switchover &&
+		qmp "$n" --begin "$(uri)" "$limit" &&
+		qmp "$n" --wait-for pre-switchover
+}
+
+# Has QEMU save the devices then.
+switch_over()
+{
+	qmp "$n" migrate-continue '{ "state": "pre-switchover" }'
+}
+
 # set_parameter N PARAMETER VALUE: sets a parameter of migrations.
 set_parameter()
 {
