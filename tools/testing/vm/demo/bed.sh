@@ -12,7 +12,7 @@
 #			debug-kernel.sh); if both are empty, modules are built
 #	driver		the driver of the VFs, or none: virtio-net cards.  If it is
 #			empty, the caller makes the VFs
-#	memory		the VM's memory in MiB
+#	memory		the VM's memory in MiB, an even number
 #	vfs, pfs	how many VFs the VM has, and of how many PFs
 #	hold		not empty: the VM holds its memory under checksum, and
 #			also receives this many bytes a second, or with 0 as many
@@ -223,6 +223,8 @@ bed_build()
 	# See vm.sh --memory.
 	[ $host -lt 2800 ] || host=2800
 	system+=(--memory "$host")
+	# For the VMs of host.sh
+	[ -z "$driver" ] || system+=(--append "hugepages=$(((memory + 1) / 2))")
 	for program in stream counters frames hold; do
 		compile "$bed/$program.c" || fail
 	done

@@ -42,7 +42,7 @@ usage()
 	  --downtime MS    QEMU's downtime limit (default: with device QEMU's own,
 	                   300; with container 60000).  The demo doubles it after
 	                   each ten passes that did not get below it
-	  --memory MIB     the VM's memory (default 128; up to 2048)
+	  --memory MIB     the VM's memory, an even number (default 128; up to 2048)
 	  --vfs N          how many VFs the VM has (default 1; up to 2)
 	  --pfs N          how many PFs the VFs belong to (default 1; up to 2)
 	  --hold RATE      the VM holds all of the memory that it can get under

@@ -20,6 +20,8 @@ usage()
 	           --defer                    wait for the command migrate-incoming
 	           --cpr SOCKET               wait for the VM of another QEMU on this
 	                                      host (mode cpr-transfer)
+	           --share                    the VM's memory can be shared with
+	                                      another QEMU
 	           --props PROPERTIES         more properties of the VFs
 	           --qemu ARG                 one more argument for QEMU
 	       host.sh qmp N ARG...           run qmp (see there) on QEMU N
@@ -48,8 +50,6 @@ usage()
 	       host.sh kill N                 kill QEMU N
 	       host.sh give-up N              kill QEMU N, unless it has ended
 	       host.sh kill-all               kill all QEMUs
-	       host.sh huge-pages N           reserve N pages of 2 MiB; 0: give back
-	                                      those that are not in use
 	       host.sh lose                   make the VF lose received frames for
 	                                      half a second
 	       host.sh wait-end N             wait until QEMU N has ended
@@ -190,13 +190,19 @@ devices()
 start()
 {
 	local n=$1 tracking=$2 devices programs=() program status
-	local more=() props='' cpr=''
+	local more=() props='' cpr='' share=off backend
 
 	shift 2
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--incoming) more+=(--incoming "tcp:0:$port"); shift; continue ;;
 		--defer) more+=(--incoming defer); shift; continue ;;
+		--share)
+			share=on
+			more+=(--qemu -machine --qemu aux-ram-share=on)
+			shift
+			continue
+			;;
 		--cpr)
 			cpr=$2
 			more+=(--incoming "tcp:0:$port" --incoming
@@ -212,8 +218,9 @@ start()
 	done
 	# The 82576 that the host's QEMU emulates loses each frame that the VM sends
 	# from two pages which are not neighbours in the host's memory.  So the VM
-	# needs transparent huge pages, which QEMUs before may have broken up.
-	echo 1 >/proc/sys/vm/compact_memory
+	# has huge pages, which bed.sh reserves.
+	backend=memory-backend-memfd,id=pc.ram,size=${memory}M
+	backend+=,hugetlb=on,hugetlbsize=2M,share=$share
 	# A QEMU with this number may have been killed before.
 	rm -f $run/qmp-"$n" $run/ended-"$n"
 	devices "$tracking" "$props"
@@ -232,6 +239,8 @@ start()
 		nested --name "vm-$n" --memory "$memory" --qmp $run/qmp-"$n" \
 			--machine "$machine" \
 			--append "init_on_free=1 iomem=relaxed${hold:+ vm.hold}" \
+			--qemu -object --qemu "$backend" \
+			--qemu -machine --qemu memory-backend=pc.ram \
 			"${devices[@]}" \
 			--qemu -msg --qemu timestamp=on \
 			--qemu -D --qemu $run/trace-"$n" \
@@ -267,7 +276,7 @@ capabilities()
 	shift
 
 	for name in return-path switchover-ack multifd mapped-ram \
-		pause-before-switchover x-ignore-shared; do
+		pause-before-switchover; do
 		state=false
 		[[ " $* " != *" $name "* ]] || state=true
 		list+="${list:+, }{ \"capability\": \"$name\", \"state\": $state }"
@@ -410,23 +419,6 @@ nowhere()
 	echo 10.2.0.99
 }
 
-# What the host has in its caches may keep it from having so many.
-huge_pages()
-{
-	local pages=/proc/sys/vm/nr_hugepages got
-
-	echo "$1" >$pages
-	got=$(<$pages)
-	[ "$got" -lt "$1" ] || return 0
-	echo 3 >/proc/sys/vm/drop_caches
-	echo 1 >/proc/sys/vm/compact_memory
-	echo "$1" >$pages
-	got=$(<$pages)
-	[ "$got" -lt "$1" ] || return 0
-	echo "the host has $got huge pages only, not $1"
-	return 1
-}
-
 case ${1-} in
 --help) usage ;;
 setup) setup "$2" "$3" ;;
@@ -435,7 +427,6 @@ qmp) "$here/qmp" $run/qmp-"$2" "${@:3}" ;;
 capabilities) capabilities "${@:2}" ;;
 cpr-exec) cpr_exec "$2" "$3" ;;
 nowhere) nowhere ;;
-huge-pages) huge_pages "$2" ;;
 traced) grep -c "$3" $run/trace-"$2" || : ;;
 migrate)
 	"$here/qmp" $run/qmp-"$2" --migrate "tcp:$3:$port" "$4" \

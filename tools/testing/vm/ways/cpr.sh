@@ -49,22 +49,11 @@ way_cpr_reboot()
 	qmp "$n" system_wakeup && qmp "$n" --wait-running
 }
 
-# These modes keep the memory where it is, so it has to be shared.  The memory of a
-# memfd comes in pages of 4 KiB, and the 82576 that QEMU emulates in the hosts loses
-# each frame that the VM sends from two pages that are not neighbours in the host.
-# So the memfd has huge pages.
-backend=memory-backend-memfd,id=pc.ram,size=${memory}M,share=on
-shared=(--qemu -object --qemu "$backend,hugetlb=on,hugetlbsize=2M"
-	--qemu -machine --qemu "memory-backend=pc.ram,aux-ram-share=on")
-
+# These modes keep the memory where it is, so it has to be shared.
 # to_shared: moves the VM to a QEMU with such memory.
 to_shared()
 {
-	local to
-	to=$(other)
-	on "$to" $tools/host.sh huge-pages $((memory / 2)) >>"$log" 2>&1 &&
-		await "$to" device "${shared[@]}" && carry return-path &&
-		on "$to" $tools/host.sh huge-pages 0 >>"$log" 2>&1
+	await "$(other)" device --share && carry return-path
 }
 
 way_cpr_transfer()
@@ -78,7 +67,7 @@ way_cpr_transfer()
 		"type": "inet", "host": "127.0.0.1", "port": "4444" } },
 		{ "channel-type": "cpr", "addr": { "transport": "socket",
 		"type": "unix", "path": "'$cpr'" } } ]'
-	host start "$new" device --cpr $cpr "${shared[@]}" &&
+	host start "$new" device --cpr $cpr --share &&
 		host capabilities "$n" || return
 	if set_parameter "$n" mode cpr-transfer &&
 		qmp "$n" --migrate "$channels" "$limit"; then
