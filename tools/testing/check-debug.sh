@@ -110,7 +110,8 @@ stage_selftests()
 
 stage_migration()
 {
-	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
+	"$vm/demo/demo.sh" --check --kernel "$kernel" --hold 0 \
+		--fault no-memory --out "$logs/migration"
 }
 
 stage_assigned()
