@@ -51,10 +51,12 @@ help:
 #: make demo            live migration of a VM between two hosts, which draws
 #:                      build/demo.svg (5 minutes)
 #: make check           the tests on Debian's kernel (about half an hour)
+#:   KERNEL=7.3         those that depend on the kernel, on the Linux 7.3 of
+#:                      Debian's backports
 #: make check-debug     the tests on a kernel with all checkers (up to an hour,
 #:                      the first time)
-#: make check-all       both, all repetitions, tests of the test bed itself, and
-#:                      coverage (two hours)
+#: make check-all       all of these, all repetitions, tests of the test bed
+#:                      itself, and coverage (four hours)
 #: make coverage        which lines of drivers/vfio the tests run
 #: make model           verify the models of DMA logging with spin (not as root,
 #:                      if spin is installed)
@@ -149,7 +151,7 @@ overlay-undo:
 	@tools/overlay.sh --undo "$(KERNEL)"
 
 check:
-	tools/testing/check.sh
+	tools/testing/check.sh $(if $(KERNEL),--kernel "$(KERNEL)")
 
 check-debug:
 	tools/testing/check-debug.sh

@@ -13,8 +13,8 @@ usage()
 	usage: check-all.sh [--within MINUTES]
 	       check-all.sh --first [COMMIT]
 
-	Runs check.sh, with all programs in its stage "stock", check-debug.sh and
-	check-repeat.sh (three hours on two cores).
+	Runs check.sh, with all programs in its stage "stock", and on Linux 7.3,
+	check-debug.sh and check-repeat.sh (four hours on two cores).
 
 	--within MINUTES: runs check.sh as make check does, whole.  Then it runs
 	the part that the commit chooses of this list:
@@ -45,6 +45,7 @@ parts=(
 	"coverage: check-repeat.sh coverage"
 	"packages: check-repeat.sh parts packages variants"
 	"races: check-repeat.sh races"
+	"linux-7.3: check.sh --kernel 7.3"
 )
 
 cd "$(dirname "$(realpath "$0")")/../.." || exit 1
@@ -125,6 +126,7 @@ if [ -n "$within" ]; then
 	run_parts "$within"
 else
 	VFIO_CHECK_STOCK='' run check.sh
+	run check.sh --kernel 7.3
 	run check-debug.sh
 	run check-repeat.sh
 fi

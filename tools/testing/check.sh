@@ -10,7 +10,7 @@ set -u
 usage()
 {
 	cat <<-END
-	usage: check.sh [STAGE]...
+	usage: check.sh [--kernel VERSION] [STAGE]...
 
 	Runs the named stages one after the other, or all of them:
 	  build      the modules build with W=1 and sparse without a warning
@@ -34,10 +34,13 @@ usage()
 	             VFIO modules
 	  migration  a VM with a VF migrates from one host to another and back,
 	             with its memory under checksum
+	--kernel VERSION: on Debian's Linux VERSION, e.g. 7.3 (see
+	vm/kernel-root.sh), runs the stages that depend on the kernel: build,
+	selftests, assigned, stock and migration.
 	Tests that repeat something run 1/\$VFIO_TEST_SCALE of their full number
 	of rounds (default 5).  \$VFIO_CHECK_STOCK names the programs that "stock" runs; if
 	it is set and empty, "stock" runs all.
-	Logs are kept in build/check/.  Needs root.
+	Logs are kept in build/check/, or build/check-VERSION/.  Needs root.
 	END
 }
 
@@ -45,33 +48,65 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 # shellcheck source=tools/testing/stages.sh
 . tools/testing/stages.sh
 
+kernel=
+if [ "${1-}" = --kernel ]; then
+	[ $# -gt 1 ] || { usage >&2; exit 2; }
+	kernel=$2
+	shift 2
+	VFIO_ROOT=$(tools/testing/vm/kernel-root.sh "$kernel") || exit
+	export VFIO_ROOT
+fi
+
 stages="build style overlay install tools model abi kernel73 selftests
 	assigned stock migration"
+[ -z "$kernel" ] || stages="build selftests assigned stock migration"
 # The selftests have a VM for each core.  A VM waits for resets half of the time,
 # in which compilers and spin run.
 run_all()
 {
 	run_lanes "build"
+	if [ -n "$kernel" ]; then
+		run_lanes "selftests"
+		run_lanes "stock" "assigned"
+		run_lanes "migration"
+		return
+	fi
 	run_lanes "selftests" "nice abi install tools overlay style kernel73"
 	run_lanes "stock" "assigned" "nice model"
 	run_lanes "migration"
 }
 
 begin 5 "$@"
+logs+=${kernel:+-$kernel}
+mkdir -p "$logs"
 kver=$(ls "$VFIO_ROOT/lib/modules")
+modules=$src/build/${kernel:-modules}
+stock=$src/build/${kernel:+$kernel-}stock
 
-stage_build()
+# build_for_root MODULES STOCK [ARG]...: builds all modules for the kernel of
+# $VFIO_ROOT into build/MODULES, and those for its own VFIO into build/STOCK.
+build_for_root()
 {
 	# What is built already would not be checked again.
-	rm -rf build/modules
-	verdict "modules build with W=1 and sparse without a warning" \
-		build_clean modules W=1 C=1
+	rm -rf "build/$1" "build/$2"
+	verdict "modules build without a warning, with W=1 ${*:3}" \
+		build_clean "$1" W=1 "${@:3}"
 	verdict "all seven modules are there" \
-		test "$(find build/modules -name '*.ko' | wc -l)" = 7
-	verdict "igbvf-vfio-pci builds against the distribution's headers" \
-		build_clean stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
+		test "$(find "build/$1" -name '*.ko' | wc -l)" = 7
+	verdict "igbvf-vfio-pci builds for that kernel's own VFIO, with W=1" \
+		build_clean "$2" CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
 	verdict "that build has the two libraries, the driver and no more" \
-		test "$(find build/stock -name '*.ko' | wc -l)" = 3
+		test "$(find "build/$2" -name '*.ko' | wc -l)" = 3
+}
+
+# C=1: not for later kernels, as Debian 13's sparse does not know
+# __typeof_unqual__.
+stage_build()
+{
+	local sparse=C=1
+
+	[ -z "$kernel" ] || sparse=
+	build_for_root "${modules##*/}" "${stock##*/}" $sparse
 }
 
 # checkpatch.args lists the checks that are switched off, with reasons.
@@ -148,30 +183,17 @@ stage_abi()
 		"$src/build/modules"
 }
 
-# Linux 7.3 is the last kernel that the tree builds for.  All other stages use
-# the first, 6.12.
+# Linux 7.3 is the last kernel that the tree builds for.  Without --kernel, all
+# other stages use the first, 6.12.
 stage_kernel73()
 {
 	local root
 
 	# 75, if Debian no longer has that kernel: nothing of ours has failed.
 	root=$("$vm/kernel-root.sh" 7.3) || return
-	for_73() {
-		VFIO_ROOT=$root build_clean "$@"
-	}
-	rm -rf build/7.3
-	# Without C=1: Debian 13's sparse does not know __typeof_unqual__.
-	verdict "modules build for it with W=1 without a warning" \
-		for_73 7.3 W=1
-	verdict "all seven modules are there" \
-		test "$(find build/7.3 -name '*.ko' | wc -l)" = 7
+	VFIO_ROOT=$root build_for_root 7.3 7.3-stock
 	tools/testing/abi/run.sh "$root" "$(ls "$root/lib/modules")" "$src" \
 		"$src/build/7.3"
-	verdict "igbvf-vfio-pci builds for its own VFIO without a warning" \
-		for_73 7.3-stock CONFIG_VFIO=n CONFIG_VFIO_PCI_CORE=n W=1
-	verdict "with the migration libraries and nothing else" \
-		test "$(find build/7.3-stock -name '*.ko' | wc -l)" = 3
-	rm -rf build/7.3-stock
 	# By a message of Kbuild, before the compiler runs
 	refused() {
 		! "$vm/inroot.sh" --bind "$src" -- \
@@ -283,13 +305,12 @@ stage_overlay()
 
 stage_selftests()
 {
-	tools/testing/selftests/vfio/vm-run.sh "$src/build/modules" \
-		"$logs/selftests"
+	tools/testing/selftests/vfio/vm-run.sh "$modules" "$logs/selftests"
 }
 
 stage_assigned()
 {
-	"$vm/assigned/assigned.sh" "$src/build/modules" "$logs/assigned"
+	"$vm/assigned/assigned.sh" "$modules" "$logs/assigned"
 }
 
 # The default leaves out the programs that test bad input and killed users:
@@ -298,13 +319,14 @@ stage_stock()
 {
 	# shellcheck disable=SC2086 # words
 	VFIO_TEST_SCALE=10 tools/testing/selftests/vfio/vm-run.sh --vms 1 \
-		--stock "$src/build/stock" "$logs/stock" \
+		--stock "$stock" "$logs/stock" \
 		${VFIO_CHECK_STOCK-igbvf_migrate igbvf_mac_filters vfio_mig.sh}
 }
 
 stage_migration()
 {
-	"$vm/demo/demo.sh" --check --modules "$src/build/modules" --hold 0
+	"$vm/demo/demo.sh" --check --modules "$modules" --hold 0 \
+		--out "$logs/migration"
 }
 
 run_chosen "$@"

@@ -30,6 +30,7 @@ begin()
 	src=$PWD
 	vm=$src/tools/testing/vm
 	logs=$src/build/${name%.sh}
+	summary=$logs/summary
 	mkdir -p "$logs"
 	VFIO_ROOT=$("$vm/root.sh") || exit 1
 	export VFIO_ROOT
@@ -243,8 +244,8 @@ summary()
 		[ "$f" = 0 ] || failures "$logs/$stage.log"
 		sed -nE "s/^not ok /# failed: $stage: &/p" "$logs/$stage.log"
 	done
-	totals >"$logs/summary"
-	cat "$logs/summary"
+	totals >"$summary"
+	cat "$summary"
 	[ "$failed" = 0 ]
 }
 
