@@ -101,14 +101,14 @@ endif
 config:
 	@mkdir -p $(build_dir)/include
 	@for f in $(src_files); do cp -ru --preserve=timestamps $$f $(build_dir)/; done
-	@cd $(build_dir)/include && for s in $(config_args); do \
+	@cd $(build_dir)/include && { for s in $(config_args); do \
 		name=$${s%=*}; \
 		printf '#undef %s\n#undef %s_MODULE\n' $$name $$name; \
 		case $${s#*=} in \
 		y) echo "#define $$name 1" ;; \
 		m) echo "#define $${name}_MODULE 1" ;; \
 		esac; \
-	done >vfio-build-config.new && \
+	done && echo '#include "compat/bind.h"'; } >vfio-build-config.new && \
 	if cmp -s vfio-build-config.new vfio-build-config.h; then \
 		rm vfio-build-config.new; \
 	else \

@@ -387,12 +387,15 @@ drivers()
 # ------------------------------------------------------------------------
 
 # exports MODULE FILE: prints name, kind of export and namespace of each symbol
-# that MODULE exports according to FILE, a Module.symvers.
+# that MODULE exports according to FILE, a Module.symvers.  The name space of all
+# exports of this tree is no interface: vfio-build-config.h imports it.
 exports()
 {
 	awk -F '\t' -v module="$1" '
 	{ n = split($3, path, "/") }
-	path[n] == module { print $2, $4, $5 }
+	path[n] == module {
+		print $2, $4, $5 == "VFIO_OUT_OF_TREE" ? "" : $5
+	}
 	' "$2" | sort
 }
 
