@@ -34,6 +34,9 @@ usage()
 	             check.sh)
 	  ways       QEMU's ways to migrate a VM with a VF, with Debian 13's QEMU;
 	             VFIO_QEMU has another one (see vm/qemu.sh)
+	  backports  a VM with a VF migrates between a host with Debian's kernel and
+	             QEMU and one with those of its backports, and between two
+	             with the backports' QEMU
 	  coverage   how many lines of drivers/vfio the tests run (coverage.sh)
 	All but coverage use the modules that check.sh has built.  Logs are kept in
 	build/check-repeat/.  Needs root.
@@ -45,7 +48,7 @@ cd "$(dirname "$(realpath "$0")")/../.." || exit 1
 . tools/testing/stages.sh
 
 stages="bed faults moves quickstart libvirt parts packages variants races repeat ways
-	coverage"
+	backports coverage"
 run_all()
 {
 	run_lanes "$stages"
@@ -153,6 +156,15 @@ stage_ways()
 {
 	"$vm/ways/ways.sh" --modules "$src/build/modules" --out "$logs/ways" \
 		${VFIO_QEMU:+--qemu "$VFIO_QEMU"}
+}
+
+stage_backports()
+{
+	"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
+		--linux-b 7.3 --qemu-b trixie-backports \
+		--out "$logs/backports" || return
+	"$vm/demo/demo.sh" --check --modules "$src/build/modules" \
+		--qemu trixie-backports --out "$logs/backports-qemu"
 }
 
 stage_coverage()
