@@ -15,7 +15,7 @@ struct options {
 	bool run;		/* load: let the device run */
 	bool hold;		/* load: keep the device open */
 	bool precopy;		/* save: begin while the device runs */
-	const char *token;	/* VF token */
+	const char *token;	/* VF token, a UUID, or NULL */
 };
 
 /* info.c */

@@ -76,7 +76,7 @@ enum open_result {
 };
 
 /*
- * @token: the VF token, if the VF's PF is bound to a VFIO driver, or NULL.
+ * @token: the VF token, a UUID, if the VF's PF is bound to a VFIO driver, or NULL.
  * Opening the device resets it, and so does closing it.
  */
 enum open_result device_open(struct device *dev, const struct device_name *id,

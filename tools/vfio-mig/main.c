@@ -81,6 +81,19 @@ static const struct command *find_command(const char *name)
 }
 
 /* Returns 0, or the exit code + 1. */
+static int take_token(const char *token, struct options *options)
+{
+	uint8_t uuid[16];
+
+	if (!parse_uuid(token, uuid)) {
+		complain("--vf-token: \"%s\" is no UUID", token);
+		return EXIT_USAGE + 1;
+	}
+	options->token = token;
+	return 0;
+}
+
+/* Returns 0, or the exit code + 1. */
 static int take_option(const struct command *command, int letter,
 		       struct options *options)
 {
@@ -113,8 +126,7 @@ static int take_option(const struct command *command, int letter,
 		options->precopy = true;
 		break;
 	case 't':
-		options->token = optarg;
-		break;
+		return take_token(optarg, options);
 	default:
 		return EXIT_USAGE + 1;
 	}

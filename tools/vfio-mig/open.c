@@ -145,9 +145,16 @@ static bool open_container(struct device *dev, struct reasons *why)
 static void explain_token(const struct device_name *id, struct reasons *why)
 {
 	reason_add(why, "vf-token", EFFECT_UNKNOWN,
-		   "%s: its PF is bound to a VFIO driver, too", id->name);
-	reason_remedy(why, "give the token that the PF's user has set (--vf-token)%s",
-		      id->by_node ? ", and name the VF by its address" : "");
+		   "%s: the VF token is missing or wrong", id->name);
+	reason_remedy(why, "give the one that the PF's user has set (--vf-token)");
+}
+
+/* A token was given for a device that has none. */
+static void explain_no_token(const struct device_name *id, struct reasons *why)
+{
+	reason_add(why, "not-opened", EFFECT_UNKNOWN, "%s: it has no VF token",
+		   id->name);
+	reason_remedy(why, "leave --vf-token out");
 }
 
 static bool open_device(struct device *dev, const char *token,
@@ -162,6 +169,8 @@ static bool open_device(struct device *dev, const char *token,
 		return true;
 	if (errno == EACCES)
 		explain_token(&dev->id, why);
+	else if (errno == EINVAL && token)
+		explain_no_token(&dev->id, why);
 	else
 		explain_error(why, dev->id.name);
 	return false;
@@ -194,10 +203,52 @@ static bool iommu_tracks(int iommufd, unsigned int device)
 #endif
 }
 
-/* A device that is bound, but not attached to an address space, has no DMA. */
-static enum open_result open_node(struct device *dev, struct reasons *why)
+/*
+ * Returns 0 or an errno.  A device that is bound, but not attached to an address
+ * space, has no DMA.
+ */
+static int bind_node(struct device *dev, const char *token)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
+	struct vfio_device_bind_iommufd bind = {
+		.argsz = sizeof(bind), .iommufd = dev->container,
+	};
+	uint8_t uuid[16];
+
+	if (token && parse_uuid(token, uuid)) {
+		bind.flags = VFIO_DEVICE_BIND_FLAG_TOKEN;
+		bind.token_uuid_ptr = (uintptr_t)uuid;
+	}
+	if (ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind))
+		return errno;
+	dev->iommu_tracks = iommu_tracks(dev->container, bind.out_devid);
+	return 0;
+}
+
+/*
+ * The bind with a token was refused with EINVAL: the device is in use, or has no
+ * token, or the kernel takes none.  A bind without it tells.
+ */
+static enum open_result explain_refused_token(struct device *dev,
+					      struct reasons *why)
+{
+	switch (bind_node(dev, NULL)) {
+	case 0:
+		explain_no_token(&dev->id, why);
+		return NOT_OPENED;
+	case EACCES:
+		reason_add(why, "vf-token", EFFECT_UNKNOWN,
+			   "%s: this kernel takes no VF token for a node",
+			   dev->id.name);
+		reason_remedy(why, "name the device by its address, if this kernel has groups");
+		return NOT_OPENED;
+	default:
+		return IN_USE;
+	}
+}
+
+static enum open_result open_node(struct device *dev, const char *token,
+				  struct reasons *why)
+{
 	char path[64];
 
 	snprintf(path, sizeof(path), NODES "/%s", dev->id.vfio);
@@ -207,20 +258,20 @@ static enum open_result open_node(struct device *dev, struct reasons *why)
 	dev->fd = open_or_explain(path, why);
 	if (dev->fd < 0)
 		return NOT_OPENED;
-	bind.iommufd = dev->container;
-	if (!ioctl(dev->fd, VFIO_DEVICE_BIND_IOMMUFD, &bind)) {
-		dev->iommu_tracks = iommu_tracks(dev->container,
-						 bind.out_devid);
+	switch (bind_node(dev, token)) {
+	case 0:
 		return OPENED;
-	}
-	/* Open through the group, or by another file of this node */
-	if (errno == EBUSY || errno == EINVAL)
+	case EINVAL:	/* Open by another file of this node */
+		return token ? explain_refused_token(dev, why) : IN_USE;
+	case EBUSY:	/* Open through the group */
 		return IN_USE;
-	if (errno == EACCES)
+	case EACCES:
 		explain_token(&dev->id, why);
-	else
+		return NOT_OPENED;
+	default:
 		explain_error(why, path);
-	return NOT_OPENED;
+		return NOT_OPENED;
+	}
 }
 
 static enum open_result open_by_group(struct device *dev, const char *token,
@@ -247,7 +298,7 @@ enum open_result device_open(struct device *dev, const struct device_name *id,
 		lseek(dev->kmsg, 0, SEEK_END);
 
 	dev->id.by_node = device_opens_by_node(id);
-	result = dev->id.by_node ? open_node(dev, why) :
+	result = dev->id.by_node ? open_node(dev, token, why) :
 				    open_by_group(dev, token, why);
 	if (result != OPENED)
 		device_close(dev);

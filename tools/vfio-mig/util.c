@@ -2,10 +2,12 @@
 /*
  * Messages, signals, small files and JSON.
  */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +107,31 @@ bool find_entry(const char *dir, const char *prefix, char *name, size_t size)
 		}
 	closedir(entries);
 	return found;
+}
+
+static bool parse_byte(const char *text, uint8_t *byte)
+{
+	char digits[3] = { text[0], text[0] ? text[1] : 0 };
+
+	if (!isxdigit((unsigned char)digits[0]) ||
+	    !isxdigit((unsigned char)digits[1]))
+		return false;
+	*byte = strtoul(digits, NULL, 16);
+	return true;
+}
+
+bool parse_uuid(const char *text, uint8_t uuid[static 16])
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++, text += 2) {
+		/* The groups have 4, 2, 2, 2 and 6 bytes. */
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+			return false;
+		if (!parse_byte(text, &uuid[i]))
+			return false;
+	}
+	return !*text;
 }
 
 static unsigned int json_depth;

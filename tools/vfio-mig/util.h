@@ -41,6 +41,12 @@ bool link_name(const char *path, char *buf, size_t size);
 bool find_entry(const char *dir, const char *prefix, char *name, size_t size);
 
 /*
+ * Reads a UUID of 32 hexadecimal digits in five groups, "8a2d5b0e-3f61-...", into
+ * bytes of the same order.
+ */
+bool parse_uuid(const char *text, uint8_t uuid[static 16]);
+
+/*
  * The version of vfio-mig.schema.json, which describes the JSON output.  It
  * changes if a field is removed or gets another meaning, not if one is added.
  */

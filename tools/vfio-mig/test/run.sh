@@ -63,6 +63,28 @@ verdict "an operand too many" exits 2 inspect x y
 verdict "a flag that does not exist" exits 2 fsm p3p
 verdict "flags that no device has" exits 2 fsm p2p
 verdict "a device that does not exist" exits 1 info ffff:ff:1f.7
+tokens()
+{
+	local token status
+	while read -r status token; do
+		exits "$status" info --vf-token "$token" ffff:ff:1f.7 || return
+		[ "$status" = 1 ] || grep -qF "\"$token\" is no UUID" "$tmp/err" ||
+			return
+	done <<-END
+	1 8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a39
+	1 8A2D5B0E-3F61-4C7A-9D10-6B7F0E5C4A39
+	2 8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a3
+	2 8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a399
+	2 8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a3g
+	2 8a2d5b0e-3f614c-7a-9d10-6b7f0e5c4a39
+	2 8a2d5b0e3f614c7a9d106b7f0e5c4a39
+	2 8a2d5b0e--f61-4c7a-9d10-6b7f0e5c4a39
+	2 +a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a39
+	2 8a2d5b0e-
+	2
+	END
+}
+verdict "a VF token has to be a UUID" tokens
 verdict "info of nothing" exits 2 info
 verdict "info of one device and of all" exits 2 info --all x
 verdict "a name that is a path" exits 1 info ../../../etc

@@ -13,7 +13,8 @@ validate=$(dirname "$(realpath "$0")")/validate
 a=${VFIO_TEST_VF_A0-}
 b=${VFIO_TEST_VF_B0-}
 pci=/sys/bus/pci/devices
-tests=41
+tests=43
+token=8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a39
 number=0
 failed=0
 tmp=$(mktemp -d)
@@ -414,6 +415,12 @@ load_bad()
 verdict "load refuses a damaged file" load_bad
 verdict "the VF accepts the good file after errors" exits 0 check "$b" \
 	"$tmp/state"
+unwanted_token()
+{
+	exits 1 save --vf-token $token "$1" "$tmp/none" &&
+		complains "it has no VF token" "leave --vf-token out"
+}
+verdict "save refuses a token for a VF that has none" unwanted_token "$b"
 
 # ---- A VF in use by another process ----
 
@@ -489,7 +496,7 @@ esac
 
 node=/dev/vfio/devices/$(basename "$(echo "$pci/$b"/vfio-dev/vfio*)")
 if [ ! -e "$node" ] || [ ! -e /dev/iommu ]; then
-	for text in info check "in use"; do
+	for text in info check "in use" token; do
 		number=$((number + 1))
 		echo "ok $number a VF named by its node: $text # SKIP no nodes in this kernel"
 	done
@@ -499,7 +506,8 @@ node_info()
 {
 	exits 0 info "$node" && says "^device: +$b \(8086:10ca\)$" \
 		"^in use: +no$" "^state: +RUNNING$" &&
-		exits 1 info /dev/vfio/devices/none && complains "no such device"
+		exits 1 info /dev/vfio/devices/none && complains "no such device" &&
+		unwanted_token "$node"
 }
 verdict "info describes a VF named by its node" node_info
 verdict "check takes a VF named by its node" exits 0 check "$node" "$tmp/state"
@@ -514,6 +522,8 @@ node_busy()
 	exits 0 info "$node" && says "^in use: +yes" &&
 		exits 1 save "$node" "$tmp/none" &&
 		complains "in use by another process" &&
+		exits 1 save --vf-token $token "$node" "$tmp/none" &&
+		complains "in use by another process" &&
 		exits 1 save "$b" "$tmp/none" &&
 		complains "in use by another process"
 }
@@ -521,5 +531,39 @@ verdict "info and save see a VF in use by its node" node_busy
 kill -INT $holder
 wait $holder
 holder=
+
+# The PF's user, who makes the VF, sets the token by opening the PF with it.  Last,
+# as it replaces the VFs of the PF; run.sh restores them.
+pf=$(basename "$(readlink "$pci/$b/physfn")")
+user_pf()
+{
+	echo 0 >"$pci/$pf/sriov_numvfs" &&
+		echo 1 >/sys/module/vfio_pci/parameters/enable_sriov &&
+		bind "$pf" vfio-pci && exits 0 info --vf-token $token "$pf" &&
+		echo 1 >"$pci/$pf/sriov_drivers_autoprobe" &&
+		echo 1 >"$pci/$pf/sriov_numvfs"
+}
+opens_with_token()
+{
+	local vf status=1
+	user_pf && vf=$(basename "$(readlink "$pci/$pf/virtfn0")") &&
+		node=/dev/vfio/devices/$(ls "$pci/$vf/vfio-dev") &&
+		exits 0 info --json "$node" && wants_token &&
+		exits 0 info --json --vf-token "${token%9}8" "$node" &&
+		wants_token && exits 0 info --json --vf-token $token "$node" &&
+		json '!$j->{in_use} && exists $j->{migration} &&
+			!grep { $_->{code} eq "vf-token" } @{$j->{reasons}}'
+	status=$?
+	echo 0 >"$pci/$pf/sriov_numvfs"
+	echo 0 >/sys/module/vfio_pci/parameters/enable_sriov
+	return $status
+}
+wants_token()
+{
+	json '$j->{live_migratable} eq "unknown" &&
+		$j->{reasons}[0]{code} eq "vf-token" &&
+		$j->{reasons}[0]{remedy} !~ /address/'
+}
+verdict "a VF's node opens with the VF token" opens_with_token
 
 exit $failed
