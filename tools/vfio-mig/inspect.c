@@ -164,7 +164,10 @@ static void header_text(const struct stream_header *header, void *context)
 	fputs("format:  ", stdout);
 	for (c = header->format; *c; c++)
 		putchar(*c > ' ' && *c < 0x7f ? *c : '?');
-	printf(", version %u%s\nstream:  version %u\n\n", header->format_version,
+	printf(", version %u", header->format_version);
+	if (header->min_version)
+		printf(", for drivers from version %u on", header->min_version);
+	printf("%s\nstream:  version %u\n\n",
 	       header->known ? "" : " (its records can't be decoded)",
 	       header->version);
 	printf("      at  record      type   ver  %-9s      bytes  checksum\n",
@@ -214,6 +217,8 @@ static void header_json(const struct stream_header *header, void *context)
 
 	json_string("format", header->format);
 	json_number("format_version", header->format_version);
+	if (header->min_version)
+		json_number("format_min_version", header->min_version);
 	json_number("stream_version", header->version);
 	json_bool("decoded", header->known);
 	json_open("records", '[');

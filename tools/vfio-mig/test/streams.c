@@ -411,17 +411,65 @@ static void test_end(void)
 	result(f.end && f.end_wrong, "an end with a payload");
 }
 
-static void inspect(const char *path, size_t size)
+static void write_stream(const char *path, size_t size)
 {
-	char *operands[] = { (char *)path, NULL };
-	struct options options = {};
 	FILE *file = fopen(path, "w");
 
 	if (!file || fwrite(buf, 1, size, file) != size || fclose(file))
 		abort();
+}
+
+static void inspect_as(const char *path, bool json)
+{
+	char *operands[] = { (char *)path, NULL };
+	struct options options = { .json = json };
+
 	command_inspect(operands, &options);
-	options.json = true;
-	command_inspect(operands, &options);
+	fflush(stdout);
+}
+
+static void inspect(const char *path, size_t size)
+{
+	write_stream(path, size);
+	inspect_as(path, false);
+	inspect_as(path, true);
+}
+
+/* Does inspect print @line of the stream in buf, as text or as JSON? */
+static bool inspect_prints(const char *path, bool json, const char *line)
+{
+	static char printed[65536];
+	FILE *file = stdout;
+
+	write_stream(path, len);
+	stdout = fmemopen(printed, sizeof(printed), "w");
+	if (!stdout)
+		abort();
+	inspect_as(path, json);
+	fclose(stdout);
+	stdout = file;
+	return strstr(printed, line);
+}
+
+static void begin_readable_from(unsigned int min_version)
+{
+	begin_from("other", 3, min_version);
+	identity();
+	end();
+}
+
+static void test_min_version(const char *path)
+{
+	begin_readable_from(2);
+	result(inspect_prints(path, false,
+			      "other, version 3, for drivers from version 2 on ("),
+	       "the oldest version that can load a stream is printed");
+	result(inspect_prints(path, true, "\"format_min_version\": 2,"),
+	       "... as JSON, too");
+	begin_readable_from(0);
+	result(inspect_prints(path, false, "other, version 3 (") &&
+	       !inspect_prints(path, true, "format_min_version"),
+	       "a stream for one version has no such line");
 }
 
 /* Damaged payloads with right checksums, so that the reader decodes them */
@@ -452,16 +500,11 @@ static void random_payloads(uint64_t *seed, const char *path)
 	inspect(path, len);
 }
 
-static void test_noise(unsigned long rounds)
+static void test_noise(unsigned long rounds, const char *path)
 {
-	char path[] = "/tmp/vfio-mig-test.XXXXXX";
 	uint64_t seed = 88172645463325252ULL;
 	size_t i, size;
-	int fd = mkstemp(path);
 
-	if (fd < 0)
-		abort();
-	close(fd);
 	for (i = 0; i < rounds; i++) {
 		random_payloads(&seed, path);
 		igbvf_stream();
@@ -476,13 +519,18 @@ static void test_noise(unsigned long rounds)
 		}
 		inspect(path, len);
 	}
-	unlink(path);
 	result(true, "noise, and noise with right checksums, does no harm");
 }
 
 int main(int argc, char **argv)
 {
-	/* The commands have to print, but their output is not looked at. */
+	char path[] = "/tmp/vfio-mig-test.XXXXXX";
+	int fd = mkstemp(path);
+
+	if (fd < 0)
+		return 2;
+	close(fd);
+	/* Most of what the commands print is not looked at. */
 	tap = fdopen(dup(1), "w");
 	if (!tap || !freopen("/dev/null", "w", stdout))
 		return 2;
@@ -490,7 +538,9 @@ int main(int argc, char **argv)
 	test_truncated();
 	test_bits();
 	test_end();
-	test_noise(argc > 1 ? strtoul(argv[1], NULL, 10) : 200);
+	test_min_version(path);
+	test_noise(argc > 1 ? strtoul(argv[1], NULL, 10) : 200, path);
+	unlink(path);
 	fprintf(tap, "1..%u\n", tests);
 	return failures ? 1 : 0;
 }
