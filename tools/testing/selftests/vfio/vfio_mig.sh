@@ -65,7 +65,7 @@ exits()
 	local status=$1 got
 	shift
 	command=$1
-	timeout 60 "$mig" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	"$mig" "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
 	got=$?
 	[ $got = "$status" ] && return
 	echo "# vfio-mig $*: exit status $got instead of $status"
@@ -424,12 +424,17 @@ verdict "save refuses a token for a VF that has none" unwanted_token "$b"
 
 # ---- A VF in use by another process ----
 
+# await TEXT: until the holder has written that to $tmp/held, or has ended
+await()
+{
+	until grep -q "$1" "$tmp/held" || ! kill -0 $holder 2>/dev/null; do
+		sleep 0.1
+	done
+}
+
 "$mig" load --hold "$b" "$tmp/state" 2>"$tmp/held" &
 holder=$!
-for ((tries = 0; tries < 600; tries++)); do
-	grep -q "interrupt to close" "$tmp/held" && break
-	sleep 0.1
-done
+await "interrupt to close"
 busy()
 {
 	exits 0 info "$b" && says "^in use: +yes" || return
@@ -513,10 +518,7 @@ verdict "info describes a VF named by its node" node_info
 verdict "check takes a VF named by its node" exits 0 check "$node" "$tmp/state"
 "$mig" load --hold "$node" "$tmp/state" 2>"$tmp/held" &
 holder=$!
-for ((tries = 0; tries < 600; tries++)); do
-	grep -q "interrupt to close" "$tmp/held" && break
-	sleep 0.1
-done
+await "interrupt to close"
 node_busy()
 {
 	exits 0 info "$node" && says "^in use: +yes" &&
