@@ -189,6 +189,20 @@ static const char *driver_name(const struct info *info)
 	return *info->id.driver ? info->id.driver : "none";
 }
 
+/* What tells which memory the device writes to? */
+static const char *tracker_names(const struct trackers *trackers)
+{
+	if (trackers->driver && trackers->iommu)
+		return "its driver's log, or the IOMMU through an iommufd";
+	if (trackers->driver)
+		return "its driver's log";
+	if (trackers->iommu)
+		return "the IOMMU, through an iommufd";
+	if (trackers->maybe_iommufd)
+		return "nothing, unless it is bound to an iommufd whose IOMMU does";
+	return "nothing";
+}
+
 static void print_migration(const struct info *info)
 {
 	unsigned int i;
@@ -200,9 +214,8 @@ static void print_migration(const struct info *info)
 				printf(" %s", flag_names[i]);
 		printf("%s\n", info->flags ? "" : " no");
 	}
-	if (info->has_flags && !*info->logging)
-		printf("DMA logging:  %s\n",
-		       info->trackers.driver ? "yes" : "no");
+	if (info->has_flags)
+		printf("tracked by:   %s\n", tracker_names(&info->trackers));
 	if (*info->logging)
 		printf("DMA logging:  %s\n", info->logging);
 	if (*info->state)

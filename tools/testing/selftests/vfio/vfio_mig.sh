@@ -13,7 +13,7 @@ validate=$(dirname "$(realpath "$0")")/validate
 a=${VFIO_TEST_VF_A0-}
 b=${VFIO_TEST_VF_B0-}
 pci=/sys/bus/pci/devices
-tests=43
+tests=45
 token=8a2d5b0e-3f61-4c7a-9d10-6b7f0e5c4a39
 number=0
 failed=0
@@ -194,12 +194,13 @@ verdict "info takes an address without domain" exits 0 info "${a#0000:}"
 
 # With the distribution's core, the driver does not tell what the VF writes.
 answer=yes
-[ -z "${VFIO_STOCK-}" ] || answer=forced
+tracker="its driver's log"
+[ -z "${VFIO_STOCK-}" ] || { answer=forced; tracker=nothing; }
 migratable()
 {
 	exits 0 info --json "$a" && json '$j->{live_migratable} eq "'$answer'" &&
 		$j->{dma_logging} == ('$answer' eq "yes")' && exits 0 info "$a" &&
-		says "^migratable: +$answer$"
+		says "^migratable: +$answer$" "^tracked by: +$tracker$"
 }
 verdict "info tells whether the VF can be live-migrated" migratable
 
@@ -474,6 +475,51 @@ let_go()
 }
 verdict "load --hold closes the VF when interrupted" let_go
 
+# logs VF: opens it by its group and has its writes logged, until it is killed
+logs()
+{
+	exec perl -e 'my ($vf, $group) = @ARGV;
+		sub vfio {
+			my ($file, $nr, $arg) = @_;
+			return ioctl($file, 0x3b64 + $nr, $arg) // die "$nr: $!\n";
+		}
+		sysopen(my $container, "/dev/vfio/vfio", 2) or die "$!\n";
+		sysopen(my $of_group, "/dev/vfio/$group", 2) or die "$!\n";
+		vfio($of_group, 4, pack("i", fileno $container));
+		vfio($container, 2, 3);		# VFIO_SET_IOMMU, type 1 v2
+		my $fd = vfio($of_group, 6, "$vf\0");
+		open(my $device, "+<&=", $fd) or die "$!\n";
+		my $range = pack("QQ", 0, 1 << 30);
+		# SET of VFIO_DEVICE_FEATURE_DMA_LOGGING_START, one range
+		vfio($device, 17, pack("LLQLLP16", 32, 1 << 17 | 6, 4096, 1, 0,
+			$range));
+		print STDERR "logging\n";
+		sleep' "$1" "$(group "$1")"
+}
+
+logging()
+{
+	logs "$b" 2>"$tmp/held" &
+	holder=$!
+	await logging
+	exits 0 info "$b" && says "^in use: +yes, opened last by perl " \
+		"^tracked by: +$tracker$" "^DMA logging: +on for [0-9]+ s$" &&
+		exits 0 info --json "$b" && json '$j->{dma_logging} &&
+		$j->{dma_logging_state} =~ /^on for/'
+	local status=$?
+	kill $holder
+	wait $holder 2>/dev/null
+	holder=
+	[ $status = 0 ] || sed 's/^/# /' "$tmp/held"
+	return $status
+}
+if [ -n "${VFIO_STOCK-}" ]; then
+	number=$((number + 1))
+	echo "ok $number info tells for how long writes have been logged # SKIP the distribution's vfio logs none"
+else
+	verdict "info tells for how long writes have been logged" logging
+fi
+
 # ---- JSON ----
 
 follow_schema()
@@ -501,7 +547,7 @@ esac
 
 node=/dev/vfio/devices/$(basename "$(echo "$pci/$b"/vfio-dev/vfio*)")
 if [ ! -e "$node" ] || [ ! -e /dev/iommu ]; then
-	for text in info check "in use" token; do
+	for text in info tracker check "in use" token; do
 		number=$((number + 1))
 		echo "ok $number a VF named by its node: $text # SKIP no nodes in this kernel"
 	done
@@ -515,6 +561,22 @@ node_info()
 		unwanted_token "$node"
 }
 verdict "info describes a VF named by its node" node_info
+# The driver does not log for the user of an iommufd.
+no_tracker()
+{
+	exits 0 info --json "$node" &&
+		json '$j->{live_migratable} eq "no" && !$j->{dma_logging} &&
+		grep { $_->{code} eq "no-tracker-iommufd" &&
+			$_->{live_migratable} eq "no" } @{$j->{reasons}}' &&
+		exits 0 info "$node" && says "^tracked by: +nothing$"
+}
+if exits 0 info "$node" && says "^tracked by: .*IOMMU" >/dev/null; then
+	number=$((number + 1))
+	echo "ok $number a VF whose writes nobody tracks, by its node # SKIP this IOMMU tracks them"
+else
+	verdict "info says that nobody tracks the writes of a VF by its node" \
+		no_tracker
+fi
 verdict "check takes a VF named by its node" exits 0 check "$node" "$tmp/state"
 "$mig" load --hold "$node" "$tmp/state" 2>"$tmp/held" &
 holder=$!
