@@ -19,14 +19,16 @@ usage()
 	                                migration's progress, until it has ended;
 	                                raise the downtime limit if it does not end
 	       host.sh status           print the VM's status
-		       host.sh return-path      print whether QEMU has the capability
-		                                return-path on
-		                                Both print nothing if QEMU is too slow to
-		                                answer, and fail if there is no QEMU.
+	       host.sh return-path      print whether QEMU has the capability
+	                                return-path on; as with status, nothing
+	                                if QEMU is too slow to answer, and it
+	                                fails if there is no QEMU
 	       host.sh driver           print which driver the VF is bound to
 	       host.sh quit             end QEMU
 	END
 }
+
+[ "${1-}" != --help ] || { usage; exit 0; }
 
 here=$(dirname "$(realpath "$0")")
 out=/out
@@ -155,7 +157,6 @@ answer()
 }
 
 case ${1-} in
---help) usage ;;
 prepare) prepare "$2" ;;
 commands) commands "$2" ;;
 migrated) migrated "$2" ;;
