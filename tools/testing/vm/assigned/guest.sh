@@ -29,6 +29,27 @@ interface()
 	done
 }
 
+# pinged ADDRESS: has it answered 20 pings, before 60 in a row got no answer?  The link
+# takes a moment, and on a busy machine some answers come too late.
+pinged()
+{
+	answered=0
+	late=0
+	lost=0
+	until [ $answered = 20 ] || [ $lost = 60 ]; do
+		if ping -q -c 1 -W 2 -s 1400 "$1" >/dev/null 2>&1; then
+			answered=$((answered + 1))
+			lost=0
+		else
+			late=$((late + 1))
+			lost=$((lost + 1))
+			sleep 1
+		fi
+	done
+	echo "# $1: $answered pings with an answer, $late without"
+	[ $answered = 20 ]
+}
+
 # works DRIVER NETWORK: can the host be pinged through DRIVER's interface?
 works()
 {
@@ -36,12 +57,7 @@ works()
 	[ -n "$nic" ] || return
 	ip addr flush dev "$nic"
 	ip addr add "$2.2/24" dev "$nic" && ip link set "$nic" up || return
-	# A link takes a moment.
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		ping -q -c 1 -W 2 "$2.1" >/dev/null && break
-		sleep 1
-	done
-	ping -q -c 20 -i 0.1 -s 1400 "$2.1" | grep -q ' 0% packet loss'
+	pinged "$2.1"
 }
 
 # irqs CHIP: does the 82574L use this kind of interrupt, and get some?
@@ -55,6 +71,10 @@ irqs()
 
 data_comes_back()
 {
+	# The disk comes some time after its controller, unless that has failed.
+	until [ -b /dev/nvme0n1 ] || [ ! -e /sys/class/nvme/nvme0 ]; do
+		sleep 1
+	done
 	dd if=/dev/urandom of=/tmp/out bs=1M count=8 2>/dev/null &&
 		dd if=/tmp/out of=/dev/nvme0n1 bs=1M oflag=direct 2>/dev/null &&
 		dd if=/dev/nvme0n1 of=/tmp/in bs=1M count=8 iflag=direct \

@@ -44,7 +44,11 @@ else
 fi
 if grep -q '^nvme ' /proc/modules; then
 	echo $nvme >/sys/bus/pci/drivers_probe
-	sleep 2
+	# The disk comes some time after its controller, unless that has failed.
+	until [ -b /dev/nvme0n1 ] || [ ! -e /sys/bus/pci/devices/$nvme/driver ]
+	do
+		sleep 0.1
+	done
 fi
 if [ -b /dev/nvme0n1 ]; then
 	echo "ok - the host's driver drives the NVMe controller again"
