@@ -99,22 +99,28 @@ bool env_flag(const char *name);
  */
 unsigned int scaled(unsigned int n);
 
-/* Milliseconds on a clock that never goes back: for watchdogs only. */
+/* Milliseconds on a clock that never goes back: to print, or for watchdogs. */
 uint64_t now_ms(void);
 void sleep_us(unsigned int us);
 
 /*
- * Polls until @cond is true; the value is @cond.  The limit is a watchdog: far
- * beyond what a working machine needs.
+ * Polls every @us microseconds until @cond is true, at most @polls times; the
+ * value is @cond.  The limit is a watchdog.  It counts polls, not time: a busy
+ * machine polls less often, and a VM that does not run, not at all.
  */
-#define WATCHDOG_MS	120000
-#define poll_until(cond) ({						\
-	uint64_t __end = now_ms() + WATCHDOG_MS;			\
+#define poll_every(us, polls, cond) ({					\
+	unsigned long __left = (polls);					\
 	bool __true;							\
 									\
-	while (!(__true = (cond)) && now_ms() < __end)			\
-		sleep_us(50);						\
+	while (!(__true = (cond)) && __left--)				\
+		sleep_us(us);						\
 	__true;								\
 })
+
+/* Two minutes at least: far beyond what a working machine needs */
+#define poll_until(cond)	poll_every(50, 1000000, cond)
+
+/* The same for poll(2), which waits for one event */
+#define WATCHDOG_MS	120000
 
 #endif
