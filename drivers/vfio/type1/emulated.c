@@ -12,6 +12,7 @@
 #include <linux/err.h>
 #include <linux/kthread.h>
 #include <linux/overflow.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -21,6 +22,9 @@
 
 /* How often drivers are notified of a range, which they may pin again */
 #define UNPIN_TRIES	10
+
+/* How often a page is faulted in that is gone again when it is to be copied */
+#define FAULT_TRIES	100
 
 /* Pin a page of a mapping, or count one more user of the pin.  No charge. */
 static int get_page_pin(struct type1_mapping *m, unsigned long index,
@@ -300,29 +304,107 @@ int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
 	return 0;
 }
 
-/* Copy within one mapping; the caller is its owner or a kernel thread. */
-static int copy_user(struct type1_mapping *m, unsigned long offset, void *data,
-		     size_t len, bool write)
-{
-	void __user *uaddr = (void __user *)(m->vaddr + offset);
-	struct mm_struct *mm = m->owner.mm;
-	bool kthread = !current->mm;
-	unsigned long left;
+/**
+ * struct access - bytes to copy, inside of one page
+ * @iova: first IOVA
+ * @data: kernel memory
+ * @len: bytes
+ * @write: copy from @data to the user's memory; otherwise to @data
+ * @kthread: the caller is a kernel thread, and has no memory of its own
+ * @mm: whose memory it is; referenced
+ * @uaddr: address of the memory in @mm
+ */
+struct access {
+	unsigned long iova;
+	void *data;
+	size_t len;
+	bool write;
+	bool kthread;
+	struct mm_struct *mm;
+	void __user *uaddr;
+};
 
-	if (!kthread && current->mm != mm)
+/* Finds the memory, for its owner or a kernel thread.  Caller holds the lock. */
+static int find_memory(struct type1_iommu *iommu, struct access *a)
+{
+	struct type1_mapping *m;
+	unsigned long offset;
+
+	m = mapping_for(iommu, a->iova, a->write ? IOMMU_WRITE : IOMMU_READ);
+	if (IS_ERR(m))
+		return PTR_ERR(m);
+	if (!m->vaddr_valid)
+		return -EBUSY;
+	if (!a->kthread && current->mm != m->owner.mm)
 		return -EPERM;
-	if (!mmget_not_zero(mm))
+	if (!mmget_not_zero(m->owner.mm))
 		return -ESRCH;
-	if (kthread)
-		kthread_use_mm(mm);
-	if (write)
-		left = copy_to_user(uaddr, data, len);
-	else
-		left = copy_from_user(data, uaddr, len);
-	if (kthread)
-		kthread_unuse_mm(mm);
-	mmput(mm);
-	return left ? -EFAULT : 0;
+	offset = a->iova - m->node.start;
+	a->mm = m->owner.mm;
+	a->uaddr = (void __user *)(m->vaddr + offset);
+	if (a->write && iommu->dirty_tracking)
+		type1_dirty_mark(m, offset >> PAGE_SHIFT, 1);
+	return 0;
+}
+
+/* Copies if the page is present; -EFAULT if it is not. */
+static int copy_present(const struct access *a)
+{
+	return a->write ? copy_to_user_nofault(a->uaddr, a->data, a->len) :
+			  copy_from_user_nofault(a->data, a->uaddr, a->len);
+}
+
+/* Makes the page present, without a change of what it has. */
+static int fault_in(const struct access *a)
+{
+	size_t left = a->write ? fault_in_safe_writeable(a->uaddr, a->len) :
+				 fault_in_readable(a->uaddr, a->len);
+
+	if (!left)
+		return 0;
+	return fatal_signal_pending(current) ? -EINTR : -EFAULT;
+}
+
+/*
+ * Copies with the lock held, so that no copy follows an unmap that has
+ * returned, and with page faults disabled.  User space decides how long a fault
+ * takes, so the page is faulted in without the lock.  -EAGAIN: that is done,
+ * and the copy has to be tried again, as the mapping may have gone meanwhile.
+ */
+static int rw_page(struct type1_iommu *iommu, struct access *a)
+{
+	int ret;
+
+	if (mutex_lock_killable(&iommu->lock))
+		return -EINTR;
+	ret = find_memory(iommu, a);
+	if (ret) {
+		mutex_unlock(&iommu->lock);
+		return ret;
+	}
+	if (a->kthread)
+		kthread_use_mm(a->mm);
+	ret = copy_present(a);
+	mutex_unlock(&iommu->lock);
+	if (ret)
+		ret = fault_in(a) ?: -EAGAIN;
+	if (a->kthread)
+		kthread_unuse_mm(a->mm);
+	mmput(a->mm);
+	return ret;
+}
+
+/* User space may take the page away each time before it is copied. */
+static int rw_page_retry(struct type1_iommu *iommu, struct access *a)
+{
+	unsigned int tries = 0;
+	int ret;
+
+	do {
+		cond_resched();
+		ret = rw_page(iommu, a);
+	} while (ret == -EAGAIN && ++tries < FAULT_TRIES);
+	return ret == -EAGAIN ? -EFAULT : ret;
 }
 
 /**
@@ -333,48 +415,38 @@ static int copy_user(struct type1_mapping *m, unsigned long offset, void *data,
  * @count: bytes
  * @write: copy from @data to the user's memory; otherwise to @data
  *
- * For the process that owns the memory, and for kernel threads.
+ * For the process that owns the memory, and for kernel threads.  The lock is
+ * not held while memory is faulted in, which may take forever: a fatal signal
+ * ends it, also in a kernel thread that allows SIGKILL.
  *
  * Return: 0.  -EINVAL if the range is not mapped; -EPERM if a mapping does not
  * permit the access, or if the caller is another process; -EBUSY if the vaddr
  * of a mapping is invalid; -EFAULT if there is no memory; -ESRCH if the process
- * has exited.  After an error a part may have been copied.
+ * has exited; -EINTR.  After an error a part may have been copied.
  */
 int type1_dma_rw(void *iommu_data, dma_addr_t user_iova, void *data,
 		 size_t count, bool write)
 {
-	int prot = write ? IOMMU_WRITE : IOMMU_READ;
+	struct access a = {
+		.iova = user_iova,
+		.data = data,
+		.write = write,
+		.kthread = !current->mm,
+	};
 	struct type1_iommu *iommu = iommu_data;
-	unsigned long iova = user_iova, offset, len, last;
-	struct type1_mapping *m;
+	unsigned long last;
 	int ret = 0;
 
 	if (!count)
 		return 0;
-	if (iova != user_iova || check_add_overflow(iova, count - 1, &last))
+	if (a.iova != user_iova || check_add_overflow(a.iova, count - 1, &last))
 		return -EINVAL;
-	mutex_lock(&iommu->lock);
-	for (; count; iova += len, data += len, count -= len) {
-		m = type1_first_mapping(iommu, iova, iova);
-		if (!m)
-			ret = -EINVAL;
-		else if (!(m->prot & prot))
-			ret = -EPERM;
-		else if (!m->vaddr_valid)
-			ret = -EBUSY;
-		if (ret)
-			break;
-		offset = iova - m->node.start;
-		len = min(count - 1, m->node.last - iova) + 1;
-		if (write && iommu->dirty_tracking)
-			type1_dirty_mark(m, offset >> PAGE_SHIFT,
-					 ((offset + len - 1) >> PAGE_SHIFT) -
-					 (offset >> PAGE_SHIFT) + 1);
-		ret = copy_user(m, offset, data, len, write);
-		if (ret)
-			break;
+	for (; count && !ret; count -= a.len) {
+		a.len = min(count, PAGE_SIZE - offset_in_page(a.iova));
+		ret = rw_page_retry(iommu, &a);
+		a.iova += a.len;
+		a.data += a.len;
 	}
-	mutex_unlock(&iommu->lock);
 	return ret;
 }
 
