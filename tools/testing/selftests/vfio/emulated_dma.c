@@ -5,6 +5,7 @@
  * user unmaps.  The devices are those of vfio_mock.ko.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -212,6 +213,85 @@ TEST_F(emulated, reads_and_writes_memory)
 	memset(data, 0, 16 * page);
 	ASSERT_EQ(0, mock_dma(&self->v, IOVA + 100, data, 3 * page, false));
 	EXPECT_EQ(0, memcmp(self->mem + 100, data, 3 * page));
+}
+
+struct copier {
+	const struct vdev *v;
+	uint64_t iova;
+	bool write;
+	long ret;
+};
+
+static void *copy_8(void *arg)
+{
+	struct copier *c = arg;
+	uint64_t data = 0x77;
+
+	c->ret = mock_dma(c->v, c->iova, &data, 8, c->write);
+	return NULL;
+}
+
+/*
+ * The device waits for memory that does not come.  Meanwhile the container
+ * works, and once the memory is unmapped, the device cannot reach it.
+ */
+static void unmap_while_the_device_waits(struct __test_metadata *_metadata,
+					 FIXTURE_DATA(emulated) *self,
+					 bool write)
+{
+	uint64_t iova = IOVA + self->size, data = 0;
+	struct copier c = { .v = &self->v, .iova = iova, .write = write };
+	size_t page = page_size();
+	char *mem = mem_alloc(2 * page);
+	pthread_t thread;
+	int fd;
+
+	fd = userfault_never(mem, page);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	must(dma_map(self->v.container, iova, mem, 2 * page));
+	pthread_create(&thread, NULL, copy_8, &c);
+	userfault_wait(fd);
+	EXPECT_EQ(0, mock_dma(&self->v, IOVA, &data, 8, false));
+	EXPECT_EQ(0x1000, data);
+	EXPECT_EQ(0, dma_map(self->v.container, 1ULL << 30, self->mem, page));
+	EXPECT_EQ(2 * page, dma_unmap(self->v.container, iova, 2 * page));
+	sys_close(fd);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(-EINVAL, c.ret);
+	EXPECT_EQ(0, *(uint64_t *)mem);
+	must(dma_unmap(self->v.container, 1ULL << 30, page));
+	mem_free(mem, 2 * page);
+}
+
+TEST_F(emulated, waits_for_memory_without_blocking_others)
+{
+	unmap_while_the_device_waits(_metadata, self, false);
+	unmap_while_the_device_waits(_metadata, self, true);
+}
+
+/* Memory that comes late is read and written as any other. */
+TEST_F(emulated, memory_may_come_late)
+{
+	uint64_t iova = IOVA + self->size;
+	struct copier c = { .v = &self->v, .iova = iova + 16, .write = true };
+	size_t page = page_size();
+	char *mem = mem_alloc(page);
+	pthread_t thread;
+	int fd;
+
+	fd = userfault_never(mem, page);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	must(dma_map(self->v.container, iova, mem, page));
+	pthread_create(&thread, NULL, copy_8, &c);
+	userfault_wait(fd);
+	userfault_fill(fd, mem, self->mem, page);
+	pthread_join(thread, NULL);
+	sys_close(fd);
+	EXPECT_EQ(0, c.ret);
+	EXPECT_EQ(0x1000, *(uint64_t *)mem);
+	EXPECT_EQ(0x77, *(uint64_t *)(mem + 16));
 }
 
 TEST_F(emulated, reads_and_writes_nothing_else)

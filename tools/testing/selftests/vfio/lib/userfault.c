@@ -27,3 +27,23 @@ int userfault_never(void *mem, size_t size)
 	must(sys_ioctl(fd, UFFDIO_REGISTER, &reg));
 	return fd;
 }
+
+void userfault_wait(int fd)
+{
+	struct uffd_msg msg;
+
+	if (must(sys_read(fd, &msg, sizeof(msg))) != sizeof(msg) ||
+	    msg.event != UFFD_EVENT_PAGEFAULT)
+		die("userfaultfd reports no page fault");
+}
+
+void userfault_fill(int fd, void *mem, const void *data, size_t size)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)mem,
+		.src = (uintptr_t)data,
+		.len = size,
+	};
+
+	must(sys_ioctl(fd, UFFDIO_COPY, &copy));
+}

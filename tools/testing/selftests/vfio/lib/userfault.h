@@ -13,4 +13,10 @@
  */
 int userfault_never(void *mem, size_t size);
 
+/* Waits until a task needs a page of the memory, which still does not come. */
+void userfault_wait(int fd);
+
+/* The pages come after all, with these contents. */
+void userfault_fill(int fd, void *mem, const void *data, size_t size);
+
 #endif
