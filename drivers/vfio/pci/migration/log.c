@@ -431,6 +431,9 @@ void vfio_pci_mig_log_close(struct vfio_pci_migration *pci)
 		return;
 	if (log->on)
 		log_end(pci);
-	log_destroy(log);
+	/* A reset, which may come from sysfs at any time, looks at pci->log. */
+	vfio_mig_lock(&pci->mig, true);
 	pci->log = NULL;
+	vfio_mig_unlock(&pci->mig, true);
+	log_destroy(log);
 }
