@@ -252,15 +252,19 @@ out_unlock:
 	return ret;
 }
 
-/* Gives the guest the device's page again.  The worker no longer uses dirty. */
-static void switch_off(struct vfio_pci_migration *pci)
+/*
+ * Gives the guest the device's page again.  The worker no longer uses dirty.
+ * If the device is awake, it gets what the shadow holds, even if the user has
+ * it in low power mode: the doorbells must be there when the mode ends.
+ */
+static void switch_off(struct vfio_pci_migration *pci, bool awake)
 {
 	struct vfio_pci_mig_log *log = pci->log;
 	struct vfio_pci_mig_dirty *dirty = log->dirty;
 
 	vfio_mig_lock(&pci->mig, true);
 	vfio_pci_mig_doorbells_zap(pci);
-	if (vfio_pci_mig_memory_usable(pci)) {
+	if (awake && vfio_pci_mig_memory_enabled(pci)) {
 		vfio_pci_mig_prepare(&pci->mig);
 		vfio_pci_mig_driver_log(pci)->end(pci);
 	}
@@ -277,7 +281,7 @@ static void log_end(struct vfio_pci_migration *pci)
 {
 	bool awake = pm_runtime_resume_and_get(pci->core.vdev.dev) >= 0;
 
-	switch_off(pci);
+	switch_off(pci, awake);
 	trace_vfio_dma_log_stop(&pci->core.vdev);
 	if (awake)
 		pm_runtime_put(pci->core.vdev.dev);
