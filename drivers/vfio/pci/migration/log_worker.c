@@ -60,11 +60,31 @@ enum look {
 	LOOK_STUCK,	/* the guest's descriptors can't be read */
 };
 
-/* May doorbells be passed on?  memory_lock and state lock held */
-static bool can_look(struct vfio_pci_mig_log *log)
+/*
+ * May the device use its rings?  It may receive while its memory does not
+ * answer, too.  memory_lock and state lock held
+ */
+static bool is_running(const struct vfio_pci_mig_log *log)
 {
-	return log->on && vfio_mig_is_running(&log->pci->mig) &&
-	       vfio_pci_mig_memory_usable(log->pci);
+	return log->on && vfio_mig_is_running(&log->pci->mig);
+}
+
+/* May doorbells be passed on?  memory_lock and state lock held */
+static bool can_look(const struct vfio_pci_mig_log *log)
+{
+	return is_running(log) && vfio_pci_mig_memory_usable(log->pci);
+}
+
+/*
+ * Has START still to look at descriptors of the ring?  It does so whether the
+ * device answers or not, as it reads memory only.  memory_lock and state lock
+ * held
+ */
+static bool needs_scan(const struct vfio_pci_mig_log *log,
+		       const struct vfio_pci_mig_log_ring *ring)
+{
+	return is_running(log) && ring->active && !ring->untracked &&
+	       ring->scanned < ring->setup.count;
 }
 
 static void post_descs(struct vfio_pci_mig_log *log, unsigned int index,
@@ -80,7 +100,6 @@ static void post_untracked(struct vfio_pci_mig_log *log, unsigned int index)
 	struct vfio_pci_mig_log_ring *ring = &log->rings[index];
 	u32 tail = vfio_pci_mig_driver_log(log->pci)->tail(log->pci, index);
 
-	ring->scanned = ring->setup.count;
 	if (tail < ring->setup.count && tail != ring->setup.next)
 		post_descs(log, index, tail);
 }
@@ -95,13 +114,13 @@ static bool next_batch(struct vfio_pci_mig_log *log, unsigned int index,
 	size_t size = vfio_pci_mig_driver_log(log->pci)->desc_size;
 	u32 first, end;
 
-	if (!ring->active)
+	batch->scan = needs_scan(log, ring);
+	if (!batch->scan && (!can_look(log) || !ring->active))
 		return false;
 	if (ring->untracked) {
 		post_untracked(log, index);
 		return false;
 	}
-	batch->scan = ring->scanned < ring->setup.count;
 	if (batch->scan) {
 		first = ring->scanned;
 		end = ring->setup.count;
@@ -144,6 +163,25 @@ static void record_batch(struct vfio_pci_mig_log *log,
 					    false);
 }
 
+/* The ring is as it was when the batch was made. */
+static enum look batch_failed(struct vfio_pci_mig_log *log,
+			      const struct batch *batch, int error)
+{
+	/* -ESRCH: the process that owns the memory has exited. */
+	if (error != -ESRCH)
+		vfio_mig_err(&log->pci->mig, "descriptors at IOVA %#llx can't be read (%d): %s\n",
+			     batch->iova, error,
+			     batch->scan ? "all of the VM's memory counts as written to while the ring is in use" :
+			     "nothing is received until they can, or until DMA logging ends");
+	if (!batch->scan)
+		return LOOK_STUCK;
+	trace_vfio_dma_log_overflow(&log->pci->core.vdev, batch->ring, true);
+	mutex_lock(&log->dirty_lock);
+	log->rings[batch->ring].untracked = true;
+	mutex_unlock(&log->dirty_lock);
+	return LOOK_NEWS;
+}
+
 /* Records and posts descriptors, if they were read without an error. */
 static enum look batch_done(struct vfio_pci_mig_log *log,
 			    const struct batch *batch, int error)
@@ -151,28 +189,11 @@ static enum look batch_done(struct vfio_pci_mig_log *log,
 	struct vfio_pci_mig_log_ring *ring = &log->rings[batch->ring];
 	u32 end = batch->first + batch->count;
 
-	if (!can_look(log) || !ring->active ||
+	if (!(batch->scan ? needs_scan(log, ring) : can_look(log)) ||
 	    ring->generation != batch->generation)
 		return LOOK_NEWS;
-	/*
-	 * The process that owns the memory has exited, and closes the device.
-	 */
-	if (error == -ESRCH)
-		return LOOK_STUCK;
-	if (error) {
-		vfio_mig_err(&log->pci->mig, "descriptors at IOVA %#llx can't be read (%d): %s\n",
-			     batch->iova, error,
-			     batch->scan ? "all of the VM's memory counts as written to while the ring is in use" :
-			     "nothing is received until they can, or until DMA logging ends");
-		if (!batch->scan)
-			return LOOK_STUCK;
-		trace_vfio_dma_log_overflow(&log->pci->core.vdev, batch->ring,
-					    true);
-		mutex_lock(&log->dirty_lock);
-		ring->untracked = true;
-		mutex_unlock(&log->dirty_lock);
-		return LOOK_NEWS;
-	}
+	if (error)
+		return batch_failed(log, batch, error);
 	record_batch(log, batch);
 	if (batch->scan)
 		ring->scanned = end;
@@ -189,7 +210,7 @@ static enum look look_at_ring(struct vfio_pci_mig_log *log, unsigned int index)
 	int error;
 
 	vfio_mig_lock(&log->pci->mig, false);
-	if (!can_look(log) || !next_batch(log, index, &batch))
+	if (!next_batch(log, index, &batch))
 		goto out_unlock;
 	vfio_mig_unlock(&log->pci->mig, false);
 	error = vfio_dma_rw(&log->pci->core.vdev, batch.iova, log->descs,
@@ -210,8 +231,7 @@ static void end_scan(struct vfio_pci_mig_log *log)
 
 	vfio_mig_lock(&log->pci->mig, false);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
-		if (log->rings[i].active && can_look(log) &&
-		    log->rings[i].scanned < log->rings[i].setup.count)
+		if (needs_scan(log, &log->rings[i]))
 			break;
 	if (i == vfio_pci_mig_driver_log(log->pci)->nr_rings && log->on) {
 		WRITE_ONCE(log->scanning, false);
