@@ -11,7 +11,8 @@
  * A guest's doorbell is a write to memory, which does not wake the worker.  So
  * it polls while there is traffic.  When several looks have found nothing, it
  * takes the shadow out of the guest's mapping and sleeps.  The guest's next
- * access faults and wakes it.
+ * access faults and wakes it.  Nothing wakes it when a device answers again,
+ * after low power mode for instance, so until then it goes on polling.
  */
 #include <linux/delay.h>
 #include <linux/freezer.h>
@@ -26,6 +27,8 @@
 /* The time between two looks; it grows while nothing is found. */
 #define LOOK_MIN_US	400
 #define LOOK_MAX_US	2000
+/* The same while the device does not answer */
+#define LOOK_DEAF_US	20000
 /* The worker sleeps after this many looks that find nothing. */
 #define LOOKS_TO_REST	6
 /*
@@ -55,6 +58,7 @@ struct batch {
 /* What a look has found; the largest of all rings counts. */
 enum look {
 	LOOK_NOTHING,
+	LOOK_DEAF,	/* the device runs, but can't be given doorbells */
 	LOOK_NEWS,
 	LOOK_FULL,	/* a full batch: more may be there, so look again at once */
 	LOOK_STUCK,	/* the guest's descriptors can't be read */
@@ -202,16 +206,24 @@ static enum look batch_done(struct vfio_pci_mig_log *log,
 	return LOOK_FULL;
 }
 
+/* What a look finds where nothing can be passed on; locks as above */
+static enum look found_nothing(const struct vfio_pci_mig_log *log)
+{
+	return is_running(log) && !can_look(log) ? LOOK_DEAF : LOOK_NOTHING;
+}
+
 static enum look look_at_ring(struct vfio_pci_mig_log *log, unsigned int index)
 {
 	size_t size = vfio_pci_mig_driver_log(log->pci)->desc_size;
-	enum look result = LOOK_NOTHING;
 	struct batch batch;
+	enum look result;
 	int error;
 
 	vfio_mig_lock(&log->pci->mig, false);
-	if (!next_batch(log, index, &batch))
+	if (!next_batch(log, index, &batch)) {
+		result = found_nothing(log);
 		goto out_unlock;
+	}
 	vfio_mig_unlock(&log->pci->mig, false);
 	error = vfio_dma_rw(&log->pci->core.vdev, batch.iova, log->descs,
 			    batch.count * size, false);
@@ -240,23 +252,26 @@ static void end_scan(struct vfio_pci_mig_log *log)
 	vfio_mig_unlock(&log->pci->mig, false);
 }
 
-static void sync_shadow(struct vfio_pci_mig_log *log, unsigned int looks)
+static enum look sync_shadow(struct vfio_pci_mig_log *log, unsigned int looks)
 {
+	enum look result;
+
 	vfio_mig_lock(&log->pci->mig, false);
 	if (can_look(log)) {
 		vfio_pci_mig_driver_log(log->pci)->sync(log->pci);
 		if (!(looks % LOOKS_TO_AREAS))
 			vfio_pci_mig_driver_log(log->pci)->areas(log->pci);
 	}
+	result = found_nothing(log);
 	vfio_mig_unlock(&log->pci->mig, false);
+	return result;
 }
 
 static enum look look_at_rings(struct vfio_pci_mig_log *log, unsigned int looks)
 {
-	enum look result = LOOK_NOTHING;
+	enum look result = sync_shadow(log, looks);
 	unsigned int i;
 
-	sync_shadow(log, looks);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		result = max(result, look_at_ring(log, i));
 	if (READ_ONCE(log->scanning))
@@ -301,6 +316,10 @@ int vfio_pci_mig_log_worker(void *data)
 			break;
 		case LOOK_STUCK:
 			us = LOOK_MAX_US;
+			idle = 0;
+			break;
+		case LOOK_DEAF:
+			us = LOOK_DEAF_US;
 			idle = 0;
 			break;
 		case LOOK_NOTHING:
