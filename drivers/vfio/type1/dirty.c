@@ -27,6 +27,12 @@
 /* Marks are allocated a page at a time, which has this many bits. */
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
+/*
+ * If there is no memory, more is dirty: that must not make the OOM killer end
+ * the process whose cgroup is at its limit.
+ */
+#define GFP_MARKS	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 /* Bits that are collected and then copied, half a KiB on the stack */
 #define WINDOW_BITS	4096UL
 
@@ -185,10 +191,10 @@ static unsigned long *mark_chunk(struct type1_mapping *m, unsigned long chunk)
 
 	if (bits)
 		return bits;
-	bits = (unsigned long *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	bits = (unsigned long *)get_zeroed_page(GFP_MARKS);
 	if (!bits)
 		return NULL;
-	if (xa_err(xa_store(&m->dirty, chunk, bits, GFP_KERNEL))) {
+	if (xa_err(xa_store(&m->dirty, chunk, bits, GFP_MARKS))) {
 		free_page((unsigned long)bits);
 		return NULL;
 	}
