@@ -62,7 +62,7 @@ static unsigned long **chunk_of(const struct dirty_range *range, u64 page)
 noinline unsigned long *vfio_pci_mig_dirty_chunk(void)
 {
 	KUNIT_STATIC_STUB_REDIRECT(vfio_pci_mig_dirty_chunk);
-	return kzalloc(SZ_4K, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	return kzalloc(SZ_4K, VFIO_PCI_MIG_GFP_MAYFAIL);
 }
 ALLOW_ERROR_INJECTION(vfio_pci_mig_dirty_chunk, NULL);
 

@@ -28,7 +28,15 @@
 #ifndef VFIO_PCI_MIG_PRIVATE_H
 #define VFIO_PCI_MIG_PRIVATE_H
 
+#include <linux/gfp.h>
 #include <linux/vfio_pci_migration.h>
+
+/*
+ * For allocations that may fail, as more memory then counts as dirty: does not
+ * make the OOM killer end the VMM whose cgroup is at its limit.
+ */
+#define VFIO_PCI_MIG_GFP_MAYFAIL					\
+	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 static inline const struct vfio_pci_mig_driver *
 vfio_pci_mig_driver(const struct vfio_pci_migration *pci)

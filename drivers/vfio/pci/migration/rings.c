@@ -38,7 +38,7 @@ bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 	ring->active = true;
 	ring->generation++;
 	ring->scanned = setup->in_use ? 0 : setup->count;
-	ring->last = kvmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	ring->last = kvmalloc(size, VFIO_PCI_MIG_GFP_MAYFAIL);
 	ring->untracked = !ring->last || setup->next >= setup->count ||
 			  setup->unknown;
 	if (ring->untracked)
