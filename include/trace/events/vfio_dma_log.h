@@ -15,6 +15,9 @@
 #include <linux/tracepoint.h>
 #include <linux/vfio.h>
 
+/* In place of the number of a ring */
+#define VFIO_DMA_LOG_NO_RING	(-1)
+
 /* A START has ended; @ranges: how many it names, @duration: ns */
 TRACE_EVENT(vfio_dma_log_start,
 	TP_PROTO(struct vfio_device *device, u32 ranges, int result,
@@ -92,17 +95,19 @@ TRACE_EVENT(vfio_dma_log_stop,
 
 /*
  * More memory counts as written to than the device has written to.  @all: all
- * ranges of START, because the buffers of @ring cannot be known.  Else: 128 MiB
- * around a buffer of @ring, because no bitmap could be allocated
+ * ranges of START, because the buffers of @ring cannot be known, for as long as
+ * the ring is in use.  Else: 128 MiB around a buffer of @ring, because no bitmap
+ * could be allocated; or, with VFIO_DMA_LOG_NO_RING, around other memory that
+ * the device writes, such as a ring itself
  */
 TRACE_EVENT(vfio_dma_log_overflow,
-	TP_PROTO(struct vfio_device *device, u32 ring, bool all),
+	TP_PROTO(struct vfio_device *device, int ring, bool all),
 
 	TP_ARGS(device, ring, all),
 
 	TP_STRUCT__entry(
 		__string(device, dev_name(device->dev))
-		__field(u32, ring)
+		__field(int, ring)
 		__field(bool, all)
 	),
 
@@ -112,7 +117,7 @@ TRACE_EVENT(vfio_dma_log_overflow,
 		__entry->all = all;
 	),
 
-	TP_printk("%s: ring %u: %s", __get_str(device), __entry->ring,
+	TP_printk("%s: ring %d: %s", __get_str(device), __entry->ring,
 		  __entry->all ? "all memory" : "128 MiB")
 );
 

@@ -199,7 +199,8 @@ void vfio_pci_mig_dirty_mark_all(struct vfio_pci_mig_dirty *dirty)
 
 /*
  * Replaces ALL_DIRTY by a bitmap, as some of the pages are about to be taken
- * out.  Without memory all stay dirty, and are reported again later.
+ * out.  Without memory all stay dirty, and are reported again later.  That is
+ * not traced: it was when they began to count as dirty.
  */
 static void chunk_expand(unsigned long **chunk)
 {

@@ -23,6 +23,30 @@
 
 #include "private.h"
 
+/* ---- Marks that are not exact ---- */
+
+void vfio_pci_mig_log_ring_marked(struct vfio_pci_mig_log *log,
+				  unsigned int ring, bool exact)
+{
+	if (!exact && !log->rings[ring].untracked)
+		trace_vfio_dma_log_overflow(&log->pci->core.vdev, ring, false);
+}
+
+void vfio_pci_mig_log_area_mark(struct vfio_pci_mig_log *log,
+				const struct vfio_pci_mig_log_area *area)
+{
+	if (!vfio_pci_mig_dirty_mark(log->dirty, area->iova, area->length))
+		trace_vfio_dma_log_overflow(&log->pci->core.vdev,
+					    VFIO_DMA_LOG_NO_RING, false);
+}
+
+static void ring_end(struct vfio_pci_mig_log *log, unsigned int ring)
+{
+	bool exact = vfio_pci_mig_log_ring_end(&log->rings[ring], log->dirty);
+
+	vfio_pci_mig_log_ring_marked(log, ring, exact);
+}
+
 /* ---- What a driver reports about its rings ---- */
 
 /**
@@ -44,7 +68,7 @@ void vfio_pci_mig_ring_begin(struct vfio_pci_migration *pci, unsigned int ring,
 
 	lockdep_assert_held(&pci->mig.lock);
 	mutex_lock(&log->dirty_lock);
-	vfio_pci_mig_log_ring_end(&log->rings[ring], log->dirty);
+	ring_end(log, ring);
 	if (!vfio_pci_mig_log_ring_begin(&log->rings[ring], setup)) {
 		trace_vfio_dma_log_overflow(&pci->core.vdev, ring, true);
 		vfio_mig_err(&pci->mig, "ring %u can't be tracked, for lack of memory or since the guest has set it up badly: all of the VM's memory counts as written to while it is in use\n",
@@ -70,7 +94,7 @@ void vfio_pci_mig_ring_end(struct vfio_pci_migration *pci, unsigned int ring)
 
 	lockdep_assert_held(&pci->mig.lock);
 	mutex_lock(&log->dirty_lock);
-	vfio_pci_mig_log_ring_end(&log->rings[ring], log->dirty);
+	ring_end(log, ring);
 	mutex_unlock(&log->dirty_lock);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_ring_end);
@@ -96,7 +120,7 @@ void vfio_pci_mig_area(struct vfio_pci_migration *pci, unsigned int area,
 		return;
 	mutex_lock(&pci->log->dirty_lock);
 	/* The device may have written to the old range until now. */
-	vfio_pci_mig_dirty_mark(pci->log->dirty, old->iova, old->length);
+	vfio_pci_mig_log_area_mark(pci->log, old);
 	old->iova = iova;
 	old->length = length;
 	mutex_unlock(&pci->log->dirty_lock);
@@ -131,7 +155,7 @@ static void end_rings(struct vfio_pci_mig_log *log)
 
 	mutex_lock(&log->dirty_lock);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
-		vfio_pci_mig_log_ring_end(&log->rings[i], log->dirty);
+		ring_end(log, i);
 	mutex_unlock(&log->dirty_lock);
 }
 

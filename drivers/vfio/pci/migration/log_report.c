@@ -23,27 +23,34 @@ static int update_areas(struct vfio_pci_migration *pci)
 	return 0;
 }
 
+/* Marks the buffers in the mirror of a ring. */
+static void mark_ring(struct vfio_pci_mig_log *log, unsigned int ring)
+{
+	bool exact;
+
+	lockdep_assert_held(&log->dirty_lock);
+	exact = vfio_pci_mig_log_ring_mark(&log->rings[ring], log->dirty);
+	vfio_pci_mig_log_ring_marked(log, ring, exact);
+}
+
 /* Marks what the device may have written to and the worker does not record. */
 static void mark_unrecorded(struct vfio_pci_mig_log *log)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&log->dirty_lock);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_areas; i++)
-		vfio_pci_mig_dirty_mark(log->dirty, log->areas[i].iova,
-					log->areas[i].length);
+		vfio_pci_mig_log_area_mark(log, &log->areas[i]);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
 		if (log->rings[i].untracked)
-			vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
+			mark_ring(log, i);
 }
 
 static void mark_rings(struct vfio_pci_mig_log *log)
 {
 	unsigned int i;
 
-	lockdep_assert_held(&log->dirty_lock);
 	for (i = 0; i < vfio_pci_mig_driver_log(log->pci)->nr_rings; i++)
-		vfio_pci_mig_log_ring_mark(&log->rings[i], log->dirty);
+		mark_ring(log, i);
 }
 
 static bool take_part(struct vfio_pci_mig_log *log)

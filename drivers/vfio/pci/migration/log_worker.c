@@ -161,10 +161,8 @@ static void record_batch(struct vfio_pci_mig_log *log,
 			exact &= vfio_pci_mig_log_ring_record(ring, log->dirty,
 							      batch->first + i,
 							      iova);
+	vfio_pci_mig_log_ring_marked(log, batch->ring, exact);
 	mutex_unlock(&log->dirty_lock);
-	if (!exact)
-		trace_vfio_dma_log_overflow(&log->pci->core.vdev, batch->ring,
-					    false);
 }
 
 /* The ring is as it was when the batch was made. */

@@ -184,8 +184,8 @@ struct vfio_pci_mig_log_area {
 /* The ring is inactive.  False if it is untracked */
 bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 				 const struct vfio_pci_mig_ring *setup);
-/* Marks what the device may have written to, and drops the mirror. */
-void vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
+/* Marks all buffers in the mirror, and drops it.  As below */
+bool vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
 			       struct vfio_pci_mig_dirty *dirty);
 /*
  * Marks the buffers at @index, and puts them into the mirror.  False if more
@@ -194,7 +194,10 @@ void vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
 bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,
 				  struct vfio_pci_mig_dirty *dirty, u32 index,
 				  const u64 iova[VFIO_PCI_MIG_BUFFERS]);
-/* Marks all buffers in the mirror, as the device may have them.  As above */
+/*
+ * Marks all buffers in the mirror, as the device may have them.  False if more
+ * memory than these buffers counts as dirty
+ */
 bool vfio_pci_mig_log_ring_mark(struct vfio_pci_mig_log_ring *ring,
 				struct vfio_pci_mig_dirty *dirty);
 
@@ -250,6 +253,16 @@ void vfio_pci_mig_log_init(struct vfio_pci_migration *pci);
 void vfio_pci_mig_log_open(struct vfio_pci_migration *pci);
 /* It is closed. */
 void vfio_pci_mig_log_close(struct vfio_pci_migration *pci);
+
+/*
+ * Traces that marks of a ring's buffers were not @exact, unless the ring is
+ * untracked: that was traced when it was found.  dirty_lock held
+ */
+void vfio_pci_mig_log_ring_marked(struct vfio_pci_mig_log *log,
+				  unsigned int ring, bool exact);
+/* Marks an area, and traces if that is not exact.  dirty_lock held */
+void vfio_pci_mig_log_area_mark(struct vfio_pci_mig_log *log,
+				const struct vfio_pci_mig_log_area *area);
 
 /* log_report.c; logging is on, log_lock held: 0 or -EINTR */
 int vfio_pci_mig_log_report(struct vfio_pci_migration *pci, unsigned long iova,

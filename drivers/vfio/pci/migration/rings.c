@@ -47,16 +47,18 @@ bool vfio_pci_mig_log_ring_begin(struct vfio_pci_mig_log_ring *ring,
 	return true;
 }
 
-void vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
+bool vfio_pci_mig_log_ring_end(struct vfio_pci_mig_log_ring *ring,
 			       struct vfio_pci_mig_dirty *dirty)
 {
+	bool exact = vfio_pci_mig_log_ring_mark(ring, dirty);
+
 	if (!ring->active)
-		return;
-	vfio_pci_mig_log_ring_mark(ring, dirty);
+		return true;
 	kvfree(ring->last);
 	ring->last = NULL;
 	ring->active = false;
 	ring->generation++;
+	return exact;
 }
 
 bool vfio_pci_mig_log_ring_record(struct vfio_pci_mig_log_ring *ring,

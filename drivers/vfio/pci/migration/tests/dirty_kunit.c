@@ -293,11 +293,29 @@ static void buffers_stay_until_replaced(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));
 	expect_pages(&set, (u64[]){ 11, 19, 20, 12 }, 4);
 	/* When the ring ends, its buffers are marked once more. */
-	vfio_pci_mig_log_ring_end(&ring, set.dirty);
-	vfio_pci_mig_log_ring_end(&ring, set.dirty);
+	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_end(&ring, set.dirty));
+	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_end(&ring, set.dirty));
 	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));
 	expect_pages(&set, (u64[]){ 11, 19, 20, 12 }, 4);
 	expect_pages(&set, NULL, 0);
+}
+
+/* A caller that marks buffers is told that more memory counts as dirty. */
+static void rings_tell_of_missing_memory(struct kunit *test)
+{
+	u64 iova[VFIO_PCI_MIG_BUFFERS] = { BYTES(10), VFIO_PCI_MIG_NO_BUFFER };
+	struct vfio_pci_mig_log_ring ring = {};
+	struct set set;
+
+	set_up(&set, test, some_ranges, ARRAY_SIZE(some_ranges));
+	KUNIT_ASSERT_TRUE(test, vfio_pci_mig_log_ring_begin(&ring, &ring_setup));
+	kunit_activate_static_stub(test, vfio_pci_mig_dirty_chunk, no_chunk);
+	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_log_ring_record(&ring, set.dirty,
+							      3, iova));
+	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));
+	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_log_ring_end(&ring, set.dirty));
+	KUNIT_EXPECT_TRUE(test, vfio_pci_mig_log_ring_end(&ring, set.dirty));
+	kunit_deactivate_static_stub(test, vfio_pci_mig_dirty_chunk);
 }
 
 static void indices_out_of_range_are_untracked(struct kunit *test)
@@ -315,7 +333,7 @@ static void indices_out_of_range_are_untracked(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_log_ring_mark(&ring, set.dirty));
 	take(&set, 0, PAGES);
 	KUNIT_EXPECT_TRUE(test, bitmap_equal(set.taken, set.within, PAGES));
-	vfio_pci_mig_log_ring_end(&ring, set.dirty);
+	KUNIT_EXPECT_FALSE(test, vfio_pci_mig_log_ring_end(&ring, set.dirty));
 	take(&set, 0, PAGES);
 	KUNIT_EXPECT_TRUE(test, bitmap_equal(set.taken, set.within, PAGES));
 	take(&set, 0, PAGES);
@@ -329,6 +347,7 @@ static struct kunit_case dirty_cases[] = {
 	KUNIT_CASE(without_memory_more_is_dirty),
 	KUNIT_CASE(all_is_dirty),
 	KUNIT_CASE(buffers_stay_until_replaced),
+	KUNIT_CASE(rings_tell_of_missing_memory),
 	KUNIT_CASE(indices_out_of_range_are_untracked),
 	{}
 };
