@@ -31,6 +31,23 @@ bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
 	       (from == VFIO_DEVICE_STATE_STOP_COPY && vfio_mig_is_precopy(to));
 }
 
+/*
+ * The function of the arc that leaves a state undoes what an arc to it has
+ * begun: the arc back to where it began or, from STOP_COPY, where the device is
+ * stopped, the arc to STOP.
+ */
+const struct vfio_mig_arc *
+vfio_mig_undo_arc(const struct vfio_migration *mig,
+		  const struct vfio_mig_arc *arc)
+{
+	bool stopped = arc->to == VFIO_DEVICE_STATE_STOP_COPY;
+
+	if (!vfio_mig_arc_saves(arc))
+		return NULL;
+	return vfio_mig_find_arc(mig, arc->to,
+				 stopped ? VFIO_DEVICE_STATE_STOP : arc->from);
+}
+
 /* Linux 6.12's vfio may pass a target state that does not exist. */
 bool vfio_mig_path_is_exclusive(const struct vfio_migration *mig,
 				enum vfio_device_mig_state from,
@@ -99,6 +116,15 @@ static int check_arcs(struct vfio_migration *mig)
 	return ret;
 }
 
+/* Undoing the arc belongs to it: save() may fail where it ends. */
+static bool is_exclusive(const struct vfio_migration *mig,
+			 const struct vfio_mig_arc *arc)
+{
+	const struct vfio_mig_arc *undo = vfio_mig_undo_arc(mig, arc);
+
+	return (arc->flags | (undo ? undo->flags : 0)) & VFIO_MIG_ARC_EXCLUSIVE;
+}
+
 /* The table of arcs is complete. */
 static bool path_has_exclusive_arc(struct vfio_migration *mig,
 				   enum vfio_device_mig_state state,
@@ -111,8 +137,7 @@ static bool path_has_exclusive_arc(struct vfio_migration *mig,
 		    !state_offered(mig, state) ||
 		    vfio_mig_get_next_state(mig->vdev, state, target, &next))
 			return false;
-		if (vfio_mig_find_arc(mig, state, next)->flags &
-		    VFIO_MIG_ARC_EXCLUSIVE)
+		if (is_exclusive(mig, vfio_mig_find_arc(mig, state, next)))
 			return true;
 	}
 	return false;

@@ -44,20 +44,12 @@ int vfio_mig_error(struct vfio_migration *mig, int error)
 }
 EXPORT_SYMBOL_GPL(vfio_mig_error);
 
-/*
- * The arc was taken, but save() failed in the state where it ends.  The
- * function of the arc that leaves this state undoes what the arc has begun: the
- * arc back to where it began or, from STOP_COPY, where the device is stopped,
- * the arc to STOP.
- */
+/* The arc was taken, but save() failed in the state where it ends. */
 static void mig_save_failed(struct vfio_migration *mig,
 			    const struct vfio_mig_arc *arc, int error)
 {
-	bool stopped = arc->to == VFIO_DEVICE_STATE_STOP_COPY;
-	const struct vfio_mig_arc *back;
+	const struct vfio_mig_arc *back = vfio_mig_undo_arc(mig, arc);
 
-	back = vfio_mig_find_arc(mig, arc->to,
-				 stopped ? VFIO_DEVICE_STATE_STOP : arc->from);
 	if (back->take) {
 		vfio_mig_prepare(mig);
 		if (back->take(mig)) {
@@ -85,14 +77,9 @@ static int mig_do_arc(struct vfio_migration *mig,
 	if (ret)
 		return ret;
 	mig->state = arc->to;
-	if (vfio_mig_session_kind(arc->to) != VFIO_MIG_SAVING)
-		return 0;
-	/*
-	 * Between PRE_COPY and PRE_COPY_P2P, the next read() calls save(), or
-	 * the next VFIO_MIG_GET_PRECOPY_INFO of a user that knows its flags.
-	 */
-	if (vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to)) {
-		vfio_mig_session_changed(mig->session);
+	if (!vfio_mig_arc_saves(arc)) {
+		if (vfio_mig_session_kind(arc->to) == VFIO_MIG_SAVING)
+			vfio_mig_session_changed(mig->session);
 		return 0;
 	}
 	ret = vfio_mig_session_save(mig->session);

@@ -199,7 +199,17 @@ vfio_mig_find_arc(const struct vfio_migration *mig,
 /* True if vfio_mig_get_next_state() must not be called: there is no path. */
 bool vfio_mig_is_unreachable(enum vfio_device_mig_state from,
 			     enum vfio_device_mig_state to);
-/* Does the path have an arc with VFIO_MIG_ARC_EXCLUSIVE? */
+/*
+ * The arc that is taken if save() fails where @arc ends; NULL if save() is not
+ * called there
+ */
+const struct vfio_mig_arc *
+vfio_mig_undo_arc(const struct vfio_migration *mig,
+		  const struct vfio_mig_arc *arc);
+/*
+ * Does the path have an arc with VFIO_MIG_ARC_EXCLUSIVE, or one that such an arc
+ * may have to undo?
+ */
 bool vfio_mig_path_is_exclusive(const struct vfio_migration *mig,
 				enum vfio_device_mig_state from,
 				enum vfio_device_mig_state target);
@@ -236,6 +246,17 @@ static inline bool vfio_mig_is_precopy(enum vfio_device_mig_state state)
 {
 	return state == VFIO_DEVICE_STATE_PRE_COPY ||
 	       state == VFIO_DEVICE_STATE_PRE_COPY_P2P;
+}
+
+/*
+ * Is save() called where the arc ends?  Between PRE_COPY and PRE_COPY_P2P, the
+ * next read() calls it, or the next VFIO_MIG_GET_PRECOPY_INFO of a user that
+ * knows its flags.
+ */
+static inline bool vfio_mig_arc_saves(const struct vfio_mig_arc *arc)
+{
+	return vfio_mig_session_kind(arc->to) == VFIO_MIG_SAVING &&
+	       !(vfio_mig_is_precopy(arc->from) && vfio_mig_is_precopy(arc->to));
 }
 
 #endif /* VFIO_MIGRATION_PRIVATE_H */
