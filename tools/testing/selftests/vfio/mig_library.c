@@ -448,7 +448,10 @@ TEST_F(faulty, stream_has_failed_for_good_in_pre_copy)
 	stream_free(&good);
 }
 
-/* If the save fails, the arc's function before it is undone. */
+/*
+ * If the save fails, the arc's function before it is undone, by an arc that
+ * needs the lock for writing, unlike the one that it undoes.
+ */
 TEST_F(faulty, failed_save_undoes_its_arc)
 {
 	static const struct {
@@ -482,6 +485,7 @@ TEST_F(faulty, failed_save_undoes_its_arc)
 		EXPECT_EQ(0, get("begun"));
 		sys_close(fd);
 	}
+	EXPECT_EQ(0, get("shared"));
 }
 
 /* The second path has the arc PRE_COPY -> PRE_COPY_P2P in its middle. */

@@ -144,13 +144,7 @@ static int begin(struct vfio_migration *mig)
 	return 0;
 }
 
-static int undo(struct vfio_migration *mig)
-{
-	begun--;
-	return 0;
-}
-
-static int exclusive(struct vfio_migration *mig)
+static void check_exclusive(struct vfio_migration *mig)
 {
 	struct rw_semaphore *lock = mig->memory_lock;
 
@@ -158,6 +152,18 @@ static int exclusive(struct vfio_migration *mig)
 		up_read(lock);
 		shared++;
 	}
+}
+
+static int undo(struct vfio_migration *mig)
+{
+	begun--;
+	check_exclusive(mig);
+	return 0;
+}
+
+static int exclusive(struct vfio_migration *mig)
+{
+	check_exclusive(mig);
 	wait_while_held();
 	return 0;
 }
@@ -168,14 +174,14 @@ static const struct vfio_mig_arc faulty_arcs[] = {
 	VFIO_MIG_ARC(RUNNING_P2P,	STOP),
 	VFIO_MIG_ARC(STOP,		RUNNING_P2P),
 	VFIO_MIG_ARC(STOP,		STOP_COPY,	begin),
-	VFIO_MIG_ARC(STOP_COPY,		STOP,		undo),
+	VFIO_MIG_ARC(STOP_COPY,		STOP,		undo, VFIO_MIG_ARC_EXCLUSIVE),
 	VFIO_MIG_ARC(STOP,		RESUMING),
 	VFIO_MIG_ARC(RESUMING,		STOP),
 
 	VFIO_MIG_ARC(RUNNING,		PRE_COPY,	begin),
-	VFIO_MIG_ARC(PRE_COPY,		RUNNING,	undo),
+	VFIO_MIG_ARC(PRE_COPY,		RUNNING,	undo, VFIO_MIG_ARC_EXCLUSIVE),
 	VFIO_MIG_ARC(RUNNING_P2P,	PRE_COPY_P2P,	begin),
-	VFIO_MIG_ARC(PRE_COPY_P2P,	RUNNING_P2P,	undo),
+	VFIO_MIG_ARC(PRE_COPY_P2P,	RUNNING_P2P,	undo, VFIO_MIG_ARC_EXCLUSIVE),
 	VFIO_MIG_ARC(PRE_COPY,		PRE_COPY_P2P,	exclusive, VFIO_MIG_ARC_EXCLUSIVE),
 	VFIO_MIG_ARC(PRE_COPY_P2P,	PRE_COPY),
 	VFIO_MIG_ARC(PRE_COPY_P2P,	STOP_COPY),
