@@ -81,20 +81,49 @@ static void bus_master_set(struct vfio_pci_migration *pci, bool on)
 		       on ? PCI_COMMAND_MASTER : 0);
 }
 
+/*
+ * A function may have lost its BARs in a reset that the PCI core does not know
+ * of; a VF has none of its own.  vfio-pci-core writes them before it turns
+ * decoding on, but not if it finds it on.
+ */
+static void restore_bars(struct vfio_pci_core_device *core)
+{
+	struct pci_dev *pdev = core->pdev;
+	unsigned int i;
+	int pos;
+	u32 bar;
+
+	for (i = 0; i < ARRAY_SIZE(core->rbar); i++) {
+		pos = i < PCI_STD_NUM_BARS ? PCI_BASE_ADDRESS_0 + 4 * i :
+					     PCI_ROM_ADDRESS;
+		if (!pci_read_config_dword(pdev, pos, &bar) &&
+		    bar != core->rbar[i])
+			pci_write_config_dword(pdev, pos, core->rbar[i]);
+	}
+}
+
 /**
  * vfio_pci_mig_prepare - make the registers of a function answer
  * @mig: migration of a function
  *
  * For vfio_mig_driver.prepare.  Turns memory decoding on, which the guest may
- * have turned off.  A VF has no memory enable bit (SR-IOV 9.3.4.1.3); the
- * guest's is emulated, and often off.  QEMU's models of VFs do have the bit.
+ * have turned off, and leaves it on: the guest cannot tell, as its accesses are
+ * refused by the bit that it has set.  A VF has no memory enable bit (SR-IOV
+ * 9.3.4.1.3); the guest's is emulated, and often off.  QEMU's models of VFs do
+ * have the bit.
  *
  * Context: memory_lock and state lock held.
  */
 void vfio_pci_mig_prepare(struct vfio_migration *mig)
 {
-	command_update(&mig_to_vfio_pci_mig(mig)->core, 0,
-		       PCI_COMMAND_MEMORY);
+	struct vfio_pci_core_device *core = &mig_to_vfio_pci_mig(mig)->core;
+	u16 command;
+
+	if (!command_get(core->pdev, &command) || command & PCI_COMMAND_MEMORY)
+		return;
+	if (!core->pdev->is_virtfn)
+		restore_bars(core);
+	command_update(core, 0, PCI_COMMAND_MEMORY);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_prepare);
 

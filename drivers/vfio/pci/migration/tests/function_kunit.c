@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * PCI_COMMAND while DMA is off, and links that freeze, on a function that has
- * only this register.  The guest's last write counts, whatever happens before
- * the library sees it.  A lost function is not written to.  The state is
+ * only this register and BARs.  The guest's last write counts, whatever happens
+ * before the library sees it.  A lost function is not written to.  The state is
  * RUNNING after the reset, not before.
  */
 #include <kunit/test.h>
@@ -18,18 +18,29 @@ struct function {
 	struct vfio_pci_migration pci;
 	struct pci_dev pdev;
 	struct pci_bus bus;
-	u16 command;		/* the register */
+	u16 command;		/* the registers */
+	u32 bar[PCI_STD_NUM_BARS];
+	bool strays;		/* memory was decoded at a wrong address */
 	bool dead;		/* reads all ones, and loses writes */
 	unsigned int lost_writes;
 	unsigned int resets;
 };
 
+static u32 *function_bar(struct function *f, int where)
+{
+	if (where < PCI_BASE_ADDRESS_0 || where > PCI_BASE_ADDRESS_5)
+		return NULL;
+	return &f->bar[(where - PCI_BASE_ADDRESS_0) / 4];
+}
+
 static int function_read(struct pci_bus *bus, unsigned int devfn, int where,
 			 int size, u32 *value)
 {
 	struct function *f = bus->sysdata;
+	u32 *bar = function_bar(f, where);
 
-	*value = f->dead ? U32_MAX : where == PCI_COMMAND ? f->command : 0;
+	*value = f->dead ? U32_MAX : where == PCI_COMMAND ? f->command :
+		 bar ? *bar : 0;
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -37,11 +48,17 @@ static int function_write(struct pci_bus *bus, unsigned int devfn, int where,
 			  int size, u32 value)
 {
 	struct function *f = bus->sysdata;
+	u32 *bar = function_bar(f, where);
 
 	if (f->dead)
 		f->lost_writes++;
 	else if (where == PCI_COMMAND)
 		f->command = value;
+	else if (bar)
+		*bar = value;
+	if (f->command & PCI_COMMAND_MEMORY &&
+	    memcmp(f->bar, f->pci.core.rbar, sizeof(f->bar)))
+		f->strays = true;
 	return PCIBIOS_SUCCESSFUL;
 }
 
@@ -102,6 +119,13 @@ static void quiesce(struct function *f)
 {
 	lock(f);
 	vfio_pci_mig_quiesce(&f->pci.mig);
+	unlock(f);
+}
+
+static void prepare(struct function *f)
+{
+	lock(f);
+	vfio_pci_mig_prepare(&f->pci.mig);
 	unlock(f);
 }
 
@@ -248,14 +272,33 @@ static void all_ones_are_not_written_back(struct kunit *test)
 
 	f->dead = true;
 	quiesce(f);
-	lock(f);
-	vfio_pci_mig_prepare(&f->pci.mig);
-	unlock(f);
+	prepare(f);
 	library_sees(f, 0);
 	KUNIT_EXPECT_TRUE(test, shown(f));
 	dma_on(f);
 	KUNIT_EXPECT_TRUE(test, shown(f));
 	KUNIT_EXPECT_EQ(test, 0, f->lost_writes);
+}
+
+/* A reset that nobody knows of has cleared the BARs. */
+static void decodes_at_its_addresses(struct kunit *test)
+{
+	struct function *f = function_new(test, MASTER);
+	unsigned int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		f->pci.core.rbar[i] = 0xfe000000 + i * SZ_64K;
+	prepare(f);
+	KUNIT_EXPECT_EQ(test, MASTER | MEMORY, f->command);
+	KUNIT_EXPECT_FALSE(test, f->strays);
+
+	/* A VF has no BARs of its own. */
+	memset(f->bar, 0, sizeof(f->bar));
+	f->command = 0;
+	f->pdev.is_virtfn = 1;
+	prepare(f);
+	KUNIT_EXPECT_EQ(test, MEMORY, f->command);
+	KUNIT_EXPECT_EQ(test, 0, f->bar[0]);
 }
 
 static enum vfio_device_mig_state error(struct function *f,
@@ -354,6 +397,7 @@ static struct kunit_case function_cases[] = {
 	KUNIT_CASE(written_while_it_goes_on),
 	KUNIT_CASE(does_not_come_back_unasked),
 	KUNIT_CASE(all_ones_are_not_written_back),
+	KUNIT_CASE(decodes_at_its_addresses),
 	KUNIT_CASE(frozen_link),
 	KUNIT_CASE(reset_of_a_frozen_link),
 	KUNIT_CASE(link_that_stays_dead),
