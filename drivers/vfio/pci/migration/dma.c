@@ -266,10 +266,15 @@ static void flr_unlock(struct vfio_pci_migration *pci)
  * the user's mappings of BARs, and saves and restores configuration space.
  * Does not call the driver's reset().
  *
+ * Not for a function with INTx: its handler and vfio-pci-core, under a lock
+ * that is outside of memory_lock, change PCI_COMMAND, which is restored.  Not
+ * for a driver that offers dma-bufs of BARs, which only vfio-pci-core revokes.
+ *
  * Context: memory_lock held for write, and the state lock.  Sleeps.
  *
  * Return: 0; -EAGAIN if the function was not reset, because another task holds
- * its device lock, perhaps to reset it; or an error of pcie_flr().
+ * its device lock, perhaps to reset it; -EOPNOTSUPP if it has INTx; or an error
+ * of pcie_flr().
  */
 int vfio_pci_mig_flr(struct vfio_pci_migration *pci)
 {
@@ -277,6 +282,8 @@ int vfio_pci_mig_flr(struct vfio_pci_migration *pci)
 	int locked, ret;
 
 	lockdep_assert_held_write(&core->memory_lock);
+	if (core->pdev->pin)
+		return -EOPNOTSUPP;
 	zap_bars(core);
 	/*
 	 * Its holder may wait for our locks, but most holders only read sysfs.

@@ -301,6 +301,21 @@ static void decodes_at_its_addresses(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, f->bar[0]);
 }
 
+static void no_flr_with_intx(struct kunit *test)
+{
+	struct function *f = function_new(test, MASTER | MEMORY);
+	int ret;
+
+	f->pdev.pin = 1;
+	down_write(&f->pci.core.memory_lock);
+	mutex_lock(&f->pci.mig.lock);
+	ret = vfio_pci_mig_flr(&f->pci);
+	mutex_unlock(&f->pci.mig.lock);
+	up_write(&f->pci.core.memory_lock);
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, ret);
+	KUNIT_EXPECT_EQ(test, MASTER | MEMORY, f->command);
+}
+
 static enum vfio_device_mig_state error(struct function *f,
 					pci_channel_state_t channel)
 {
@@ -398,6 +413,7 @@ static struct kunit_case function_cases[] = {
 	KUNIT_CASE(does_not_come_back_unasked),
 	KUNIT_CASE(all_ones_are_not_written_back),
 	KUNIT_CASE(decodes_at_its_addresses),
+	KUNIT_CASE(no_flr_with_intx),
 	KUNIT_CASE(frozen_link),
 	KUNIT_CASE(reset_of_a_frozen_link),
 	KUNIT_CASE(link_that_stays_dead),
