@@ -197,7 +197,9 @@ bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci)
 
 /*
  * vfio-pci-core has written the guest's bit to the device, even while it has to
- * be off.  The driver has stopped the function before, so no DMA came of it.
+ * be off.  No DMA came of it if the driver has stopped the function before.  In
+ * ERROR the driver could not: then DMA may come of it, as it may before a reset
+ * of any device.
  *
  * DMA may have gone off or on since the write.  The register then no longer has
  * what the guest wrote, so this goes by @command.
