@@ -406,6 +406,25 @@ TEST_F(pages, cannot_be_accessed_in_low_power)
 	}
 }
 
+/* What the guest wrote just before reaches the device if logging ends then. */
+TEST_F(pages, keep_writes_if_logging_ends_in_low_power)
+{
+	uint32_t change = 0;
+	unsigned int i;
+
+	for (i = 0; i < scaled(40); i++) {
+		ASSERT_EQ(0, start(self));
+		change ^= 0x800;
+		set_by(self, BY_MAPPING, change);
+		ASSERT_EQ(0, low_power(&self->v,
+				       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+		EXPECT_EQ(0, log_stop(self->v.fd));
+		ASSERT_EQ(0, low_power(&self->v,
+				       VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+		expect_settings(_metadata, self, change);
+	}
+}
+
 /* After a reset, they can be accessed. */
 TEST_F(pages, can_be_accessed_after_a_reset)
 {

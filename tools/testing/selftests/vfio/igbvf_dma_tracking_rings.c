@@ -14,6 +14,8 @@
 #include <linux/udp.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test.h"
 #include "device.h"
@@ -23,6 +25,7 @@
 #include "migration.h"
 #include "nic.h"
 #include "rxq.h"
+#include "userfault.h"
 #include "watch.h"
 
 /* Rings of up to 4096 descriptors, 64 KiB; also unaligned to pages */
@@ -847,6 +850,16 @@ TEST_F(rings, survive_unmap_while_the_worker_reads)
 	expect_vf_works(_metadata, self);
 }
 
+/* Sets the disabled queue up for a ring of 256 descriptors at any address. */
+static void set_ring(const struct rxq *q, uint64_t iova)
+{
+	rxq_write(q, RDBAL, iova);
+	rxq_write(q, RDBAH, iova >> 32);
+	rxq_write(q, RDLEN, 256 * sizeof(struct desc));
+	rxq_write(q, SRRCTL, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	rxq_write(q, RDH, 0);
+}
+
 /* Uses a ring at @iova that the device cannot access. */
 static void use_bad_ring(struct __test_metadata *_metadata,
 			 FIXTURE_DATA(rings) *self, uint64_t iova)
@@ -856,11 +869,7 @@ static void use_bad_ring(struct __test_metadata *_metadata,
 
 	for (i = 0; i < 3; i++) {
 		rxq_disable(q);
-		rxq_write(q, RDBAL, iova);
-		rxq_write(q, RDBAH, iova >> 32);
-		rxq_write(q, RDLEN, 256 * sizeof(struct desc));
-		rxq_write(q, SRRCTL, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
-		rxq_write(q, RDH, 0);
+		set_ring(q, iova);
 		if (i)	/* enabled before logging starts */
 			EXPECT_EQ(0, log_stop(self->rx.v.fd));
 		rxq_write(q, RXDCTL, DCTL_ENABLE);
@@ -932,6 +941,152 @@ TEST_F(rings, survive_read_only_and_unmapped_memory)
 	mem_free(mem, MiB);
 	use_bad_ring(_metadata, self, iova);
 	must(dma_unmap(self->rx.v.container, iova, MiB));
+}
+
+/* In memory of a process that has exited */
+TEST_F(rings, survive_the_exit_of_their_owner)
+{
+	const uint64_t iova = 0x60000000;
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		must(dma_map(self->rx.v.container, iova, mem_alloc(MiB), MiB));
+		_exit(0);
+	}
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	ASSERT_EQ(0, status);
+	ASSERT_EQ(0, watch_start(&self->rx.w));
+	use_bad_ring(_metadata, self, iova);
+	must(dma_unmap(self->rx.v.container, iova, MiB));
+}
+
+/*
+ * From now on, the CPU finds no memory there, and waits.  The device has the
+ * pages that are pinned.
+ */
+static int take_away(void *mem, size_t size)
+{
+	if (madvise(mem, size, MADV_DONTNEED))
+		die("madvise: %s", strerror(errno));
+	return userfault_never(mem, size);
+}
+
+/*
+ * In memory that never comes.  The worker waits for it, but nobody else: the
+ * container, another VF in it and the close of this one do not.
+ */
+TEST_F(rings, survive_memory_that_never_comes)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_B0);
+	const uint64_t iova = 0x60000000;
+	int container = self->rx.v.container, fd;
+	void *mem = mem_alloc(MiB), *other = mem_alloc(MiB);
+	struct vdev second;
+
+	ASSERT_EQ(0, dma_map(container, iova, mem, MiB));
+	ASSERT_EQ(0, watch_start(&self->rx.w));
+	rxq_disable(&self->rx.q);
+	fd = take_away(mem, MiB);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	set_ring(&self->rx.q, iova);
+	rxq_write(&self->rx.q, RXDCTL, DCTL_ENABLE);
+	rxq_write(&self->rx.q, RDT, 100);
+	userfault_wait(fd);
+
+	EXPECT_EQ(0, dma_map(container, 2 * iova, other, MiB));
+	EXPECT_EQ(MiB, dma_unmap(container, 2 * iova, MiB));
+	vdev_open_in(&second, bdf, DRV_IGBVF_VFIO, container);
+	EXPECT_EQ(0, log_start_range(second.fd, 0, GiB));
+	log_close(&second);
+	EXPECT_NOTHING_LOST();
+	EXPECT_EQ(MiB, dma_unmap(container, iova, MiB));
+	nic_detach(&self->rx.nic);
+	log_close(&self->rx.v);
+	sys_close(fd);
+}
+
+struct starter {
+	struct watch *w;
+	int ret;
+};
+
+static void *start(void *arg)
+{
+	struct starter *s = arg;
+
+	s->ret = watch_start(s->w);
+	return NULL;
+}
+
+static int low_power(const struct vdev *v, uint32_t entry_or_exit)
+{
+	return feature(v->fd, VFIO_DEVICE_FEATURE_SET | entry_or_exit, NULL, 0);
+}
+
+/* The VF goes into low power mode while START waits for the descriptors. */
+TEST_F(rings, are_scanned_in_low_power)
+{
+	const size_t size = 256 * sizeof(struct desc);
+	struct desc *ring = mem_alloc(size), *copy = mem_alloc(size);
+	struct starter s = { .w = &self->rx.w };
+	const uint64_t iova = 0x60000000;
+	uint64_t bitmap[4] = {};
+	pthread_t thread;
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < 256; i++)
+		ring[i].addr = BUFFERS + i * WATCH_PAGE;
+	memcpy(copy, ring, size);
+	ASSERT_EQ(0, dma_map(self->rx.v.container, iova, ring, size));
+	set_ring(&self->rx.q, iova);
+	rxq_write(&self->rx.q, RXDCTL, DCTL_ENABLE);
+	rxq_write(&self->rx.q, RDT, 100);
+	fd = take_away(ring, size);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+
+	pthread_create(&thread, NULL, start, &s);
+	userfault_wait(fd);
+	EXPECT_EQ(0, low_power(&self->rx.v,
+			       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+	userfault_fill(fd, ring, copy, size);
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, s.ret);
+	EXPECT_EQ(0, log_report(self->rx.v.fd, BUFFERS, 256 * WATCH_PAGE,
+				WATCH_PAGE, bitmap));
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(~0ULL, bitmap[i]);
+	EXPECT_EQ(0, low_power(&self->rx.v,
+			       VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+	sys_close(fd);
+	rxq_disable(&self->rx.q);
+	must(dma_unmap(self->rx.v.container, iova, size));
+	expect_vf_works(_metadata, self);
+}
+
+/* A doorbell just before low power mode takes effect when the mode ends. */
+TEST_F(rings, keep_doorbells_in_low_power)
+{
+	unsigned int i, n;
+
+	ASSERT_EQ(0, watch_start(&self->rx.w));
+	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	for (i = 0; i < scaled(40); i++) {
+		for (n = 0; n < 20; n++)
+			rxq_post(&self->rx.q, BUFFERS + n * WATCH_PAGE, 0);
+		rxq_doorbell(&self->rx.q);
+		EXPECT_EQ(0, low_power(&self->rx.v,
+				       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY));
+		/* Longer than the worker looks before it goes to sleep */
+		sleep_us(100000);
+		EXPECT_EQ(0, low_power(&self->rx.v,
+				       VFIO_DEVICE_FEATURE_LOW_POWER_EXIT));
+		EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
+		EXPECT_NOTHING_LOST();
+	}
 }
 
 /* The device writes frames to the ring, over descriptors. */
