@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The tracepoints: what is recorded when devices change state, begin and end
- * data sessions and are reset, in a trace instance of the test's own.
+ * data sessions, are reset and have their DMA logged, in a trace instance of the
+ * test's own.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -13,8 +14,10 @@
 
 #include "test.h"
 #include "device.h"
+#include "dma_log.h"
 #include "migration.h"
 #include "mock.h"
+#include "nic.h"
 
 #define TRACING		"/sys/kernel/tracing"
 #define INSTANCE	TRACING "/instances/vfio_test"
@@ -165,6 +168,47 @@ TEST_F(trace, records_the_librarys_sessions)
 	EXPECT_STREQ(expected, trace_take());
 	stream_free(&stream);
 	vdev_close(&v);
+}
+
+/* Far from all rings and buffers, and in one bitmap of the driver */
+#define LOGGED		(1ULL << 40)
+#define LOGGED_SIZE	(64 * MiB)
+#define LOGGED_PAGES	(LOGGED_SIZE / 4096)
+
+TEST_F(trace, records_dma_logging)
+{
+	const char *bdf = NEED_FUNC(FUNC_VF_A0);
+	uint64_t bitmap[LOGGED_PAGES / 64];
+	char expected[512];
+	struct vdev v;
+
+	NEED_MODULE(DRV_IGBVF_VFIO);
+	vdev_open(&v, bdf, DRV_IGBVF_VFIO);
+	trace_take();
+	must(log_start_range(v.fd, LOGGED, LOGGED_SIZE));
+	must(log_report(v.fd, LOGGED, LOGGED_SIZE, 4096, bitmap));
+	must(log_stop(v.fd));
+	snprintf(expected, sizeof(expected),
+		 "vfio_dma_log_start: %s: 1 ranges: result 0\n"
+		 "vfio_dma_log_report: %s: %#llx bytes at %#llx: 0 pages in 0 runs\n"
+		 "vfio_dma_log_stop: %s\n",
+		 bdf, bdf, LOGGED_SIZE, LOGGED, bdf);
+	EXPECT_STREQ(expected, trace_take());
+
+	/* A ring whose head is outside: all memory is reported. */
+	reg_write(&v, 0, RDLEN, 64 * sizeof(struct desc));
+	reg_write(&v, 0, RDH, 64);
+	reg_write(&v, 0, RDT, 64);
+	reg_write(&v, 0, RXDCTL, DCTL_ENABLE);
+	must(log_start_range(v.fd, LOGGED, LOGGED_SIZE));
+	must(log_report(v.fd, LOGGED, LOGGED_SIZE, 4096, bitmap));
+	snprintf(expected, sizeof(expected),
+		 "vfio_dma_log_overflow: %s: ring 0: all memory\n"
+		 "vfio_dma_log_start: %s: 1 ranges: result 0\n"
+		 "vfio_dma_log_report: %s: %#llx bytes at %#llx: %llu pages in 1 runs\n",
+		 bdf, bdf, bdf, LOGGED_SIZE, LOGGED, LOGGED_PAGES);
+	EXPECT_STREQ(expected, trace_take());
+	log_close(&v);
 }
 
 TEST_F(trace, off_is_silent)
