@@ -4,9 +4,9 @@
  * the guest has posted, records their buffers, and only then gives the
  * descriptors to the device.
  *
- * It reads guest memory with no lock held: the memory may be a mapping of the
- * device, and the VMM decides how long a page fault takes.  The generation of a
- * ring tells whether the ring has changed meanwhile.
+ * It reads guest memory with none of its locks held: the memory may be a mapping
+ * of the device, and the VMM decides how long a page fault takes.  The
+ * generation of a ring tells whether the ring has changed meanwhile.
  *
  * A guest's doorbell is a write to memory, which does not wake the worker.  So
  * it polls while there is traffic.  When several looks have found nothing, it

@@ -23,7 +23,7 @@
  *	dirty_lock	(log) the dirty set, rings and areas.  Rings and areas
  *			change with the state lock held, too
  *
- * The worker of DMA logging reads guest memory with no lock held.
+ * The worker of DMA logging reads guest memory with none of these held.
  */
 #ifndef VFIO_PCI_MIG_PRIVATE_H
 #define VFIO_PCI_MIG_PRIVATE_H
