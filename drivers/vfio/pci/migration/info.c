@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * BARs with traps for user space: region information says which pages can be
- * mapped, and mmap() and ioeventfds that would bypass a trap are refused.
+ * mapped, and mmap() that would bypass a trap is refused.  A device with traps
+ * has no ioeventfds.
  */
 #include <linux/export.h>
 #include <linux/overflow.h>
@@ -107,6 +108,10 @@ static long get_region_info(struct vfio_pci_migration *pci, unsigned long arg)
 		return -EFAULT;
 	if (info.argsz < sizeof(info))
 		return -EINVAL;
+	/*
+	 * vfio-pci-core reads the index again.  If the user has changed it, the
+	 * user is told to map what mmap() will refuse.
+	 */
 	if (!has_traps(pci, info.index))
 		return vfio_pci_core_ioctl(&pci->core.vdev,
 					   VFIO_DEVICE_GET_REGION_INFO, arg);
@@ -137,20 +142,14 @@ int vfio_pci_mig_get_region_info(struct vfio_device *vdev,
 EXPORT_SYMBOL_GPL(vfio_pci_mig_get_region_info);
 #endif
 
-/* The write of an ioeventfd would bypass the driver's trap. */
-static long set_ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
+/*
+ * The write of an ioeventfd would bypass a trap.  To look at the user's
+ * structure does not help: vfio-pci-core reads it again, and by then the user
+ * may have changed the offset.
+ */
+static bool has_ioeventfds(struct vfio_pci_migration *pci)
 {
-	struct vfio_device_ioeventfd info;
-
-	if (copy_from_user(&info, (void __user *)arg,
-			   offsetofend(struct vfio_device_ioeventfd, fd)))
-		return -EFAULT;
-	if (vfio_pci_mig_trapped(vfio_pci_mig_driver(pci),
-				 VFIO_PCI_OFFSET_TO_INDEX(info.offset),
-				 info.offset & VFIO_PCI_OFFSET_MASK,
-				 info.flags & VFIO_DEVICE_IOEVENTFD_SIZE_MASK))
-		return -EINVAL;
-	return vfio_pci_core_ioctl(&pci->core.vdev, VFIO_DEVICE_IOEVENTFD, arg);
+	return !vfio_pci_mig_driver(pci)->nr_traps;
 }
 
 /**
@@ -161,7 +160,8 @@ static long set_ioeventfd(struct vfio_pci_migration *pci, unsigned long arg)
  *
  * For vfio_device_ops.ioctl.
  *
- * Return: the result of the ioctl.
+ * Return: the result of the ioctl; -ENOTTY for VFIO_DEVICE_IOEVENTFD if the
+ * driver has traps.
  */
 long vfio_pci_mig_ioctl(struct vfio_device *vdev, unsigned int cmd,
 			unsigned long arg)
@@ -172,10 +172,11 @@ long vfio_pci_mig_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return get_region_info(pci, arg);
 	case VFIO_DEVICE_IOEVENTFD:
-		return set_ioeventfd(pci, arg);
-	default:
-		return vfio_pci_core_ioctl(vdev, cmd, arg);
+		if (!has_ioeventfds(pci))
+			return -ENOTTY;
+		break;
 	}
+	return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
 EXPORT_SYMBOL_GPL(vfio_pci_mig_ioctl);
 

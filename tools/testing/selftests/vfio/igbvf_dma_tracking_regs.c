@@ -168,26 +168,17 @@ static int ioeventfd(const struct vdev *v, uint32_t reg, uint32_t size, int fd)
 /* ioeventfds would bypass logging. */
 TEST_F(pages, have_no_ioeventfds)
 {
-	static const uint32_t regs[] = {
-		DOORBELLS, RDBAL, RDT, RDT + QUEUE_1, RXDCTL, 3 * PAGE - 4,
-	};
+	static const uint32_t regs[] = { DOORBELLS, RDT, RDT + QUEUE_1, TDT };
 	int fd = eventfd_new();
 	unsigned int i, logging;
 
 	for (logging = 0; logging < 2; logging++) {
 		for (i = 0; i < ARRAY_SIZE(regs); i++)
-			EXPECT_EQ(-EINVAL, ioeventfd(&self->v, regs[i],
+			EXPECT_EQ(-ENOTTY, ioeventfd(&self->v, regs[i],
 						     VFIO_DEVICE_IOEVENTFD_32,
 						     fd)) {
 				TH_LOG("register %#x", regs[i]);
 			}
-		EXPECT_EQ(-EINVAL, ioeventfd(&self->v, 3 * PAGE - 1,
-					     VFIO_DEVICE_IOEVENTFD_8, fd));
-		/* Transmit doorbells are not logged. */
-		EXPECT_EQ(0, ioeventfd(&self->v, TDT, VFIO_DEVICE_IOEVENTFD_32,
-				       fd));
-		EXPECT_EQ(0, ioeventfd(&self->v, TDT, VFIO_DEVICE_IOEVENTFD_32,
-				       -1));
 		if (!logging)
 			ASSERT_EQ(0, start(self));
 	}

@@ -370,7 +370,7 @@ TEST_F(pci, ioeventfd_writes)
 {
 	int fd = eventfd_new();
 
-	if (!variant->is_vf)
+	if (!variant->is_vf || variant->igbvf)
 		SKIP(return, "the device has no register for this test");
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	reg_write(&self->v, 0, EITR0, 0);
@@ -400,6 +400,8 @@ TEST_F(pci, ioeventfd_refuses_bad_arguments)
 	struct vdev *v = &self->v;
 	int fd = eventfd_new();
 
+	if (variant->igbvf)
+		SKIP(return, "%s has no ioeventfds", variant->driver);
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	/* Sizes: none, two, unknown */
 	EXPECT_EQ(-EINVAL, ioeventfd(v, 0, 0, 0x1680, 0, fd));
@@ -427,19 +429,24 @@ TEST_F(pci, ioeventfd_refuses_bad_arguments)
 	EXPECT_EQ(-ENODEV, ioeventfd(v, f32, 0, 0x1680, 0, -1));
 }
 
-/* An ioeventfd must not bypass a driver that emulates registers. */
-TEST_F(pci, ioeventfd_is_refused_in_the_trapped_page)
+/*
+ * An ioeventfd must not bypass a driver that emulates registers, whatever the
+ * user writes to the structure while the kernel reads it: such a driver has
+ * none, not even in pages that can be mapped.
+ */
+TEST_F(pci, ioeventfds_do_not_exist_with_traps)
 {
+	static const uint32_t regs[] = { VTCTRL, V2PMAILBOX, EITR0, TDT };
 	int fd = eventfd_new();
+	unsigned int i;
 
 	if (!variant->igbvf)
 		SKIP(return, "%s traps no page", variant->driver);
-	EXPECT_EQ(-EINVAL, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0,
-				     VTCTRL, VTCTRL_RST, fd));
-	EXPECT_EQ(-EINVAL, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 0,
-				     V2PMAILBOX, 1, fd));
-	EXPECT_EQ(-EINVAL, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_64, 0,
-				     0xffc, 1, fd));
+	for (i = 0; i < ARRAY_SIZE(regs); i++)
+		EXPECT_EQ(-ENOTTY, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32,
+					     0, regs[i], 1, fd));
+	EXPECT_EQ(-ENOTTY, ioeventfd(&self->v, VFIO_DEVICE_IOEVENTFD_32, 3, 0,
+				     1, fd));
 }
 
 TEST_F(pci, ioeventfds_are_limited)
@@ -447,7 +454,7 @@ TEST_F(pci, ioeventfds_are_limited)
 	int fd = eventfd_new(), ret = 0;
 	unsigned int i;
 
-	if (!variant->is_vf)
+	if (!variant->is_vf || variant->igbvf)
 		SKIP(return, "the device has no register for this test");
 	cfg_command(&self->v, PCI_COMMAND_MEMORY, 0);
 	for (i = 0; !ret && i < 5000; i++)
