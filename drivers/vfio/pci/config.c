@@ -151,7 +151,8 @@ static void write_device_command(struct vfio_pci_core_device *vdev, u16 command,
 	command = (old & ~mask) | (command & mask);
 	if (vfio_pci_intx_is_off(vdev))
 		command |= PCI_COMMAND_INTX_DISABLE;
-	pci_write_config_word(pdev, PCI_COMMAND, command);
+	if (!PCI_POSSIBLE_ERROR(old))
+		pci_write_config_word(pdev, PCI_COMMAND, command);
 	spin_unlock_irq(&vdev->irqlock);
 out_unlock:
 	pci_cfg_access_unlock(pdev);

@@ -67,11 +67,21 @@ static struct vfio_pci_intx *get_intx(struct vfio_pci_core_device *vdev)
 	return xa_load(&vdev->ctx, 0);
 }
 
-/* Change the device's own interrupt disable bit; others write its register. */
+/*
+ * Change the device's own interrupt disable bit.  Not by pci_intx(), which
+ * writes back the all ones that a lost device reads as.
+ */
 static void set_intx(struct vfio_pci_core_device *vdev, bool on)
 {
+	struct pci_dev *pdev = vdev->pdev;
+	u16 old, new;
+
 	spin_lock_irq(&vdev->irqlock);
-	pci_intx(vdev->pdev, on);
+	pci_read_config_word(pdev, PCI_COMMAND, &old);
+	new = on ? old & ~PCI_COMMAND_INTX_DISABLE :
+		   old | PCI_COMMAND_INTX_DISABLE;
+	if (new != old && !PCI_POSSIBLE_ERROR(old))
+		pci_write_config_word(pdev, PCI_COMMAND, new);
 	spin_unlock_irq(&vdev->irqlock);
 }
 

@@ -70,7 +70,8 @@ void vfio_pci_restore_bars(struct vfio_pci_core_device *vdev)
 
 /*
  * Turn memory decoding in hardware on or off, below the user's view.  Returns
- * the old PCI_COMMAND.  Caller holds memory_lock for write.
+ * the old PCI_COMMAND.  A lost device reads as all ones, which must not be
+ * written back.  Caller holds memory_lock for write.
  */
 static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
 {
@@ -83,7 +84,7 @@ static u16 set_decoding(struct vfio_pci_core_device *vdev, bool on)
 	spin_lock_irq(&vdev->irqlock);
 	pci_read_config_word(vdev->pdev, PCI_COMMAND, &old);
 	cmd = on ? old | PCI_COMMAND_MEMORY : old & ~PCI_COMMAND_MEMORY;
-	if (cmd != old)
+	if (cmd != old && !PCI_POSSIBLE_ERROR(old))
 		pci_write_config_word(vdev->pdev, PCI_COMMAND, cmd);
 	spin_unlock_irq(&vdev->irqlock);
 	return old;

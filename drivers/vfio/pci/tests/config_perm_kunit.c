@@ -1170,6 +1170,26 @@ static void command_after_a_reset_of_its_own(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0xffff, device_has(fake, PCI_COMMAND, 2));
 }
 
+/* A device that is lost while the kernel has turned decoding on for itself */
+static void lost_device_is_not_written_to(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	u16 cmd;
+
+	build(test, fake);
+	cmd = vfio_pci_memory_force_on(&fake->vdev);
+	KUNIT_EXPECT_EQ(test, PCI_COMMAND_MEMORY,
+			device_has(fake, PCI_COMMAND, 2));
+	memset(fake->space, 0xff, PCI_STD_HEADER_SIZEOF);
+	vfio_pci_memory_force_end(&fake->vdev, cmd);
+	KUNIT_EXPECT_EQ(test, 0xffff, device_has(fake, PCI_COMMAND, 2));
+
+	/* Lost before and after */
+	cmd = vfio_pci_memory_force_on(&fake->vdev);
+	vfio_pci_memory_force_end(&fake->vdev, cmd);
+	KUNIT_EXPECT_EQ(test, 0xffff, device_has(fake, PCI_COMMAND, 2));
+}
+
 static void memory_without_a_bit_is_always_on(struct kunit *test)
 {
 	struct fake *fake = new_fake(test);
@@ -1385,6 +1405,7 @@ static struct kunit_case config_rw_cases[] = {
 	KUNIT_CASE(writes_change_what_they_may),
 	KUNIT_CASE(accesses_beyond_the_end),
 	KUNIT_CASE(command_after_a_reset_of_its_own),
+	KUNIT_CASE(lost_device_is_not_written_to),
 	KUNIT_CASE(memory_without_a_bit_is_always_on),
 	KUNIT_CASE(function_level_reset_that_fails),
 	KUNIT_CASE(held_intx_touches_nothing),
