@@ -67,11 +67,8 @@ static struct vfio_pci_intx *get_intx(struct vfio_pci_core_device *vdev)
 	return xa_load(&vdev->ctx, 0);
 }
 
-/*
- * Change the device's own interrupt disable bit.  Not by pci_intx(), which
- * writes back the all ones that a lost device reads as.
- */
-static void set_intx(struct vfio_pci_core_device *vdev, bool on)
+/* Not by pci_intx(), which writes back the all ones of a lost device. */
+void vfio_pci_intx_set(struct vfio_pci_core_device *vdev, bool on)
 {
 	struct pci_dev *pdev = vdev->pdev;
 	u16 old, new;
@@ -331,7 +328,7 @@ static int intx_enable(struct vfio_pci_core_device *vdev,
 	if (ret)
 		goto err_erase;
 	if (!vdev->pci_2_3)
-		set_intx(vdev, true);
+		vfio_pci_intx_set(vdev, true);
 	vdev->irq_type = VFIO_PCI_INTX_IRQ_INDEX;
 
 	spin_lock_irq(&vdev->irqlock);
@@ -355,7 +352,7 @@ void vfio_pci_intx_disable(struct vfio_pci_core_device *vdev)
 	/* Nothing will serve the line: leave it masked. */
 	intx_set_held(intx, true);
 	free_irq(intx->irq, intx);
-	set_intx(vdev, false);
+	vfio_pci_intx_set(vdev, false);
 	vdev->irq_type = VFIO_PCI_IRQ_NONE;
 	xa_erase(&vdev->ctx, 0);
 

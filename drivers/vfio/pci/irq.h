@@ -36,6 +36,9 @@ int vfio_pci_msi_set_trigger(struct vfio_pci_core_device *vdev, u32 flags,
 			     unsigned int index, unsigned int start,
 			     unsigned int count, void *data);
 
+/* Turn INTx of the device on or off, by its own interrupt disable bit. */
+void vfio_pci_intx_set(struct vfio_pci_core_device *vdev, bool on);
+
 /* Free the interrupts; the type is enabled. */
 void vfio_pci_intx_disable(struct vfio_pci_core_device *vdev);
 void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev);

@@ -19,7 +19,8 @@
  *
  * pci_free_irq_vectors() is called without memory_lock: it waits for readers of
  * the interrupt's files in /proc, and such a reader may be waiting for
- * memory_lock, in a fault on a BAR that it reads into.
+ * memory_lock, in a fault on a BAR that it reads into.  INTx is turned on
+ * before, so that the PCI core does not write PCI_COMMAND without a lock.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -328,14 +329,22 @@ void vfio_pci_msi_disable(struct vfio_pci_core_device *vdev)
 		vfio_pci_set_power_state_locked(vdev, PCI_D0);
 	xa_for_each(&vdev->ctx, index, vector)
 		vector_free(vdev, index, vector);
+	/*
+	 * pci_free_irq_vectors() turns INTx on if it is off.  Between its read
+	 * and its write of PCI_COMMAND a migration driver might turn bus
+	 * mastering off, which the write would undo.  So turn INTx on here; the
+	 * device sends none while MSI is enabled.
+	 */
+	if (!(vdev->pdev->dev_flags & PCI_DEV_FLAGS_MSI_INTX_DISABLE_BUG))
+		vfio_pci_intx_set(vdev, true);
 	/* Until the state is restored, a fault may map a BAR. */
 	up_write(&vdev->memory_lock);
 
 	pci_free_irq_vectors(vdev->pdev);
 
 	down_write(&vdev->memory_lock);
-	/* The PCI core has turned INTx on, which nothing serves. */
-	pci_intx(vdev->pdev, 0);
+	/* Nothing serves INTx. */
+	vfio_pci_intx_set(vdev, false);
 	if (state != PCI_D0)
 		vfio_pci_set_power_state_locked(vdev, state);
 	vfio_pci_memory_force_end(vdev, cmd);

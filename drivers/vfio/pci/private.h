@@ -50,8 +50,16 @@
  * A task that holds memory_lock for write may wait for drivers of other devices
  * (dmabuf.c): they take none of these locks above dma_resv to unmap a dma-buf.
  *
- * The INTx handler changes PCI_COMMAND, too: while the device is open, a
- * read-modify-write of PCI_COMMAND takes irqlock, or has INTx masked.
+ * While the device is open, these locks protect a read-modify-write of
+ * PCI_COMMAND from its read to its write:
+ *  - irqlock: for the interrupt disable bit, and in the migration library, which
+ *    also holds memory_lock for read;
+ *  - memory_lock for write, and irqlock or INTx masked or not enabled: else.
+ *    This holds for helpers of the PCI core, too: resets, pci_set_power_state(),
+ *    pci_alloc_irq_vectors(), pci_restore_msi_state().  msi.c makes sure that
+ *    pci_free_irq_vectors(), called without memory_lock, changes nothing.
+ * Runtime PM restores PCI_COMMAND without a lock, while no call uses the device
+ * and INTx is masked.
  */
 #ifndef VFIO_PCI_PRIVATE_H
 #define VFIO_PCI_PRIVATE_H

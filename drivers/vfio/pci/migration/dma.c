@@ -6,10 +6,11 @@
  * no other file of the module.
  *
  * The state lock protects the bus master bit that the guest sees.
- * vfio-pci-core changes PCI_COMMAND as well: for the guest with memory_lock
- * held for write, and in the handler of INTx with irqlock held.  So this file
- * changes it with irqlock held and, except at the end of a reset, with
- * memory_lock held for read.
+ * vfio-pci-core and the helpers of the PCI core that it calls change PCI_COMMAND
+ * as well: with memory_lock held for write, but for the interrupt disable bit of
+ * INTx, which changes with irqlock held.  So this file changes the register with
+ * irqlock held and, except at the end of a reset, with memory_lock held for
+ * read.
  */
 #include <linux/delay.h>
 #include <linux/export.h>

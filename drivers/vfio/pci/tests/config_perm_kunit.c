@@ -31,6 +31,7 @@
  * @w1c: bits that are cleared by writing a 1
  * @accesses: reads and writes so far
  * @decoded_at_0: memory decoding was turned on while BAR 0 was 0
+ * @intx_on_locked: INTx was turned on with memory_lock held
  * @inode: of the device file; nothing is mapped
  * @bus: the bus it is on
  * @pdev: the device
@@ -42,6 +43,7 @@ struct fake {
 	u8 w1c[SPACE];
 	unsigned int accesses;
 	bool decoded_at_0;
+	bool intx_on_locked;
 	struct inode inode;
 	struct pci_bus bus;
 	struct pci_dev pdev;
@@ -75,6 +77,9 @@ static int fake_write(struct pci_bus *bus, unsigned int devfn, int where,
 	if (where == PCI_COMMAND && value & PCI_COMMAND_MEMORY &&
 	    !vfio_pci_config_get(fake->space + PCI_BASE_ADDRESS_0, 4))
 		fake->decoded_at_0 = true;
+	if (where == PCI_COMMAND && !(value & PCI_COMMAND_INTX_DISABLE) &&
+	    rwsem_is_locked(&fake->vdev.memory_lock))
+		fake->intx_on_locked = true;
 	old = vfio_pci_config_get(fake->space + where, size);
 	w1c = vfio_pci_config_get(fake->w1c + where, size);
 	vfio_pci_config_put(fake->space + where, size,
@@ -1317,6 +1322,32 @@ static void interrupt_disable_bit_follows_intx(struct kunit *test)
 			PCI_COMMAND_INTX_DISABLE);
 }
 
+/*
+ * pci_free_irq_vectors() turns INTx on without a lock, if that has not been
+ * done.  The fake device has no vector.
+ */
+static void intx_is_on_before_vectors_are_freed(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+
+	build(test, fake);
+	put(fake, PCI_COMMAND, 2,
+	    PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER);
+	fake->vdev.msix_size = PCI_MSIX_ENTRY_SIZE;
+	fake->vdev.irq_type = VFIO_PCI_MSIX_IRQ_INDEX;
+	mutex_lock(&fake->vdev.igate);
+	KUNIT_EXPECT_EQ(test, 0,
+			vfio_pci_set_irqs(&fake->vdev,
+					  VFIO_IRQ_SET_DATA_NONE |
+					  VFIO_IRQ_SET_ACTION_TRIGGER,
+					  VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, NULL));
+	mutex_unlock(&fake->vdev.igate);
+	KUNIT_EXPECT_EQ(test, fake->vdev.irq_type, VFIO_PCI_IRQ_NONE);
+	KUNIT_EXPECT_TRUE(test, fake->intx_on_locked);
+	KUNIT_EXPECT_EQ(test, device_has(fake, PCI_COMMAND, 2),
+			PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER);
+}
+
 /* ---- AtomicOps on the way to memory ---- */
 
 static struct fake *new_port(struct kunit *test, unsigned int type,
@@ -1410,6 +1441,7 @@ static struct kunit_case config_rw_cases[] = {
 	KUNIT_CASE(function_level_reset_that_fails),
 	KUNIT_CASE(held_intx_touches_nothing),
 	KUNIT_CASE(interrupt_disable_bit_follows_intx),
+	KUNIT_CASE(intx_is_on_before_vectors_are_freed),
 	KUNIT_CASE(atomic_operations),
 	{}
 };
