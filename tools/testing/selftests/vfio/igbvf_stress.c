@@ -5,7 +5,8 @@
  * space.  Meanwhile the user is killed, the driver unbound, the VF removed or
  * its PF set down.  The results of single calls do not matter.  No thread may
  * hang (a watchdog names it), the kernel must not warn, and the VF works
- * afterwards.
+ * afterwards.  Changes of the state and of interrupts meet once more, alone: both
+ * change PCI_COMMAND.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -468,6 +469,46 @@ TEST_F(stress, survives_the_pf_going_down)
 	}
 	hammer_end(&h);
 	must(device_reset(&self->v));
+	vf_works(_metadata, self);
+}
+
+static void *hammer_vectors(void *arg)
+{
+	struct hammer *h = arg;
+	int32_t fd = eventfd_new();
+
+	while (!__atomic_load_n(&h->stop, __ATOMIC_SEQ_CST)) {
+		must(irq_eventfds(h->v, VFIO_PCI_MSIX_IRQ_INDEX, 0, &fd, 1));
+		must(irq_disable(h->v, VFIO_PCI_MSIX_IRQ_INDEX));
+	}
+	sys_close(fd);
+	return NULL;
+}
+
+static bool is_master(const char *bdf)
+{
+	return real_config(bdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
+}
+
+/* No DMA in STOP, and not lost afterwards, while vectors come and go. */
+TEST_F(stress, interrupts_leave_bus_mastering_alone)
+{
+	struct hammer h = { .v = &self->v };
+	unsigned int i, looks;
+	pthread_t thread;
+
+	cfg_command(&self->v, PCI_COMMAND_MASTER, 0);
+	pthread_create(&thread, NULL, hammer_vectors, &h);
+	for (i = 0; i < scaled(200); i++) {
+		must(mig_set(self->v.fd, STOP, NULL));
+		for (looks = 0; looks < 10; looks++)
+			EXPECT_FALSE(is_master(self->bdf));
+		must(mig_set(self->v.fd, RUNNING, NULL));
+		for (looks = 0; looks < 10; looks++)
+			EXPECT_TRUE(is_master(self->bdf));
+	}
+	__atomic_store_n(&h.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
 	vf_works(_metadata, self);
 }
 

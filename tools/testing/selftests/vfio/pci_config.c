@@ -4,31 +4,10 @@
  * read-only bits, and its end.
  */
 #include <linux/pci_regs.h>
-#include <fcntl.h>
 
 #include "pci_funcs.h"
 
 #define CONFIG	VFIO_PCI_CONFIG_REGION_INDEX
-
-static int real_config_open(const char *bdf)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
-	return must(sys_open(path, O_RDWR));
-}
-
-/* The function's real configuration space, from sysfs. */
-static uint32_t real_config(const char *bdf, uint32_t offset, size_t size)
-{
-	int fd = real_config_open(bdf);
-	uint32_t value = 0;
-
-	if (must(sys_pread(fd, &value, size, offset)) != (ssize_t)size)
-		die("%s: short read", bdf);
-	sys_close(fd);
-	return value;
-}
 
 /*
  * Clears COMMAND and BARs, as a reset does that the device performs on its own

@@ -55,6 +55,25 @@ int pci_attr_read(const char *bdf, const char *attr, char *buf, size_t size)
 	return file_read(path, buf, size);
 }
 
+int real_config_open(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	attr_path(path, bdf, "config");
+	return must(sys_open(path, O_RDWR));
+}
+
+uint32_t real_config(const char *bdf, uint32_t offset, size_t size)
+{
+	int fd = real_config_open(bdf);
+	uint32_t value = 0;
+
+	if (must(sys_pread(fd, &value, size, offset)) != (ssize_t)size)
+		die("%s: short read", bdf);
+	sys_close(fd);
+	return value;
+}
+
 int pci_attr_write(const char *bdf, const char *attr, const char *text)
 {
 	char path[PATH_MAX];

@@ -49,6 +49,10 @@ int pci_attr_write(const char *bdf, const char *attr, const char *text);
 unsigned long pci_attr_number(const char *bdf, const char *attr);
 bool pci_attr_exists(const char *bdf, const char *attr);
 
+/* The function's real configuration space: a file, and a register of it. */
+int real_config_open(const char *bdf);
+uint32_t real_config(const char *bdf, uint32_t offset, size_t size);
+
 /* Name of the function's driver; "" if it has none. */
 const char *pci_driver(const char *bdf, char buf[static 64]);
 
