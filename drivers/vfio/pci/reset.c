@@ -31,9 +31,11 @@ static void reset_begin(struct vfio_pci_core_device *vdev)
 	vfio_pci_msix_decoding_begin(vdev);
 }
 
-static void reset_end(struct vfio_pci_core_device *vdev)
+/* @done: the function was reset, so no interrupt is pending any more. */
+static void reset_end(struct vfio_pci_core_device *vdev, bool done)
 {
-	vfio_pci_msi_reset_done(vdev);
+	if (done)
+		vfio_pci_msi_reset_done(vdev);
 	vfio_pci_msix_decoding_end(vdev);
 	vfio_pci_unlock_memory(vdev);
 }
@@ -84,7 +86,7 @@ int vfio_pci_reset_function(struct vfio_pci_core_device *vdev)
 
 	ret = vfio_pci_try_reset(vdev->pdev);
 
-	reset_end(vdev);
+	reset_end(vdev, !ret);
 	vfio_pci_intx_unmask(vdev);
 	mutex_unlock(&vdev->igate);
 	return ret;
@@ -274,12 +276,12 @@ static void dev_set_lock_all(struct vfio_device_set *dev_set)
 	}
 }
 
-static void dev_set_unlock_all(struct vfio_device_set *dev_set)
+static void dev_set_unlock_all(struct vfio_device_set *dev_set, bool done)
 {
 	struct vfio_device *cur;
 
 	list_for_each_entry(cur, &dev_set->device_list, dev_set_list)
-		reset_end(to_core(cur));
+		reset_end(to_core(cur), done);
 	list_for_each_entry(cur, &dev_set->device_list, dev_set_list) {
 		struct vfio_pci_core_device *vdev = to_core(cur);
 
@@ -306,7 +308,7 @@ static int dev_set_reset(struct vfio_device_set *dev_set)
 	if (!ret)
 		list_for_each_entry(cur, &dev_set->device_list, dev_set_list)
 			to_core(cur)->needs_reset = false;
-	dev_set_unlock_all(dev_set);
+	dev_set_unlock_all(dev_set, !ret);
 
 	dev_set_put_awake(dev_set, NULL);
 	return ret;

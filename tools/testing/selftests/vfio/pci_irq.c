@@ -740,6 +740,26 @@ TEST_F(msix, reset_forgets_what_is_pending)
 	EXPECT_EQ(1, eventfd_wait(self->fd[1]));
 }
 
+/* A reset that was not done loses nothing. */
+TEST_F(msix, failed_reset_keeps_what_is_pending)
+{
+	const char *bdf = self->v.bdf;
+	int32_t none = -1;
+
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 0, self->fd, NR_VECTORS));
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 1, &none, 1));
+	vf_raise(&self->v, ALL_VECTORS);
+	EXPECT_EQ(1, eventfd_wait(self->fd[2]));
+	settle();
+	/* The administrator forbids all ways to reset the function. */
+	ASSERT_EQ(0, pci_attr_write(bdf, "reset_method", "\n"));
+	EXPECT_EQ(-ENOTTY, device_reset(&self->v));
+	ASSERT_EQ(0, pci_attr_write(bdf, "reset_method", "default"));
+	EXPECT_EQ(0, eventfd_take(self->fd[1]));
+	ASSERT_EQ(0, irq_eventfds(&self->v, MSIX, 1, &self->fd[1], 1));
+	EXPECT_EQ(1, eventfd_wait(self->fd[1]));
+}
+
 static void *hammer_triggers(void *arg)
 {
 	struct irq_hammer *h = arg;
