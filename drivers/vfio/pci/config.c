@@ -506,24 +506,6 @@ static void init_bars(struct vfio_pci_core_device *vdev)
 					      PCI_ROM_ADDRESS_ENABLE : 0);
 }
 
-/*
- * The host's kernel has set the mask of correctable errors for itself, and
- * kernels differ: Linux 7.3 wants to know of advisory errors, 6.12 does not.  The
- * user sees the mask as it is after power-on (PCIe 6.0, 7.8.4.5), since VMMs refuse
- * to migrate between hosts where the initial values differ.
- */
-static void init_error_mask(struct vfio_pci_core_device *vdev)
-{
-	int pos;
-
-	if (!(vdev->pdev->devcap & PCI_EXP_DEVCAP_RBER))
-		return;
-	pos = pci_find_ext_capability(vdev->pdev, PCI_EXT_CAP_ID_ERR);
-	if (pos)
-		vdev->vconfig[pos + PCI_ERR_COR_MASK + 1] |=
-			PCI_ERR_COR_ADV_NFAT >> 8;
-}
-
 static void init_values(struct vfio_pci_core_device *vdev)
 {
 	struct vfio_pci_config *config = vfio_pci_config(vdev);
@@ -531,7 +513,6 @@ static void init_values(struct vfio_pci_core_device *vdev)
 	u16 flags;
 
 	init_bars(vdev);
-	init_error_mask(vdev);
 
 	/* In a VF the device reads these as all ones. */
 	if (pdev->is_virtfn) {

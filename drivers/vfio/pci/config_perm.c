@@ -24,6 +24,7 @@
  * @hook: what a write does beyond changing bits
  * @write: bits that the user can change
  * @virt: virtual bits whose initial value is the device's
+ * @initial: changes that value; optional
  * @zero: virtual bits whose initial value is 0
  * @w1c: bits that the device clears when a 1 is written
  */
@@ -33,6 +34,7 @@ struct field {
 	u8 hook;
 	u32 write;
 	u32 virt;
+	u32 (*initial)(struct pci_dev *pdev, u32 value);
 	u32 zero;
 	u32 w1c;
 };
@@ -303,12 +305,25 @@ static const struct capability capabilities[PCI_CAP_ID_MAX + 1] = {
 #define ERR_COR_BITS	0x0000f1c1	/* Correctable Error registers */
 #define ERR_CAP_TLP_LOG	0x00000800	/* TLP Prefix Log Present */
 
+/*
+ * The host's kernel has set the mask of correctable errors for itself, and
+ * kernels differ: Linux 7.3 wants to know of advisory errors, 6.12 does not.  The
+ * user sees the mask as it is after power-on (PCIe 6.0, 7.8.4.5), since VMMs refuse
+ * to migrate between hosts where the initial values differ.
+ */
+static u32 err_cor_mask(struct pci_dev *pdev, u32 value)
+{
+	return pdev->devcap & PCI_EXP_DEVCAP_RBER ?
+	       value | PCI_ERR_COR_ADV_NFAT : value;
+}
+
 static const struct field err_fields[] = {
 	{ PCI_ERR_UNCOR_STATUS, 4, .write = ~0, .w1c = ~0 },
 	{ PCI_ERR_UNCOR_MASK, 4, .virt = ~0, .write = ERR_UNC_BITS },
 	{ PCI_ERR_UNCOR_SEVER, 4, .virt = ~0, .write = ERR_UNC_BITS },
 	{ PCI_ERR_COR_STATUS, 4, .write = ~0, .w1c = ~0 },
-	{ PCI_ERR_COR_MASK, 4, .virt = ~0, .write = ERR_COR_BITS },
+	{ PCI_ERR_COR_MASK, 4, .virt = ~0, .write = ERR_COR_BITS,
+	  .initial = err_cor_mask },
 	{ }
 };
 
@@ -505,6 +520,8 @@ static void apply_field(struct builder *b, unsigned int pos,
 	pos += field->offset;
 	if (field->virt)
 		initial = read_device(b->pdev, pos, field->width);
+	if (field->initial)
+		initial = field->initial(b->pdev, initial);
 
 	vfio_pci_config_put(config->virt + pos, field->width,
 			    field->virt | field->zero);

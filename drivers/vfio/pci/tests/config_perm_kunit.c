@@ -735,6 +735,38 @@ static void whole_extended_capabilities(struct kunit *test)
 	}
 }
 
+static void error_mask_is_that_of_power_on(struct kunit *test)
+{
+	const unsigned int mask = PCI_ERR_COR_MASK, last = SPACE - 16;
+	struct fake *fake = new_fake(test);
+	u32 virt;
+
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_ERR, 0);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, see(fake, EXT + mask, 4), 0);
+	virt = vfio_pci_config_get(fake->config.virt + PCI_COMMAND, 2);
+
+	fake->pdev.devcap = PCI_EXP_DEVCAP_RBER;
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, see(fake, EXT + mask, 4), PCI_ERR_COR_ADV_NFAT);
+
+	/* Another capability is where the register would be. */
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_ERR, EXT + mask);
+	put_ext_cap(fake, EXT + mask, PCI_EXT_CAP_ID_ATS, 0);
+	build(test, fake);
+	KUNIT_EXPECT_EQ(test, see(fake, EXT + mask, 4),
+			PCI_EXT_CAP_ID_ATS | 1 << 16);
+
+	/* The register would be behind the end. */
+	put_ext_cap(fake, EXT, PCI_EXT_CAP_ID_DSN, last);
+	put_ext_cap(fake, last, PCI_EXT_CAP_ID_ERR, 0);
+	build(test, fake);
+	KUNIT_EXPECT_TRUE(test, sees_ext_cap(test, fake, last));
+	KUNIT_EXPECT_EQ(test, virt,
+			vfio_pci_config_get(fake->config.virt + PCI_COMMAND,
+					    2));
+}
+
 static void vpd_is_hidden_where_it_hangs(struct kunit *test)
 {
 	struct fake *fake = new_fake(test);
@@ -1415,6 +1447,7 @@ static struct kunit_case config_perm_cases[] = {
 	KUNIT_CASE(enhanced_allocation_is_hidden),
 	KUNIT_CASE(unknown_extended_capabilities_are_hidden),
 	KUNIT_CASE(whole_extended_capabilities),
+	KUNIT_CASE(error_mask_is_that_of_power_on),
 	KUNIT_CASE(vpd_is_hidden_where_it_hangs),
 	KUNIT_CASE(list_ends_where_nothing_is_visible),
 	KUNIT_CASE(links_are_read_only),
