@@ -169,23 +169,28 @@ static ssize_t core_read(struct vfio_pci_migration *pci, char __user *buf,
 static ssize_t core_write(struct vfio_pci_migration *pci,
 			  const char __user *buf, size_t count, loff_t *ppos)
 {
-	bool config = VFIO_PCI_OFFSET_TO_INDEX(*ppos) ==
-		      VFIO_PCI_CONFIG_REGION_INDEX;
 	ssize_t command = command_byte(*ppos, count);
+	loff_t pos = *ppos;
 	ssize_t ret;
 	u8 value;
 
 	if (command >= 0 && get_user(value, (const u8 __user *)buf + command))
 		return -EFAULT;
 	ret = vfio_pci_core_write(&pci->core.vdev, buf, count, ppos);
-	if (ret <= 0 || !config)
+	if (ret <= 0 ||
+	    VFIO_PCI_OFFSET_TO_INDEX(pos) != VFIO_PCI_CONFIG_REGION_INDEX ||
+	    !vfio_pci_mig_may_master(pci, pos & VFIO_PCI_OFFSET_MASK, ret))
 		return ret;
-	/* No signal may interrupt this: bus mastering must not stay on. */
+	/*
+	 * No signal may interrupt this: bus mastering must not stay on.  Another
+	 * task may hold the lock for as long as a PF takes to answer, so other
+	 * writes do not wait for it.
+	 */
 	vfio_mig_lock(&pci->mig, false);
 	if (command >= 0 && ret > command)
 		vfio_pci_mig_command_written(pci, value);
 	else
-		vfio_pci_mig_config_written(pci);
+		vfio_pci_mig_power_written(pci);
 	vfio_mig_unlock(&pci->mig, false);
 	return ret;
 }

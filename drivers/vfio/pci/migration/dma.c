@@ -196,6 +196,20 @@ bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci)
 	return pci->dma_off ? pci->bus_master : command & PCI_COMMAND_MASTER;
 }
 
+static bool contains(u64 offset, size_t count, u64 reg)
+{
+	return offset <= reg && reg - offset < count;
+}
+
+bool vfio_pci_mig_may_master(const struct vfio_pci_migration *pci, u64 offset,
+			     size_t count)
+{
+	u8 pm = pci->core.pdev->pm_cap;
+
+	return contains(offset, count, PCI_COMMAND) ||
+	       (pm && contains(offset, count, pm + PCI_PM_CTRL));
+}
+
 /*
  * vfio-pci-core has written the guest's bit to the device, even while it has to
  * be off.  No DMA came of it if the driver has stopped the function before.  In
@@ -216,7 +230,7 @@ void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, u8 command)
 	bus_master_set(pci, on && !pci->dma_off);
 }
 
-void vfio_pci_mig_config_written(struct vfio_pci_migration *pci)
+void vfio_pci_mig_power_written(struct vfio_pci_migration *pci)
 {
 	lockdep_assert_held(&pci->core.memory_lock);
 	lockdep_assert_held(&pci->mig.lock);

@@ -288,10 +288,17 @@ bool vfio_pci_mig_memory_usable(const struct vfio_pci_migration *pci);
 bool vfio_pci_mig_bus_master_shown(const struct vfio_pci_migration *pci);
 /*
  * The guest has written @command to the low byte of PCI_COMMAND, or has written
- * to another part of configuration space.  Both may turn bus mastering on: a
- * change of the power state restores the bit.  memory_lock held
+ * to the register of the power state.  Both may turn bus mastering on: a change
+ * of the power state restores the bit.  memory_lock held
  */
 void vfio_pci_mig_command_written(struct vfio_pci_migration *pci, u8 command);
-void vfio_pci_mig_config_written(struct vfio_pci_migration *pci);
+void vfio_pci_mig_power_written(struct vfio_pci_migration *pci);
+
+/*
+ * Does a write of @count bytes at @offset of configuration space contain one of
+ * these two registers?  No lock is needed.
+ */
+bool vfio_pci_mig_may_master(const struct vfio_pci_migration *pci, u64 offset,
+			     size_t count);
 
 #endif /* VFIO_PCI_MIG_PRIVATE_H */

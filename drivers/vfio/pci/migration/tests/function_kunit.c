@@ -255,15 +255,55 @@ static void does_not_come_back_unasked(struct kunit *test)
 	quiesce(f);
 	f->command |= MASTER;
 	lock(f);
-	vfio_pci_mig_config_written(&f->pci);
+	vfio_pci_mig_power_written(&f->pci);
 	unlock(f);
 	KUNIT_EXPECT_EQ(test, MEMORY, f->command);
 	dma_on(f);
 	KUNIT_EXPECT_EQ(test, MASTER | MEMORY, f->command);
 	lock(f);
-	vfio_pci_mig_config_written(&f->pci);
+	vfio_pci_mig_power_written(&f->pci);
 	unlock(f);
 	KUNIT_EXPECT_EQ(test, MASTER | MEMORY, f->command);
+}
+
+/* All other writes need not wait for the state lock. */
+static void writes_that_may_turn_it_on(struct kunit *test)
+{
+	struct function *f = function_new(test, 0);
+	static const struct {
+		u64 offset;
+		size_t count;
+		bool command;
+		bool power;
+	} rows[] = {
+		{ 0, 4, false, false },
+		{ 0, 5, true, false },
+		{ PCI_COMMAND, 1, true, false },
+		{ PCI_COMMAND + 1, 1, false, false },
+		{ PCI_CACHE_LINE_SIZE, 4, false, false },
+		{ 0x40, 4, false, false },
+		{ 0x40, 5, false, true },
+		{ 0x44, 1, false, true },
+		{ 0x44, 4, false, true },
+		{ 0x45, 1, false, false },
+		{ 0, 256, true, true },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		f->pdev.pm_cap = 0;
+		KUNIT_EXPECT_EQ_MSG(test, rows[i].command,
+				    vfio_pci_mig_may_master(&f->pci,
+							    rows[i].offset,
+							    rows[i].count),
+				    "row %u", i);
+		f->pdev.pm_cap = 0x40;
+		KUNIT_EXPECT_EQ_MSG(test, rows[i].command || rows[i].power,
+				    vfio_pci_mig_may_master(&f->pci,
+							    rows[i].offset,
+							    rows[i].count),
+				    "row %u", i);
+	}
 }
 
 static void all_ones_are_not_written_back(struct kunit *test)
@@ -411,6 +451,7 @@ static struct kunit_case function_cases[] = {
 	KUNIT_CASE(written_while_it_goes_off),
 	KUNIT_CASE(written_while_it_goes_on),
 	KUNIT_CASE(does_not_come_back_unasked),
+	KUNIT_CASE(writes_that_may_turn_it_on),
 	KUNIT_CASE(all_ones_are_not_written_back),
 	KUNIT_CASE(decodes_at_its_addresses),
 	KUNIT_CASE(no_flr_with_intx),
