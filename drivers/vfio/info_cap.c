@@ -41,7 +41,7 @@ struct vfio_info_cap_header *vfio_info_cap_add(struct vfio_info_cap *caps,
 	void *buf;
 
 	size = ALIGN(size, VFIO_INFO_CAP_ALIGN);
-	buf = krealloc(caps->buf, start + size, GFP_KERNEL);
+	buf = krealloc(caps->buf, start + size, GFP_KERNEL_ACCOUNT);
 	if (!buf) {
 		kfree(caps->buf);
 		caps->buf = NULL;

@@ -44,7 +44,7 @@ int vfio_iommufd_physical_pasid_attach_ioas(struct vfio_device *vdev,
 	if (ida_exists(&vdev->pasids, pasid))
 		return (iommufd_device_replace)(vdev->iommufd_device, pasid,
 						pt_id);
-	ret = ida_alloc_range(&vdev->pasids, pasid, pasid, GFP_KERNEL);
+	ret = ida_alloc_range(&vdev->pasids, pasid, pasid, GFP_KERNEL_ACCOUNT);
 	if (ret < 0)
 		return ret;
 	ret = (iommufd_device_attach)(vdev->iommufd_device, pasid, pt_id);

@@ -364,7 +364,7 @@ static ssize_t vfio_pci_rom_read(struct vfio_pci_core_device *vdev,
 	ssize_t ret = 0;
 	u8 *page;
 
-	page = kmalloc(PAGE_SIZE, GFP_KERNEL);
+	page = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
 	if (!page)
 		return -ENOMEM;
 

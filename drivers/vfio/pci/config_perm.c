@@ -745,7 +745,7 @@ int vfio_pci_config_build(struct vfio_pci_config *config,
 {
 	struct builder *b;
 
-	b = kzalloc(sizeof(*b), GFP_KERNEL);
+	b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
 	if (!b)
 		return -ENOMEM;
 	b->config = config;

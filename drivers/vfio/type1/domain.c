@@ -401,7 +401,7 @@ static struct type1_domain *new_domain(struct iommu_group *iommu_group)
 	struct type1_domain *d;
 	int ret;
 
-	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&d->groups);
@@ -577,7 +577,7 @@ int type1_attach_physical(struct type1_iommu *iommu,
 		return -EPERM;
 	}
 
-	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
 	if (!group)
 		return -ENOMEM;
 	group->iommu_group = iommu_group;

@@ -464,7 +464,7 @@ int type1_attach_emulated(struct type1_iommu *iommu,
 
 	if (iommu->nr_vaddr_invalid)
 		return -EBUSY;
-	group = kzalloc(sizeof(*group), GFP_KERNEL);
+	group = kzalloc(sizeof(*group), GFP_KERNEL_ACCOUNT);
 	if (!group)
 		return -ENOMEM;
 	group->iommu_group = iommu_group;
