@@ -32,6 +32,7 @@
  * @accesses: reads and writes so far
  * @decoded_at_0: memory decoding was turned on while BAR 0 was 0
  * @intx_on_locked: INTx was turned on with memory_lock held
+ * @rom_written: the address of the ROM was written
  * @inode: of the device file; nothing is mapped
  * @bus: the bus it is on
  * @pdev: the device
@@ -44,6 +45,7 @@ struct fake {
 	unsigned int accesses;
 	bool decoded_at_0;
 	bool intx_on_locked;
+	bool rom_written;
 	struct inode inode;
 	struct pci_bus bus;
 	struct pci_dev pdev;
@@ -80,6 +82,8 @@ static int fake_write(struct pci_bus *bus, unsigned int devfn, int where,
 	if (where == PCI_COMMAND && !(value & PCI_COMMAND_INTX_DISABLE) &&
 	    rwsem_is_locked(&fake->vdev.memory_lock))
 		fake->intx_on_locked = true;
+	if (where == PCI_ROM_ADDRESS)
+		fake->rom_written = true;
 	old = vfio_pci_config_get(fake->space + where, size);
 	w1c = vfio_pci_config_get(fake->w1c + where, size);
 	vfio_pci_config_put(fake->space + where, size,
@@ -1240,6 +1244,22 @@ static void memory_without_a_bit_is_always_on(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vfio_pci_memory_enabled(vdev));
 }
 
+/* Whether a ROM can be read is found out later, as that takes long. */
+static void open_leaves_the_rom_alone(struct kunit *test)
+{
+	struct fake *fake = new_fake(test);
+	struct resource *rom = &fake->pdev.resource[PCI_ROM_RESOURCE];
+
+	rom->start = BAR0;
+	rom->end = BAR0 + SZ_64K - 1;
+	rom->flags = IORESOURCE_MEM;
+	KUNIT_ASSERT_EQ(test, 0, vfio_pci_config_init(&fake->vdev));
+	KUNIT_EXPECT_FALSE(test, fake->rom_written);
+	KUNIT_EXPECT_EQ(test, vfio_pci_config(&fake->vdev)->rom,
+			VFIO_PCI_ROM_UNKNOWN);
+	vfio_pci_config_free(&fake->vdev);
+}
+
 /* The fake device has no way to be reset. */
 static void function_level_reset_that_fails(struct kunit *test)
 {
@@ -1471,6 +1491,7 @@ static struct kunit_case config_rw_cases[] = {
 	KUNIT_CASE(command_after_a_reset_of_its_own),
 	KUNIT_CASE(lost_device_is_not_written_to),
 	KUNIT_CASE(memory_without_a_bit_is_always_on),
+	KUNIT_CASE(open_leaves_the_rom_alone),
 	KUNIT_CASE(function_level_reset_that_fails),
 	KUNIT_CASE(held_intx_touches_nothing),
 	KUNIT_CASE(interrupt_disable_bit_follows_intx),
