@@ -104,6 +104,10 @@ stage_parts()
 		build_clean part CONFIG_VFIO_PCI=n
 	verdict "builds without the type 1 backend" \
 		build_clean part CONFIG_VFIO_IOMMU_TYPE1=n
+	verdict "builds without INTx" \
+		build_clean part CONFIG_VFIO_PCI_INTX=n W=1
+	verdict "builds without mmap() of BARs" \
+		build_clean part CONFIG_VFIO_PCI_MMAP=n W=1
 	verdict "builds without debugfs" \
 		build_clean part CONFIG_VFIO_DEBUGFS=n W=1
 	verdict "builds without groups" \
