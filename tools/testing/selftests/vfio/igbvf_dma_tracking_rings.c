@@ -524,6 +524,165 @@ TEST_F(rings, have_reports_without_other_pages)
 	mem_free(bitmap, words * 8);
 }
 
+/* More descriptors than the worker reads at a time, 256 */
+#define BURST_RING	1024
+#define BURST		1000U
+
+static void post_burst(FIXTURE_DATA(rings) *self, unsigned int first)
+{
+	unsigned int i;
+
+	for (i = 0; i < BURST; i++)
+		rxq_post(&self->rx.q, BUFFERS + (first + i) * FRAME_SIZE, 0);
+	rxq_doorbell(&self->rx.q);
+}
+
+/* Of BUFFERS, are those from @first to @end in the last report, and no others? */
+static void expect_buffers(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(rings) *self, unsigned int first,
+			   unsigned int end)
+{
+	const unsigned int each = WATCH_PAGE / FRAME_SIZE;
+	unsigned int page;
+
+	for (page = 0; page < BUFFERS_SIZE / WATCH_PAGE; page++)
+		EXPECT_EQ(page >= first / each && page < (end + 1) / each,
+			  watch_reported(&self->rx.w,
+					 BUFFERS + page * WATCH_PAGE, 1)) {
+			TH_LOG("page %u", page);
+		}
+}
+
+TEST_F(rings, filled_in_bursts_are_reported)
+{
+	const unsigned int moved = BUFFERS_SIZE / FRAME_SIZE - BURST;
+
+	ASSERT_EQ(0, watch_start(&self->rx.w));
+	rxq_enable(&self->rx.q, RINGS, BURST_RING,
+		   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	post_burst(self, 0);
+	EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
+	EXPECT_NOTHING_LOST();
+	expect_buffers(_metadata, self, 0, BURST);
+	/* Across the end of the ring; the second report has no older buffers. */
+	post_burst(self, moved);
+	EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
+	EXPECT_NOTHING_LOST();
+	EXPECT_NOTHING_LOST();
+	expect_buffers(_metadata, self, moved, moved + BURST);
+}
+
+/* START finds those that the device has not used, and no others. */
+TEST_F(rings, filled_in_bursts_before_start_are_reported)
+{
+	unsigned int page, used, i;
+
+	rxq_enable(&self->rx.q, RINGS, BURST_RING,
+		   SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	post_burst(self, 0);
+	for (i = 0; i < 10; i++)
+		EXPECT_TRUE(frames_arrive(self, LONGEST));
+	used = self->rx.q.clean;
+	ASSERT_EQ(0, watch_start(&self->rx.w));
+	EXPECT_NOTHING_LOST();
+	/* Some frames may have been under way. */
+	rxq_reap(&self->rx.q);
+	for (page = 0; page < used * FRAME_SIZE / WATCH_PAGE; page++)
+		EXPECT_FALSE(watch_reported(&self->rx.w,
+					    BUFFERS + page * WATCH_PAGE, 1));
+	EXPECT_TRUE(watch_reported(&self->rx.w,
+				   BUFFERS + self->rx.q.clean * FRAME_SIZE,
+				   (BURST - self->rx.q.clean) * FRAME_SIZE));
+	EXPECT_FALSE(watch_reported(&self->rx.w, BUFFERS + BURST * FRAME_SIZE,
+				    1));
+	EXPECT_TRUE(rxq_bed_send_all(&self->rx, LONGEST));
+	EXPECT_NOTHING_LOST();
+}
+
+/* ---- Two VFs in one container ---- */
+
+/* Memory of the second VF */
+#define OTHER		0x4000000ULL
+#define OTHER_SIZE	MiB
+#define OTHER_BUFFERS	(OTHER + 64 * KiB)
+
+/* Opens a VF whose guest driver begins in the memory of the first one's. */
+static void second_open(FIXTURE_DATA(rings) *self, struct rxq_bed *second,
+			const char *bdf)
+{
+	struct rxq_bed *first = &self->rx;
+
+	*second = (struct rxq_bed){ .peer = first->peer, .seed = first->seed };
+	vdev_open_in(&second->v, bdf, DRV_IGBVF_VFIO, first->v.container);
+	second->nic = (struct nic){
+		.v = &second->v,
+		.trapped = first->nic.trapped,
+		.mem = first->nic.mem,
+	};
+	if (!second->nic.trapped)
+		second->nic.regs = vdev_map_region(&second->v, 0);
+	watch_init(&second->w, &second->v);
+	watch_map(&second->w, OTHER, OTHER_SIZE);
+	second->q = (struct rxq){ .nic = &second->nic, .w = &second->w };
+	nic_up(&second->nic);
+	rxq_disable(&second->q);
+	nic_write(&second->nic, TXDCTL, 0);
+	watch_accept(&first->w);
+}
+
+static bool reports_any(const struct vdev *v, uint64_t iova, size_t size)
+{
+	uint64_t bitmap[BUFFERS_SIZE / WATCH_PAGE / 64] = {};
+	bool any = false;
+	unsigned int i;
+
+	must(log_report(v->fd, iova, size, WATCH_PAGE, bitmap));
+	for (i = 0; i < ARRAY_SIZE(bitmap); i++)
+		any |= bitmap[i];
+	return any;
+}
+
+static void receive_one(struct __test_metadata *_metadata, struct rxq_bed *bed,
+			uint64_t buffer)
+{
+	rxq_post(&bed->q, buffer, 0);
+	rxq_doorbell(&bed->q);
+	EXPECT_TRUE(rxq_bed_send_all(bed, LONGEST));
+	EXPECT_EQ(0, watch_step(&bed->w));
+	EXPECT_TRUE(watch_reported(&bed->w, buffer, FRAME_SIZE));
+}
+
+/* Each VF reports what it has written itself. */
+TEST_F(rings, of_two_vfs_are_reported_apart)
+{
+	const log_range all = { .iova = 0, .length = 8 * GiB };
+	const char *bdf = NEED_FUNC(FUNC_VF_A1);
+	struct rxq_bed second;
+	unsigned int i;
+
+	second_open(self, &second, bdf);
+	rxq_enable(&self->rx.q, RINGS, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	rxq_enable(&second.q, OTHER, 32, SRRCTL_ADVANCED | SRRCTL_BUFFER(2));
+	ASSERT_EQ(0, watch_start_ranges(&self->rx.w, &all, 1));
+	ASSERT_EQ(0, watch_start_ranges(&second.w, &all, 1));
+	for (i = 0; i < scaled(40); i++) {
+		receive_one(_metadata, &self->rx, BUFFERS + i * WATCH_PAGE);
+		receive_one(_metadata, &second, OTHER_BUFFERS + i * WATCH_PAGE);
+		EXPECT_FALSE(reports_any(&self->rx.v, OTHER, OTHER_SIZE));
+		EXPECT_FALSE(reports_any(&second.v, BUFFERS, BUFFERS_SIZE));
+		EXPECT_FALSE(reports_any(&second.v, RINGS, RINGS_SIZE));
+	}
+	/* The end of one log is not the end of the other. */
+	EXPECT_EQ(0, log_stop(second.v.fd));
+	receive_one(_metadata, &self->rx, BUFFERS + MiB);
+	rxq_disable(&second.q);
+	if (second.nic.regs)
+		vdev_unmap_region(&second.v, 0, (void *)second.nic.regs);
+	vdev_close(&second.v);
+	receive_one(_metadata, &self->rx, BUFFERS + MiB + WATCH_PAGE);
+	expect_vf_works(_metadata, self);
+}
+
 /* ---- Rings that change ---- */
 
 TEST_F(rings, changed_while_logging_are_reported)
