@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * All operations on one VF at once, from several threads and processes: states,
- * data fds, mapped registers, resets, DMA mappings and logging, configuration
- * space.  Meanwhile the user is killed, the driver unbound, the VF removed or
+ * data fds, mapped registers, a receive queue that is set up again and again,
+ * resets, DMA mappings and logging, configuration space.  Meanwhile the user is killed, the driver unbound, the VF removed or
  * its PF set down.  The results of single calls do not matter.  No thread may
  * hang (a watchdog names it), the kernel must not warn, and the VF works
  * afterwards.  Changes of the state and of interrupts meet once more, alone: both
@@ -27,6 +27,7 @@
 #include "iommu.h"
 #include "migration.h"
 #include "nic.h"
+#include "rxq.h"
 #include "sigbus.h"
 
 /*
@@ -36,6 +37,10 @@
 #define poll_stuck(cond)	poll_every(10000, 9000, cond)
 #define MAP_IOVA	0x40000000ULL
 #define MAP_SIZE	(64 * KiB)
+/* A receive ring of RING_SIZE descriptors, and its buffers */
+#define QUEUE_IOVA	0x50000000ULL
+#define QUEUE_BUFFERS	(QUEUE_IOVA + 4 * KiB)
+#define QUEUE_SIZE	(128 * KiB)
 #define BAR_PAGE	4096UL
 #define DOORBELLS	(2 * BAR_PAGE)
 
@@ -54,7 +59,7 @@ struct worker {
 	unsigned long turns;
 };
 
-#define MAX_WORKERS	12
+#define MAX_WORKERS	13
 
 struct hammer {
 	struct vdev *v;
@@ -194,6 +199,31 @@ static void turn_doorbell(struct hammer *h, uint64_t *seed)
 	sched_yield();
 }
 
+/* The guest's driver sets up its queue, as after a reset. */
+static void turn_queue(struct hammer *h, uint64_t *seed)
+{
+	static const struct {
+		uint32_t reg;
+		uint32_t value;
+	} rows[] = {
+		{ RXDCTL, 0 },
+		{ RDBAL, QUEUE_IOVA },
+		{ RDBAH, 0 },
+		{ RDLEN, RING_SIZE * sizeof(struct desc) },
+		{ SRRCTL, SRRCTL_ADVANCED | SRRCTL_BUFFER(2) },
+		{ RDH, 0 },
+		{ RDT, 0 },
+		{ RXDCTL, DCTL_ENABLE },
+		{ RDT, RING_SIZE - 1 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		try_write(&h->doorbells[(rows[i].reg - DOORBELLS) / 4],
+			  rows[i].value);
+	sleep_us(prng(seed) % 20000);
+}
+
 static void turn_log(struct hammer *h, uint64_t *seed)
 {
 	uint64_t bitmap[NIC_MEM / BAR_PAGE / 64 + 1];
@@ -219,6 +249,7 @@ static const struct operation operations[] = {
 	{ "write to the data fd", turn_write },
 	{ "access to mapped registers", turn_touch },
 	{ "doorbell", turn_doorbell },
+	{ "set-up of a queue", turn_queue },
 	{ "DMA mapping", turn_map },
 	{ "DMA logging", turn_log },
 	{ "write to configuration space", turn_config },
@@ -281,6 +312,21 @@ static void *map_page(const struct vdev *v, uint64_t offset)
 	return mem;
 }
 
+/*
+ * Memory for turn_queue().  It stays mapped for DMA, as the queue may be enabled
+ * until the device is reset.  Another process of this user may have mapped its
+ * own.
+ */
+static void queue_memory(struct hammer *h)
+{
+	struct desc *ring = mem_alloc(QUEUE_SIZE);
+	unsigned int i;
+
+	for (i = 0; i < RING_SIZE; i++)
+		ring[i].addr = QUEUE_BUFFERS + i * FRAME_SIZE;
+	dma_map(h->v->container, QUEUE_IOVA, ring, QUEUE_SIZE);
+}
+
 static void hammer_begin(struct hammer *h)
 {
 	unsigned int i;
@@ -288,6 +334,7 @@ static void hammer_begin(struct hammer *h)
 	sigbus_catch();
 	h->session = -1;
 	h->mem = mem_alloc(MAP_SIZE);
+	queue_memory(h);
 	h->bar = map_page(h->v, BAR_PAGE);
 	h->doorbells = map_page(h->v, DOORBELLS);
 	h->nr_workers = ARRAY_SIZE(operations);
@@ -449,6 +496,26 @@ TEST_F(stress, survives_everything_at_once)
 	for (i = 0; i < h.nr_workers; i++)
 		TH_LOG("%s: %lu", h.workers[i].operation->name,
 		       turns_of(&h.workers[i]));
+	must(device_reset(&self->v));
+	vf_works(_metadata, self);
+}
+
+/*
+ * The administrator resets the VF by sysfs, with logging on as often as that is
+ * possible.
+ */
+TEST_F(stress, survives_resets_from_outside)
+{
+	struct hammer h = { .v = &self->v, .stream = self->stream };
+	unsigned int i;
+
+	hammer_begin(&h);
+	for (i = 1; i <= scaled(20); i++) {
+		log_start_range(self->v.fd, 0, 4 * GiB);
+		pci_attr_write(self->bdf, "reset", "1");
+		hammer_wait(&h, i);
+	}
+	hammer_end(&h);
 	must(device_reset(&self->v));
 	vf_works(_metadata, self);
 }
