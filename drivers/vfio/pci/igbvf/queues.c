@@ -106,8 +106,6 @@ static int ring_stop(struct igbvf_device *vf, unsigned int ring,
 	u32 *image = vf->image.rings.reg[ring];
 
 	if (dctl & VTQ_DCTL_ENABLE) {
-		if (ring >= IGBVF_QUEUES && bus_master)	/* transmit */
-			ring_drain(vf, ring);
 		/*
 		 * While the guest has bus mastering off, pending writes do not
 		 * leave the device, so the ring may stay enabled.  That is no
@@ -132,7 +130,14 @@ int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master)
 {
 	u32 *irq = vf->image.irq.reg;
 
-	/* Transmit queues first, as they take the longest. */
+	/*
+	 * This may take long, and the guest may run meanwhile.  So no queue is
+	 * disabled before: a guest that disables it then would not be seen.
+	 */
+	for (unsigned int i = IGBVF_QUEUES; i < IGBVF_RINGS && bus_master; i++)
+		if (igbvf_ring_read(vf, i, VTQ_DCTL) & VTQ_DCTL_ENABLE)
+			ring_drain(vf, i);
+	/* Transmit queues first, so that they are still empty. */
 	for (unsigned int i = IGBVF_RINGS; i-- > 0; )
 		if (ring_stop(vf, i, bus_master))
 			return -EIO;

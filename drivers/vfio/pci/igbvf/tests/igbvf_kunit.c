@@ -33,6 +33,7 @@
  * @holds_nothing: registers of rings lose writes, as during a reset
  * @bus_master: disabled rings can write back what they have
  * @sends: transmit heads move on, by one for each time they are read
+ * @alone: a transmit ring was drained while the other was disabled
  * @stalls: the next read of a transmit tail takes STALL_MS
  * @flushing: number of further reads that show SWFLUSH
  * @cut: a ring was disabled while it was flushed
@@ -54,6 +55,7 @@ struct fake {
 	bool holds_nothing;
 	bool bus_master;
 	bool sends;
+	bool alone;
 	bool stalls;
 	unsigned int flushing;
 	bool cut;
@@ -184,8 +186,11 @@ static u32 head_read(struct fake *fake, unsigned int ring)
 	u32 *head = ring_reg(fake, ring, VTQ_HEAD);
 
 	if (ring >= TX && fake->sends &&
-	    *head != *ring_reg(fake, ring, VTQ_TAIL))
+	    *head != *ring_reg(fake, ring, VTQ_TAIL)) {
 		*head = (*head + 1) % DESCS;
+		fake->alone |= !(*ring_reg(fake, ring ^ 1, VTQ_DCTL) &
+				 VTQ_DCTL_ENABLE);
+	}
 	return *head;
 }
 
@@ -300,6 +305,20 @@ static void stop_lets_all_be_sent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
 	KUNIT_EXPECT_EQ(test, 10, image[RING_HEAD]);
 	KUNIT_EXPECT_EQ(test, 10, image[RING_TAIL]);
+}
+
+/* The guest may disable the one while the other is drained. */
+static void stop_drains_before_it_disables(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	ring_set(fake, TX, 50, 10);
+	ring_set(fake, TX + 1, 50, 10);
+	fake->sends = true;
+	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	KUNIT_EXPECT_EQ(test, 10, fake->vf.image.rings.reg[TX][RING_HEAD]);
+	KUNIT_EXPECT_EQ(test, 10, fake->vf.image.rings.reg[TX + 1][RING_HEAD]);
+	KUNIT_EXPECT_FALSE(test, fake->alone);
 }
 
 /* The CPU has other work between two looks at the head, which moves on. */
@@ -615,6 +634,7 @@ static void all_is_forgotten(struct kunit *test)
 
 static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(stop_lets_all_be_sent),
+	KUNIT_CASE(stop_drains_before_it_disables),
 	KUNIT_CASE(stop_waits_after_a_stall),
 	KUNIT_CASE(stop_leaves_what_cannot_be_sent),
 	KUNIT_CASE(stop_flushes_first),
