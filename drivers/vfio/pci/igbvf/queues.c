@@ -169,7 +169,8 @@ void igbvf_queues_park(struct igbvf_device *vf)
  * While the VF is served with DMA off, the guest may write registers.  What
  * they hold before is kept in vf->expected, and what differs later is the
  * guest's and goes into the image.  Not for tails, which are doorbells, and not
- * for EIMS, as parking masks the vectors, too.
+ * for EIMS: parking masks all vectors, so those that are unmasked later are the
+ * guest's.
  */
 static void reg_take(u32 now, u32 *expected, u32 *image)
 {
@@ -201,6 +202,8 @@ static void queues_take(struct igbvf_device *vf, struct igbvf_image *image)
 		reg_take(igbvf_read(vf, regs[i].offset) & regs[i].mask,
 			 &vf->expected.irq[i],
 			 image ? &image->irq.reg[i] : NULL);
+	if (image)
+		image->irq.reg[IRQ_EIMS] |= igbvf_read(vf, VTEIMS) & VTEI_ALL;
 }
 
 /*

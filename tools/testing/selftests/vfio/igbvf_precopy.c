@@ -527,12 +527,17 @@ TEST_F(precopy, p2p_keeps_registers)
 	nic_attach(nic, &self->a);
 	nic_up(nic);
 	nic_write(nic, EITR0, 0x100);
+	nic_write(nic, VTEIAC, 0);
+	nic_write(nic, VTEIAM, 0);
+	nic_write(nic, VTEIMC, ALL_VECTORS);
 	must(mig_set(self->a.fd, RUNNING_P2P, NULL));
 	nic_write(nic, EITR0, 0x200);
+	nic_write(nic, VTEIMS, 1U << VECTOR_RX);
 	nic_write(nic, SECOND + RDBAL, NIC_IOVA);
 	nic_write(nic, SECOND + RDLEN, 256);
 	must(mig_set(self->a.fd, RUNNING, NULL));
 	EXPECT_EQ(0x200, nic_read(nic, EITR0) & 0xfffc);
+	EXPECT_EQ(1U << VECTOR_RX, nic_read(nic, VTEIMS));
 	EXPECT_EQ(NIC_IOVA, nic_read(nic, SECOND + RDBAL));
 	EXPECT_EQ(256, nic_read(nic, SECOND + RDLEN));
 	nic_ping_pong(nic, &self->peer_b);

@@ -241,6 +241,10 @@ static void fake_write(struct igbvf_device *vf, u32 offset, u32 value)
 		mailbox_write(fake, value);
 	else if (offset == VTCTRL)
 		fake->resets += !!(value & VTCTRL_RST);
+	else if (offset == VTEIMS)
+		*fake_reg(fake, VTEIMS) |= value;
+	else if (offset == VTEIMC)
+		*fake_reg(fake, VTEIMS) &= ~value;
 	else if (ring == IGBVF_RINGS)
 		*fake_reg(fake, offset) = value;
 	else if (fake->holds_nothing)
@@ -440,6 +444,35 @@ static void what_a_device_takes_is_known_early(struct kunit *test)
 	fake->tail_needs_enable = true;
 	KUNIT_EXPECT_FALSE(test, igbvf_queues_loadable(&fake->vf));
 	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
+}
+
+/* RUNNING_P2P: the VF is served, without DMA. */
+static void go_to_p2p(struct kunit *test, struct fake *fake)
+{
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	igbvf_queues_park(&fake->vf);
+	igbvf_queues_watch(&fake->vf);
+}
+
+static void return_from_p2p(struct kunit *test, struct fake *fake)
+{
+	igbvf_queues_take_over(&fake->vf);
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_load(&fake->vf));
+	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_run(&fake->vf, false));
+}
+
+/* Vectors that were unmasked before, and those that the guest unmasks */
+static void p2p_keeps_unmasked_vectors(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	igbvf_write(&fake->vf, VTEIMS, BIT(0));
+	go_to_p2p(test, fake);
+	KUNIT_EXPECT_EQ(test, 0, *fake_reg(fake, VTEIMS));
+	igbvf_write(&fake->vf, VTEIMS, BIT(1) | BIT(2));
+	igbvf_write(&fake->vf, VTEIMC, BIT(2));
+	return_from_p2p(test, fake);
+	KUNIT_EXPECT_EQ(test, BIT(0) | BIT(1), *fake_reg(fake, VTEIMS));
 }
 
 /* The guest is told, and sets up the VF again. */
@@ -643,6 +676,7 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(cancel_goes_on_with_tails_as_they_are),
 	KUNIT_CASE(load_refuses_a_tail_of_others),
 	KUNIT_CASE(what_a_device_takes_is_known_early),
+	KUNIT_CASE(p2p_keeps_unmasked_vectors),
 	KUNIT_CASE(cancel_with_the_pf_down),
 	KUNIT_CASE(reset_is_a_whole_word),
 	KUNIT_CASE(no_answer_is_missed),
