@@ -171,18 +171,24 @@ static void set_area(struct igbvf_device *vf, unsigned int number, u64 iova,
 	vfio_pci_mig_area(&vf->pci, number, iova, length);
 }
 
-static void set_tx_areas(struct igbvf_device *vf, unsigned int queue)
+static void set_tx_areas(struct igbvf_device *vf, unsigned int queue,
+			 const u32 *regs)
 {
-	const struct vfio_pci_mig_reg *regs = igbvf_ring_regs[IGBVF_QUEUES];
-	u32 now[RING_HEAD];
-	u64 head;
+	u64 head = (u64)regs[RING_WBAH] << 32 | regs[RING_WBAL];
 
-	vfio_pci_mig_regs_read(igbvf_reg(vf, VTTXQ(queue)), regs, RING_HEAD,
-			       now);
-	set_area(vf, AREA_TX(queue), ring_base(now), now[RING_LEN]);
-	head = (u64)now[RING_WBAH] << 32 | now[RING_WBAL];
+	set_area(vf, AREA_TX(queue), ring_base(regs), regs[RING_LEN]);
 	set_area(vf, AREA_HEAD(queue), head & ~(u64)VTQ_WBAL_ENABLE,
 		 head & VTQ_WBAL_ENABLE ? sizeof(u32) : 0);
+}
+
+/* Transmit queues are on a page that stays mapped. */
+static void sample_tx(struct igbvf_device *vf, unsigned int queue)
+{
+	u32 now[RING_HEAD];
+
+	vfio_pci_mig_regs_read(igbvf_reg(vf, VTTXQ(queue)),
+			       igbvf_ring_regs[IGBVF_QUEUES], RING_HEAD, now);
+	set_tx_areas(vf, queue, now);
 }
 
 /* ---- Begin ---- */
@@ -344,7 +350,6 @@ static void queue_show_state(struct igbvf_device *vf, unsigned int queue)
 		queue_show_head(vf, queue);
 }
 
-/* Transmit queues are on a page that stays mapped, so they are sampled here. */
 static void log_areas(struct vfio_pci_migration *pci)
 {
 	struct igbvf_device *vf = pci_to_igbvf(pci);
@@ -357,7 +362,7 @@ static void log_areas(struct vfio_pci_migration *pci)
 		set_area(vf, AREA_RX(i), ring_base(regs),
 			 is_in_use(regs) || vf->disabling & BIT(i) ?
 			 regs[RING_LEN] : 0);
-		set_tx_areas(vf, i);
+		sample_tx(vf, i);
 	}
 }
 
@@ -416,12 +421,16 @@ static void log_end(struct vfio_pci_migration *pci)
  * The VF has stopped and writes to no buffer any more.  The image has what the
  * device had: what the guest has written to the shadow since is still to be
  * taken over.
+ *
+ * The last sample of the transmit rings was taken before they were drained.
+ * The rings in the image are those to which the device has written since.
  */
 void igbvf_log_stopped(struct igbvf_device *vf)
 {
+	if (!vfio_pci_mig_shadow(&vf->pci))
+		return;
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
-		if (!is_shadowed(vf, i))
-			continue;
+		set_tx_areas(vf, i, vf->image.rings.reg[IGBVF_QUEUES + i]);
 		vf->disabling &= ~BIT(i);
 		vfio_pci_mig_ring_end(&vf->pci, i);
 		memcpy(vf->expected.ring[i], vf->applied[i],

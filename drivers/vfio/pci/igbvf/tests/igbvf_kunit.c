@@ -2,7 +2,8 @@
 /*
  * Queues and mailbox of the driver, on registers in memory that behave as the
  * 82576's manual allows, which QEMU's model does not in every respect, and with
- * a PF that answers as igb does.
+ * a PF that answers as igb does.  For DMA logging, the guest has a shadow of
+ * its receive registers, as from the library.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
@@ -11,7 +12,9 @@
 #include <linux/delay.h>
 #include <linux/if_vlan.h>
 #include <linux/ratelimit.h>
+#include <linux/sizes.h>
 
+#include "../../migration/private.h"
 #include "../private.h"
 
 #define MBX_CTS		BIT(29)
@@ -269,6 +272,7 @@ static struct fake *fake_new(struct kunit *test)
 	/* Tables of registers are read and written as they are. */
 	core->barmap[VFIO_PCI_BAR0_REGION_INDEX] = (void __iomem *)fake->reg;
 	fake->vf.pci.mig.vdev = &core->vdev;
+	mutex_init(&fake->vf.pci.mig.lock);
 	ratelimit_default_init(&fake->vf.pci.mig.messages);
 	fake->bus_master = true;
 	*fake_reg(fake, VTSTATUS) = VTSTATUS_LU;
@@ -449,9 +453,11 @@ static void what_a_device_takes_is_known_early(struct kunit *test)
 /* RUNNING_P2P: the VF is served, without DMA. */
 static void go_to_p2p(struct kunit *test, struct fake *fake)
 {
-	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_stop(&fake->vf, true));
+	KUNIT_ASSERT_EQ(test, 0,
+			igbvf_queues_stop(&fake->vf, fake->bus_master));
 	igbvf_queues_park(&fake->vf);
 	igbvf_queues_watch(&fake->vf);
+	igbvf_log_stopped(&fake->vf);
 }
 
 static void return_from_p2p(struct kunit *test, struct fake *fake)
@@ -493,6 +499,76 @@ static void cancel_with_the_pf_down(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_load(vf));
 	KUNIT_EXPECT_EQ(test, 0, igbvf_queues_run(vf, true));
 	KUNIT_EXPECT_EQ(test, 0, *ring_reg(fake, RX, VTQ_DCTL));
+}
+
+/* ---- DMA logging ---- */
+
+KUNIT_DEFINE_ACTION_WRAPPER(free_shadow, free_page, unsigned long);
+
+/*
+ * Logging begins, in RUNNING, with the state lock held until log_off().  The
+ * dirty set has no ranges: nothing is marked in it.
+ */
+static struct vfio_pci_mig_log *log_on(struct kunit *test, struct fake *fake)
+{
+	struct vfio_pci_mig_log *log;
+	unsigned long page = get_zeroed_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NE(test, 0, page);
+	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, free_shadow,
+							   (void *)page));
+	log = kunit_kzalloc(test, sizeof(*log), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, log);
+	log->rings = kunit_kcalloc(test, igbvf_log.nr_rings,
+				   sizeof(*log->rings), GFP_KERNEL);
+	log->areas = kunit_kcalloc(test, igbvf_log.nr_areas,
+				   sizeof(*log->areas), GFP_KERNEL);
+	log->dirty = kunit_kzalloc(test, SZ_64, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, log->rings);
+	KUNIT_ASSERT_NOT_NULL(test, log->areas);
+	KUNIT_ASSERT_NOT_NULL(test, log->dirty);
+	log->pci = &fake->vf.pci;
+	log->page = virt_to_page((void *)page);
+	log->on = true;
+	mutex_init(&log->dirty_lock);
+	init_waitqueue_head(&log->wait);
+	fake->vf.pci.log = log;
+	fake->vf.pci.mig.state = VFIO_DEVICE_STATE_RUNNING;
+	mutex_lock(&fake->vf.pci.mig.lock);
+	igbvf_log.begin(&fake->vf.pci);
+	igbvf_log.areas(&fake->vf.pci);
+	return log;
+}
+
+static void log_off(struct fake *fake)
+{
+	for (unsigned int i = 0; i < IGBVF_QUEUES; i++)
+		vfio_pci_mig_ring_end(&fake->vf.pci, i);
+	mutex_unlock(&fake->vf.pci.mig.lock);
+	fake->vf.pci.log = NULL;
+}
+
+/* The guest replaces its transmit ring after the last sample. */
+static void log_has_the_ring_of_the_end(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	const struct vfio_pci_mig_log_area *ring, *head;
+	struct vfio_pci_mig_log *log;
+
+	ring_set(fake, TX, 9, 9);
+	log = log_on(test, fake);
+	ring = &log->areas[IGBVF_QUEUES];
+	head = &log->areas[2 * IGBVF_QUEUES];
+	KUNIT_EXPECT_EQ(test, *ring_reg(fake, TX, VTQ_BAL), ring->iova);
+	KUNIT_EXPECT_EQ(test, 0, head->length);
+	*ring_reg(fake, TX, VTQ_BAL) = 0x70000;
+	*ring_reg(fake, TX, VTQ_WBAL) = 0x80000 | VTQ_WBAL_ENABLE;
+	go_to_p2p(test, fake);
+	KUNIT_EXPECT_EQ(test, 0x70000, ring->iova);
+	KUNIT_EXPECT_EQ(test, DESCS * VTQ_DESC_SIZE, ring->length);
+	KUNIT_EXPECT_EQ(test, 0x80000, head->iova);
+	KUNIT_EXPECT_EQ(test, sizeof(u32), head->length);
+	log_off(fake);
 }
 
 /* ---- The guest's mailbox ---- */
@@ -678,6 +754,7 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(what_a_device_takes_is_known_early),
 	KUNIT_CASE(p2p_keeps_unmasked_vectors),
 	KUNIT_CASE(cancel_with_the_pf_down),
+	KUNIT_CASE(log_has_the_ring_of_the_end),
 	KUNIT_CASE(reset_is_a_whole_word),
 	KUNIT_CASE(no_answer_is_missed),
 	KUNIT_CASE(vlans_keep_their_order),
