@@ -238,8 +238,10 @@ void igbvf_queues_take_over(struct igbvf_device *vf)
 /* The guest has reset the VF: all queues are disabled. */
 void igbvf_queues_reset(struct igbvf_device *vf)
 {
-	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
+	for (unsigned int i = 0; i < IGBVF_RINGS; i++) {
 		vf->image.rings.reg[i][RING_DCTL] &= ~VTQ_DCTL_ENABLE;
+		vf->expected.ring[i][RING_DCTL] &= ~VTQ_DCTL_ENABLE;
+	}
 }
 
 /*

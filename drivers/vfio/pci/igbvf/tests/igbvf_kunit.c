@@ -467,6 +467,52 @@ static void return_from_p2p(struct kunit *test, struct fake *fake)
 	KUNIT_ASSERT_EQ(test, 0, igbvf_queues_run(&fake->vf, false));
 }
 
+/* What the guest writes to a register of a ring, or to its shadow */
+static void guest_ring_write(struct fake *fake, unsigned int ring, u32 offset,
+			     u32 value)
+{
+	u32 *shadow = vfio_pci_mig_shadow(&fake->vf.pci);
+
+	if (ring < IGBVF_QUEUES && shadow)
+		shadow[(ring_base(ring) + offset) % SZ_4K / sizeof(u32)] =
+			value;
+	else
+		igbvf_write(&fake->vf, ring_base(ring) + offset, value);
+}
+
+/* In a P2P state, the guest resets the VF and sets up a ring again. */
+static void guest_resets_and_enables(struct fake *fake, unsigned int ring)
+{
+	*ring_reg(fake, ring, VTQ_DCTL) = 0;
+	igbvf_queues_reset(&fake->vf);
+	igbvf_log_disable(&fake->vf);
+	guest_ring_write(fake, ring, VTQ_LEN, DESCS * VTQ_DESC_SIZE);
+	guest_ring_write(fake, ring, VTQ_HEAD, 0);
+	guest_ring_write(fake, ring, VTQ_DCTL, VTQ_DCTL_ENABLE);
+	guest_ring_write(fake, ring, VTQ_TAIL, 3);
+}
+
+/*
+ * It writes what the register had before the reset, as the ring was stopped
+ * with bus mastering off and so stayed enabled.
+ */
+static void p2p_keeps_a_ring_that_is_set_up_again(struct kunit *test)
+{
+	static const unsigned int both[] = { RX, TX };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(both); i++) {
+		struct fake *fake = fake_new(test);
+
+		ring_set(fake, both[i], 7, 7);
+		fake->bus_master = false;
+		go_to_p2p(test, fake);
+		fake->bus_master = true;
+		guest_resets_and_enables(fake, both[i]);
+		return_from_p2p(test, fake);
+		expect_ring(test, fake, both[i], 0, 3);
+	}
+}
+
 /* Vectors that were unmasked before, and those that the guest unmasks */
 static void p2p_keeps_unmasked_vectors(struct kunit *test)
 {
@@ -546,6 +592,22 @@ static void log_off(struct fake *fake)
 		vfio_pci_mig_ring_end(&fake->vf.pci, i);
 	mutex_unlock(&fake->vf.pci.mig.lock);
 	fake->vf.pci.log = NULL;
+}
+
+/* The shadow shows an enabled ring until the guest resets the VF. */
+static void log_keeps_a_ring_that_is_set_up_again(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	ring_set(fake, RX, 7, 5);
+	log_on(test, fake);
+	go_to_p2p(test, fake);
+	guest_resets_and_enables(fake, RX);
+	return_from_p2p(test, fake);
+	/* The worker passes the tail on. */
+	expect_ring(test, fake, RX, 0, 0);
+	KUNIT_EXPECT_EQ(test, 3, igbvf_log.tail(&fake->vf.pci, RX));
+	log_off(fake);
 }
 
 /* The guest replaces its transmit ring after the last sample. */
@@ -752,8 +814,10 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(cancel_goes_on_with_tails_as_they_are),
 	KUNIT_CASE(load_refuses_a_tail_of_others),
 	KUNIT_CASE(what_a_device_takes_is_known_early),
+	KUNIT_CASE(p2p_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(p2p_keeps_unmasked_vectors),
 	KUNIT_CASE(cancel_with_the_pf_down),
+	KUNIT_CASE(log_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(log_has_the_ring_of_the_end),
 	KUNIT_CASE(reset_is_a_whole_word),
 	KUNIT_CASE(no_answer_is_missed),
