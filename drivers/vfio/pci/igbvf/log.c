@@ -276,6 +276,17 @@ static void queue_enable(struct igbvf_device *vf, unsigned int queue)
 	igbvf_ring_wait(vf, queue, true);
 }
 
+/* Copies the device's head to the shadow, unless the guest has written one. */
+static void queue_show_head(struct igbvf_device *vf, unsigned int queue)
+{
+	u32 head = igbvf_ring_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
+	u32 *applied = &vf->applied[queue][RING_HEAD];
+
+	if (head != *applied &&
+	    shadow_replace(vf, queue, VTQ_HEAD, *applied, head))
+		*applied = head;
+}
+
 static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
 {
 	u32 *applied = vf->applied[queue];
@@ -283,6 +294,15 @@ static void queue_set_up(struct igbvf_device *vf, unsigned int queue, u32 *regs)
 	if (applied[RING_DCTL] & VTQ_DCTL_ENABLE ||
 	    (vf->disabling & BIT(queue) && is_in_use(regs)))
 		queue_disable(vf, queue, applied[RING_DCTL]);
+	/*
+	 * The device may still write to the old ring, so that stays an area.
+	 * The next ring can wait until the device or the guest is ready.
+	 */
+	if (vf->disabling & BIT(queue) && !is_in_use(regs)) {
+		applied[RING_DCTL] = regs[RING_DCTL] & ~VTQ_DCTL_ENABLE;
+		queue_show_head(vf, queue);
+		return;
+	}
 	/*
 	 * If the guest has not written the head, the device has the current
 	 * one.
@@ -314,17 +334,6 @@ static void queue_flush(struct igbvf_device *vf, unsigned int queue)
 	igbvf_ring_write(vf, queue, VTQ_DCTL,
 			 vf->applied[queue][RING_DCTL] | VTQ_DCTL_SWFLUSH);
 	shadow_replace(vf, queue, VTQ_DCTL, dctl, dctl & ~VTQ_DCTL_SWFLUSH);
-}
-
-/* Copies the device's head to the shadow, unless the guest has written one. */
-static void queue_show_head(struct igbvf_device *vf, unsigned int queue)
-{
-	u32 head = igbvf_ring_read(vf, queue, VTQ_HEAD) & VTQ_INDEX_MASK;
-	u32 *applied = &vf->applied[queue][RING_HEAD];
-
-	if (head != *applied &&
-	    shadow_replace(vf, queue, VTQ_HEAD, *applied, head))
-		*applied = head;
 }
 
 static void log_sync(struct vfio_pci_migration *pci)
@@ -391,6 +400,9 @@ static void end_running(struct igbvf_device *vf)
 	u32 last;
 
 	log_sync(&vf->pci);
+	/* No ring has to wait any longer for the device to end another one. */
+	vf->disabling = 0;
+	log_sync(&vf->pci);
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		last = shadow_read(vf, i, VTQ_TAIL) & VTQ_INDEX_MASK;
 		if (!is_in_use(vf->applied[i]) ||
@@ -424,6 +436,9 @@ static void log_end(struct vfio_pci_migration *pci)
  *
  * The last sample of the transmit rings was taken before they were drained.
  * The rings in the image are those to which the device has written since.
+ *
+ * A queue that the guest has disabled with bus mastering off may still read as
+ * enabled.
  */
 void igbvf_log_stopped(struct igbvf_device *vf)
 {
@@ -431,6 +446,8 @@ void igbvf_log_stopped(struct igbvf_device *vf)
 		return;
 	for (unsigned int i = 0; i < IGBVF_QUEUES; i++) {
 		set_tx_areas(vf, i, vf->image.rings.reg[IGBVF_QUEUES + i]);
+		if (vf->disabling & BIT(i))
+			vf->image.rings.reg[i][RING_DCTL] &= ~VTQ_DCTL_ENABLE;
 		vf->disabling &= ~BIT(i);
 		vfio_pci_mig_ring_end(&vf->pci, i);
 		memcpy(vf->expected.ring[i], vf->applied[i],

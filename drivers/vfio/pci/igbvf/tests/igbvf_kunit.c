@@ -633,6 +633,83 @@ static void log_has_the_ring_of_the_end(struct kunit *test)
 	log_off(fake);
 }
 
+/*
+ * The guest turns bus mastering off and disables the queue, which the device
+ * cannot end.
+ */
+static struct vfio_pci_mig_log *disable_in_vain(struct kunit *test,
+						struct fake *fake)
+{
+	struct vfio_pci_mig_log *log;
+
+	ring_set(fake, RX, 7, 5);
+	log = log_on(test, fake);
+	fake->bus_master = false;
+	guest_ring_write(fake, RX, VTQ_DCTL, 0);
+	igbvf_log.sync(&fake->vf.pci);
+	igbvf_log.areas(&fake->vf.pci);
+	KUNIT_EXPECT_TRUE(test, *ring_reg(fake, RX, VTQ_DCTL) &
+				VTQ_DCTL_ENABLE);
+	return log;
+}
+
+static void log_keeps_a_queue_disabled(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	u32 *image = fake->vf.image.rings.reg[RX];
+
+	disable_in_vain(test, fake);
+	go_to_p2p(test, fake);
+	igbvf_queues_take_over(&fake->vf);
+	KUNIT_EXPECT_EQ(test, 0, image[RING_DCTL] & VTQ_DCTL_ENABLE);
+	log_off(fake);
+}
+
+/* The device may still write to the old ring, whatever the guest prepares. */
+static void log_keeps_a_ring_until_it_ends(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+	struct igbvf_device *vf = &fake->vf;
+	struct vfio_pci_mig_log *log;
+	u32 *base = ring_reg(fake, RX, VTQ_BAL), old;
+
+	log = disable_in_vain(test, fake);
+	old = *base;
+	guest_ring_write(fake, RX, VTQ_BAL, 0x70000);
+	for (unsigned int i = 0; i < 3; i++) {
+		igbvf_log.sync(&vf->pci);
+		igbvf_log.areas(&vf->pci);
+		KUNIT_EXPECT_EQ(test, old, *base);
+		KUNIT_EXPECT_EQ(test, old, log->areas[RX].iova);
+		KUNIT_EXPECT_EQ(test, DESCS * VTQ_DESC_SIZE,
+				log->areas[RX].length);
+	}
+	fake->bus_master = true;
+	*ring_reg(fake, RX, VTQ_DCTL) = 0;
+	igbvf_log.sync(&vf->pci);
+	KUNIT_EXPECT_EQ(test, 0x70000, *base);
+	guest_ring_write(fake, RX, VTQ_DCTL, VTQ_DCTL_ENABLE);
+	igbvf_log.sync(&vf->pci);
+	KUNIT_EXPECT_EQ(test, 0x70000, log->areas[RX].iova);
+	KUNIT_EXPECT_TRUE(test, *ring_reg(fake, RX, VTQ_DCTL) &
+				VTQ_DCTL_ENABLE);
+	log_off(fake);
+}
+
+/* Logging ends before the device has ended the ring. */
+static void log_end_loses_no_register(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	disable_in_vain(test, fake);
+	guest_ring_write(fake, RX, VTQ_BAL, 0x70000);
+	guest_ring_write(fake, RX, VTQ_TAIL, 2);
+	igbvf_log.end(&fake->vf.pci);
+	KUNIT_EXPECT_EQ(test, 0x70000, *ring_reg(fake, RX, VTQ_BAL));
+	KUNIT_EXPECT_EQ(test, 2, *ring_reg(fake, RX, VTQ_TAIL));
+	log_off(fake);
+}
+
 /* ---- The guest's mailbox ---- */
 
 static void guest_writes(struct fake *fake, const u32 *message,
@@ -819,6 +896,9 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(cancel_with_the_pf_down),
 	KUNIT_CASE(log_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(log_has_the_ring_of_the_end),
+	KUNIT_CASE(log_keeps_a_queue_disabled),
+	KUNIT_CASE(log_keeps_a_ring_until_it_ends),
+	KUNIT_CASE(log_end_loses_no_register),
 	KUNIT_CASE(reset_is_a_whole_word),
 	KUNIT_CASE(no_answer_is_missed),
 	KUNIT_CASE(vlans_keep_their_order),
