@@ -438,7 +438,8 @@ static void log_end(struct vfio_pci_migration *pci)
  * The rings in the image are those to which the device has written since.
  *
  * A queue that the guest has disabled with bus mastering off may still read as
- * enabled.
+ * enabled.  The guest sees the last heads, so that it counts as a write if it
+ * writes another.
  */
 void igbvf_log_stopped(struct igbvf_device *vf)
 {
@@ -450,6 +451,7 @@ void igbvf_log_stopped(struct igbvf_device *vf)
 			vf->image.rings.reg[i][RING_DCTL] &= ~VTQ_DCTL_ENABLE;
 		vf->disabling &= ~BIT(i);
 		vfio_pci_mig_ring_end(&vf->pci, i);
+		queue_show_head(vf, i);
 		memcpy(vf->expected.ring[i], vf->applied[i],
 		       sizeof(vf->expected.ring[i]));
 	}

@@ -665,6 +665,26 @@ static void log_keeps_a_queue_disabled(struct kunit *test)
 	log_off(fake);
 }
 
+/* The device has received since the guest was shown the head. */
+static void log_keeps_a_head_that_is_written(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	ring_set(fake, RX, 0, 5);
+	log_on(test, fake);
+	*ring_reg(fake, RX, VTQ_HEAD) = 2;
+	go_to_p2p(test, fake);
+	guest_ring_write(fake, RX, VTQ_HEAD, 0);
+	return_from_p2p(test, fake);
+	KUNIT_EXPECT_EQ(test, 0, *ring_reg(fake, RX, VTQ_HEAD));
+	/* A guest that does not write it sees where the device is. */
+	*ring_reg(fake, RX, VTQ_HEAD) = 3;
+	go_to_p2p(test, fake);
+	return_from_p2p(test, fake);
+	KUNIT_EXPECT_EQ(test, 3, *ring_reg(fake, RX, VTQ_HEAD));
+	log_off(fake);
+}
+
 /* The device may still write to the old ring, whatever the guest prepares. */
 static void log_keeps_a_ring_until_it_ends(struct kunit *test)
 {
@@ -897,6 +917,7 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(log_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(log_has_the_ring_of_the_end),
 	KUNIT_CASE(log_keeps_a_queue_disabled),
+	KUNIT_CASE(log_keeps_a_head_that_is_written),
 	KUNIT_CASE(log_keeps_a_ring_until_it_ends),
 	KUNIT_CASE(log_end_loses_no_register),
 	KUNIT_CASE(reset_is_a_whole_word),
