@@ -98,6 +98,12 @@ static int begin_save(struct vfio_migration *mig)
 	return -EOPNOTSUPP;
 }
 
+static int refuse_load(struct igbvf_device *vf)
+{
+	vfio_mig_err(&vf->pci.mig, "queues do not start in mid-ring: this device can't be migrated to\n");
+	return -EOPNOTSUPP;
+}
+
 /*
  * Discards the old state.  A guest that resumes without a load sees RSTD and
  * reinitialises the VF.  FLR takes longest, so it is done here, while the VM
@@ -109,10 +115,8 @@ static int begin_load(struct vfio_migration *mig)
 	u32 mac[2];
 	int ret;
 
-	if (!vf->loadable) {
-		vfio_mig_err(mig, "queues do not start in mid-ring: this device can't be migrated to\n");
-		return -EOPNOTSUPP;
-	}
+	if (vf->loadable_known && !vf->loadable)
+		return refuse_load(vf);
 	ret = vfio_pci_mig_flr(&vf->pci);
 	if (ret)
 		return ret == -EAGAIN ? ret : vfio_mig_error(mig, ret);
@@ -121,7 +125,13 @@ static int begin_load(struct vfio_migration *mig)
 	vf->pf_agreed = false;
 	vfio_pci_mig_log_reset(&vf->pci);
 	igbvf_queues_park(vf);
-	return igbvf_pf_reset(vf, mac);
+	ret = igbvf_pf_reset(vf, mac);
+	if (ret)
+		return ret;
+	/* The PF may have been down whenever the VF was opened. */
+	if (!vf->loadable_known)
+		igbvf_queues_try(vf);
+	return vf->loadable ? 0 : refuse_load(vf);
 }
 
 /*

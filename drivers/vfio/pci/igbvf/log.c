@@ -193,7 +193,10 @@ static void sample_tx(struct igbvf_device *vf, unsigned int queue)
 
 /* ---- Begin ---- */
 
-/* The device must enable a queue with the head and tail that it was given. */
+/*
+ * The device must enable a queue with the head and tail that it was given, and
+ * this driver must know that it does.
+ */
 static bool log_usable(struct vfio_pci_migration *pci)
 {
 	return pci_to_igbvf(pci)->loadable;

@@ -75,7 +75,8 @@ static void vf_open(struct vfio_pci_migration *pci)
 					      IOMMU_CAP_DIRTY_TRACKING);
 	vfio_pci_mig_prepare(&pci->mig);
 	pf_down = igbvf_mbx_pf_is_down(vf);
-	vf->loadable = pf_down || igbvf_queues_loadable(vf);
+	if (!pf_down)
+		igbvf_queues_try(vf);
 	/* The last user may have closed the VF while the PF was down. */
 	if (vf->pf_asked && !pf_down)
 		vf->pf_asked = igbvf_pf_clear_user(vf, true) == -EIO;

@@ -69,8 +69,9 @@ struct igbvf_expected {
  * @trials: in RESUMING: how often it was asked that
  * @untracked: neither the VF nor the IOMMU tells what the VF writes to memory;
  *	set when the VF is opened
- * @loadable: queues can be set up in the middle of a ring; set when the VF is
- *	opened
+ * @loadable: queues can be set up in the middle of a ring
+ * @loadable_known: that was tried: when the VF was opened, or at the begin of a
+ *	load, with the PF up.  Kept from one user to the next
  * @pf_asked: the PF was asked for something, and does not know yet that the
  *	user is gone
  * @pf_was_reset: the PF was reset since the driver's last handshake with it.
@@ -91,6 +92,7 @@ struct igbvf_device {
 	unsigned int trials;
 	bool untracked;
 	bool loadable;
+	bool loadable_known;
 	bool pf_asked;
 	bool pf_was_reset;
 	bool pf_agreed;
@@ -160,7 +162,7 @@ u32 igbvf_ring_read(struct igbvf_device *vf, unsigned int ring, u32 offset);
 void igbvf_ring_write(struct igbvf_device *vf, unsigned int ring, u32 offset,
 		      u32 value);
 int igbvf_ring_wait(struct igbvf_device *vf, unsigned int ring, bool enabled);
-bool igbvf_queues_loadable(struct igbvf_device *vf);
+void igbvf_queues_try(struct igbvf_device *vf);
 int igbvf_queues_stop(struct igbvf_device *vf, bool bus_master);
 void igbvf_queues_park(struct igbvf_device *vf);
 void igbvf_queues_watch(struct igbvf_device *vf);

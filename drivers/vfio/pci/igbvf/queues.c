@@ -414,14 +414,16 @@ static bool ring_takes_indices(struct igbvf_device *vf, unsigned int ring)
 }
 
 /*
- * Can queues be set up in the middle of a ring?  Called for a VF that was just
- * reset, with bus mastering off.  The rings that are tried are empty, so the
- * device fetches nothing.
+ * Finds out whether queues can be set up in the middle of a ring.  For a VF that
+ * was just reset, with bus mastering off and its PF up.  The rings that are
+ * tried are empty, so the device fetches nothing.
  */
-bool igbvf_queues_loadable(struct igbvf_device *vf)
+void igbvf_queues_try(struct igbvf_device *vf)
 {
-	for (unsigned int i = 0; i < IGBVF_RINGS; i++)
-		if (!ring_takes_indices(vf, i))
-			return false;
-	return true;
+	unsigned int i = 0;
+
+	while (i < IGBVF_RINGS && ring_takes_indices(vf, i))
+		i++;
+	vf->loadable = i == IGBVF_RINGS;
+	vf->loadable_known = true;
 }

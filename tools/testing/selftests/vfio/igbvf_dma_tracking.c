@@ -881,7 +881,30 @@ TEST_F(moved, starts_at_the_destination)
 	ASSERT_TRUE(frames_arrive(bed));
 }
 
-/* ---- iommufd ---- */
+/* ---- When it is offered ---- */
+
+/*
+ * The driver has to try the device before, which it can't while the PF is down.
+ */
+TEST_F(moved, is_offered_after_the_device_was_tried)
+{
+	const char *pf = func_bdf(FUNC_PF_B), *bdf = self->to.bdf;
+
+	vdev_close(&self->to);
+	must(pci_bind(bdf, NULL));
+	pf_set(pf, false);
+	vdev_open(&self->to, bdf, DRV_IGBVF_VFIO);
+	EXPECT_EQ(-ENOTTY, log_start_range(self->to.fd, 0, GiB));
+	pf_set(pf, true);
+	/* The begin of a load tries it, for the next user, too. */
+	sys_close(must(mig_session(self->to.fd, RESUMING)));
+	vdev_close(&self->to);
+	pf_set(pf, false);
+	vdev_open(&self->to, bdf, DRV_IGBVF_VFIO);
+	EXPECT_EQ(0, log_start_range(self->to.fd, 0, GiB));
+	EXPECT_EQ(0, log_stop(self->to.fd));
+	pf_set(pf, true);
+}
 
 /* The driver reads guest memory through the container. */
 TEST(not_offered_with_iommufd)

@@ -431,6 +431,12 @@ static void load_refuses_a_tail_of_others(struct kunit *test)
 	expect_ring(test, fake, RX, 7, 5);
 }
 
+static bool is_loadable(struct fake *fake)
+{
+	igbvf_queues_try(&fake->vf);
+	return fake->vf.loadable;
+}
+
 static void what_a_device_takes_is_known_early(struct kunit *test)
 {
 	struct fake *fake = fake_new(test);
@@ -438,16 +444,43 @@ static void what_a_device_takes_is_known_early(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, before);
 	memcpy(before, fake->reg, sizeof(fake->reg));
-	KUNIT_EXPECT_TRUE(test, igbvf_queues_loadable(&fake->vf));
+	KUNIT_EXPECT_FALSE(test, fake->vf.loadable_known);
+	KUNIT_EXPECT_TRUE(test, is_loadable(fake));
+	KUNIT_EXPECT_TRUE(test, fake->vf.loadable_known);
 	KUNIT_EXPECT_FALSE(test, fake->cut);
 	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
 	fake->enable_clears_head = true;
-	KUNIT_EXPECT_FALSE(test, igbvf_queues_loadable(&fake->vf));
+	KUNIT_EXPECT_FALSE(test, is_loadable(fake));
 	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
 	fake->enable_clears_head = false;
 	fake->tail_needs_enable = true;
-	KUNIT_EXPECT_FALSE(test, igbvf_queues_loadable(&fake->vf));
+	KUNIT_EXPECT_FALSE(test, is_loadable(fake));
 	KUNIT_EXPECT_MEMEQ(test, before, fake->reg, sizeof(fake->reg));
+}
+
+static int begin_load(struct fake *fake)
+{
+	for (unsigned int i = 0; i < IGBVF_ARCS; i++)
+		if (igbvf_arcs[i].from == VFIO_DEVICE_STATE_STOP &&
+		    igbvf_arcs[i].to == VFIO_DEVICE_STATE_RESUMING)
+			return igbvf_arcs[i].take(&fake->vf.pci.mig);
+	return -ENOENT;
+}
+
+/* A device that does not start in mid-ring is neither loaded nor logged. */
+static void what_a_device_does_not_take_is_refused(struct kunit *test)
+{
+	struct fake *fake = fake_new(test);
+
+	/* The PF was down since the driver was bound. */
+	KUNIT_EXPECT_FALSE(test, igbvf_log.usable(&fake->vf.pci));
+	fake->enable_clears_head = true;
+	KUNIT_EXPECT_FALSE(test, is_loadable(fake));
+	KUNIT_EXPECT_FALSE(test, igbvf_log.usable(&fake->vf.pci));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, begin_load(fake));
+	fake->enable_clears_head = false;
+	KUNIT_EXPECT_TRUE(test, is_loadable(fake));
+	KUNIT_EXPECT_TRUE(test, igbvf_log.usable(&fake->vf.pci));
 }
 
 /* RUNNING_P2P: the VF is served, without DMA. */
@@ -911,6 +944,7 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(cancel_goes_on_with_tails_as_they_are),
 	KUNIT_CASE(load_refuses_a_tail_of_others),
 	KUNIT_CASE(what_a_device_takes_is_known_early),
+	KUNIT_CASE(what_a_device_does_not_take_is_refused),
 	KUNIT_CASE(p2p_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(p2p_keeps_unmasked_vectors),
 	KUNIT_CASE(cancel_with_the_pf_down),
