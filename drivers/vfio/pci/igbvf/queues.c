@@ -85,15 +85,18 @@ static void ring_drain(struct igbvf_device *vf, unsigned int ring)
 /*
  * Disables a ring: 0 or -ETIMEDOUT.  First the device writes back used
  * descriptors, and clears SWFLUSH when it has; it clears ENABLE when all of its
- * writes are done.
+ * writes are done.  So it is no error if SWFLUSH stays set; the debug message
+ * helps to find out why a card has left a descriptor out.
  */
 static int ring_disable(struct igbvf_device *vf, unsigned int ring, u32 dctl)
 {
 	u32 now;
 
 	igbvf_ring_write(vf, ring, VTQ_DCTL, dctl | VTQ_DCTL_SWFLUSH);
-	read_poll_timeout(igbvf_ring_read, now, !(now & VTQ_DCTL_SWFLUSH),
-			  POLL_US, FLUSH_US, false, vf, ring, VTQ_DCTL);
+	if (read_poll_timeout(igbvf_ring_read, now, !(now & VTQ_DCTL_SWFLUSH),
+			      POLL_US, FLUSH_US, false, vf, ring, VTQ_DCTL))
+		pci_dbg(vf->pci.core.pdev, "queue register block %#x: flush not ended after %d us\n",
+			rings[ring], FLUSH_US);
 	igbvf_ring_write(vf, ring, VTQ_DCTL, dctl & ~VTQ_DCTL_ENABLE);
 	return igbvf_ring_wait(vf, ring, false);
 }
