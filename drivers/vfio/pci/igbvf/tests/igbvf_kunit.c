@@ -43,6 +43,7 @@
  * @asked: first words of the messages to the PF
  * @address: the address in the last message
  * @requests: number of messages
+ * @mute: the PF does not answer
  * @refuse: the PF refuses so many requests to clear filters
  * @reset_at: before this request is answered the PF is reset
  * @resets: how often the VF was reset by the driver
@@ -65,6 +66,7 @@ struct fake {
 	u32 asked[MAX_REQUESTS];
 	u32 address[2];
 	unsigned int requests;
+	bool mute;
 	unsigned int refuse;
 	unsigned int reset_at;
 	unsigned int resets;
@@ -142,7 +144,7 @@ static void mailbox_write(struct fake *fake, u32 value)
 {
 	*fake_reg(fake, V2PMAILBOX) &= ~V2PMAILBOX_VFU;
 	*fake_reg(fake, V2PMAILBOX) |= value & V2PMAILBOX_VFU;
-	if (value & V2PMAILBOX_REQ)
+	if (value & V2PMAILBOX_REQ && !fake->mute)
 		pf_answers(fake);
 }
 
@@ -627,6 +629,52 @@ static void log_off(struct fake *fake)
 	fake->vf.pci.log = NULL;
 }
 
+struct desc_row {
+	u32 format;
+	u64 second;		/* the second quadword */
+	bool used;
+	u64 header;
+};
+
+/* Which descriptors of each format the device has used, and their buffers */
+static void log_finds_buffers(struct kunit *test)
+{
+	enum { SPLIT = VTQ_SRRCTL_ONE_BUFFER + 1 };
+	static const struct desc_row rows[] = {
+		/* Bit 0 is part of the length, not DD. */
+		{ VTQ_SRRCTL_LEGACY, 0, false },
+		{ VTQ_SRRCTL_LEGACY, 1, false },
+		{ VTQ_SRRCTL_LEGACY, VTQ_DESC_LEGACY_DD, true },
+		{ VTQ_SRRCTL_ONE_BUFFER, 0, false },
+		{ VTQ_SRRCTL_ONE_BUFFER, VTQ_DESC_DD, true },
+		{ VTQ_SRRCTL_ONE_BUFFER, VTQ_DESC_LEGACY_DD, false },
+		{ SPLIT, 0x5000, false, 0x5000 },
+		{ SPLIT, 0x5000 | VTQ_DESC_DD, true },
+		{ SPLIT, 0x5000 | VTQ_DESC_LEGACY_DD, false,
+		  0x5000 | VTQ_DESC_LEGACY_DD },
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct desc_row *row = &rows[i];
+		struct vfio_pci_mig_ring ring = {
+			.format = row->format,
+			.len = { SZ_2K, row->format == SPLIT ? SZ_512 : 0 },
+		};
+		__le64 desc[2] = { cpu_to_le64(0x123456789000),
+				   cpu_to_le64(row->second) };
+		u64 iova[VFIO_PCI_MIG_BUFFERS];
+
+		KUNIT_EXPECT_EQ_MSG(test, !row->used,
+				    igbvf_log.buffers(&ring, desc, iova),
+				    "row %u", i);
+		if (row->used)
+			continue;
+		KUNIT_EXPECT_EQ(test, 0x123456789000, iova[0]);
+		KUNIT_EXPECT_EQ(test, row->header ?: VFIO_PCI_MIG_NO_BUFFER,
+				iova[1]);
+	}
+}
+
 /* The shadow shows an enabled ring until the guest resets the VF. */
 static void log_keeps_a_ring_that_is_set_up_again(struct kunit *test)
 {
@@ -826,6 +874,41 @@ static void no_answer_is_missed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 9000, pf->lpe);
 }
 
+/* Has the guest's request, sent after @since, the time for which igbvf waits? */
+static bool request_waits(struct fake *fake, ktime_t since)
+{
+	enum { IGBVF_WAITS_MS = 2000 };
+
+	return !ktime_before(fake->vf.request_expires,
+			     ktime_add_ms(since, IGBVF_WAITS_MS));
+}
+
+/* A request is kept as long as the guest waits for the answer. */
+static void requests_expire(struct kunit *test)
+{
+	static const u32 request = MBX_SET_PROMISC;
+	struct fake *fake = fake_with_guest(test);
+	struct igbvf_device *vf = &fake->vf;
+	ktime_t since = ktime_get();
+
+	fake->mute = true;
+	guest_writes(fake, &request, 1);
+	KUNIT_EXPECT_TRUE(test, request_waits(fake, since));
+	vf->request_expires = ktime_add_ms(ktime_get(), 60 * MSEC_PER_SEC);
+	igbvf_mbx_settle(vf);
+	KUNIT_EXPECT_TRUE(test, vf->image.mbx.flags & IGBVF_MBX_REQUEST);
+	KUNIT_EXPECT_EQ(test, request, vf->image.mbx.mem[0]);
+	/* It is sent again, and has its time again. */
+	since = ktime_get();
+	igbvf_mbx_load(vf);
+	KUNIT_EXPECT_EQ(test, request, *fake_reg(fake, VMBMEM));
+	KUNIT_EXPECT_TRUE(test, request_waits(fake, since));
+	/* The guest has given up. */
+	vf->request_expires = ktime_sub_ms(ktime_get(), 1);
+	igbvf_mbx_settle(vf);
+	KUNIT_EXPECT_FALSE(test, vf->image.mbx.flags & IGBVF_MBX_REQUEST);
+}
+
 /* After a replay a second PF has the VLANs and the stripping of the first. */
 static void vlans_keep_their_order(struct kunit *test)
 {
@@ -948,6 +1031,7 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(p2p_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(p2p_keeps_unmasked_vectors),
 	KUNIT_CASE(cancel_with_the_pf_down),
+	KUNIT_CASE(log_finds_buffers),
 	KUNIT_CASE(log_keeps_a_ring_that_is_set_up_again),
 	KUNIT_CASE(log_has_the_ring_of_the_end),
 	KUNIT_CASE(log_keeps_a_queue_disabled),
@@ -956,6 +1040,7 @@ static struct kunit_case igbvf_cases[] = {
 	KUNIT_CASE(log_end_loses_no_register),
 	KUNIT_CASE(reset_is_a_whole_word),
 	KUNIT_CASE(no_answer_is_missed),
+	KUNIT_CASE(requests_expire),
 	KUNIT_CASE(vlans_keep_their_order),
 	KUNIT_CASE(repeats_are_not_tried_again),
 	KUNIT_CASE(resets_of_the_pf_are_noticed),
