@@ -73,8 +73,9 @@ run_all()
 		run_lanes "migration"
 		return
 	fi
-	run_lanes "selftests" "nice abi install tools overlay style kernel73"
-	run_lanes "stock" "mixed assigned" "nice model"
+	run_lanes "selftests" \
+		"nice abi install mixed tools overlay style model kernel73"
+	run_lanes "stock" "assigned"
 	run_lanes "migration"
 }
 
@@ -91,7 +92,7 @@ build_for_root()
 {
 	# What is built already would not be checked again.
 	rm -rf "build/$1" "build/$2"
-	verdict "modules build without a warning, with W=1 ${*:3}" \
+	verdict "modules build without a warning, with W=1${3:+ $3}" \
 		build_clean "$1" W=1 "${@:3}"
 	verdict "all seven modules are there" \
 		test "$(find "build/$1" -name '*.ko' | wc -l)" = 7
