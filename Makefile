@@ -97,7 +97,8 @@ endif
 	@$(drop_stale)
 
 # Writes the configuration for the compiler, include/vfio-build-config.h.  All
-# objects depend on the file, so it is touched only when it changes.
+# objects depend on the file, so it is touched only when it changes.  The name space
+# (see include/compat/bind.h) differs if structures of the modules may differ.
 config:
 	@mkdir -p $(build_dir)/include
 	@for f in $(src_files); do cp -ru --preserve=timestamps $$f $(build_dir)/; done
@@ -108,7 +109,9 @@ config:
 		y) echo "#define $$name 1" ;; \
 		m) echo "#define $${name}_MODULE 1" ;; \
 		esac; \
-	done && echo '#include "compat/bind.h"'; } >vfio-build-config.new && \
+	done && echo "#define VFIO_NAMESPACE \"VFIO_OUT_OF_TREE_$$(cat linux/*.h \
+		../drivers/vfio/*.h | cksum | cut -d ' ' -f 1)\"" && \
+	echo '#include "compat/bind.h"'; } >vfio-build-config.new && \
 	if cmp -s vfio-build-config.new vfio-build-config.h; then \
 		rm vfio-build-config.new; \
 	else \

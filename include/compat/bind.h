@@ -5,7 +5,8 @@
  * whose structures may differ.  On other kernels (Debian's 7.3), this has to do:
  *
  * - The exports of this tree are in a name space, see Kbuild.  The kernel's own
- *   modules do not import it, and are refused on our vfio.ko.
+ *   modules do not import it, nor do those that were built with other headers of
+ *   this tree: they are refused on our vfio.ko.
  * - Each module refers to a symbol that the kernel's own vfio.ko lacks, and is
  *   refused there.
  *
@@ -13,7 +14,7 @@
  */
 #if defined(MODULE) && !defined(CONFIG_MODVERSIONS) && !defined(__ASSEMBLY__)
 static const char vfio_import_ns[] __used __section(".modinfo") __aligned(1) =
-	"import_ns=VFIO_OUT_OF_TREE";
+	"import_ns=" VFIO_NAMESPACE;
 asm(".pushsection .rodata\n"
 	"	.balign 8\n"
 	"	.quad vfio_iova_bitmap_set\n"

@@ -394,7 +394,7 @@ exports()
 	awk -F '\t' -v module="$1" '
 	{ n = split($3, path, "/") }
 	path[n] == module {
-		print $2, $4, $5 == "VFIO_OUT_OF_TREE" ? "" : $5
+		print $2, $4, $5 ~ /^VFIO_OUT_OF_TREE/ ? "" : $5
 	}
 	' "$2" | sort
 }

@@ -59,10 +59,15 @@ name()
 	if [ "$1" = $ours ]; then echo "our"; else echo "the kernel's"; fi
 }
 
+says_why()
+{
+	dmesg | tail -n 3 |
+		grep -qE 'Unknown symbol|disagrees about version|does not import it'
+}
+
 refused()
 {
-	! load "$1" "$2" && dmesg | tail -n 3 |
-		grep -qE 'Unknown symbol|disagrees about version|does not import it'
+	! load "$1" "$2" && says_why
 }
 
 # refuses ON ORIGIN MODULE...: what is loaded is ON's.
@@ -84,6 +89,26 @@ stack $ours vfio
 refuses $ours $theirs vfio_iommu_type1 vfio-pci-core
 stack $ours vfio vfio-pci-core
 refuses $ours $theirs vfio-pci
+# Makes a module as one of another version of this tree: that differs in its name
+# space, if it has one.
+make_other()
+{
+	local file
+	file=$(file_of $ours vfio_iommu_type1)
+	sed 's/\(import_ns=VFIO_OUT_OF_TREE_\)[0-9]/\1x/g' "$file" >/tmp/other.ko
+	! cmp -s "$file" /tmp/other.ko
+}
+
+other_is_refused()
+{
+	! insmod /tmp/other.ko 2>/dev/null && says_why
+}
+
+if make_other; then
+	stack $ours vfio
+	verdict "our vfio_iommu_type1 of another version is refused on our vfio" \
+		other_is_refused
+fi
 stack $ours vfio vfio_iommu_type1 vfio-pci-core vfio-pci vfio-migration \
 	vfio-pci-migration igbvf-vfio-pci
 stack $theirs vfio vfio_iommu_type1 vfio-pci-core vfio-pci
