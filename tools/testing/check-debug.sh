@@ -110,8 +110,7 @@ stage_selftests()
 
 stage_migration()
 {
-	"$vm/demo/demo.sh" --check --kernel "$kernel" --hold 0 \
-		--fault no-memory --out "$logs/migration"
+	"$vm/demo/demo.sh" --check --kernel "$kernel" --out "$logs/migration"
 }
 
 stage_assigned()

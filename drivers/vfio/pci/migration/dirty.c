@@ -10,7 +10,6 @@
  */
 #include <kunit/static_stub.h>
 #include <linux/bitmap.h>
-#include <linux/error-injection.h>
 #include <linux/interval_tree.h>
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -58,13 +57,11 @@ static unsigned long **chunk_of(const struct dirty_range *range, u64 page)
 			      (range->first >> CHUNK_SHIFT)];
 }
 
-/* Tests make it fail, by a stub or by fail_function, which can't see inlined calls. */
-noinline unsigned long *vfio_pci_mig_dirty_chunk(void)
+unsigned long *vfio_pci_mig_dirty_chunk(void)
 {
 	KUNIT_STATIC_STUB_REDIRECT(vfio_pci_mig_dirty_chunk);
 	return kzalloc(SZ_4K, VFIO_PCI_MIG_GFP_MAYFAIL);
 }
-ALLOW_ERROR_INJECTION(vfio_pci_mig_dirty_chunk, NULL);
 
 /* Copies the ranges in ascending order, so that range_from() can search. */
 static void add_ranges(struct vfio_pci_mig_dirty *dirty,

@@ -20,9 +20,7 @@
 #	guest		the VM's script, in /out of each host (default guest.sh)
 #	record		not empty: frames are recorded at the 82576s and the peer
 #	fault		lose: the hosts' registers can be written from user space;
-#			hide-log: QEMU has hide_log.c preloaded;
-#			no-memory: the VFs' driver can hardly allocate bitmaps of
-#			written pages
+#			hide-log: QEMU has hide_log.c preloaded
 #	linux_b		not empty: host B runs Debian's Linux of that version (see
 #			kernel-root.sh), with modules that are built for it
 #	qemu, qemu_b	the QEMU of both hosts, and of host B if that is another

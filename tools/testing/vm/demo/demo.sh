@@ -57,9 +57,6 @@ usage()
 	                   that the demo fails
 	  --fault hide-log hide most of the VF's log from QEMU, to see that the
 	                   demo fails (with --hold)
-	  --fault no-memory   let three of four allocations fail in which the
-	                   VF's driver notes what the VF wrote; the demo must not
-	                   fail (needs a --kernel with fail_function)
 	  --out DIR        logs (default build/demo, or build/demo-check)
 	  --svg FILE       the picture (default build/demo.svg)
 	  --keep-going     report even if a step failed (for development)
@@ -118,7 +115,7 @@ while [ $# -gt 0 ]; do
 	--pfs) pfs=$2 ;;
 	--hold) hold=$2 ;;
 	--fault)
-		[[ $2 = @(lose|hide-log|no-memory) ]] || { usage >&2; exit 2; }
+		[[ $2 = @(lose|hide-log) ]] || { usage >&2; exit 2; }
 		fault=$2
 		;;
 	--out) out=$2 ;;

@@ -54,9 +54,7 @@ usage()
 	                                      half a second
 	       host.sh wait-end N             wait until QEMU N has ended
 	       host.sh wait N                 wait until the VM has powered off
-	       host.sh seen                   copy the trace to /out/seen; with the
-	                                      fault no-memory, write to /out/denied
-	                                      how many allocations failed
+	       host.sh seen                   copy the trace to /out/seen
 	END
 }
 
@@ -64,8 +62,6 @@ here=$(dirname "$(realpath "$0")")
 run=/run/demo
 out=/out
 port=4444
-faults=/sys/kernel/debug/fail_function
-most_faults=1000000
 mkdir -p $run
 # See bed.sh
 driver='' vfs='' mac='' memory='' machine='' ports='' hold='' fault='' guest=''
@@ -103,18 +99,6 @@ make_vf()
 		"$(modinfo -n "$driver"), $(modinfo -n vfio)"
 }
 
-# Lets three of four allocations of a bitmap of written pages fail.  "times" counts
-# down the failures that are left.
-deny_memory()
-{
-	echo vfio_pci_mig_dirty_chunk >$faults/inject
-	echo 0 >$faults/vfio_pci_mig_dirty_chunk/retval
-	echo N >$faults/task-filter
-	echo 0 >$faults/verbose
-	echo $most_faults >$faults/times
-	echo 75 >$faults/probability
-}
-
 # Makes the VFs, the same number on each PF.
 setup_vfs()
 {
@@ -122,7 +106,6 @@ setup_vfs()
 
 	each=$((vfs / $(all_pfs | wc -l)))
 	modprobe "$driver"
-	[ "$fault" != no-memory ] || deny_memory
 	: >$run/vfs
 	for pf in $(all_pfs); do
 		make-vfs "$pf" $each >/dev/null
@@ -474,10 +457,6 @@ wait)
 	wait_end "$2"
 	exit "$(cat $run/ended-"$2")"
 	;;
-seen)
-	"$here/watch" show $out/seen
-	[ "$fault" != no-memory ] ||
-		echo $((most_faults - $(<$faults/times))) >$out/denied
-	;;
+seen) "$here/watch" show $out/seen ;;
 *) usage >&2; exit 2 ;;
 esac
