@@ -104,23 +104,26 @@ uint64_t now_ms(void);
 void sleep_us(unsigned int us);
 
 /*
- * Polls every @us microseconds until @cond is true, at most @polls times; the
- * value is @cond.  The limit is a watchdog.  It counts polls, not time: a busy
- * machine polls less often, and a VM that does not run, not at all.
+ * Polls every @us microseconds until @cond is true; the value is @cond.  Gives up
+ * after @polls polls and WATCHDOG_MS.  The limit is a watchdog.  It counts polls,
+ * too: a busy machine polls less often, and a VM that does not run, not at all.
  */
+#define WATCHDOG_MS	120000
 #define poll_every(us, polls, cond) ({					\
+	uint64_t __end = now_ms() + WATCHDOG_MS;			\
 	unsigned long __left = (polls);					\
 	bool __true;							\
 									\
-	while (!(__true = (cond)) && __left--)				\
+	while (!(__true = (cond)) && (__left || now_ms() < __end)) {	\
+		__left -= !!__left;					\
 		sleep_us(us);						\
+	}								\
 	__true;								\
 })
 
-/* Two minutes at least: far beyond what a working machine needs */
-#define poll_until(cond)	poll_every(50, 1000000, cond)
+/* Far beyond what a working machine needs */
+#define poll_until(cond)	poll_every(50, 20000, cond)
 
-/* The same for poll(2), which waits for one event */
-#define WATCHDOG_MS	120000
+/* WATCHDOG_MS alone is for poll(2), which waits for one event. */
 
 #endif
