@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Binds modules to the vfio.ko of this tree.  A kernel with CONFIG_MODVERSIONS
- * refuses a module that was built for another vfio.ko than the one that is loaded,
- * whose structures may differ.  On other kernels (Debian's 7.3), this has to do:
+ * Binds modules to the vfio.ko of this tree.  A module must not be loaded with a
+ * vfio.ko that has other structures than the module was built with.  A kernel with
+ * CONFIG_MODVERSIONS refuses that by itself.  On other kernels (Debian's 7.3), the
+ * following makes the kernel refuse it:
  *
  * - The exports of this tree are in a name space, see Kbuild.  The kernel's own
  *   modules do not import it, nor do those that were built with other headers of

@@ -28,8 +28,8 @@
 #define CHUNK_BITS	(PAGE_SIZE * BITS_PER_BYTE)
 
 /*
- * If there is no memory, more is dirty: that must not make the OOM killer end
- * the process whose cgroup is at its limit.
+ * If an allocation fails, more pages count as dirty.  So an allocation may fail:
+ * at the limit of a cgroup, it must not make the OOM killer end a process.
  */
 #define GFP_MARKS	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 

@@ -311,7 +311,7 @@ int type1_wait_unpinned(struct type1_iommu *iommu, unsigned long first,
  * @len: bytes
  * @write: copy from @data to the user's memory; otherwise to @data
  * @kthread: the caller is a kernel thread, and has no memory of its own
- * @mm: whose memory it is; referenced
+ * @mm: memory of the mapping's owner; a reference is held
  * @uaddr: address of the memory in @mm
  */
 struct access {

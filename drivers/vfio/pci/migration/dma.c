@@ -212,9 +212,9 @@ bool vfio_pci_mig_may_master(const struct vfio_pci_migration *pci, u64 offset,
 
 /*
  * vfio-pci-core has written the guest's bit to the device, even while it has to
- * be off.  No DMA came of it if the driver has stopped the function before.  In
- * ERROR the driver could not: then DMA may come of it, as it may before a reset
- * of any device.
+ * be off.  If the driver has stopped the function before, the function did no DMA
+ * meanwhile.  In ERROR the driver could not stop it, so the function may have done
+ * DMA, as any device may until it is reset.
  *
  * DMA may have gone off or on since the write.  The register then no longer has
  * what the guest wrote, so this goes by @command.

@@ -32,8 +32,8 @@
 #include <linux/vfio_pci_migration.h>
 
 /*
- * For allocations that may fail, as more memory then counts as dirty: does not
- * make the OOM killer end the VMM whose cgroup is at its limit.
+ * If an allocation fails, more pages count as dirty.  So an allocation may fail:
+ * at the limit of the VMM's cgroup, it must not make the OOM killer end the VMM.
  */
 #define VFIO_PCI_MIG_GFP_MAYFAIL					\
 	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
