@@ -3,9 +3,7 @@
 #
 # Names old modules that are still loaded, and an initramfs that contains old ones:
 # the kernel refuses to mix them with those that a script has just installed or
-# removed.  (Without CONFIG_MODVERSIONS it refuses to mix those of this tree with
-# the distribution's, and mixes two versions of this tree's.)  To be sourced by a
-# script that has say().
+# removed.  To be sourced by a script that has say().
 
 # All modules of this tree, each after those that it needs
 # shellcheck disable=SC2034 # for the caller
