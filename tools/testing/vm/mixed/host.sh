@@ -81,14 +81,6 @@ refuses()
 	done
 }
 
-stack $theirs vfio
-refuses $theirs $ours vfio_iommu_type1 vfio-pci-core vfio-migration
-stack $theirs vfio vfio-pci-core
-refuses $theirs $ours vfio-pci
-stack $ours vfio
-refuses $ours $theirs vfio_iommu_type1 vfio-pci-core
-stack $ours vfio vfio-pci-core
-refuses $ours $theirs vfio-pci
 # Makes a module as one of another version of this tree: that differs in its name
 # space, if it has one.
 make_other()
@@ -104,6 +96,14 @@ other_is_refused()
 	! insmod /tmp/other.ko 2>/dev/null && says_why
 }
 
+stack $theirs vfio
+refuses $theirs $ours vfio_iommu_type1 vfio-pci-core vfio-migration
+stack $theirs vfio vfio-pci-core
+refuses $theirs $ours vfio-pci
+stack $ours vfio
+refuses $ours $theirs vfio_iommu_type1 vfio-pci-core
+stack $ours vfio vfio-pci-core
+refuses $ours $theirs vfio-pci
 if make_other; then
 	stack $ours vfio
 	verdict "our vfio_iommu_type1 of another version is refused on our vfio" \
