@@ -370,11 +370,6 @@ TEST_F(pages, work_as_buffers_of_system_calls)
 
 /* ---- When it cannot be accessed ---- */
 
-static int low_power(const struct vdev *v, uint32_t entry_or_exit)
-{
-	return feature(v->fd, VFIO_DEVICE_FEATURE_SET | entry_or_exit, NULL, 0);
-}
-
 /* In low power, the pages cannot be accessed, like others of the BAR. */
 TEST_F(pages, cannot_be_accessed_in_low_power)
 {

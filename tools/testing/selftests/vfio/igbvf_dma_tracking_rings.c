@@ -610,7 +610,7 @@ TEST_F(rings, filled_in_bursts_before_start_are_reported)
 #define OTHER_SIZE	MiB
 #define OTHER_BUFFERS	(OTHER + 64 * KiB)
 
-/* Opens a VF whose guest driver begins in the memory of the first one's. */
+/* Opens a second VF.  Its guest driver uses the same memory as that of the first. */
 static void second_open(FIXTURE_DATA(rings) *self, struct rxq_bed *second,
 			const char *bdf)
 {
@@ -1181,11 +1181,6 @@ static void *start(void *arg)
 
 	s->ret = watch_start(s->w);
 	return NULL;
-}
-
-static int low_power(const struct vdev *v, uint32_t entry_or_exit)
-{
-	return feature(v->fd, VFIO_DEVICE_FEATURE_SET | entry_or_exit, NULL, 0);
 }
 
 /* The VF goes into low power mode while START waits for the descriptors. */

@@ -2,11 +2,11 @@
 /*
  * All operations on one VF at once, from several threads and processes: states,
  * data fds, mapped registers, a receive queue that is set up again and again,
- * resets, DMA mappings and logging, configuration space.  Meanwhile the user is killed, the driver unbound, the VF removed or
- * its PF set down.  The results of single calls do not matter.  No thread may
- * hang (a watchdog names it), the kernel must not warn, and the VF works
- * afterwards.  Changes of the state and of interrupts meet once more, alone: both
- * change PCI_COMMAND.
+ * resets, DMA mappings and logging, configuration space.  Meanwhile the user is
+ * killed, the driver unbound, the VF removed or its PF set down.  The results of
+ * single calls do not matter.  No thread may hang (a watchdog names it), the
+ * kernel must not warn, and the VF works afterwards.  Changes of the state and of
+ * interrupts meet once more, alone: both change PCI_COMMAND.
  */
 #include <fcntl.h>
 #include <linux/pci_regs.h>
@@ -30,10 +30,7 @@
 #include "rxq.h"
 #include "sigbus.h"
 
-/*
- * No operation takes that long, whatever other threads do: 90 s, and more on a
- * busy machine.
- */
+/* No operation takes that long, whatever other threads do. */
 #define poll_stuck(cond)	poll_every(10000, 9000, cond)
 #define MAP_IOVA	0x40000000ULL
 #define MAP_SIZE	(64 * KiB)

@@ -456,6 +456,11 @@ int feature(int fd, uint32_t flags, void *data, size_t size)
 	return ret;
 }
 
+int low_power(const struct vdev *v, uint32_t entry_or_exit)
+{
+	return feature(v->fd, VFIO_DEVICE_FEATURE_SET | entry_or_exit, NULL, 0);
+}
+
 bool all_bytes_written(const void *with_aa, const void *with_55, size_t size)
 {
 	return !memcmp(with_aa, with_55, size);

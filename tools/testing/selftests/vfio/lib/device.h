@@ -97,6 +97,8 @@ int device_reset(const struct vdev *v);
 
 /* VFIO_DEVICE_FEATURE: @data is copied in, and back if the call succeeds. */
 int feature(int fd, uint32_t flags, void *data, size_t size);
+/* VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY or _EXIT */
+int low_power(const struct vdev *v, uint32_t entry_or_exit);
 
 /*
  * Did the kernel write all of @size bytes?  The caller fills one buffer with

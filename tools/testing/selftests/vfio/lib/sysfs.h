@@ -49,7 +49,7 @@ int pci_attr_write(const char *bdf, const char *attr, const char *text);
 unsigned long pci_attr_number(const char *bdf, const char *attr);
 bool pci_attr_exists(const char *bdf, const char *attr);
 
-/* The function's real configuration space: a file, and a register of it. */
+/* The file with the function's real configuration space, and one register of it */
 int real_config_open(const char *bdf);
 uint32_t real_config(const char *bdf, uint32_t offset, size_t size);
 

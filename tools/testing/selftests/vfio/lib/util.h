@@ -107,23 +107,21 @@ void sleep_us(unsigned int us);
  * Polls every @us microseconds until @cond is true; the value is @cond.  Gives up
  * after @polls polls and WATCHDOG_MS.  The limit is a watchdog.  It counts polls,
  * too: a busy machine polls less often, and a VM that does not run, not at all.
+ * poll(2), which waits for one event, has WATCHDOG_MS alone.
  */
 #define WATCHDOG_MS	120000
 #define poll_every(us, polls, cond) ({					\
 	uint64_t __end = now_ms() + WATCHDOG_MS;			\
-	unsigned long __left = (polls);					\
+	unsigned long __polls = 0;					\
 	bool __true;							\
 									\
-	while (!(__true = (cond)) && (__left || now_ms() < __end)) {	\
-		__left -= !!__left;					\
+	while (!(__true = (cond)) &&					\
+	       (__polls++ < (polls) || now_ms() < __end))		\
 		sleep_us(us);						\
-	}								\
 	__true;								\
 })
 
 /* Far beyond what a working machine needs */
 #define poll_until(cond)	poll_every(50, 20000, cond)
-
-/* WATCHDOG_MS alone is for poll(2), which waits for one event. */
 
 #endif
